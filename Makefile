@@ -1,0 +1,120 @@
+# sqlite-safetensors. `make help` lists the targets.
+#
+# Overridable: CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR, and BUILD, the folder of all that is made.
+
+BUILD  ?= build
+PREFIX ?= /usr/local
+CFLAGS ?= -O2 -g
+
+REQUIRES := sqlite3 >= 3.39 jansson >= 2.14 libxxhash >= 0.8
+WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow
+PKG_CFLAGS := $(shell pkg-config --cflags sqlite3 jansson libxxhash 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs jansson 2>/dev/null)
+SQLITE_LIBS := $(shell pkg-config --libs sqlite3 2>/dev/null)
+VERSION := $(shell sed -n 's/^\#define SAFETENSORS_VERSION "\(.*\)"/\1/p' ext/safetensors.h)
+
+COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden $(WARNINGS) -MMD -MP -Iext \
+	$(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+
+SOURCES := $(sort $(wildcard ext/*.c ext/*/*.c))
+SHARED_OBJECTS := $(SOURCES:ext/%.c=$(BUILD)/shared/%.o)
+STATIC_OBJECTS := $(SOURCES:ext/%.c=$(BUILD)/static/%.o)
+TEST_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/*.c)))
+
+.DEFAULT_GOAL := all
+.SECONDARY:
+.PHONY: all static demo test check sanitize valgrind bench install uninstall format lint clean help \
+	requirements programs
+
+all: requirements $(BUILD)/safetensors.so ## build build/safetensors.so, the loadable extension
+
+static: requirements $(BUILD)/libsafetensors.a ## build build/libsafetensors.a, to link into a program
+
+requirements:
+	@pkg-config --exists '$(REQUIRES)' 2>/dev/null || CC='$(CC)' .ci/deps --print build
+
+$(BUILD)/shared/%.o: ext/%.c
+	@mkdir -p $(@D)
+	$(COMPILE) -c $< -o $@
+
+$(BUILD)/static/%.o: ext/%.c
+	@mkdir -p $(@D)
+	$(COMPILE) -DSQLITE_CORE -c $< -o $@
+
+$(BUILD)/safetensors.so: $(SHARED_OBJECTS)
+	$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -Wl,-z,defs
+
+# One object, in which all but the entry point is local: the library adds one name to a program.
+$(BUILD)/libsafetensors.a: $(STATIC_OBJECTS)
+	ld -r -o $(BUILD)/libsafetensors.o $^
+	objcopy --keep-global-symbol=sqlite3_safetensors_init $(BUILD)/libsafetensors.o
+	rm -f $@
+	ar rcs $@ $(BUILD)/libsafetensors.o
+
+# Test programs see the internals, so they link the objects, not the library.
+$(BUILD)/tests/%: tests/%.c $(STATIC_OBJECTS)
+	@mkdir -p $(@D)
+	$(COMPILE) -DSQLITE_CORE $< $(STATIC_OBJECTS) -o $@ $(LDFLAGS) $(PKG_LIBS) $(SQLITE_LIBS)
+
+programs: all static $(TEST_PROGRAMS)
+
+demo: ## show it: two small checkpoints, or MODEL=path [MODEL2=path], in the sqlite3 shell
+	@CC='$(CC)' .ci/deps test
+	@$(MAKE) --no-print-directory -s all $(BUILD)/tests/fixtures
+	@BUILD='$(BUILD)' MODEL='$(MODEL)' MODEL2='$(MODEL2)' tests/demo
+
+test: ## run the tests; the last line says how many passed and failed
+	@CC='$(CC)' .ci/deps test
+	@$(MAKE) --no-print-directory -s programs
+	@BUILD='$(BUILD)' tests/run scripts programs files tools
+
+check: ## run everything: test, demo, sanitizers, valgrind, lint, installation, benchmark (short)
+	@CC='$(CC)' .ci/deps check
+	@$(MAKE) --no-print-directory -s programs
+	@BUILD='$(BUILD)' CC='$(CC)' tests/run all
+
+sanitize: ## run scripts and test programs under AddressSanitizer and UBSan (clang)
+	@.ci/deps check
+	@$(MAKE) --no-print-directory -s programs CC=clang BUILD='$(BUILD)/sanitize' \
+		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all' \
+		LDFLAGS='-fsanitize=address,undefined'
+	@BUILD='$(BUILD)/sanitize' tests/run scripts programs
+
+valgrind: ## run all scripts under valgrind
+	@.ci/deps check
+	@$(MAKE) --no-print-directory -s programs
+	@BUILD='$(BUILD)' RUN_UNDER=valgrind tests/run scripts
+
+bench: ## measure against other tools and the machine's limits; BENCH_SCALE=0.01 for a short run
+	@CC='$(CC)' .ci/deps test
+	@$(MAKE) --no-print-directory -s programs
+	@BUILD='$(BUILD)' python3 tests/bench.py
+
+install: all static ## install library, header and SQL scripts under PREFIX (/usr/local), within DESTDIR
+	install -d '$(DESTDIR)$(PREFIX)/lib' '$(DESTDIR)$(PREFIX)/include' \
+		'$(DESTDIR)$(PREFIX)/share/sqlite-safetensors/sql'
+	install -m 755 $(BUILD)/safetensors.so '$(DESTDIR)$(PREFIX)/lib/safetensors.so'
+	install -m 644 $(BUILD)/libsafetensors.a '$(DESTDIR)$(PREFIX)/lib/libsafetensors.a'
+	install -m 644 ext/safetensors.h '$(DESTDIR)$(PREFIX)/include/safetensors.h'
+	install -m 644 sql/*.sql '$(DESTDIR)$(PREFIX)/share/sqlite-safetensors/sql/'
+
+uninstall: ## remove what install put there
+	rm -f '$(DESTDIR)$(PREFIX)/lib/safetensors.so' '$(DESTDIR)$(PREFIX)/lib/libsafetensors.a' \
+		'$(DESTDIR)$(PREFIX)/include/safetensors.h'
+	rm -rf '$(DESTDIR)$(PREFIX)/share/sqlite-safetensors'
+
+format: ## format the C sources in place
+	@.ci/deps check
+	clang-format -i $$(git ls-files 'ext/*.[ch]' 'tests/*.[ch]')
+
+lint: ## check the format, and run clang-tidy and cppcheck
+	@.ci/deps check
+	@BUILD='$(BUILD)' CC='$(CC)' tests/lint
+
+clean: ## remove the build folder
+	rm -rf '$(BUILD)'
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,58 @@
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "base/sqlite.h"
+
+enum { CLIP_LENGTH = 120 };
+
+static void replace_control_characters(char *text) {
+  for (; *text != '\0'; text++) {
+    unsigned char byte = (unsigned char)*text;
+    if (byte < 0x20 || byte == 0x7f) *text = '?';
+  }
+}
+
+bool error_raise(Error *error, ErrorCode code, const char *subject, const char *format, ...) {
+  if (error->code != ERROR_NONE) return false;
+  sqlite3_str *text = sqlite3_str_new(NULL);
+  sqlite3_str_appendf(text, "safetensors: %s: ", subject);
+  va_list arguments;
+  va_start(arguments, format);
+  sqlite3_str_vappendf(text, format, arguments);
+  va_end(arguments);
+  bool failed = sqlite3_str_errcode(text) != SQLITE_OK;
+  char *message = sqlite3_str_finish(text);
+  if (failed || message == NULL) {
+    memory_free(message);
+    return error_memory(error);
+  }
+  replace_control_characters(message);
+  error->code = code;
+  error->message = message;
+  return false;
+}
+
+bool error_memory(Error *error) {
+  if (error->code == ERROR_NONE) error->code = ERROR_MEMORY;
+  return false;
+}
+
+char *error_take(Error *error) {
+  char *message = error->message;
+  *error = (Error){0};
+  return message;
+}
+
+void error_clear(Error *error) {
+  memory_free(error_take(error));
+}
+
+int error_clip(const char *text, uint64_t length) {
+  if (length <= CLIP_LENGTH) return (int)length;
+  int clip = CLIP_LENGTH;
+  while (clip > 0 && ((unsigned char)text[clip] & 0xc0) == 0x80) clip--;
+  return clip;
+}

@@ -1,0 +1,56 @@
+/*
+** The one way to raise an error.
+**
+** A function that can fail takes an Error as its last argument and returns false (or NULL) after
+** error_raise() has filled it in; the caller passes it up untouched until SQL glue turns it into a
+** result. Every message reads
+**
+**     safetensors: SUBJECT: what was expected and what was found
+**
+** where SUBJECT is the file (or "BLOB", or the function). Text that comes from files is clipped,
+*and
+** control characters in a message are replaced, so that a hostile name cannot drive a terminal.
+*/
+#ifndef SAFETENSORS_BASE_ERROR_H
+#define SAFETENSORS_BASE_ERROR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum ErrorCode {
+  ERROR_NONE = 0,
+  ERROR_MEMORY,   /* out of memory: no message */
+  ERROR_MISSING,  /* there is no such file */
+  ERROR_INVALID,  /* a file that is not what it should be */
+  ERROR_IO,       /* the system refused to open, read or map */
+  ERROR_ARGUMENT, /* the caller's SQL is wrong */
+  ERROR_TOO_BIG   /* a value above the connection's length limit */
+} ErrorCode;
+
+/* Starts as {0}. `message` belongs to the Error; error_take() and error_clear() release it. */
+typedef struct Error {
+  ErrorCode code;
+  char *message;
+} Error;
+
+/* Fills in `error`, unless it already holds one: the first cause is the one to report. The format
+** is sqlite3_mprintf()'s. Always returns false. */
+bool error_raise(Error *error, ErrorCode code, const char *subject, const char *format, ...);
+
+/* Shorthand for error_raise(error, ERROR_MEMORY, ...), which needs neither subject nor message. */
+bool error_memory(Error *error);
+
+/* Hands the message over to the caller, who releases it with memory_free(); `error` is empty
+** afterwards. NULL when memory ran out. */
+char *error_take(Error *error);
+
+void error_clear(Error *error);
+
+/* How many bytes of a name belong in a message: at most 120, never half a character. To be used
+** with "%.*s" through ERROR_NAME. */
+int error_clip(const char *text, uint64_t length);
+
+#define ERROR_NAME(text, length) error_clip((text), (length)), (text)
+
+#endif

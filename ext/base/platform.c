@@ -1,0 +1,128 @@
+#include "base/platform.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__APPLE__)
+#define MODIFIED_TIME(status) (status)->st_mtimespec
+#define CHANGED_TIME(status)  (status)->st_ctimespec
+#else
+#define MODIFIED_TIME(status) (status)->st_mtim
+#define CHANGED_TIME(status)  (status)->st_ctim
+#endif
+
+static int64_t nanoseconds(struct timespec time) {
+  return (int64_t)time.tv_sec * 1000000000 + (int64_t)time.tv_nsec;
+}
+
+static bool raise_system_error(Error *error, const char *path, const char *action, int number) {
+  ErrorCode code = number == ENOENT || number == ENOTDIR ? ERROR_MISSING : ERROR_IO;
+  if (number == ENOMEM) return error_memory(error);
+  if (number == ENOENT) return error_raise(error, code, path, "no such file");
+  return error_raise(error, code, path, "cannot %s: %s", action, strerror(number));
+}
+
+static bool take_identity(const struct stat *status, const char *path, FileIdentity *identity,
+                          Error *error) {
+  if (S_ISDIR(status->st_mode)) {
+    return error_raise(error, ERROR_INVALID, path,
+                       "expected a .safetensors file, found a directory");
+  }
+  if (!S_ISREG(status->st_mode)) {
+    return error_raise(error, ERROR_INVALID, path,
+                       "expected a regular file, found a pipe, socket or device");
+  }
+  *identity = (FileIdentity){.device = (uint64_t)status->st_dev,
+                             .inode = (uint64_t)status->st_ino,
+                             .size = (uint64_t)status->st_size,
+                             .modified = nanoseconds(MODIFIED_TIME(status)),
+                             .changed = nanoseconds(CHANGED_TIME(status))};
+  return true;
+}
+
+bool platform_identity_equal(const FileIdentity *a, const FileIdentity *b) {
+  return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+         a->modified == b->modified && a->changed == b->changed;
+}
+
+bool platform_identify(const char *path, FileIdentity *identity, Error *error) {
+  struct stat status;
+  if (stat(path, &status) != 0) return raise_system_error(error, path, "look at the file", errno);
+  return take_identity(&status, path, identity, error);
+}
+
+int platform_open(const char *path, FileIdentity *identity, Error *error) {
+  if (!platform_identify(path, identity, error)) return -1;
+  int descriptor;
+  do { /* not blocking: the file may have become a pipe since we looked */
+    descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  } while (descriptor < 0 && errno == EINTR);
+  if (descriptor < 0) {
+    raise_system_error(error, path, "open the file", errno);
+    return -1;
+  }
+  struct stat status;
+  bool known = fstat(descriptor, &status) == 0
+                   ? take_identity(&status, path, identity, error)
+                   : raise_system_error(error, path, "look at the file", errno);
+  if (!known) {
+    platform_close(descriptor);
+    return -1;
+  }
+  return descriptor;
+}
+
+void platform_close(int descriptor) {
+  close(descriptor);
+}
+
+bool platform_read(int descriptor, const char *path, void *buffer, uint64_t size, uint64_t offset,
+                   Error *error) {
+  char *at = buffer;
+  uint64_t left = size;
+  while (left > 0) {
+    size_t chunk = left < (1u << 30) ? (size_t)left : (size_t)1 << 30;
+    ssize_t got = pread(descriptor, at, chunk, (off_t)offset);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return raise_system_error(error, path, "read", errno);
+    if (got == 0) {
+      return error_raise(error, ERROR_IO, path,
+                         "expected %llu bytes more at offset %llu, found the end of the file: it "
+                         "was cut short while being read",
+                         (unsigned long long)left, (unsigned long long)offset);
+    }
+    at += got;
+    offset += (uint64_t)got;
+    left -= (uint64_t)got;
+  }
+  return true;
+}
+
+const unsigned char *platform_map(int descriptor, const char *path, uint64_t size, Error *error) {
+  if (size > SIZE_MAX / 2) {
+    error_raise(error, ERROR_IO, path, "%llu bytes are more than this process can map",
+                (unsigned long long)size);
+    return NULL;
+  }
+  void *data = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, descriptor, 0);
+  if (data == MAP_FAILED) {
+    raise_system_error(error, path, "map the file into memory", errno);
+    return NULL;
+  }
+  return data;
+}
+
+void platform_unmap(const unsigned char *data, uint64_t size) {
+  munmap((void *)(uintptr_t)data, (size_t)size);
+}
+
+int64_t platform_now(void) {
+  struct timespec now = {0};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return nanoseconds(now);
+}

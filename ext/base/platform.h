@@ -1,0 +1,45 @@
+/*
+** What the extension asks of the operating system: look at a file, read a part of it, map it.
+** Nothing here knows what a safetensors file is.
+*/
+#ifndef SAFETENSORS_BASE_PLATFORM_H
+#define SAFETENSORS_BASE_PLATFORM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* Which file, in which state: two equal identities mean the same bytes, as far as the file
+** system's clock can tell. Times are nanoseconds since 1970. */
+typedef struct FileIdentity {
+  uint64_t device, inode, size;
+  int64_t modified, changed;
+} FileIdentity;
+
+bool platform_identity_equal(const FileIdentity *a, const FileIdentity *b);
+
+/* Looks at `path` without opening it. Anything that is not a regular file is an error: a pipe
+** would hang the reader, a device may act on being opened. */
+bool platform_identify(const char *path, FileIdentity *identity, Error *error);
+
+/* Opens a regular file for reading and identifies it. Returns the descriptor, which the caller
+** closes with platform_close(), or -1. */
+int platform_open(const char *path, FileIdentity *identity, Error *error);
+
+void platform_close(int descriptor);
+
+/* Reads exactly `size` bytes at `offset`; less is an error. */
+bool platform_read(int descriptor, const char *path, void *buffer, uint64_t size, uint64_t offset,
+                   Error *error);
+
+/* Maps the first `size` bytes (more than 0) read-only. The mapping outlives the descriptor, and the
+** file's name; it ends with platform_unmap(). NULL on error. */
+const unsigned char *platform_map(int descriptor, const char *path, uint64_t size, Error *error);
+
+void platform_unmap(const unsigned char *data, uint64_t size);
+
+/* The file system's idea of now, in the unit of FileIdentity.modified. */
+int64_t platform_now(void);
+
+#endif

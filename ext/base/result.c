@@ -1,0 +1,70 @@
+#include "base/result.h"
+
+#include "base/memory.h"
+
+int result_code(ErrorCode code) {
+  switch (code) {
+    case ERROR_NONE: return SQLITE_OK;
+    case ERROR_MEMORY: return SQLITE_NOMEM;
+    case ERROR_TOO_BIG: return SQLITE_TOOBIG;
+    default: return SQLITE_ERROR;
+  }
+}
+
+void result_error(sqlite3_context *context, Error *error) {
+  if (error->code == ERROR_MEMORY) {
+    sqlite3_result_error_nomem(context);
+  } else {
+    int code = result_code(error->code);
+    sqlite3_result_error(context, error->message, -1);
+    sqlite3_result_error_code(context, code);
+  }
+  error_clear(error);
+}
+
+int result_vtab_error(sqlite3_vtab *table, Error *error) {
+  int code = result_code(error->code);
+  sqlite3_free(table->zErrMsg);
+  table->zErrMsg = error_take(error);
+  return code;
+}
+
+void result_uint64(sqlite3_context *context, uint64_t value) {
+  sqlite3_result_int64(context, (sqlite3_int64)value);
+}
+
+void result_string(sqlite3_context *context, sqlite3_str *out) {
+  int code = sqlite3_str_errcode(out), length = sqlite3_str_length(out);
+  char *text = sqlite3_str_finish(out);
+  if (code == SQLITE_OK && text != NULL) {
+    sqlite3_result_text(context, text, length, sqlite3_free);
+    return;
+  }
+  sqlite3_free(text);
+  if (code == SQLITE_OK) {
+    sqlite3_result_text(context, "", 0, SQLITE_STATIC);
+  } else if (code == SQLITE_TOOBIG) {
+    sqlite3_result_error_toobig(context);
+  } else {
+    sqlite3_result_error_nomem(context);
+  }
+}
+
+bool result_fits(sqlite3_context *context, const TensorBytes *bytes) {
+  sqlite3 *db = sqlite3_context_db_handle(context);
+  int limit = sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1);
+  if (bytes->nbytes <= (uint64_t)limit) return true;
+  Error error = {0};
+  error_raise(&error, ERROR_TOO_BIG, bytes->subject,
+              "tensor \"%.*s\": expected at most %d bytes, this connection's length limit "
+              "(SQLITE_LIMIT_LENGTH), found %llu; take it in parts: tensor_data(ref, '0:1000')",
+              ERROR_NAME(bytes->name, bytes->name_length), limit,
+              (unsigned long long)bytes->nbytes);
+  result_error(context, &error);
+  return false;
+}
+
+void result_bytes(sqlite3_context *context, const TensorBytes *bytes) {
+  sqlite3_result_blob64(context, bytes->data, bytes->nbytes,
+                        bytes->lasting ? SQLITE_STATIC : SQLITE_TRANSIENT);
+}

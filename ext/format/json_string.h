@@ -1,0 +1,19 @@
+/*
+** JSON strings with escapes (RFC 8259, section 7), decoded in place: what a string means is never
+** longer than how it is written. Not left to jansson, whose lexer (2.14) drops a byte, and may run
+** past its buffer, when that buffer cannot grow; and which takes several times the memory of what
+** may be a string of 90 MB.
+*/
+#ifndef SAFETENSORS_FORMAT_JSON_STRING_H
+#define SAFETENSORS_FORMAT_JSON_STRING_H
+
+#include <stdint.h>
+
+#include "format/name_table.h"
+
+/* Decodes the string whose opening quote is text[*at]; *at moves past the closing quote, or to the
+** byte that is wrong. The text is valid UTF-8 and `length` bytes long. Returns NULL, or what was
+** expected instead. */
+const char *json_string_decode(char *text, uint32_t length, uint32_t *at, Span *span);
+
+#endif

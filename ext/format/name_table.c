@@ -1,0 +1,72 @@
+#include "format/name_table.h"
+
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "base/memory.h"
+
+static const char *row_name(const NameTable *table, uint64_t row, uint32_t *length) {
+  Span name;
+  memcpy(&name, table->rows + row * table->row_size, sizeof name);
+  *length = name.length;
+  return table->text + name.offset;
+}
+
+static uint64_t name_hash(const NameTable *table, const char *name, uint64_t length) {
+  return XXH3_64bits_withSeed(name, (size_t)length, table->seed);
+}
+
+/* The slot that holds the name, or the free one where it belongs. */
+static uint64_t *find_slot(const NameTable *table, const char *name, uint64_t length,
+                           uint64_t hash) {
+  uint64_t tag = hash >> 32;
+  for (uint64_t at = hash & table->mask;; at = (at + 1) & table->mask) {
+    uint64_t slot = table->slots[at];
+    if (slot == 0) return &table->slots[at];
+    if (slot >> 32 != tag) continue;
+    uint32_t row_length;
+    const char *row = row_name(table, (uint32_t)slot - 1, &row_length);
+    if (row_length == length && memcmp(row, name, (size_t)length) == 0) return &table->slots[at];
+  }
+}
+
+NameTableResult name_table_build(NameTable *table, const char *text, const void *rows,
+                                 size_t row_size, uint32_t count, uint32_t *duplicate) {
+  uint64_t capacity = 8;
+  while (capacity < (uint64_t)count + count / 2) capacity *= 2;
+  *table = (NameTable){.slots = memory_zeroed(capacity, sizeof(uint64_t)),
+                       .mask = capacity - 1,
+                       .seed = memory_random_seed(),
+                       .text = text,
+                       .rows = rows,
+                       .row_size = row_size};
+  if (table->slots == NULL) return NAME_TABLE_NO_MEMORY;
+  for (uint32_t row = 0; row < count; row++) {
+    uint32_t length;
+    const char *name = row_name(table, row, &length);
+    uint64_t hash = name_hash(table, name, length);
+    uint64_t *slot = find_slot(table, name, length, hash);
+    if (*slot != 0) {
+      *duplicate = row;
+      name_table_free(table);
+      return NAME_TABLE_DUPLICATE;
+    }
+    *slot = (hash >> 32 << 32) | (row + 1);
+  }
+  return NAME_TABLE_BUILT;
+}
+
+bool name_table_find(const NameTable *table, const char *name, uint64_t length, uint32_t *row) {
+  if (table->slots == NULL) return false;
+  uint64_t slot = *find_slot(table, name, length, name_hash(table, name, length));
+  if (slot == 0) return false;
+  *row = (uint32_t)slot - 1;
+  return true;
+}
+
+void name_table_free(NameTable *table) {
+  memory_free(table->slots);
+  table->slots = NULL;
+}

@@ -1,0 +1,42 @@
+/*
+** A hash table from names to positions in an array: names are spans of one text, and the array's
+** rows start with such a span. Seeded, so that a file cannot be made whose names all collide.
+*/
+#ifndef SAFETENSORS_FORMAT_NAME_TABLE_H
+#define SAFETENSORS_FORMAT_NAME_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A piece of a header's text. 32 bits suffice: a header has at most 100,000,000 bytes. */
+typedef struct Span {
+  uint32_t offset, length;
+} Span;
+
+typedef struct NameTable {
+  uint64_t *slots; /* the hash's upper half, then the row's number plus one; 0 is free */
+  uint64_t mask, seed;
+  const char *text;
+  const char *rows;
+  size_t row_size;
+} NameTable;
+
+typedef enum NameTableResult {
+  NAME_TABLE_BUILT,
+  NAME_TABLE_DUPLICATE,
+  NAME_TABLE_NO_MEMORY
+} NameTableResult;
+
+/* Builds the table over `count` rows of `row_size` bytes, each starting with the Span of its name.
+** Text and rows must outlive the table. On NAME_TABLE_DUPLICATE, *duplicate is the number of a row
+** whose name occurred before. */
+NameTableResult name_table_build(NameTable *table, const char *text, const void *rows,
+                                 size_t row_size, uint32_t count, uint32_t *duplicate);
+
+/* The number of the row with this name. False when there is none. */
+bool name_table_find(const NameTable *table, const char *name, uint64_t length, uint32_t *row);
+
+void name_table_free(NameTable *table);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+** One pass over a header's JSON, an entry at a time. What is plain (keys in any order, JSON
+** whitespace anywhere, strings without escapes, plain integers) is taken here; every entry that is
+** not goes, that one alone, to jansson, which stays the authority: where the scanner accepts,
+*jansson
+** accepts with the same result.
+**
+** The text must be valid UTF-8. It is changed in place: escaped strings are replaced by what they
+** mean and shapes lose their spaces, neither of which ever gets longer.
+*/
+#ifndef SAFETENSORS_FORMAT_SCANNER_H
+#define SAFETENSORS_FORMAT_SCANNER_H
+
+#include "format/header.h"
+
+typedef struct Scanner {
+  char *text;
+  uint32_t length, at;
+  const char *subject; /* for messages */
+  Dtype last_dtype;    /* neighbours mostly share it */
+} Scanner;
+
+void scanner_skip_space(Scanner *scanner);
+
+/* Skips JSON whitespace, then says whether the next byte is `byte`; takes it if so. */
+bool scanner_take(Scanner *scanner, char byte);
+
+/* Takes a string, decoded. */
+bool scanner_string(Scanner *scanner, Span *span, Error *error);
+
+/* Takes the value of a tensor's key, of which the name is already known. */
+bool scanner_entry(Scanner *scanner, TensorEntry *entry, Error *error);
+
+/* Takes `null`, if that is next. */
+bool scanner_null(Scanner *scanner);
+
+/* Raises "header is not JSON", telling what was expected here and what is here. */
+bool scanner_expected(const Scanner *scanner, const char *what, Error *error);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+** The files that one connection has opened: their parsed headers, and the mappings of those whose
+** bytes were asked for.
+**
+** One Store belongs to a connection and is shared by all its modules and functions, each of which
+** holds a reference. SQLite runs them under the connection's mutex, so a Store needs no lock.
+**
+** Bytes handed out stay valid until the connection closes: SQLite may keep a pointer passed with
+** SQLITE_STATIC until its statement ends, and nothing tells us when that is. So a mapping, once
+** made, is never undone before. A file that is replaced (by rename) or deleted keeps its old bytes
+** in its old mapping; the next statement sees the new file. A file that is overwritten in place
+** changes under its mapping, and one that is cut short there can kill the process: both are looked
+** for (size and times) before bytes are handed out, and reported.
+**
+** Parsed headers are kept by (device, inode, size, times) up to STORE_HEADER_BYTES, least recently
+** used first to go.
+*/
+#ifndef SAFETENSORS_FORMAT_STORE_H
+#define SAFETENSORS_FORMAT_STORE_H
+
+#include "base/error.h"
+#include "base/platform.h"
+#include "format/header.h"
+
+/* How much memory the headers that no cursor uses may hold. */
+#define STORE_HEADER_BYTES ((uint64_t)256 << 20)
+
+typedef struct Store Store;
+
+/* One state of one file. */
+typedef struct File {
+  FileIdentity identity;
+  Header *header;            /* valid while the file is pinned */
+  const unsigned char *data; /* the whole file, mapped; NULL until store_map() */
+  uint32_t pins;
+  bool recent; /* modified so lately that a further write might leave its times unchanged */
+  struct File *next_in_bucket, *newer, *older;
+} File;
+
+/* A Store with one reference, or NULL when memory runs out. */
+Store *store_new(void);
+Store *store_retain(Store *store);
+void store_release(Store *store);
+
+/* Opens the file as it is now: its header is read, parsed and validated, or found in the cache. The
+** File is pinned until store_unpin(). NULL on error. */
+File *store_open(Store *store, const char *path, Error *error);
+
+void store_unpin(Store *store, File *file);
+
+/* Maps the file, unless that was done, after checking that `path` still is the file that was
+** opened. On success file->data has identity.size bytes, until the connection closes. */
+bool store_map(File *file, const char *path, Error *error);
+
+#endif

@@ -1,0 +1,68 @@
+#include "func/functions.h"
+#include "func/tensor_argument.h"
+
+/* What the header says of a ref; the tensor's bytes are not touched. */
+typedef void Describe(sqlite3_context *context, const TensorArgument *argument);
+
+static void describe(sqlite3_context *context, sqlite3_value **argv, Describe *result) {
+  TensorArgument argument;
+  Error error = {0};
+  if (sqlite3_value_type(argv[0]) == SQLITE_BLOB) {
+    error_raise(&error, ERROR_ARGUMENT, "tensor", "expected a ref (TEXT), found a BLOB");
+    result_error(context, &error);
+    return;
+  }
+  if (!tensor_argument_open(&argument, sqlite3_user_data(context), 1, argv, &error)) {
+    result_error(context, &error);
+  } else if (!argument.is_null) {
+    result(context, &argument);
+  }
+  tensor_argument_close(&argument);
+}
+
+static void describe_dtype(sqlite3_context *context, const TensorArgument *argument) {
+  sqlite3_result_text(context, dtype_name(argument->dtype), -1, SQLITE_STATIC);
+}
+
+static void describe_shape(sqlite3_context *context, const TensorArgument *argument) {
+  sqlite3_str *out = sqlite3_str_new(sqlite3_context_db_handle(context));
+  sqlite3_str_appendchar(out, 1, '[');
+  for (uint32_t d = 0; d < argument->view.rank; d++) {
+    sqlite3_str_appendf(out, d > 0 ? ",%llu" : "%llu", (unsigned long long)argument->view.shape[d]);
+  }
+  sqlite3_str_appendchar(out, 1, ']');
+  result_string(context, out);
+}
+
+static void describe_numel(sqlite3_context *context, const TensorArgument *argument) {
+  result_uint64(context, argument->view.numel);
+}
+
+/* Of a slice that does not fill whole bytes: the bytes it would take packed, rounded up. */
+static void describe_nbytes(sqlite3_context *context, const TensorArgument *argument) {
+  result_uint64(context, (argument->view.numel * dtype_bits(argument->dtype) + 7) / 8);
+}
+
+/* tensor_dtype(ref) -> TEXT: 'F32', 'BF16', ... */
+void function_tensor_dtype(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  (void)argc;
+  describe(context, argv, describe_dtype);
+}
+
+/* tensor_shape(ref) -> TEXT: a JSON array; that of the slice, if the ref has one. */
+void function_tensor_shape(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  (void)argc;
+  describe(context, argv, describe_shape);
+}
+
+/* tensor_numel(ref) -> INTEGER: elements. */
+void function_tensor_numel(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  (void)argc;
+  describe(context, argv, describe_numel);
+}
+
+/* tensor_nbytes(ref) -> INTEGER: stored bytes. */
+void function_tensor_nbytes(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  (void)argc;
+  describe(context, argv, describe_nbytes);
+}

@@ -1,0 +1,25 @@
+/*
+** The scalar functions, by file. Each gets the connection's Store as its user data. What each takes
+** and returns stands above its definition; NULL in gives NULL out everywhere.
+*/
+#ifndef SAFETENSORS_FUNC_FUNCTIONS_H
+#define SAFETENSORS_FUNC_FUNCTIONS_H
+
+#include "base/sqlite.h"
+
+typedef void Function(sqlite3_context *context, int argc, sqlite3_value **argv);
+
+/* ref.c */
+Function function_tensor_ref;
+
+/* describe.c */
+Function function_tensor_dtype, function_tensor_shape, function_tensor_numel,
+    function_tensor_nbytes;
+
+/* data.c */
+Function function_tensor_data;
+
+/* version.c */
+Function function_safetensors_version;
+
+#endif

@@ -1,0 +1,173 @@
+#include "func/tensor_argument.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+typedef unsigned long long Big; /* for "%llu" */
+
+/* A value as UTF-8 text. NULL when memory runs out, or for SQL NULL. */
+static const char *text_of(sqlite3_value *value, uint64_t *length) {
+  const char *text = (const char *)sqlite3_value_text(value);
+  *length = (uint64_t)sqlite3_value_bytes(value);
+  return text;
+}
+
+static bool is_null(sqlite3_value *value) {
+  return sqlite3_value_type(value) == SQLITE_NULL;
+}
+
+/* ---- A ref ---- */
+
+static bool find_tensor(TensorArgument *argument, Error *error) {
+  const Ref *ref = &argument->ref;
+  argument->checkpoint = checkpoint_open_path(argument->store, ref->path, ref->path_length, error);
+  if (argument->checkpoint == NULL) return false;
+  uint32_t count = checkpoint_member_count(argument->checkpoint);
+  for (uint32_t i = 0; i < count && argument->entry == NULL; i++) {
+    if (!checkpoint_open_member(argument->checkpoint, i, &argument->member, error)) return false;
+    argument->entry = header_find(argument->member.header, ref->name, ref->name_length);
+  }
+  if (argument->entry != NULL) return true;
+  return error_raise(error, ERROR_ARGUMENT, ref->path, "expected a tensor \"%.*s\", found none",
+                     ERROR_NAME(ref->name, ref->name_length));
+}
+
+static bool open_ref(TensorArgument *argument, sqlite3_value *value, Error *error) {
+  uint64_t length;
+  const char *text = text_of(value, &length);
+  argument->used = 1;
+  if (text == NULL) return error_memory(error);
+  if (!ref_parse(text, length, &argument->ref, error)) return false;
+  argument->subject = argument->ref.path;
+  argument->name = argument->ref.name;
+  argument->name_length = argument->ref.name_length;
+  if (!find_tensor(argument, error)) return false;
+  argument->dtype = argument->entry->dtype;
+  const Span *shape = &argument->entry->shape;
+  const Ref *ref = &argument->ref;
+  return view_open(&argument->view, argument->member.header->text + shape->offset, shape->length,
+                   argument->subject, error) &&
+         (ref->slice == NULL ||
+          view_slice(&argument->view, ref->slice, ref->slice_length, argument->subject, error));
+}
+
+/* ---- Raw data ---- */
+
+static bool open_dtype(TensorArgument *argument, sqlite3_value *value, Error *error) {
+  uint64_t length;
+  const char *name = text_of(value, &length);
+  if (name == NULL) return error_memory(error);
+  if (dtype_find(name, length, &argument->dtype)) return true;
+  return error_raise(error, ERROR_ARGUMENT, argument->subject,
+                     "expected a known dtype (F32, BF16, I64, ...), found \"%.*s\"",
+                     ERROR_NAME(name, length));
+}
+
+/* As many elements as the bytes hold, in one dimension. */
+static bool open_flat_shape(TensorArgument *argument, Error *error) {
+  uint64_t bits = argument->data_nbytes * 8, element = dtype_bits(argument->dtype);
+  if (bits % element != 0) {
+    return error_raise(error, ERROR_ARGUMENT, argument->subject,
+                       "expected a whole number of %s elements of %u bits, found %llu bytes",
+                       dtype_name(argument->dtype), dtype_bits(argument->dtype),
+                       (Big)argument->data_nbytes);
+  }
+  char shape[32];
+  sqlite3_snprintf((int)sizeof shape, shape, "[%llu]", (Big)(bits / element));
+  return view_open(&argument->view, shape, strlen(shape), argument->subject, error);
+}
+
+static bool open_shape(TensorArgument *argument, sqlite3_value *value, Error *error) {
+  uint64_t length, nbytes;
+  bool overflow;
+  const char *shape = text_of(value, &length);
+  if (shape == NULL) return error_memory(error);
+  if (!view_open(&argument->view, shape, length, argument->subject, error)) return false;
+  bool whole = dtype_nbytes(argument->dtype, argument->view.numel, &nbytes, &overflow);
+  if (whole && nbytes == argument->data_nbytes) return true;
+  if (!whole) {
+    return error_raise(error, ERROR_ARGUMENT, argument->subject,
+                       "expected dtype %s and shape %.*s to take whole bytes, below 2^64 bits",
+                       dtype_name(argument->dtype), ERROR_NAME(shape, length));
+  }
+  return error_raise(error, ERROR_ARGUMENT, argument->subject,
+                     "expected %llu bytes for dtype %s and shape %.*s, found %llu", (Big)nbytes,
+                     dtype_name(argument->dtype), ERROR_NAME(shape, length),
+                     (Big)argument->data_nbytes);
+}
+
+static bool is_shape(sqlite3_value *value) {
+  uint64_t length;
+  if (sqlite3_value_type(value) != SQLITE_TEXT) return false;
+  const char *text = text_of(value, &length);
+  return text != NULL && length > 0 && text[0] == '[';
+}
+
+static bool open_raw(TensorArgument *argument, int argc, sqlite3_value **argv, Error *error) {
+  argument->subject = argument->name = "BLOB";
+  argument->name_length = strlen(argument->name);
+  if (argc < 2) {
+    return error_raise(error, ERROR_ARGUMENT, argument->subject,
+                       "expected a dtype after the bytes, found none");
+  }
+  argument->used = 2;
+  if (is_null(argv[1])) {
+    argument->is_null = true;
+    if (argc > 2 && (is_null(argv[2]) || is_shape(argv[2]))) argument->used = 3;
+    return true;
+  }
+  argument->data = sqlite3_value_blob(argv[0]);
+  argument->data_nbytes = (uint64_t)sqlite3_value_bytes(argv[0]);
+  if (!open_dtype(argument, argv[1], error)) return false;
+  if (argc < 3 || (!is_shape(argv[2]) && !is_null(argv[2]))) {
+    return open_flat_shape(argument, error);
+  }
+  argument->used = 3;
+  if (is_null(argv[2])) {
+    argument->is_null = true;
+    return true;
+  }
+  return open_shape(argument, argv[2], error);
+}
+
+/* ---- Either ---- */
+
+bool tensor_argument_open(TensorArgument *argument, Store *store, int argc, sqlite3_value **argv,
+                          Error *error) {
+  *argument = (TensorArgument){.store = store, .used = 1};
+  switch (sqlite3_value_type(argv[0])) {
+    case SQLITE_NULL: argument->is_null = true; return true;
+    case SQLITE_TEXT: return open_ref(argument, argv[0], error);
+    case SQLITE_BLOB: return open_raw(argument, argc, argv, error);
+    default:
+      return error_raise(error, ERROR_ARGUMENT, "tensor",
+                         "expected a ref (TEXT) or bytes (BLOB), found a number");
+  }
+}
+
+void tensor_argument_close(TensorArgument *argument) {
+  view_clear(&argument->view);
+  checkpoint_close(argument->checkpoint);
+  ref_clear(&argument->ref);
+}
+
+bool tensor_argument_slice(TensorArgument *argument, sqlite3_value *slice, Error *error) {
+  uint64_t length;
+  if (is_null(slice)) argument->is_null = true;
+  if (argument->is_null) return true;
+  const char *text = text_of(slice, &length);
+  if (text == NULL) return error_memory(error);
+  return view_slice(&argument->view, text, length, argument->subject, error);
+}
+
+const unsigned char *tensor_argument_bytes(TensorArgument *argument, bool *lasting, Error *error) {
+  static const unsigned char nothing[1] = {0};
+  *lasting = true;
+  if (argument->entry != NULL) {
+    return checkpoint_tensor_data(argument->checkpoint, &argument->member, argument->entry, error);
+  }
+  if (argument->data == NULL) return nothing; /* a zero-length BLOB */
+  *lasting = false;
+  return argument->data;
+}

@@ -1,0 +1,52 @@
+/*
+** A tensor argument of a function or table, in either of its forms:
+**
+**     ref                        TEXT: PATH#NAME or PATH?slice=SLICE#NAME
+**     data, dtype [, shape]      BLOB, TEXT, JSON array; without a shape, one dimension
+**
+** The first value's type tells them apart; after a BLOB and a dtype, a text that begins with '[' is
+** the shape. NULL for the ref, the data, the dtype or the shape makes the whole argument NULL.
+*/
+#ifndef SAFETENSORS_FUNC_TENSOR_ARGUMENT_H
+#define SAFETENSORS_FUNC_TENSOR_ARGUMENT_H
+
+#include "base/result.h"
+#include "base/sqlite.h"
+#include "format/checkpoint.h"
+#include "format/ref.h"
+#include "tensor/view.h"
+
+typedef struct TensorArgument {
+  bool is_null;
+  int used; /* how many SQL values it took */
+  Dtype dtype;
+  View view;           /* the ref's slice is applied */
+  const char *subject; /* for messages: the path, or "BLOB" */
+  const char *name;
+  uint64_t name_length;
+  /* of a ref */
+  Ref ref;
+  Store *store;
+  Checkpoint *checkpoint;
+  Member member;
+  const TensorEntry *entry;
+  /* of raw data, as long as the SQL value lives */
+  const unsigned char *data;
+  uint64_t data_nbytes;
+} TensorArgument;
+
+/* Opens the argument that starts at argv[0]. Bytes of a ref are not touched yet. Whatever the
+** outcome, tensor_argument_close() releases it. `argv` must outlive it. */
+bool tensor_argument_open(TensorArgument *argument, Store *store, int argc, sqlite3_value **argv,
+                          Error *error);
+
+void tensor_argument_close(TensorArgument *argument);
+
+/* Narrows the argument by a slice given as a value of its own; NULL makes the argument NULL. */
+bool tensor_argument_slice(TensorArgument *argument, sqlite3_value *slice, Error *error);
+
+/* The tensor's bytes, all of them: view.offset counts from here. NULL on error. Those of a ref are
+** valid until the connection closes (*lasting), raw ones as long as the SQL value. */
+const unsigned char *tensor_argument_bytes(TensorArgument *argument, bool *lasting, Error *error);
+
+#endif

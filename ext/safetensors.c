@@ -1,0 +1,101 @@
+/*
+** The entry point, and the two tables of what it registers.
+*/
+#include "safetensors.h"
+
+#include <sqlite3ext.h>
+
+#include "format/store.h"
+#include "func/functions.h"
+#include "vtab/modules.h"
+
+SQLITE_EXTENSION_INIT1
+
+enum { MINIMUM_SQLITE = 3039000 }; /* FULL JOIN */
+
+static const struct {
+  const char *name;
+  const sqlite3_module *module;
+} modules[] = {
+    {"safetensors", &safetensors_module},
+    {"safetensors_tensors", &safetensors_tensors_module},
+    {"safetensors_metadata", &safetensors_metadata_module},
+    {"safetensors_files", &safetensors_files_module},
+};
+
+/* What can open a file must not be callable from a hostile schema. */
+enum {
+  OPENS_FILES = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
+  OPENS_NOTHING = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS
+};
+
+/* How the extension recognises that it is loaded: so this one is registered last. */
+#define LAST_FUNCTION "safetensors_version"
+
+static const struct {
+  const char *name;
+  int argc;
+  int flags;
+  Function *function;
+} functions[] = {
+    {"tensor_ref", 2, OPENS_NOTHING, function_tensor_ref},
+    {"tensor_ref", 3, OPENS_NOTHING, function_tensor_ref},
+    {"tensor_dtype", 1, OPENS_FILES, function_tensor_dtype},
+    {"tensor_shape", 1, OPENS_FILES, function_tensor_shape},
+    {"tensor_numel", 1, OPENS_FILES, function_tensor_numel},
+    {"tensor_nbytes", 1, OPENS_FILES, function_tensor_nbytes},
+    {"tensor_data", 1, OPENS_FILES, function_tensor_data},
+    {"tensor_data", 2, OPENS_FILES, function_tensor_data},
+    {"tensor_data", 3, OPENS_FILES, function_tensor_data},
+    {"tensor_data", 4, OPENS_FILES, function_tensor_data},
+    {LAST_FUNCTION, 0, OPENS_NOTHING, function_safetensors_version},
+};
+
+static void release_store(void *store) {
+  store_release(store);
+}
+
+static int register_all(sqlite3 *db, Store *store) {
+  int code = SQLITE_OK;
+  for (size_t i = 0; code == SQLITE_OK && i < sizeof modules / sizeof modules[0]; i++) {
+    code = sqlite3_create_module_v2(db, modules[i].name, modules[i].module, store_retain(store),
+                                    release_store);
+  }
+  for (size_t i = 0; code == SQLITE_OK && i < sizeof functions / sizeof functions[0]; i++) {
+    code = sqlite3_create_function_v2(db, functions[i].name, functions[i].argc, functions[i].flags,
+                                      store_retain(store), functions[i].function, NULL, NULL,
+                                      release_store);
+  }
+  return code;
+}
+
+/* Functions cannot be replaced while a statement runs, nor need they be: a second load finds the
+** first. */
+static int find_loaded(sqlite3 *db, bool *loaded) {
+  sqlite3_stmt *statement = NULL;
+  int code = sqlite3_prepare_v2(db, "SELECT " LAST_FUNCTION "()", -1, &statement, NULL);
+  *loaded = code == SQLITE_OK;
+  sqlite3_finalize(statement);
+  return code == SQLITE_NOMEM ? code : SQLITE_OK;
+}
+
+int sqlite3_safetensors_init(sqlite3 *db, char **message, const struct sqlite3_api_routines *api) {
+  SQLITE_EXTENSION_INIT2(api);
+  (void)api;
+  if (message != NULL) *message = NULL;
+  if (sqlite3_libversion_number() < MINIMUM_SQLITE) {
+    if (message != NULL) {
+      *message = sqlite3_mprintf("safetensors: needs SQLite 3.39.0 or newer, found %s",
+                                 sqlite3_libversion());
+    }
+    return SQLITE_ERROR;
+  }
+  bool loaded;
+  int code = find_loaded(db, &loaded);
+  if (code != SQLITE_OK || loaded) return code;
+  Store *store = store_new();
+  if (store == NULL) return SQLITE_NOMEM;
+  code = register_all(db, store);
+  store_release(store);
+  return code;
+}

@@ -1,0 +1,33 @@
+/*
+** A walk over a view in row-major order, in runs: elements at equal distances, as many at a time as
+** can be had. A contiguous view is one run.
+*/
+#ifndef SAFETENSORS_TENSOR_RUNS_H
+#define SAFETENSORS_TENSOR_RUNS_H
+
+#include "tensor/view.h"
+
+typedef struct Run {
+  uint64_t first; /* element, counted in the whole tensor */
+  uint64_t count; /* at least 1 */
+  uint64_t step;  /* from one element to the next; 1 when they lie together */
+} Run;
+
+typedef struct Runs {
+  const View *view;
+  uint32_t outer;       /* dimensions walked; the ones behind make up a run */
+  uint64_t count, step; /* of each run */
+  uint64_t *index;      /* in the walked dimensions */
+  uint64_t at;          /* first element of the next run */
+  uint64_t left;        /* runs to come */
+} Runs;
+
+/* `view` must outlive the walk, which runs_close() ends. False when memory runs out. */
+bool runs_open(Runs *runs, const View *view);
+
+/* The next run; false at the end. */
+bool runs_next(Runs *runs, Run *run);
+
+void runs_close(Runs *runs);
+
+#endif

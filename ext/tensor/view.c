@@ -1,0 +1,278 @@
+#include "tensor/view.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+typedef unsigned long long Big; /* for "%llu" */
+
+/* A place in a text. */
+typedef struct Reader {
+  const char *at, *end;
+} Reader;
+
+static void skip_space(Reader *reader) {
+  while (reader->at < reader->end && memchr(" \t\r\n", *reader->at, 4) != NULL) reader->at++;
+}
+
+static bool take(Reader *reader, char byte) {
+  skip_space(reader);
+  if (reader->at >= reader->end || *reader->at != byte) return false;
+  reader->at++;
+  return true;
+}
+
+static bool next_is(Reader *reader, const char *set) {
+  skip_space(reader);
+  return reader->at < reader->end && strchr(set, *reader->at) != NULL && *reader->at != '\0';
+}
+
+/* Digits, as a number that stops growing at INT64_MAX: bounds clip, and what is out of range by
+** that much is out of range. False when there are none. */
+static bool take_digits(Reader *reader, int64_t *value) {
+  const char *start = reader->at;
+  *value = 0;
+  for (; reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9'; reader->at++) {
+    if (__builtin_mul_overflow(*value, 10, value) ||
+        __builtin_add_overflow(*value, *reader->at - '0', value)) {
+      *value = INT64_MAX;
+    }
+  }
+  return reader->at > start;
+}
+
+/* ---- The whole tensor ---- */
+
+static bool allocate(View *view, uint32_t rank) {
+  view->shape = memory_zeroed(rank, sizeof(uint64_t));
+  view->stride = memory_zeroed(rank, sizeof(uint64_t));
+  view->rank = rank;
+  if (view->shape != NULL && view->stride != NULL) return true;
+  view_clear(view);
+  return false;
+}
+
+void view_clear(View *view) {
+  memory_free(view->shape);
+  memory_free(view->stride);
+  *view = (View){0};
+}
+
+/* Row-major strides. Where a dimension is 0 there is no element, and no stride matters. */
+static bool set_strides(View *view) {
+  bool empty = false;
+  for (uint32_t d = 0; d < view->rank; d++) empty = empty || view->shape[d] == 0;
+  uint64_t product = 1;
+  for (uint32_t d = view->rank; d-- > 0;) {
+    view->stride[d] = empty ? 0 : product;
+    if (!empty && __builtin_mul_overflow(product, view->shape[d], &product)) return false;
+  }
+  view->numel = empty ? 0 : product;
+  return true;
+}
+
+bool view_open(View *view, const char *shape, uint64_t length, const char *subject, Error *error) {
+  Reader reader = {shape, shape + length};
+  uint64_t commas = 0;
+  *view = (View){0};
+  for (uint64_t i = 0; i < length; i++) commas += shape[i] == ',';
+  if (!allocate(view, (uint32_t)commas + 1)) return error_memory(error);
+  bool good = take(&reader, '[');
+  if (good && !take(&reader, ']')) {
+    uint32_t rank = 0;
+    do {
+      int64_t dimension = 0;
+      skip_space(&reader);
+      good = good && take_digits(&reader, &dimension) && dimension < INT64_MAX;
+      if (good) view->shape[rank++] = (uint64_t)dimension;
+    } while (good && take(&reader, ','));
+    good = good && take(&reader, ']');
+  } else {
+    view->rank = 0;
+  }
+  skip_space(&reader);
+  if (!good || reader.at != reader.end) {
+    error_raise(error, ERROR_ARGUMENT, subject,
+                "expected a shape, a JSON array of non-negative integers, found \"%.*s\"",
+                ERROR_NAME(shape, length));
+  } else if (!set_strides(view)) {
+    error_raise(error, ERROR_ARGUMENT, subject, "expected a shape below 2^64 elements, found %.*s",
+                ERROR_NAME(shape, length));
+  } else {
+    return true;
+  }
+  view_clear(view);
+  return false;
+}
+
+/* ---- Slices ---- */
+
+/* One index of a slice: an integer, a range, or "...". Absent bounds are marked so. */
+typedef struct Index {
+  enum { INDEX_INTEGER, INDEX_RANGE, INDEX_ELLIPSIS } kind;
+  bool has_start, has_stop;
+  int64_t start, stop, step;
+} Index;
+
+static bool bad_slice(const char *subject, const char *slice, uint64_t length, const char *what,
+                      Error *error) {
+  return error_raise(error, ERROR_ARGUMENT, subject, "slice \"%.*s\": %s",
+                     ERROR_NAME(slice, length), what);
+}
+
+static bool take_integer(Reader *reader, int64_t *value) {
+  bool negative = take(reader, '-');
+  if (!take_digits(reader, value)) return false;
+  if (negative) *value = -*value;
+  return true;
+}
+
+/* Returns NULL, or what was wrong. */
+static const char *take_index(Reader *reader, Index *index) {
+  static const char syntax[] =
+      "expected integers, ranges start:stop:step and one '...', separated by commas";
+  *index = (Index){.kind = INDEX_INTEGER, .step = 1};
+  if (take(reader, '.')) {
+    if (reader->end - reader->at < 2 || memcmp(reader->at, "..", 2) != 0) return syntax;
+    reader->at += 2;
+    index->kind = INDEX_ELLIPSIS;
+    return NULL;
+  }
+  if (!next_is(reader, ":")) {
+    if (!take_integer(reader, &index->start)) return syntax;
+    index->has_start = true;
+  }
+  if (!take(reader, ':')) return NULL;
+  index->kind = INDEX_RANGE;
+  if (next_is(reader, "-0123456789")) {
+    if (!take_integer(reader, &index->stop)) return syntax;
+    index->has_stop = true;
+  }
+  if (!take(reader, ':') || !next_is(reader, "-0123456789")) return NULL;
+  if (!take_integer(reader, &index->step)) return syntax;
+  return index->step > 0 ? NULL : "expected a positive step";
+}
+
+/* A bound as Python has it: negative counts from the end, and what is beyond clips. */
+static uint64_t clip_bound(int64_t bound, uint64_t size) {
+  if (bound >= 0) return (uint64_t)bound < size ? (uint64_t)bound : size;
+  uint64_t back = (uint64_t)-bound;
+  return back < size ? size - back : 0;
+}
+
+static void apply_range(View *out, const View *in, uint32_t d, const Index *index) {
+  uint64_t size = in->shape[d], step = (uint64_t)index->step;
+  uint64_t start = index->has_start ? clip_bound(index->start, size) : 0;
+  uint64_t stop = index->has_stop ? clip_bound(index->stop, size) : size;
+  uint64_t count = stop > start ? (stop - start - 1) / step + 1 : 0;
+  out->shape[out->rank] = count;
+  /* A step past the end of the dimension is never taken; it must not overflow either. */
+  out->stride[out->rank++] = count > 1 ? in->stride[d] * step : in->stride[d];
+  if (count > 0) out->offset += start * in->stride[d];
+}
+
+static bool apply_integer(View *out, const View *in, uint32_t d, const Index *index,
+                          const char *subject, Error *error) {
+  uint64_t size = in->shape[d];
+  bool in_range =
+      index->start >= 0 ? (uint64_t)index->start < size : (uint64_t)-index->start <= size;
+  if (!in_range) {
+    return error_raise(error, ERROR_ARGUMENT, subject,
+                       "expected an index that dimension %u, of size %llu, has, found %lld", d,
+                       (Big)size, (long long)index->start);
+  }
+  uint64_t at = index->start >= 0 ? (uint64_t)index->start : size - (uint64_t)-index->start;
+  out->offset += at * in->stride[d];
+  return true;
+}
+
+static void keep_dimension(View *out, const View *in, uint32_t d) {
+  out->shape[out->rank] = in->shape[d];
+  out->stride[out->rank++] = in->stride[d];
+}
+
+static void count_elements(View *view) {
+  view->numel = 1;
+  for (uint32_t d = 0; d < view->rank; d++)
+    view->numel *= view->shape[d]; /* at most the source's */
+}
+
+/* Counts the indices that use up a dimension. Returns NULL, or what was wrong with the syntax. */
+static const char *count_indices(Reader reader, uint32_t *count) {
+  bool ellipsis = false;
+  *count = 0;
+  for (;;) {
+    Index index;
+    const char *problem = take_index(&reader, &index);
+    if (problem != NULL) return problem;
+    if (index.kind != INDEX_ELLIPSIS) {
+      ++*count;
+    } else if (ellipsis) {
+      return "expected at most one '...'";
+    } else {
+      ellipsis = true;
+    }
+    bool comma = take(&reader, ',');
+    skip_space(&reader);
+    if (reader.at == reader.end) return NULL; /* a trailing comma is Python's way too */
+    if (!comma) return "expected a comma between indices";
+  }
+}
+
+static bool apply(View *out, const View *in, Reader reader, uint32_t index_count,
+                  const char *subject, Error *error) {
+  uint32_t d = 0;
+  out->offset = in->offset;
+  out->rank = 0;
+  do {
+    Index index;
+    skip_space(&reader);
+    if (reader.at == reader.end) break;
+    take_index(&reader, &index);
+    if (index.kind == INDEX_ELLIPSIS) {
+      for (uint32_t skipped = in->rank - index_count; skipped > 0; skipped--) {
+        keep_dimension(out, in, d++);
+      }
+    } else if (index.kind == INDEX_RANGE) {
+      apply_range(out, in, d++, &index);
+    } else if (!apply_integer(out, in, d++, &index, subject, error)) {
+      return false;
+    }
+  } while (take(&reader, ','));
+  while (d < in->rank) keep_dimension(out, in, d++);
+  count_elements(out);
+  return true;
+}
+
+bool view_slice(View *view, const char *slice, uint64_t length, const char *subject, Error *error) {
+  Reader reader = {slice, slice + length};
+  uint32_t index_count;
+  const char *problem = count_indices(reader, &index_count);
+  if (problem != NULL) return bad_slice(subject, slice, length, problem, error);
+  if (index_count > view->rank) {
+    return error_raise(
+        error, ERROR_ARGUMENT, subject,
+        "slice \"%.*s\": expected at most %u indices for a tensor of rank %u, found %u",
+        ERROR_NAME(slice, length), view->rank, view->rank, index_count);
+  }
+  View narrowed = {0};
+  if (!allocate(&narrowed, view->rank)) return error_memory(error);
+  if (!apply(&narrowed, view, reader, index_count, subject, error)) {
+    view_clear(&narrowed);
+    return false;
+  }
+  view_clear(view);
+  *view = narrowed;
+  return true;
+}
+
+bool view_is_contiguous(const View *view) {
+  uint64_t expected = 1;
+  if (view->numel <= 1) return true;
+  for (uint32_t d = view->rank; d-- > 0;) {
+    if (view->shape[d] == 1) continue;
+    if (view->stride[d] != expected) return false;
+    expected *= view->shape[d];
+  }
+  return true;
+}

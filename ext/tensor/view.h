@@ -1,0 +1,37 @@
+/*
+** Which elements of a tensor are meant: all of them, or a slice. Counted in elements, not bytes, so
+** that dtypes of less than a byte need no rule of their own.
+*/
+#ifndef SAFETENSORS_TENSOR_VIEW_H
+#define SAFETENSORS_TENSOR_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* A strided window on row-major elements. Starts as {0}; view_clear() releases it. */
+typedef struct View {
+  uint32_t rank;
+  uint64_t *shape;  /* rank dimensions */
+  uint64_t *stride; /* elements from one index to the next, for each dimension */
+  uint64_t offset;  /* of the first element */
+  uint64_t numel;   /* elements in the view */
+} View;
+
+/* A view of all elements. `shape` is a JSON array of integers. False, with a message about
+** `subject`, when it is not, or when the product of the dimensions overflows. */
+bool view_open(View *view, const char *shape, uint64_t length, const char *subject, Error *error);
+
+/* Narrows the view by a slice: NumPy basic indexing over the leading dimensions, integers, ranges
+** start:stop:step with a positive step, and one "...". An integer drops its dimension and must be
+*in
+** range; the bounds of a range clip. On error the view is unchanged. */
+bool view_slice(View *view, const char *slice, uint64_t length, const char *subject, Error *error);
+
+/* Whether the elements follow one another without gaps, in order. */
+bool view_is_contiguous(const View *view);
+
+void view_clear(View *view);
+
+#endif

@@ -1,0 +1,14 @@
+/* The virtual table modules, one per file beside this header. Their client data is the connection's
+** Store. */
+#ifndef SAFETENSORS_VTAB_MODULES_H
+#define SAFETENSORS_VTAB_MODULES_H
+
+#include "base/sqlite.h"
+
+extern const sqlite3_module
+    safetensors_module; /* CREATE VIRTUAL TABLE name USING safetensors(path) */
+extern const sqlite3_module safetensors_tensors_module;
+extern const sqlite3_module safetensors_metadata_module;
+extern const sqlite3_module safetensors_files_module;
+
+#endif

@@ -1,0 +1,175 @@
+#include "vtab/path_table.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+int path_table_connect(sqlite3 *db, Store *store, const char *name, const char *schema,
+                       sqlite3_vtab **out) {
+  int code = sqlite3_declare_vtab(db, schema);
+  if (code == SQLITE_OK) code = sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
+  if (code != SQLITE_OK) return code;
+  PathTable *table = memory_zeroed(1, sizeof *table);
+  if (table == NULL) return SQLITE_NOMEM;
+  table->db = db;
+  table->store = store;
+  table->name = name;
+  *out = &table->base;
+  return SQLITE_OK;
+}
+
+int path_table_disconnect(sqlite3_vtab *base) {
+  PathTable *table = (PathTable *)base;
+  memory_free(table->fixed_path);
+  memory_free(table);
+  return SQLITE_OK;
+}
+
+/* ---- Planning ---- */
+
+int path_table_plan(PathTable *table, sqlite3_index_info *info, int path_column, int *next_argv) {
+  int guard_column = path_column + 1;
+  int usable = -1;
+  bool unusable = false;
+  *next_argv = 1;
+  for (int i = 0; i < info->nConstraint; i++) {
+    const struct sqlite3_index_constraint *constraint = &info->aConstraint[i];
+    if (constraint->op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
+    if (constraint->iColumn == guard_column) {
+      Error error = {0};
+      error_raise(&error, ERROR_ARGUMENT, table->name, "expected one argument, found more");
+      return result_vtab_error(&table->base, &error);
+    }
+    if (constraint->iColumn != path_column) continue;
+    if (!constraint->usable) {
+      unusable = true;
+    } else if (usable < 0) {
+      usable = i;
+    }
+  }
+  if (table->fixed_path != NULL) return SQLITE_OK; /* a filter like any other */
+  if (usable >= 0) {
+    info->aConstraintUsage[usable].argvIndex = (*next_argv)++;
+    info->aConstraintUsage[usable].omit = 1;
+    info->idxNum |= PLAN_PATH;
+    return SQLITE_OK;
+  }
+  if (unusable) return SQLITE_CONSTRAINT;
+  info->estimatedCost = 1e99; /* never chosen while another plan has a path */
+  return SQLITE_OK;
+}
+
+/* ---- Scanning ---- */
+
+int path_cursor_open(sqlite3_vtab_cursor **out, uint64_t size) {
+  PathCursor *cursor = memory_zeroed(1, size);
+  if (cursor == NULL) return SQLITE_NOMEM;
+  *out = &cursor->base;
+  return SQLITE_OK;
+}
+
+int path_cursor_close(sqlite3_vtab_cursor *base) {
+  PathCursor *cursor = (PathCursor *)base;
+  path_scan_close(&cursor->scan);
+  memory_free(cursor);
+  return SQLITE_OK;
+}
+
+void path_scan_close(PathScan *scan) {
+  checkpoint_close(scan->checkpoint);
+  sqlite3_value_free(scan->argument);
+  *scan = (PathScan){0};
+}
+
+static bool same_bytes(sqlite3_value *a, sqlite3_value *b) {
+  int size = sqlite3_value_bytes(a);
+  if (sqlite3_value_bytes(b) != size) return false;
+  return size == 0 || memcmp(sqlite3_value_blob(a), sqlite3_value_blob(b), (size_t)size) == 0;
+}
+
+/* One statement sees one state of a file: the inner loop of a join opens the same path again for
+** every outer row, and finds it open. */
+static bool still_wanted(const PathScan *scan, sqlite3_value *argument) {
+  if (scan->argument == NULL || scan->checkpoint == NULL) return false;
+  int type = sqlite3_value_type(argument);
+  return sqlite3_value_type(scan->argument) == type && same_bytes(scan->argument, argument);
+}
+
+static bool open_argument(const PathTable *table, PathScan *scan, Error *error) {
+  sqlite3_value *argument = scan->argument;
+  switch (sqlite3_value_type(argument)) {
+    case SQLITE_NULL: return true;
+    case SQLITE_TEXT: {
+      const char *path = (const char *)sqlite3_value_text(argument);
+      if (path == NULL) return error_memory(error);
+      uint64_t length = (uint64_t)sqlite3_value_bytes(argument);
+      scan->checkpoint = checkpoint_open_path(table->store, path, length, error);
+      break;
+    }
+    case SQLITE_BLOB:
+      scan->checkpoint = checkpoint_open_blob(table->store, sqlite3_value_blob(argument),
+                                              (uint64_t)sqlite3_value_bytes(argument), error);
+      break;
+    default:
+      return error_raise(error, ERROR_ARGUMENT, table->name,
+                         "expected a path (TEXT) or the bytes of a file (BLOB), found a number");
+  }
+  return scan->checkpoint != NULL;
+}
+
+int path_scan_open(PathTable *table, PathScan *scan, int plan, sqlite3_value **argv) {
+  Error error = {0};
+  bool opened = true;
+  scan->member = (Member){0};
+  scan->member_number = 0;
+  if (table->fixed_path != NULL) {
+    if (scan->checkpoint == NULL) {
+      scan->checkpoint =
+          checkpoint_open_path(table->store, table->fixed_path, strlen(table->fixed_path), &error);
+      opened = scan->checkpoint != NULL;
+    }
+  } else if ((plan & PLAN_PATH) == 0) {
+    opened =
+        error_raise(&error, ERROR_ARGUMENT, table->name,
+                    "expected a path, found none; write %s('model.safetensors')%s", table->name,
+                    ", and in place of a RIGHT JOIN a LEFT JOIN the other way round");
+  } else if (!still_wanted(scan, argv[0])) {
+    path_scan_close(scan);
+    scan->argument = sqlite3_value_dup(argv[0]);
+    opened = scan->argument != NULL ? open_argument(table, scan, &error) : error_memory(&error);
+  }
+  return opened ? SQLITE_OK : result_vtab_error(&table->base, &error);
+}
+
+int path_scan_member(PathTable *table, PathScan *scan, uint32_t number, bool *more) {
+  *more = scan->checkpoint != NULL && number < checkpoint_member_count(scan->checkpoint);
+  scan->member = (Member){0};
+  if (!*more) return SQLITE_OK;
+  Error error = {0};
+  scan->member_number = number;
+  if (checkpoint_open_member(scan->checkpoint, number, &scan->member, &error)) return SQLITE_OK;
+  return result_vtab_error(&table->base, &error);
+}
+
+sqlite3_int64 path_scan_rowid(const PathScan *scan, uint32_t row) {
+  return (sqlite3_int64)scan->member_number << 32 | row;
+}
+
+void path_scan_result_path(const PathTable *table, const PathScan *scan, sqlite3_context *context) {
+  if (table->fixed_path != NULL) {
+    sqlite3_result_text(context, table->fixed_path, -1, SQLITE_TRANSIENT);
+  } else if (scan->argument != NULL) {
+    sqlite3_result_value(context, scan->argument);
+  }
+}
+
+void path_scan_result_span(const PathScan *scan, sqlite3_context *context, Span span) {
+  sqlite3_result_text64(context, scan->member.header->text + span.offset, span.length,
+                        SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
+void path_scan_result_file(const PathScan *scan, sqlite3_context *context) {
+  if (scan->member.path != NULL) {
+    sqlite3_result_text(context, scan->member.path, -1, SQLITE_TRANSIENT);
+  }
+}

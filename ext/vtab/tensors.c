@@ -1,0 +1,332 @@
+/*
+** safetensors_tensors(path): one row per tensor of a checkpoint. And the same columns under a name
+** of one's own:
+**
+**     SELECT name, dtype, shape FROM safetensors_tensors('model.safetensors');
+**     CREATE VIRTUAL TABLE m USING safetensors('model.safetensors');
+**
+** Rows come in the order of their bytes in the file. name = ? and name IN (...) are hash lookups
+** (under BINARY collation); ORDER BY offset costs no sort. rowid is unique over the path and does
+** not depend on the plan. `data` is the tensor's bytes, not copied, valid until the connection
+** closes; it is computed only for rows and statements that read it, and is an error above the
+** connection's length limit.
+*/
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "format/ref.h"
+#include "format/tensor_name.h"
+#include "vtab/modules.h"
+#include "vtab/path_table.h"
+
+static const char schema[] =
+    "CREATE TABLE x(name TEXT, dtype TEXT, shape TEXT, numel INTEGER, nbytes INTEGER, "
+    "offset INTEGER, file TEXT, " PATH_TABLE_HIDDEN_COLUMNS
+    ", rank INTEGER HIDDEN, layer INTEGER HIDDEN, pattern TEXT HIDDEN, ref TEXT HIDDEN, "
+    "data BLOB HIDDEN)";
+
+enum Column {
+  COLUMN_NAME,
+  COLUMN_DTYPE,
+  COLUMN_SHAPE,
+  COLUMN_NUMEL,
+  COLUMN_NBYTES,
+  COLUMN_OFFSET,
+  COLUMN_FILE,
+  COLUMN_PATH,
+  COLUMN_SURPLUS_ARGUMENT,
+  COLUMN_RANK,
+  COLUMN_LAYER,
+  COLUMN_PATTERN,
+  COLUMN_REF,
+  COLUMN_DATA
+};
+
+typedef struct TensorsCursor {
+  PathCursor path;
+  const TensorEntry *entry, *end; /* the rows left of this member; entry == end at the very end */
+  sqlite3_value *wanted;          /* the name looked up; NULL in a scan */
+} TensorsCursor;
+
+static const char function_name[] = "safetensors_tensors";
+
+static int connect_function(sqlite3 *db, void *store, int argc, const char *const *argv,
+                            sqlite3_vtab **out, char **message) {
+  (void)argc, (void)argv, (void)message;
+  return path_table_connect(db, store, function_name, schema, out);
+}
+
+/* ---- CREATE VIRTUAL TABLE name USING safetensors('path') ---- */
+
+/* The path in the module's one argument, without SQL quotes. NULL when memory runs out. */
+static char *unquote(const char *argument) {
+  char quote = argument[0];
+  char *path = sqlite3_mprintf("%s", argument);
+  if (path == NULL || (quote != '\'' && quote != '"' && quote != '`')) return path;
+  char *out = path;
+  for (const char *in = argument + 1; *in != '\0'; in++) {
+    if (*in == quote && *++in != quote) break;
+    *out++ = *in;
+  }
+  *out = '\0';
+  return path;
+}
+
+static int connect_table(sqlite3 *db, void *store, int argc, const char *const *argv,
+                         sqlite3_vtab **out, char **message) {
+  enum { MODULE_ARGUMENTS = 3 }; /* module, database, table; then the user's */
+  if (argc != MODULE_ARGUMENTS + 1) {
+    Error error = {0};
+    error_raise(&error, ERROR_ARGUMENT, argv[2],
+                "expected one argument, the path: CREATE VIRTUAL TABLE %s USING "
+                "safetensors('model.safetensors')",
+                argv[2]);
+    *message = error_take(&error);
+    return SQLITE_ERROR;
+  }
+  int code = path_table_connect(db, store, function_name, schema, out);
+  if (code != SQLITE_OK) return code;
+  PathTable *table = (PathTable *)*out;
+  table->fixed_path = unquote(argv[MODULE_ARGUMENTS]);
+  if (table->fixed_path != NULL) return SQLITE_OK;
+  path_table_disconnect(*out);
+  *out = NULL;
+  return SQLITE_NOMEM;
+}
+
+/* Creating checks that the path can be read; connecting does not: a table whose file is gone must
+** still be one that can be dropped. */
+static int create_table(sqlite3 *db, void *store, int argc, const char *const *argv,
+                        sqlite3_vtab **out, char **message) {
+  int code = connect_table(db, store, argc, argv, out, message);
+  if (code != SQLITE_OK) return code;
+  PathTable *table = (PathTable *)*out;
+  PathScan scan = {0};
+  bool more = true;
+  code = path_scan_open(table, &scan, 0, NULL);
+  for (uint32_t i = 0; code == SQLITE_OK && more; i++) {
+    code = path_scan_member(table, &scan, i, &more);
+  }
+  path_scan_close(&scan);
+  if (code == SQLITE_OK) return SQLITE_OK;
+  *message = table->base.zErrMsg;
+  path_table_disconnect(*out);
+  *out = NULL;
+  return code;
+}
+
+/* ---- Planning ---- */
+
+static void plan_name(sqlite3_index_info *info, int next_argv) {
+  for (int i = 0; i < info->nConstraint; i++) {
+    const struct sqlite3_index_constraint *constraint = &info->aConstraint[i];
+    if (constraint->iColumn != COLUMN_NAME || !constraint->usable ||
+        constraint->op != SQLITE_INDEX_CONSTRAINT_EQ ||
+        sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") != 0) {
+      continue;
+    }
+    /* Not omitted: SQLite checks again, so a scan in place of the lookup is right too. */
+    info->aConstraintUsage[i].argvIndex = next_argv;
+    info->idxNum |= PLAN_NAME;
+    return;
+  }
+}
+
+static int best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
+  static const char *const plan_text[] = {"all tensors", "all tensors of path", "name lookup",
+                                          "name lookup in path"};
+  int next_argv;
+  info->estimatedCost = 10000;
+  info->estimatedRows = 1000;
+  int code = path_table_plan((PathTable *)base, info, COLUMN_PATH, &next_argv);
+  if (code != SQLITE_OK) return code;
+  plan_name(info, next_argv);
+  if ((info->idxNum & PLAN_NAME) != 0 && info->estimatedCost < 1e9) {
+    info->estimatedCost = 10;
+    info->estimatedRows = 1;
+  }
+  info->idxStr = (char *)(uintptr_t)plan_text[info->idxNum];
+  info->orderByConsumed =
+      info->nOrderBy == 1 && info->aOrderBy[0].iColumn == COLUMN_OFFSET && !info->aOrderBy[0].desc;
+  return SQLITE_OK;
+}
+
+/* ---- Scanning ---- */
+
+static int cursor_open(sqlite3_vtab *table, sqlite3_vtab_cursor **out) {
+  (void)table;
+  return path_cursor_open(out, sizeof(TensorsCursor));
+}
+
+static int cursor_close(sqlite3_vtab_cursor *base) {
+  sqlite3_value_free(((TensorsCursor *)base)->wanted);
+  return path_cursor_close(base);
+}
+
+static const TensorEntry *find_wanted(const TensorsCursor *cursor, const Header *header) {
+  const char *name = (const char *)sqlite3_value_text(cursor->wanted);
+  if (name == NULL) return NULL; /* SQL NULL: keep_wanted() made the text UTF-8 */
+  return header_find(header, name, (uint64_t)sqlite3_value_bytes(cursor->wanted));
+}
+
+/* Opens members from `number` on until one has a row. */
+static int find_rows(TensorsCursor *cursor, uint32_t number) {
+  PathTable *table = (PathTable *)cursor->path.base.pVtab;
+  PathScan *scan = &cursor->path.scan;
+  for (;; number++) {
+    bool more;
+    cursor->entry = cursor->end = NULL;
+    int code = path_scan_member(table, scan, number, &more);
+    if (code != SQLITE_OK || !more) return code;
+    const Header *header = scan->member.header;
+    if (cursor->wanted != NULL) {
+      cursor->entry = find_wanted(cursor, header);
+      cursor->end = cursor->entry != NULL ? cursor->entry + 1 : NULL;
+    } else {
+      cursor->entry = header->tensors;
+      cursor->end = header->tensors + header->tensor_count;
+    }
+    if (cursor->entry != cursor->end) return SQLITE_OK;
+  }
+}
+
+/* Keeps the name to look up. A number is compared under the affinities of both sides, which a hash
+** does not know: then all rows are scanned, and SQLite picks. */
+static int keep_wanted(TensorsCursor *cursor, sqlite3_value *name) {
+  sqlite3_value_free(cursor->wanted);
+  cursor->wanted = NULL;
+  if (name == NULL ||
+      (sqlite3_value_type(name) != SQLITE_TEXT && sqlite3_value_type(name) != SQLITE_NULL)) {
+    return SQLITE_OK;
+  }
+  if (sqlite3_value_type(name) == SQLITE_TEXT && sqlite3_value_text(name) == NULL) {
+    return SQLITE_NOMEM; /* could not be made UTF-8 */
+  }
+  cursor->wanted = sqlite3_value_dup(name);
+  return cursor->wanted != NULL ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+static int filter(sqlite3_vtab_cursor *base, int plan, const char *plan_text, int argc,
+                  sqlite3_value **argv) {
+  (void)plan_text;
+  TensorsCursor *cursor = (TensorsCursor *)base;
+  PathTable *table = (PathTable *)base->pVtab;
+  cursor->entry = cursor->end = NULL;
+  int code = path_scan_open(table, &cursor->path.scan, plan, argv);
+  if (code != SQLITE_OK) return code;
+  code = keep_wanted(cursor, (plan & PLAN_NAME) != 0 ? argv[argc - 1] : NULL);
+  return code == SQLITE_OK ? find_rows(cursor, 0) : code;
+}
+
+static int next(sqlite3_vtab_cursor *base) {
+  TensorsCursor *cursor = (TensorsCursor *)base;
+  if (++cursor->entry != cursor->end) return SQLITE_OK;
+  return find_rows(cursor, cursor->path.scan.member_number + 1);
+}
+
+static int at_end(sqlite3_vtab_cursor *base) {
+  const TensorsCursor *cursor = (const TensorsCursor *)base;
+  return cursor->entry == cursor->end;
+}
+
+static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
+  const TensorsCursor *cursor = (const TensorsCursor *)base;
+  const PathScan *scan = &cursor->path.scan;
+  *out = path_scan_rowid(scan, (uint32_t)(cursor->entry - scan->member.header->tensors));
+  return SQLITE_OK;
+}
+
+/* ---- Columns ---- */
+
+/* As SQLite reads an integer literal: REAL when it does not fit 64 bits. */
+static void result_layer(sqlite3_context *context, const char *name, uint64_t length) {
+  const char *digits;
+  uint64_t digits_length;
+  if (!tensor_name_layer(name, length, &digits, &digits_length)) return;
+  sqlite3_int64 value = 0;
+  for (uint64_t i = 0; i < digits_length; i++) {
+    if (__builtin_mul_overflow(value, 10, &value) ||
+        __builtin_add_overflow(value, digits[i] - '0', &value)) {
+      sqlite3_result_double(context, strtod(digits, NULL));
+      return;
+    }
+  }
+  sqlite3_result_int64(context, value);
+}
+
+static void result_pattern(sqlite3_context *context, const char *name, uint64_t length) {
+  char *pattern = memory_alloc(length);
+  if (pattern == NULL) {
+    sqlite3_result_error_nomem(context);
+    return;
+  }
+  uint64_t written = tensor_name_pattern(name, length, pattern);
+  sqlite3_result_text64(context, pattern, written, memory_free, SQLITE_UTF8);
+}
+
+static void result_ref(sqlite3_context *context, const Member *member, const char *name,
+                       uint64_t length) {
+  if (member->path == NULL) return; /* a BLOB has no path to refer to */
+  sqlite3_str *out = sqlite3_str_new(sqlite3_context_db_handle(context));
+  ref_append(out, member->path, strlen(member->path), NULL, 0, name, length);
+  result_string(context, out);
+}
+
+static void result_data(sqlite3_context *context, const TensorsCursor *cursor) {
+  const PathScan *scan = &cursor->path.scan;
+  Error error = {0};
+  const char *name = scan->member.header->text + cursor->entry->name.offset;
+  TensorBytes bytes = {.nbytes = tensor_entry_nbytes(cursor->entry),
+                       .name = name,
+                       .name_length = cursor->entry->name.length,
+                       .subject = scan->member.path != NULL ? scan->member.path : "BLOB",
+                       .lasting = scan->member.file != NULL};
+  if (result_fits(context, &bytes)) {
+    bytes.data = checkpoint_tensor_data(scan->checkpoint, &scan->member, cursor->entry, &error);
+    if (bytes.data == NULL) {
+      result_error(context, &error);
+    } else {
+      result_bytes(context, &bytes);
+    }
+  }
+}
+
+static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number) {
+  const TensorsCursor *cursor = (const TensorsCursor *)base;
+  const PathScan *scan = &cursor->path.scan;
+  const Header *header = scan->member.header;
+  const TensorEntry *entry = cursor->entry;
+  const char *name = header->text + entry->name.offset;
+  switch ((enum Column)number) {
+    case COLUMN_NAME: path_scan_result_span(scan, context, entry->name); break;
+    case COLUMN_DTYPE:
+      sqlite3_result_text(context, dtype_name(entry->dtype), -1, SQLITE_STATIC);
+      break;
+    case COLUMN_SHAPE: path_scan_result_span(scan, context, entry->shape); break;
+    case COLUMN_NUMEL: result_uint64(context, tensor_entry_numel(entry)); break;
+    case COLUMN_NBYTES: result_uint64(context, tensor_entry_nbytes(entry)); break;
+    case COLUMN_OFFSET: result_uint64(context, header_data_offset(header) + entry->begin); break;
+    case COLUMN_FILE: path_scan_result_file(scan, context); break;
+    case COLUMN_PATH: path_scan_result_path((const PathTable *)base->pVtab, scan, context); break;
+    case COLUMN_SURPLUS_ARGUMENT: break;
+    case COLUMN_RANK: result_uint64(context, tensor_entry_rank(header, entry)); break;
+    case COLUMN_LAYER: result_layer(context, name, entry->name.length); break;
+    case COLUMN_PATTERN: result_pattern(context, name, entry->name.length); break;
+    case COLUMN_REF: result_ref(context, &scan->member, name, entry->name.length); break;
+    case COLUMN_DATA: result_data(context, cursor); break;
+  }
+  return SQLITE_OK;
+}
+
+#define TENSORS_MODULE(create, connect, destroy)                                                 \
+  {                                                                                              \
+    .xCreate = create, .xConnect = connect, .xBestIndex = best_index,                            \
+    .xDisconnect = path_table_disconnect, .xDestroy = destroy, .xOpen = cursor_open,             \
+    .xClose = cursor_close, .xFilter = filter, .xNext = next, .xEof = at_end, .xColumn = column, \
+    .xRowid = rowid,                                                                             \
+  }
+
+const sqlite3_module safetensors_tensors_module = TENSORS_MODULE(NULL, connect_function, NULL);
+const sqlite3_module safetensors_module =
+    TENSORS_MODULE(create_table, connect_table, path_table_disconnect);
