@@ -105,18 +105,21 @@ static bool jansson_has_memory(void) {
 }
 
 /* Loads the entry that starts where the scanner is. The caller owns the reference. */
-static json_t *load_entry(Scanner *scanner, const Extent *extent, Error *error) {
+static json_t *load_entry(const Scanner *scanner, const TensorEntry *entry, const Extent *extent,
+                          Error *error) {
   const char *text = scanner->text + scanner->at;
   json_error_t problem = {0};
-  json_t *entry = try_load(text, extent, &problem);
-  if (entry == NULL) entry = try_load(text, extent, &problem);
-  if (entry != NULL) return entry;
+  json_t *object = try_load(text, extent, &problem);
+  if (object == NULL) object = try_load(text, extent, &problem);
+  if (object != NULL) return object;
   if (problem.text[0] == '\0' || json_error_code(&problem) == json_error_out_of_memory ||
       !jansson_has_memory()) {
     error_memory(error);
   } else {
-    error_raise(error, ERROR_INVALID, scanner->subject, "header is not JSON: %s at offset %lld",
-                problem.text, (long long)scanner->at + problem.position + HEADER_PREFIX_SIZE);
+    error_raise(error, ERROR_INVALID, scanner->subject,
+                "tensor \"%.*s\": expected an entry in JSON, found %s at offset %lld",
+                ERROR_NAME(scanner->text + entry->name.offset, entry->name.length), problem.text,
+                (long long)scanner->at + problem.position + HEADER_PREFIX_SIZE);
   }
   return NULL;
 }
@@ -228,10 +231,10 @@ bool entry_json_parse(Scanner *scanner, TensorEntry *entry, Error *error) {
   if (start >= scanner->length) return scanner_expected(scanner, "a tensor's entry", error);
   if (scanner->text[start] != '{') {
     return bad_entry(scanner, entry, error, "expected an object with dtype, shape and data_offsets",
-                     scanner->text[start] == '[' ? "an array" : "something else");
+                     scanner_next_kind(scanner));
   }
   Extent extent = measure(scanner->text + start, scanner->length - start);
-  json_t *object = load_entry(scanner, &extent, error);
+  json_t *object = load_entry(scanner, entry, &extent, error);
   if (object == NULL) return false;
   bool read = false;
   if (depth(object, MAX_ENTRY_DEPTH + 1) > MAX_ENTRY_DEPTH) {

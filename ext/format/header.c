@@ -101,8 +101,9 @@ static bool take_metadata_value(Parser *parser, Span key, Span *value) {
     return scanner_string(scanner, value, parser->error);
   }
   return error_raise(parser->error, ERROR_INVALID, scanner->subject,
-                     "__metadata__ key \"%.*s\": expected a string as value, found something else",
-                     ERROR_NAME(scanner->text + key.offset, key.length));
+                     "__metadata__ key \"%.*s\": expected a string as value, found %s",
+                     ERROR_NAME(scanner->text + key.offset, key.length),
+                     scanner_next_kind(scanner));
 }
 
 static bool take_metadata(Parser *parser) {
@@ -116,7 +117,8 @@ static bool take_metadata(Parser *parser) {
   if (scanner_null(scanner)) return true;
   if (!scanner_take(scanner, '{')) {
     return error_raise(parser->error, ERROR_INVALID, scanner->subject,
-                       "expected an object of strings as __metadata__, found something else");
+                       "expected an object of strings as __metadata__, found %s",
+                       scanner_next_kind(scanner));
   }
   if (scanner_take(scanner, '}')) return true;
   do {
@@ -290,6 +292,16 @@ static bool check_layout(const Parser *parser, uint64_t file_size) {
                      (Big)(data_offset + expected), (Big)file_size);
 }
 
+/* The byte after a name was its closing quote at the latest, that after a shape stood in its entry:
+** both have done their work. */
+static void terminate_strings(Header *header) {
+  for (uint32_t i = 0; i < header->tensor_count; i++) {
+    const TensorEntry *entry = &header->tensors[i];
+    header->text[entry->name.offset + entry->name.length] = '\0';
+    header->text[entry->shape.offset + entry->shape.length] = '\0';
+  }
+}
+
 static bool parse(Parser *parser, uint64_t file_size) {
   Scanner *scanner = &parser->scanner;
   uint64_t valid = utf8_valid_length(scanner->text, scanner->length);
@@ -317,6 +329,7 @@ Header *header_parse(char *text, uint64_t length, uint64_t file_size, const char
                    .header = header,
                    .error = error};
   if (parse(&parser, file_size)) {
+    terminate_strings(header);
     TensorEntry *fitted = memory_resize(header->tensors, header->tensor_count, sizeof(TensorEntry));
     if (fitted != NULL) {
       header->tensors = fitted;

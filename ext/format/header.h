@@ -24,7 +24,8 @@
 enum { HEADER_PREFIX_SIZE = 8, HEADER_MAX_LENGTH = 100000000 };
 
 /* One tensor. begin <= end, counted from the start of the data. `shape` is canonical JSON: no
-** spaces, no leading zeros. */
+** spaces, no leading zeros. Name and shape are followed by a NUL: SQLite would otherwise copy them
+** once more to put one there. */
 typedef struct TensorEntry {
   Span name; /* first: NameTable reads it there */
   Span shape;

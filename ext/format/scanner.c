@@ -28,6 +28,20 @@ bool scanner_null(Scanner *scanner) {
   return true;
 }
 
+const char *scanner_next_kind(Scanner *scanner) {
+  scanner_skip_space(scanner);
+  if (scanner->at >= scanner->length) return "the header's end";
+  switch (scanner->text[scanner->at]) {
+    case '{': return "an object";
+    case '[': return "an array";
+    case '"': return "a string";
+    case 't':
+    case 'f': return "a boolean";
+    case 'n': return "null";
+    default: return "a number";
+  }
+}
+
 bool scanner_expected(const Scanner *scanner, const char *what, Error *error) {
   uint32_t at = scanner->at;
   unsigned long long offset = (unsigned long long)at + HEADER_PREFIX_SIZE;

@@ -34,6 +34,9 @@ bool scanner_entry(Scanner *scanner, TensorEntry *entry, Error *error);
 /* Takes `null`, if that is next. */
 bool scanner_null(Scanner *scanner);
 
+/* What kind of value is next, in words for a message, by its first byte. */
+const char *scanner_next_kind(Scanner *scanner);
+
 /* Raises "header is not JSON", telling what was expected here and what is here. */
 bool scanner_expected(const Scanner *scanner, const char *what, Error *error);
 

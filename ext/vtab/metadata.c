@@ -76,13 +76,19 @@ static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
   return SQLITE_OK;
 }
 
+static void result_span(sqlite3_context *context, const Header *header, Span span) {
+  sqlite3_result_text64(context, header->text + span.offset, span.length, SQLITE_TRANSIENT,
+                        SQLITE_UTF8);
+}
+
 static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number) {
   const MetadataCursor *cursor = (const MetadataCursor *)base;
   const PathScan *scan = &cursor->path.scan;
-  const MetadataEntry *entry = &scan->member.header->metadata[cursor->row];
+  const Header *header = scan->member.header;
+  const MetadataEntry *entry = &header->metadata[cursor->row];
   switch ((enum Column)number) {
-    case COLUMN_KEY: path_scan_result_span(scan, context, entry->key); break;
-    case COLUMN_VALUE: path_scan_result_span(scan, context, entry->value); break;
+    case COLUMN_KEY: result_span(context, header, entry->key); break;
+    case COLUMN_VALUE: result_span(context, header, entry->value); break;
     case COLUMN_FILE: path_scan_result_file(scan, context); break;
     case COLUMN_PATH: path_scan_result_path((const PathTable *)base->pVtab, scan, context); break;
     case COLUMN_SURPLUS_ARGUMENT: break;

@@ -163,11 +163,6 @@ void path_scan_result_path(const PathTable *table, const PathScan *scan, sqlite3
   }
 }
 
-void path_scan_result_span(const PathScan *scan, sqlite3_context *context, Span span) {
-  sqlite3_result_text64(context, scan->member.header->text + span.offset, span.length,
-                        SQLITE_TRANSIENT, SQLITE_UTF8);
-}
-
 void path_scan_result_file(const PathScan *scan, sqlite3_context *context) {
   if (scan->member.path != NULL) {
     sqlite3_result_text(context, scan->member.path, -1, SQLITE_TRANSIENT);

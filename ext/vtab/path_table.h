@@ -70,7 +70,6 @@ sqlite3_int64 path_scan_rowid(const PathScan *scan, uint32_t row);
 
 /* The columns that these tables have in common. */
 void path_scan_result_path(const PathTable *table, const PathScan *scan, sqlite3_context *context);
-void path_scan_result_span(const PathScan *scan, sqlite3_context *context, Span span);
 void path_scan_result_file(const PathScan *scan, sqlite3_context *context);
 
 /* xOpen and xClose for a cursor of `size` bytes that starts with a PathCursor. */

@@ -299,11 +299,13 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int numbe
   const TensorEntry *entry = cursor->entry;
   const char *name = header->text + entry->name.offset;
   switch ((enum Column)number) {
-    case COLUMN_NAME: path_scan_result_span(scan, context, entry->name); break;
+    case COLUMN_NAME: sqlite3_result_text(context, name, -1, SQLITE_TRANSIENT); break;
     case COLUMN_DTYPE:
       sqlite3_result_text(context, dtype_name(entry->dtype), -1, SQLITE_STATIC);
       break;
-    case COLUMN_SHAPE: path_scan_result_span(scan, context, entry->shape); break;
+    case COLUMN_SHAPE:
+      sqlite3_result_text(context, header->text + entry->shape.offset, -1, SQLITE_TRANSIENT);
+      break;
     case COLUMN_NUMEL: result_uint64(context, tensor_entry_numel(entry)); break;
     case COLUMN_NBYTES: result_uint64(context, tensor_entry_nbytes(entry)); break;
     case COLUMN_OFFSET: result_uint64(context, header_data_offset(header) + entry->begin); break;
