@@ -10,7 +10,7 @@ REQUIRES := sqlite3 >= 3.39 jansson >= 2.14 libxxhash >= 0.8
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow
 PKG_CFLAGS := $(shell pkg-config --cflags sqlite3 jansson libxxhash 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs jansson 2>/dev/null)
-SQLITE_LIBS := $(shell pkg-config --libs sqlite3 2>/dev/null)
+TEST_LIBS := $(PKG_LIBS) $(shell pkg-config --libs sqlite3 libmd 2>/dev/null) -lm -lpthread
 VERSION := $(shell sed -n 's/^\#define SAFETENSORS_VERSION "\(.*\)"/\1/p' ext/safetensors.h)
 
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden $(WARNINGS) -MMD -MP -Iext \
@@ -54,7 +54,7 @@ $(BUILD)/libsafetensors.a: $(STATIC_OBJECTS)
 # Test programs see the internals, so they link the objects, not the library.
 $(BUILD)/tests/%: tests/%.c $(STATIC_OBJECTS)
 	@mkdir -p $(@D)
-	$(COMPILE) -DSQLITE_CORE $< $(STATIC_OBJECTS) -o $@ $(LDFLAGS) $(PKG_LIBS) $(SQLITE_LIBS)
+	$(COMPILE) -DSQLITE_CORE $< $(STATIC_OBJECTS) -o $@ $(LDFLAGS) $(TEST_LIBS)
 
 programs: all static $(TEST_PROGRAMS)
 

@@ -15,8 +15,8 @@ static void replace_control_characters(char *text) {
   }
 }
 
-bool error_raise(Error *error, ErrorCode code, const char *subject, const char *format, ...) {
-  if (error->code != ERROR_NONE) return false;
+void error_fill(Error *error, ErrorCode code, const char *subject, const char *format, ...) {
+  if (error->code != ERROR_NONE) return;
   sqlite3_str *text = sqlite3_str_new(NULL);
   sqlite3_str_appendf(text, "safetensors: %s: ", subject);
   va_list arguments;
@@ -27,12 +27,12 @@ bool error_raise(Error *error, ErrorCode code, const char *subject, const char *
   char *message = sqlite3_str_finish(text);
   if (failed || message == NULL) {
     memory_free(message);
-    return error_memory(error);
+    error_memory(error);
+    return;
   }
   replace_control_characters(message);
   error->code = code;
   error->message = message;
-  return false;
 }
 
 bool error_memory(Error *error) {

@@ -35,8 +35,12 @@ typedef struct Error {
 } Error;
 
 /* Fills in `error`, unless it already holds one: the first cause is the one to report. The format
-** is sqlite3_mprintf()'s. Always returns false. */
-bool error_raise(Error *error, ErrorCode code, const char *subject, const char *format, ...);
+** is sqlite3_mprintf()'s, of which only what printf() has too is used. */
+void error_fill(Error *error, ErrorCode code, const char *subject, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* The same, as an expression that is false: `return error_raise(...)`. */
+#define error_raise(...) (error_fill(__VA_ARGS__), false)
 
 /* Shorthand for error_raise(error, ERROR_MEMORY, ...), which needs neither subject nor message. */
 bool error_memory(Error *error);

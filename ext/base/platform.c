@@ -105,8 +105,8 @@ bool platform_read(int descriptor, const char *path, void *buffer, uint64_t size
 
 const unsigned char *platform_map(int descriptor, const char *path, uint64_t size, Error *error) {
   if (size > SIZE_MAX / 2) {
-    error_raise(error, ERROR_IO, path, "%llu bytes are more than this process can map",
-                (unsigned long long)size);
+    error_fill(error, ERROR_IO, path, "%llu bytes are more than this process can map",
+               (unsigned long long)size);
     return NULL;
   }
   void *data = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, descriptor, 0);

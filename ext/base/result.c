@@ -55,11 +55,10 @@ bool result_fits(sqlite3_context *context, const TensorBytes *bytes) {
   int limit = sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1);
   if (bytes->nbytes <= (uint64_t)limit) return true;
   Error error = {0};
-  error_raise(&error, ERROR_TOO_BIG, bytes->subject,
-              "tensor \"%.*s\": expected at most %d bytes, this connection's length limit "
-              "(SQLITE_LIMIT_LENGTH), found %llu; take it in parts: tensor_data(ref, '0:1000')",
-              ERROR_NAME(bytes->name, bytes->name_length), limit,
-              (unsigned long long)bytes->nbytes);
+  error_fill(&error, ERROR_TOO_BIG, bytes->subject,
+             "tensor \"%.*s\": expected at most %d bytes, this connection's length limit "
+             "(SQLITE_LIMIT_LENGTH), found %llu; take it in parts: tensor_data(ref, '0:1000')",
+             ERROR_NAME(bytes->name, bytes->name_length), limit, (unsigned long long)bytes->nbytes);
   result_error(context, &error);
   return false;
 }

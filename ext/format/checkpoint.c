@@ -16,7 +16,7 @@ struct Checkpoint {
 
 Checkpoint *checkpoint_open_path(Store *store, const char *path, uint64_t length, Error *error) {
   if (memchr(path, '\0', (size_t)length) != NULL) {
-    error_raise(error, ERROR_ARGUMENT, path, "expected a path without NUL characters");
+    error_fill(error, ERROR_ARGUMENT, path, "expected a path without NUL characters");
     return NULL;
   }
   Checkpoint *checkpoint = memory_zeroed(1, sizeof *checkpoint);

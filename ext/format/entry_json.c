@@ -116,10 +116,10 @@ static json_t *load_entry(const Scanner *scanner, const TensorEntry *entry, cons
       !jansson_has_memory()) {
     error_memory(error);
   } else {
-    error_raise(error, ERROR_INVALID, scanner->subject,
-                "tensor \"%.*s\": expected an entry in JSON, found %s at offset %lld",
-                ERROR_NAME(scanner->text + entry->name.offset, entry->name.length), problem.text,
-                (long long)scanner->at + problem.position + HEADER_PREFIX_SIZE);
+    error_fill(error, ERROR_INVALID, scanner->subject,
+               "tensor \"%.*s\": expected an entry in JSON, found %s at offset %lld",
+               ERROR_NAME(scanner->text + entry->name.offset, entry->name.length), problem.text,
+               (long long)scanner->at + problem.position + HEADER_PREFIX_SIZE);
   }
   return NULL;
 }

@@ -256,8 +256,8 @@ static bool check_size(const Parser *parser, const TensorEntry *entry) {
   }
   char *message = sqlite3_str_finish(what);
   if (message == NULL) return error_memory(parser->error);
-  error_raise(parser->error, ERROR_INVALID, parser->scanner.subject, "tensor \"%.*s\": %s",
-              ERROR_NAME(text + entry->name.offset, entry->name.length), message);
+  error_fill(parser->error, ERROR_INVALID, parser->scanner.subject, "tensor \"%.*s\": %s",
+             ERROR_NAME(text + entry->name.offset, entry->name.length), message);
   memory_free(message);
   return false;
 }

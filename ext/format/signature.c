@@ -48,7 +48,7 @@ static const Signature html = {"html", "an HTML page: the download got a web pag
 static int is_html(const unsigned char *bytes, size_t length) {
   static const char *const starts[] = {"<!doctype", "<html"};
   size_t skip = 0;
-  while (skip < length && memchr(" \t\r\n", bytes[skip], 4) != NULL) skip++;
+  while (skip < length && bytes[skip] <= ' ') skip++;
   for (size_t s = 0; s < sizeof starts / sizeof starts[0]; s++) {
     size_t i = 0, word = strlen(starts[s]);
     if (length - skip < word) continue;

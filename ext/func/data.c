@@ -45,7 +45,7 @@ static void result_data(sqlite3_context *context, TensorArgument *argument) {
   if (!result_fits(context, &bytes)) return;
   if (!gather_is_whole_bytes(&argument->view, dtype_bits(argument->dtype))) {
     unsigned group = gather_byte_group(dtype_bits(argument->dtype));
-    error_raise(
+    error_fill(
         &error, ERROR_ARGUMENT, argument->subject,
         "tensor \"%.*s\": expected a slice of whole bytes, found one that starts or ends "
         "inside a byte; %u %s elements share %u bytes: slice the last dimension at multiples "

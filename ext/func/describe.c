@@ -8,7 +8,7 @@ static void describe(sqlite3_context *context, sqlite3_value **argv, Describe *r
   TensorArgument argument;
   Error error = {0};
   if (sqlite3_value_type(argv[0]) == SQLITE_BLOB) {
-    error_raise(&error, ERROR_ARGUMENT, "tensor", "expected a ref (TEXT), found a BLOB");
+    error_fill(&error, ERROR_ARGUMENT, "tensor", "expected a ref (TEXT), found a BLOB");
     result_error(context, &error);
     return;
   }

@@ -43,8 +43,8 @@ void function_tensor_ref(sqlite3_context *context, int argc, sqlite3_value **arg
     return;
   }
   if (slice != NULL && memchr(slice, '#', (size_t)slice_length) != NULL) {
-    error_raise(&error, ERROR_ARGUMENT, "tensor_ref", "expected a slice, found \"%.*s\"",
-                ERROR_NAME(slice, slice_length));
+    error_fill(&error, ERROR_ARGUMENT, "tensor_ref", "expected a slice, found \"%.*s\"",
+               ERROR_NAME(slice, slice_length));
     result_error(context, &error);
     return;
   }

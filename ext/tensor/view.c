@@ -11,8 +11,13 @@ typedef struct Reader {
   const char *at, *end;
 } Reader;
 
+/* Whether the next byte is one of `set`. */
+static bool next_is(const Reader *reader, const char *set) {
+  return reader->at < reader->end && *reader->at != '\0' && strchr(set, *reader->at) != NULL;
+}
+
 static void skip_space(Reader *reader) {
-  while (reader->at < reader->end && memchr(" \t\r\n", *reader->at, 4) != NULL) reader->at++;
+  while (next_is(reader, " \t\r\n")) reader->at++;
 }
 
 static bool take(Reader *reader, char byte) {
@@ -22,19 +27,16 @@ static bool take(Reader *reader, char byte) {
   return true;
 }
 
-static bool next_is(Reader *reader, const char *set) {
-  skip_space(reader);
-  return reader->at < reader->end && strchr(set, *reader->at) != NULL && *reader->at != '\0';
-}
-
-/* Digits, as a number that stops growing at INT64_MAX: bounds clip, and what is out of range by
-** that much is out of range. False when there are none. */
-static bool take_digits(Reader *reader, int64_t *value) {
+/* Digits, as a number that stops growing at INT64_MAX, which *clipped then says. False when there
+** are none. */
+static bool take_digits(Reader *reader, int64_t *value, bool *clipped) {
   const char *start = reader->at;
   *value = 0;
+  *clipped = false;
   for (; reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9'; reader->at++) {
-    if (__builtin_mul_overflow(*value, 10, value) ||
+    if (*clipped || __builtin_mul_overflow(*value, 10, value) ||
         __builtin_add_overflow(*value, *reader->at - '0', value)) {
+      *clipped = true;
       *value = INT64_MAX;
     }
   }
@@ -82,8 +84,9 @@ bool view_open(View *view, const char *shape, uint64_t length, const char *subje
     uint32_t rank = 0;
     do {
       int64_t dimension = 0;
+      bool clipped;
       skip_space(&reader);
-      good = good && take_digits(&reader, &dimension) && dimension < INT64_MAX;
+      good = take_digits(&reader, &dimension, &clipped) && !clipped;
       if (good) view->shape[rank++] = (uint64_t)dimension;
     } while (good && take(&reader, ','));
     good = good && take(&reader, ']');
@@ -92,12 +95,12 @@ bool view_open(View *view, const char *shape, uint64_t length, const char *subje
   }
   skip_space(&reader);
   if (!good || reader.at != reader.end) {
-    error_raise(error, ERROR_ARGUMENT, subject,
-                "expected a shape, a JSON array of non-negative integers, found \"%.*s\"",
-                ERROR_NAME(shape, length));
+    error_fill(error, ERROR_ARGUMENT, subject,
+               "expected a shape, a JSON array of non-negative integers, found \"%.*s\"",
+               ERROR_NAME(shape, length));
   } else if (!set_strides(view)) {
-    error_raise(error, ERROR_ARGUMENT, subject, "expected a shape below 2^64 elements, found %.*s",
-                ERROR_NAME(shape, length));
+    error_fill(error, ERROR_ARGUMENT, subject, "expected a shape below 2^64 elements, found %.*s",
+               ERROR_NAME(shape, length));
   } else {
     return true;
   }
@@ -121,8 +124,9 @@ static bool bad_slice(const char *subject, const char *slice, uint64_t length, c
 }
 
 static bool take_integer(Reader *reader, int64_t *value) {
-  bool negative = take(reader, '-');
-  if (!take_digits(reader, value)) return false;
+  bool negative = take(reader, '-'), clipped; /* out of range by that much is out of range */
+  skip_space(reader);
+  if (!take_digits(reader, value, &clipped)) return false;
   if (negative) *value = -*value;
   return true;
 }
@@ -138,17 +142,21 @@ static const char *take_index(Reader *reader, Index *index) {
     index->kind = INDEX_ELLIPSIS;
     return NULL;
   }
+  skip_space(reader);
   if (!next_is(reader, ":")) {
     if (!take_integer(reader, &index->start)) return syntax;
     index->has_start = true;
   }
   if (!take(reader, ':')) return NULL;
   index->kind = INDEX_RANGE;
+  skip_space(reader);
   if (next_is(reader, "-0123456789")) {
     if (!take_integer(reader, &index->stop)) return syntax;
     index->has_stop = true;
   }
-  if (!take(reader, ':') || !next_is(reader, "-0123456789")) return NULL;
+  if (!take(reader, ':')) return NULL;
+  skip_space(reader);
+  if (!next_is(reader, "-0123456789")) return NULL;
   if (!take_integer(reader, &index->step)) return syntax;
   return index->step > 0 ? NULL : "expected a positive step";
 }
@@ -161,7 +169,7 @@ static uint64_t clip_bound(int64_t bound, uint64_t size) {
 }
 
 static void apply_range(View *out, const View *in, uint32_t d, const Index *index) {
-  uint64_t size = in->shape[d], step = (uint64_t)index->step;
+  uint64_t size = in->shape[d], step = index->step > 1 ? (uint64_t)index->step : 1;
   uint64_t start = index->has_start ? clip_bound(index->start, size) : 0;
   uint64_t stop = index->has_stop ? clip_bound(index->stop, size) : size;
   uint64_t count = stop > start ? (stop - start - 1) / step + 1 : 0;

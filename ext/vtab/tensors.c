@@ -78,10 +78,10 @@ static int connect_table(sqlite3 *db, void *store, int argc, const char *const *
   enum { MODULE_ARGUMENTS = 3 }; /* module, database, table; then the user's */
   if (argc != MODULE_ARGUMENTS + 1) {
     Error error = {0};
-    error_raise(&error, ERROR_ARGUMENT, argv[2],
-                "expected one argument, the path: CREATE VIRTUAL TABLE %s USING "
-                "safetensors('model.safetensors')",
-                argv[2]);
+    error_fill(&error, ERROR_ARGUMENT, argv[2],
+               "expected one argument, the path: CREATE VIRTUAL TABLE %s USING "
+               "safetensors('model.safetensors')",
+               argv[2]);
     *message = error_take(&error);
     return SQLITE_ERROR;
   }
