@@ -88,7 +88,7 @@ valgrind: ## run all scripts under valgrind
 bench: ## measure against other tools and the machine's limits; BENCH_SCALE=0.01 for a short run
 	@CC='$(CC)' .ci/deps test
 	@$(MAKE) --no-print-directory -s programs
-	@BUILD='$(BUILD)' python3 tests/bench.py
+	@BUILD='$(BUILD)' tests/python tests/bench.py
 
 install: all static ## install library, header and SQL scripts under PREFIX (/usr/local), within DESTDIR
 	install -d '$(DESTDIR)$(PREFIX)/lib' '$(DESTDIR)$(PREFIX)/include' \

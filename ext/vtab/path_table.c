@@ -129,9 +129,10 @@ int path_scan_open(PathTable *table, PathScan *scan, int plan, sqlite3_value **a
       opened = scan->checkpoint != NULL;
     }
   } else if ((plan & PLAN_PATH) == 0) {
-    opened = error_raise(&error, ERROR_ARGUMENT, table->name,
-                        "expected a path, found none; write %s('model.safetensors')%s", table->name,
-                        ", and in place of a RIGHT JOIN a LEFT JOIN the other way round");
+    opened =
+        error_raise(&error, ERROR_ARGUMENT, table->name,
+                    "expected a path, found none; write %s('model.safetensors')%s", table->name,
+                    ", and in place of a RIGHT JOIN a LEFT JOIN the other way round");
   } else if (!still_wanted(scan, argv[0])) {
     path_scan_close(scan);
     scan->argument = sqlite3_value_dup(argv[0]);

@@ -1,0 +1,109 @@
+"""What is seen from outside: exported symbols, query plans, the scripts of sql/ in the sqlite3 shell."""
+
+import os
+import subprocess
+import tempfile
+
+from tally import BUILD, Tally, connect
+
+tally = Tally()
+demo = os.path.join(BUILD, "demo")
+subprocess.run([f"{BUILD}/tests/fixtures", "--demo", demo], check=True)
+BASE, TUNE = (os.path.join(demo, f"{name}.safetensors") for name in ("base", "tune"))
+
+
+def run(*command, text=None):
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def shell(script, **parameters):
+    """A script of sql/ as its header says to run it."""
+    command = ["sqlite3", "-batch", "-bail", "-cmd", f".load {BUILD}/safetensors"]
+    for name, value in parameters.items():
+        command += ["-cmd", f".param set :{name} {value}"]
+    with open(f"sql/{script}.sql", encoding="utf-8") as file:
+        return run(*command, text=file.read())
+
+
+# One exported symbol.
+code, out, _ = run("nm", "-D", "--defined-only", f"{BUILD}/safetensors.so")
+names = [line.split()[-1] for line in out.splitlines()]
+if any("asan" in name for name in run("nm", "-D", f"{BUILD}/safetensors.so")[1].split()):
+    print("skipped: the exported symbols, in a build with sanitizers")
+else:
+    tally.equal(names, ["sqlite3_safetensors_init"], "symbols of safetensors.so")
+code, out, _ = run("nm", "-g", "--defined-only", f"{BUILD}/libsafetensors.a")
+names = [line.split()[-1] for line in out.splitlines() if " T " in line or " D " in line]
+tally.equal(names, ["sqlite3_safetensors_init"], "symbols of libsafetensors.a")
+
+# The version is the header's, once.
+with open("ext/safetensors.h", encoding="utf-8") as file:
+    version = [line.split('"')[1] for line in file if "define SAFETENSORS_VERSION" in line]
+db = connect()
+told = db.execute("SELECT safetensors_version()").fetchone()[0]
+tally.check(told.startswith(f"safetensors {version[0]}, SQLite "), "safetensors_version()", told)
+
+
+# Query plans.
+def plan(sql):
+    return [row[3] for row in db.execute("EXPLAIN QUERY PLAN " + sql)]
+
+
+A, B = f"safetensors_tensors('{BASE}') a", f"safetensors_tensors('{TUNE}') b"
+SCAN = "VIRTUAL TABLE INDEX 1:all tensors of path"
+LOOKUP = "VIRTUAL TABLE INDEX 3:name lookup in path"
+PLANS = [
+    (f"SELECT dtype FROM {A} WHERE name = 'x'", [f"SCAN a {LOOKUP}"]),
+    (f"SELECT dtype FROM {A} WHERE name IN ('x', 'y')", [f"SCAN a {LOOKUP}"]),
+    (f"SELECT dtype FROM {A} WHERE name = 'x' COLLATE NOCASE", [f"SCAN a {SCAN}"]),
+    (f"SELECT dtype FROM {A} WHERE name LIKE 'x'", [f"SCAN a {SCAN}"]),
+    (f"SELECT dtype FROM {A} ORDER BY offset", [f"SCAN a {SCAN}"]),
+    (f"SELECT dtype FROM {A} ORDER BY offset DESC",
+     [f"SCAN a {SCAN}", "USE TEMP B-TREE FOR ORDER BY"]),
+    (f"SELECT dtype FROM {A} ORDER BY name", [f"SCAN a {SCAN}", "USE TEMP B-TREE FOR ORDER BY"]),
+    (f"SELECT 1 FROM {A} JOIN {B} USING (name)", [f"SCAN a {SCAN}", f"SCAN b {LOOKUP}"]),
+    (f"SELECT 1 FROM {A} JOIN {B} ON b.name = 'x' || a.name", [f"SCAN a {SCAN}", f"SCAN b {LOOKUP}"]),
+    (f"SELECT 1 FROM {A} LEFT JOIN {B} USING (name)",
+     [f"SCAN a {SCAN}", f"SCAN b {LOOKUP} LEFT-JOIN"]),
+    (f"SELECT 1 FROM {A} FULL JOIN {B} USING (name)",
+     [f"SCAN a {SCAN}", f"SCAN b {LOOKUP} LEFT-JOIN", f"RIGHT-JOIN b", f"SCAN b {SCAN}"]),
+]
+for sql, expected in PLANS:
+    # Newer SQLite names the kinds of join otherwise.
+    got = [line.replace(" LEFT-JOIN", "").strip() for line in plan(sql)]
+    tally.equal(got, [line.replace(" LEFT-JOIN", "") for line in expected], f"plan of {sql}")
+db.execute(f"CREATE VIRTUAL TABLE temp.a USING safetensors('{BASE}')")
+db.execute(f"CREATE VIRTUAL TABLE temp.b USING safetensors('{TUNE}')")
+got = plan("SELECT 1 FROM a FULL JOIN b USING (name)")[:2]
+tally.equal([line.replace(" LEFT-JOIN", "") for line in got],
+            ["SCAN a VIRTUAL TABLE INDEX 0:all tensors", "SCAN b VIRTUAL TABLE INDEX 2:name lookup"],
+            "plan of named tables")
+
+# The scripts of sql/.
+LONG = 100  # readable in a terminal
+for script, parameters, wanted in [
+        ("summary", {"path": BASE}, ["== Files", "78,112", "lm_head.weight", "tiny-gpt", "F32"]),
+        ("layers", {"path": BASE}, ["model.layers.#.mlp.up_proj.weight", "15,424", "19.7%"]),
+        ("compare", {"a": BASE, "b": TUNE},
+         ["changed  14", "same     23", "only_a   1", "only_b   1", "retyped  1", "score.weight"])]:
+    code, out, error = shell(script, **parameters)
+    tally.equal((code, error), (0, ""), f"sql/{script}.sql runs")
+    for text in wanted:
+        tally.check(text in out, f"sql/{script}.sql shows {text}", out)
+    tally.check(max(map(len, out.splitlines())) <= LONG, f"sql/{script}.sql is narrow enough", out)
+    with open(f"sql/{script}.sql", encoding="utf-8") as file:
+        tally.check("sqlite3 -cmd" in file.read(), f"sql/{script}.sql shows its command line")
+code, out, error = shell("summary", path="/nowhere.safetensors")
+tally.check(code != 0 and "/nowhere.safetensors: no such file" in error, "a missing file is said", error)
+
+# demo on one's own files, oddly named.
+with tempfile.TemporaryDirectory() as folder:
+    odd = os.path.join(folder, "it's \"my\" model.safetensors")
+    os.link(BASE, odd) if os.stat(folder).st_dev == os.stat(BASE).st_dev else \
+        run("cp", BASE, odd)
+    done = subprocess.run(["tests/demo"], env={**os.environ, "MODEL": odd, "BUILD": BUILD},
+                          capture_output=True, text=True, check=False)
+    tally.check(done.returncode == 0 and "78,112" in done.stdout, "demo with MODEL", done.stdout,
+                done.stderr)
+tally.finish()
