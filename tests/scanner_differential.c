@@ -331,7 +331,7 @@ static void put_value(Maker *maker, uint32_t levels) {
 
 /* Nesting around the limit of 127 levels, of which the header and the entry are two. */
 static void put_deep_value(Maker *maker) {
-  uint32_t levels = (goes_wrong(maker) ? 126 : 122) + below(4);
+  uint32_t levels = (one_in(4) ? 126 : 122) + below(4);
   uint64_t objects = random_next();
   put_spaces(maker);
   for (uint32_t i = 0; i < levels; i++) put(&maker->text, objects >> i % 64 & 1 ? "{\"k\":" : "[");

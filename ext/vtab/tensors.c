@@ -46,7 +46,7 @@ enum Column {
 typedef struct TensorsCursor {
   PathCursor path;
   const TensorEntry *entry, *end; /* the rows left of this member; entry == end at the very end */
-  sqlite3_value *wanted;          /* the name looked up; NULL in a scan */
+  sqlite3_value *wanted;          /* the name looked up in several members; else NULL */
 } TensorsCursor;
 
 static const char function_name[] = "safetensors_tensors";
@@ -164,14 +164,14 @@ static int cursor_close(sqlite3_vtab_cursor *base) {
   return path_cursor_close(base);
 }
 
-static const TensorEntry *find_wanted(const TensorsCursor *cursor, const Header *header) {
-  const char *name = (const char *)sqlite3_value_text(cursor->wanted);
-  if (name == NULL) return NULL; /* SQL NULL: keep_wanted() made the text UTF-8 */
-  return header_find(header, name, (uint64_t)sqlite3_value_bytes(cursor->wanted));
+static const TensorEntry *find_name(const Header *header, sqlite3_value *wanted) {
+  const char *name = (const char *)sqlite3_value_text(wanted);
+  if (name == NULL) return NULL; /* SQL NULL: filter() saw to it that the text is UTF-8 */
+  return header_find(header, name, (uint64_t)sqlite3_value_bytes(wanted));
 }
 
-/* Opens members from `number` on until one has a row. */
-static int find_rows(TensorsCursor *cursor, uint32_t number) {
+/* Opens members from `number` on until one has a row: all of them, or the one that is `wanted`. */
+static int find_rows(TensorsCursor *cursor, uint32_t number, sqlite3_value *wanted) {
   PathTable *table = (PathTable *)cursor->path.base.pVtab;
   PathScan *scan = &cursor->path.scan;
   for (;; number++) {
@@ -180,8 +180,8 @@ static int find_rows(TensorsCursor *cursor, uint32_t number) {
     int code = path_scan_member(table, scan, number, &more);
     if (code != SQLITE_OK || !more) return code;
     const Header *header = scan->member.header;
-    if (cursor->wanted != NULL) {
-      cursor->entry = find_wanted(cursor, header);
+    if (wanted != NULL) {
+      cursor->entry = find_name(header, wanted);
       cursor->end = cursor->entry != NULL ? cursor->entry + 1 : NULL;
     } else {
       cursor->entry = header->tensors;
@@ -191,38 +191,40 @@ static int find_rows(TensorsCursor *cursor, uint32_t number) {
   }
 }
 
-/* Keeps the name to look up. A number is compared under the affinities of both sides, which a hash
-** does not know: then all rows are scanned, and SQLite picks. */
-static int keep_wanted(TensorsCursor *cursor, sqlite3_value *name) {
-  sqlite3_value_free(cursor->wanted);
-  cursor->wanted = NULL;
-  if (name == NULL ||
-      (sqlite3_value_type(name) != SQLITE_TEXT && sqlite3_value_type(name) != SQLITE_NULL)) {
-    return SQLITE_OK;
-  }
-  if (sqlite3_value_type(name) == SQLITE_TEXT && sqlite3_value_text(name) == NULL) {
-    return SQLITE_NOMEM; /* could not be made UTF-8 */
-  }
-  cursor->wanted = sqlite3_value_dup(name);
-  return cursor->wanted != NULL ? SQLITE_OK : SQLITE_NOMEM;
+/* Whether a name can be looked up. A number or BLOB is compared under the affinities of both sides,
+** which a hash does not know: then all rows are scanned, and SQLite picks. */
+static bool can_look_up(sqlite3_value *name) {
+  int type = sqlite3_value_type(name);
+  return type == SQLITE_TEXT || type == SQLITE_NULL;
 }
 
 static int filter(sqlite3_vtab_cursor *base, int plan, const char *plan_text, int argc,
                   sqlite3_value **argv) {
   (void)plan_text;
   TensorsCursor *cursor = (TensorsCursor *)base;
-  PathTable *table = (PathTable *)base->pVtab;
+  PathScan *scan = &cursor->path.scan;
+  sqlite3_value *wanted = (plan & PLAN_NAME) != 0 ? argv[argc - 1] : NULL;
   cursor->entry = cursor->end = NULL;
-  int code = path_scan_open(table, &cursor->path.scan, plan, argv);
-  if (code != SQLITE_OK) return code;
-  code = keep_wanted(cursor, (plan & PLAN_NAME) != 0 ? argv[argc - 1] : NULL);
-  return code == SQLITE_OK ? find_rows(cursor, 0) : code;
+  sqlite3_value_free(cursor->wanted);
+  cursor->wanted = NULL;
+  int code = path_scan_open((PathTable *)base->pVtab, scan, plan, argv);
+  if (code != SQLITE_OK || scan->checkpoint == NULL) return code;
+  if (wanted != NULL && !can_look_up(wanted)) wanted = NULL;
+  if (wanted != NULL && sqlite3_value_type(wanted) == SQLITE_TEXT &&
+      sqlite3_value_text(wanted) == NULL) {
+    return SQLITE_NOMEM; /* could not be made UTF-8 */
+  }
+  if (wanted != NULL && checkpoint_member_count(scan->checkpoint) > 1) {
+    cursor->wanted = sqlite3_value_dup(wanted); /* argv dies with this call */
+    if (cursor->wanted == NULL) return SQLITE_NOMEM;
+  }
+  return find_rows(cursor, 0, wanted);
 }
 
 static int next(sqlite3_vtab_cursor *base) {
   TensorsCursor *cursor = (TensorsCursor *)base;
   if (++cursor->entry != cursor->end) return SQLITE_OK;
-  return find_rows(cursor, cursor->path.scan.member_number + 1);
+  return find_rows(cursor, cursor->path.scan.member_number + 1, cursor->wanted);
 }
 
 static int at_end(sqlite3_vtab_cursor *base) {
