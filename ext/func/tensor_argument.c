@@ -152,13 +152,25 @@ void tensor_argument_close(TensorArgument *argument) {
   ref_clear(&argument->ref);
 }
 
-bool tensor_argument_slice(TensorArgument *argument, sqlite3_value *slice, Error *error) {
+static bool apply_slice(TensorArgument *argument, sqlite3_value *slice, Error *error) {
   uint64_t length;
   if (is_null(slice)) argument->is_null = true;
   if (argument->is_null) return true;
   const char *text = text_of(slice, &length);
   if (text == NULL) return error_memory(error);
   return view_slice(&argument->view, text, length, argument->subject, error);
+}
+
+bool tensor_argument_open_sliced(TensorArgument *argument, const char *caller, Store *store,
+                                 int argc, sqlite3_value **argv, Error *error) {
+  if (!tensor_argument_open(argument, store, argc, argv, error)) return false;
+  int left = argc - argument->used;
+  if (left == 1) return apply_slice(argument, argv[argument->used], error);
+  return left == 0 || argument->is_null ||
+         error_raise(error, ERROR_ARGUMENT, caller,
+                     "expected (ref [, slice]) or (data, dtype [, shape] [, slice]), found %d "
+                     "arguments",
+                     argc);
 }
 
 const unsigned char *tensor_argument_bytes(TensorArgument *argument, bool *lasting, Error *error) {

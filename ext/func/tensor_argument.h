@@ -42,8 +42,10 @@ bool tensor_argument_open(TensorArgument *argument, Store *store, int argc, sqli
 
 void tensor_argument_close(TensorArgument *argument);
 
-/* Narrows the argument by a slice given as a value of its own; NULL makes the argument NULL. */
-bool tensor_argument_slice(TensorArgument *argument, sqlite3_value *slice, Error *error);
+/* The same for a function, called `caller`, that takes a tensor and then, perhaps, a slice: T [,
+** slice], and nothing after. A NULL slice makes the argument NULL. */
+bool tensor_argument_open_sliced(TensorArgument *argument, const char *caller, Store *store,
+                                 int argc, sqlite3_value **argv, Error *error);
 
 /* The tensor's bytes, all of them: view.offset counts from here. NULL on error. Those of a ref are
 ** valid until the connection closes (*lasting), raw ones as long as the SQL value. */

@@ -1,0 +1,13 @@
+/* The elements of a tensor argument, or of a part of it, as a BLOB. */
+#ifndef SAFETENSORS_FUNC_TENSOR_RESULT_H
+#define SAFETENSORS_FUNC_TENSOR_RESULT_H
+
+#include "func/tensor_argument.h"
+
+/* Sets the result to the bytes of `view`, which is the argument's own or narrower. Bytes of a ref
+*that
+** lie together in the file are not copied. An error if they are more than the connection's length
+** limit, before anything is read, or do not start and end on a byte. */
+void tensor_result_data(sqlite3_context *context, TensorArgument *argument, const View *view);
+
+#endif
