@@ -21,12 +21,15 @@ static const struct {
     {"safetensors_tensors", &safetensors_tensors_module},
     {"safetensors_metadata", &safetensors_metadata_module},
     {"safetensors_files", &safetensors_files_module},
+    {"tensor_elements", &tensor_elements_module},
+    {"tensor_rows", &tensor_rows_module},
 };
 
 /* What can open a file must not be callable from a hostile schema. */
 enum {
   OPENS_FILES = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
-  OPENS_NOTHING = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS
+  OPENS_NOTHING = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
+  RETURNS_SUBTYPE = 0x1000000 /* SQLITE_RESULT_SUBTYPE, which 3.40's header lacks */
 };
 
 /* How the extension recognises that it is loaded: so this one is registered last. */
@@ -48,6 +51,14 @@ static const struct {
     {"tensor_data", 2, OPENS_FILES, function_tensor_data},
     {"tensor_data", 3, OPENS_FILES, function_tensor_data},
     {"tensor_data", 4, OPENS_FILES, function_tensor_data},
+    {"tensor_json", 1, OPENS_FILES | RETURNS_SUBTYPE, function_tensor_json},
+    {"tensor_json", 2, OPENS_FILES | RETURNS_SUBTYPE, function_tensor_json},
+    {"tensor_json", 3, OPENS_FILES | RETURNS_SUBTYPE, function_tensor_json},
+    {"tensor_json", 4, OPENS_FILES | RETURNS_SUBTYPE, function_tensor_json},
+    {"tensor_item", -1, OPENS_FILES, function_tensor_item},
+    {"tensor_cast", 2, OPENS_FILES, function_tensor_cast},
+    {"tensor_cast", 3, OPENS_FILES, function_tensor_cast},
+    {"tensor_cast", 4, OPENS_FILES, function_tensor_cast},
     {LAST_FUNCTION, 0, OPENS_NOTHING, function_safetensors_version},
 };
 

@@ -342,12 +342,14 @@ static void put_deep_value(Maker *maker) {
 /* ---- An entry ---- */
 
 static void put_integer(Maker *maker, uint64_t value) {
+  static const char *const prefixes[] = {"0", "-", "+", "0000000000000000000", " "};
   put_spaces(maker);
   if (goes_wrong(maker)) {
     put_value(maker, 1);
   } else if (goes_wrong(maker)) {
     put_number_anyhow(maker);
   } else {
+    if (goes_wrong(maker)) put(&maker->text, ONE_OF(prefixes));
     put_format(&maker->text, "%" PRIu64, value);
   }
   put_spaces(maker);
@@ -494,7 +496,8 @@ static bool numel_and_size(const Tensor *tensor, uint64_t *nbytes) {
 }
 
 static void make_shape(Tensor *tensor) {
-  static const uint64_t large[] = {INT64_MAX, INT64_MAX / 2, UINT32_MAX, 1u << 31};
+  static const uint64_t large[] = {INT64_MAX, INT64_MAX / 2, UINT32_MAX, 1u << 31,
+                                   (uint64_t)INT64_MAX + 1};
   tensor->rank = below(MAX_RANK);
   for (uint32_t i = 0; i < tensor->rank; i++) {
     tensor->shape[i] = one_in(12) ? 0 : 1 + below(one_in(8) ? 100000 : 6);
@@ -982,6 +985,14 @@ static void check_known_headers(void) {
       {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1,],\"data_offsets\":[0,1]}}", 1},
       {"{\"a\":{\"dtype\":\"U8\",\"shape\":[0,9223372036854775807,3],\"data_offsets\":[0,0]}}", 0},
       {"{\"a\":{\"dtype\":\"U8\",\"shape\":[9223372036854775807,3,0],\"data_offsets\":[0,0]}}", 0},
+      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[0,9223372036854775808],\"data_offsets\":[0,0]}}", 0},
+      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[0,18446744073709551616],\"data_offsets\":[0,0]}}", 0},
+      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[01],\"data_offsets\":[0,1]}}", 1},
+      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[00,1]}}", 1},
+      {"{\"__metadata__\":{\"a\\u0000b\":\"\"}}", 0},
+      {"{\"__metadata__\":{\"a\":\"b\\u0000c\"}}", 0},
+      {"{\"__metadata__\":{\"a\":\"\\udc00\\udc00\"}}", 0},
+      {"{\"__metadata__\":{\"a\":\"\\ud83d\\ude00\\u00e9\"}}", 0},
       {"{\"a\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,1]}}", 1},
       {"{\"a\":{\"dtype\":\"F4\",\"shape\":[4],\"data_offsets\":[0,2]}}", 2},
       {"{\"a\":{\"dtype\":\"U8\",\"shape\":[9223372036854775807],\"data_offsets\":[0,"

@@ -19,6 +19,9 @@ Function function_tensor_dtype, function_tensor_shape, function_tensor_numel,
 /* data.c */
 Function function_tensor_data;
 
+/* values.c */
+Function function_tensor_item, function_tensor_json, function_tensor_cast;
+
 /* version.c */
 Function function_safetensors_version;
 

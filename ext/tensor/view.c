@@ -45,11 +45,13 @@ static bool take_digits(Reader *reader, int64_t *value, bool *clipped) {
 
 /* ---- The whole tensor ---- */
 
-static bool allocate(View *view, uint32_t rank) {
+static bool allocate(View *view, uint32_t rank, uint32_t tensor_rank) {
   view->shape = memory_zeroed(rank, sizeof(uint64_t));
   view->stride = memory_zeroed(rank, sizeof(uint64_t));
+  view->axes = memory_zeroed(tensor_rank, sizeof(Axis));
   view->rank = rank;
-  if (view->shape != NULL && view->stride != NULL) return true;
+  view->tensor_rank = tensor_rank;
+  if (view->shape != NULL && view->stride != NULL && view->axes != NULL) return true;
   view_clear(view);
   return false;
 }
@@ -57,6 +59,7 @@ static bool allocate(View *view, uint32_t rank) {
 void view_clear(View *view) {
   memory_free(view->shape);
   memory_free(view->stride);
+  memory_free(view->axes);
   *view = (View){0};
 }
 
@@ -70,6 +73,8 @@ static bool set_strides(View *view) {
     if (!empty && __builtin_mul_overflow(product, view->shape[d], &product)) return false;
   }
   view->numel = empty ? 0 : product;
+  view->tensor_rank = view->rank;
+  for (uint32_t d = 0; d < view->rank; d++) view->axes[d] = (Axis){view->shape[d], 0, 1, false};
   return true;
 }
 
@@ -78,7 +83,7 @@ bool view_open(View *view, const char *shape, uint64_t length, const char *subje
   uint64_t commas = 0;
   *view = (View){0};
   for (uint64_t i = 0; i < length; i++) commas += shape[i] == ',';
-  if (!allocate(view, (uint32_t)commas + 1)) return error_memory(error);
+  if (!allocate(view, (uint32_t)commas + 1, (uint32_t)commas + 1)) return error_memory(error);
   bool good = take(&reader, '[');
   if (good && !take(&reader, ']')) {
     uint32_t rank = 0;
@@ -168,7 +173,7 @@ static uint64_t clip_bound(int64_t bound, uint64_t size) {
   return back < size ? size - back : 0;
 }
 
-static void apply_range(View *out, const View *in, uint32_t d, const Index *index) {
+static void apply_range(View *out, const View *in, uint32_t d, Axis *axis, const Index *index) {
   uint64_t size = in->shape[d], step = index->step > 1 ? (uint64_t)index->step : 1;
   uint64_t start = index->has_start ? clip_bound(index->start, size) : 0;
   uint64_t stop = index->has_stop ? clip_bound(index->stop, size) : size;
@@ -177,9 +182,11 @@ static void apply_range(View *out, const View *in, uint32_t d, const Index *inde
   /* A step past the end of the dimension is never taken; it must not overflow either. */
   out->stride[out->rank++] = count > 1 ? in->stride[d] * step : in->stride[d];
   if (count > 0) out->offset += start * in->stride[d];
+  axis->start += count > 0 ? start * axis->step : 0;
+  if (count > 1) axis->step *= step;
 }
 
-static bool apply_integer(View *out, const View *in, uint32_t d, const Index *index,
+static bool apply_integer(View *out, const View *in, uint32_t d, Axis *axis, const Index *index,
                           const char *subject, Error *error) {
   uint64_t size = in->shape[d];
   bool in_range =
@@ -191,6 +198,8 @@ static bool apply_integer(View *out, const View *in, uint32_t d, const Index *in
   }
   uint64_t at = index->start >= 0 ? (uint64_t)index->start : size - (uint64_t)-index->start;
   out->offset += at * in->stride[d];
+  axis->start += at * axis->step;
+  axis->dropped = true;
   return true;
 }
 
@@ -227,9 +236,17 @@ static const char *count_indices(Reader reader, uint32_t *count) {
   }
 }
 
+/* The axis that the next dimension is of. */
+static Axis *next_axis(Axis *axis) {
+  while (axis->dropped) axis++;
+  return axis;
+}
+
 static bool apply(View *out, const View *in, Reader reader, uint32_t index_count,
                   const char *subject, Error *error) {
   uint32_t d = 0;
+  Axis *axis = out->axes;
+  if (in->tensor_rank > 0) memcpy(axis, in->axes, in->tensor_rank * sizeof(Axis));
   out->offset = in->offset;
   out->rank = 0;
   do {
@@ -239,13 +256,18 @@ static bool apply(View *out, const View *in, Reader reader, uint32_t index_count
     take_index(&reader, &index);
     if (index.kind == INDEX_ELLIPSIS) {
       for (uint32_t skipped = in->rank - index_count; skipped > 0; skipped--) {
+        axis = next_axis(axis) + 1;
         keep_dimension(out, in, d++);
       }
-    } else if (index.kind == INDEX_RANGE) {
-      apply_range(out, in, d++, &index);
-    } else if (!apply_integer(out, in, d++, &index, subject, error)) {
+      continue;
+    }
+    axis = next_axis(axis);
+    if (index.kind == INDEX_RANGE) {
+      apply_range(out, in, d++, axis, &index);
+    } else if (!apply_integer(out, in, d++, axis, &index, subject, error)) {
       return false;
     }
+    axis++;
   } while (take(&reader, ','));
   while (d < in->rank) keep_dimension(out, in, d++);
   count_elements(out);
@@ -264,7 +286,7 @@ bool view_slice(View *view, const char *slice, uint64_t length, const char *subj
         ERROR_NAME(slice, length), view->rank, view->rank, index_count);
   }
   View narrowed = {0};
-  if (!allocate(&narrowed, view->rank)) return error_memory(error);
+  if (!allocate(&narrowed, view->rank, view->tensor_rank)) return error_memory(error);
   if (!apply(&narrowed, view, reader, index_count, subject, error)) {
     view_clear(&narrowed);
     return false;
@@ -283,4 +305,42 @@ bool view_is_contiguous(const View *view) {
     expected *= view->shape[d];
   }
   return true;
+}
+
+View view_row(const View *view, uint64_t row) {
+  return (View){.rank = view->rank - 1,
+                .shape = view->shape + 1,
+                .stride = view->stride + 1,
+                .offset = view->offset + row * view->stride[0],
+                .numel = view->numel / view->shape[0]};
+}
+
+void view_append_row_slice(const View *view, uint64_t row, sqlite3_str *out) {
+  uint32_t d = 0;
+  for (uint32_t i = 0; i < view->tensor_rank; i++) {
+    const Axis *axis = &view->axes[i];
+    if (i > 0) sqlite3_str_appendchar(out, 1, ',');
+    if (axis->dropped) {
+      sqlite3_str_appendf(out, "%llu", (Big)axis->start);
+      continue;
+    }
+    uint64_t count = view->shape[d++], end = axis->start + (count > 0 ? count - 1 : 0) * axis->step;
+    if (d == 1) {
+      sqlite3_str_appendf(out, "%llu", (Big)(axis->start + row * axis->step));
+    } else if (count == axis->size) {
+      sqlite3_str_appendchar(out, 1, ':');
+    } else {
+      sqlite3_str_appendf(out, "%llu:%llu", (Big)axis->start, (Big)(count > 0 ? end + 1 : end));
+      if (axis->step > 1) sqlite3_str_appendf(out, ":%llu", (Big)axis->step);
+    }
+  }
+}
+
+uint64_t view_element(const View *view, uint64_t position) {
+  uint64_t element = view->offset;
+  for (uint32_t d = view->rank; d-- > 0 && position > 0;) {
+    element += position % view->shape[d] * view->stride[d];
+    position /= view->shape[d];
+  }
+  return element;
 }

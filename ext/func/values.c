@@ -1,0 +1,233 @@
+#include <math.h>
+
+#include "base/memory.h"
+#include "func/functions.h"
+#include "func/tensor_result.h"
+#include "func/value_result.h"
+#include "tensor/convert.h"
+#include "tensor/decode.h"
+#include "tensor/gather.h"
+#include "tensor/runs.h"
+#include "tensor/text.h"
+
+enum { JSON_SUBTYPE = 'J' }; /* as SQLite's own JSON functions mark their results */
+
+void value_result(sqlite3_context *context, const Value *value) {
+  switch (value->kind) {
+    case VALUE_INTEGER:
+    case VALUE_BOOLEAN: sqlite3_result_int64(context, value->integer); break;
+    case VALUE_REAL: sqlite3_result_double(context, value->real); break;
+    case VALUE_COMPLEX: {
+      sqlite3_str *out = sqlite3_str_new(sqlite3_context_db_handle(context));
+      text_append_value(out, value);
+      result_string(context, out);
+      break;
+    }
+  }
+}
+
+/* ---- tensor_item ---- */
+
+/* The place of the element that the SQL values name. False also when an index is NULL: then there is
+** no error, and the result is NULL. */
+static bool find_item(const TensorArgument *argument, int count, sqlite3_value **indices,
+                      uint64_t *element, Error *error) {
+  const View *view = &argument->view;
+  if ((uint32_t)count != view->rank) {
+    return error_raise(error, ERROR_ARGUMENT, argument->subject,
+                       "tensor \"%.*s\": expected %u indices, one for each dimension, found %d",
+                       ERROR_NAME(argument->name, argument->name_length), view->rank, count);
+  }
+  *element = view->offset;
+  for (int d = 0; d < count; d++) {
+    int type = sqlite3_value_type(indices[d]);
+    if (type == SQLITE_NULL) return false;
+    if (type != SQLITE_INTEGER) {
+      return error_raise(error, ERROR_ARGUMENT, argument->subject,
+                         "tensor \"%.*s\": expected an INTEGER as index %d, found another type",
+                         ERROR_NAME(argument->name, argument->name_length), d + 1);
+    }
+    sqlite3_int64 index = sqlite3_value_int64(indices[d]), size = (sqlite3_int64)view->shape[d];
+    if (index < -size || index >= size) {
+      return error_raise(error, ERROR_ARGUMENT, argument->subject,
+                         "tensor \"%.*s\": expected an index that dimension %d, of size %lld, has, "
+                         "found %lld",
+                         ERROR_NAME(argument->name, argument->name_length), d, (long long)size,
+                         (long long)index);
+    }
+    *element += (uint64_t)(index < 0 ? index + size : index) * view->stride[d];
+  }
+  return true;
+}
+
+/*
+** tensor_item(ref, i, j, ...) -> INTEGER or REAL
+** tensor_item(data, dtype [, shape], i, j, ...) -> INTEGER or REAL
+**
+** One element; an index for each dimension, negative ones counted from the end. BOOL is 0 or 1; C64
+** is TEXT, the JSON array [re,im]; NaN is NULL, which is how SQLite has it.
+*/
+void function_tensor_item(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  TensorArgument argument = {0};
+  Error error = {0};
+  uint64_t element;
+  if (argc == 0) {
+    error_fill(&error, ERROR_ARGUMENT, "tensor_item", "expected a tensor, found no argument");
+  } else if (tensor_argument_open(&argument, sqlite3_user_data(context), argc, argv, &error) &&
+             !argument.is_null &&
+             find_item(&argument, argc - argument.used, argv + argument.used, &element, &error)) {
+    bool lasting;
+    const unsigned char *data = tensor_argument_bytes(&argument, &lasting, &error);
+    if (data != NULL) {
+      Value value;
+      decode_value(argument.dtype, data, element, &value);
+      value_result(context, &value);
+    }
+  }
+  if (error.code != ERROR_NONE) result_error(context, &error);
+  tensor_argument_close(&argument);
+}
+
+/* ---- tensor_json ---- */
+
+static void result_json(sqlite3_context *context, TensorArgument *argument) {
+  sqlite3 *db = sqlite3_context_db_handle(context);
+  Error error = {0};
+  bool lasting;
+  int limit = sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1);
+  const unsigned char *data = NULL;
+  if (text_least_length(&argument->view) > (uint64_t)limit) {
+    error_fill(&error, ERROR_TOO_BIG, argument->subject,
+               "tensor \"%.*s\": expected JSON of at most %d bytes, this connection's length limit "
+               "(SQLITE_LIMIT_LENGTH), found more in %llu elements; take it in parts: "
+               "tensor_json(ref, '0:10')",
+               ERROR_NAME(argument->name, argument->name_length), limit,
+               (unsigned long long)argument->view.numel);
+  } else {
+    data = tensor_argument_bytes(argument, &lasting, &error);
+  }
+  if (data == NULL) {
+    result_error(context, &error);
+    return;
+  }
+  sqlite3_str *out = sqlite3_str_new(db);
+  if (text_append_view(out, argument->dtype, &argument->view, data)) {
+    result_string(context, out);
+    sqlite3_result_subtype(context, JSON_SUBTYPE);
+  } else {
+    sqlite3_free(sqlite3_str_finish(out));
+    sqlite3_result_error_nomem(context);
+  }
+}
+
+/*
+** tensor_json(ref [, slice]) -> TEXT
+** tensor_json(data, dtype [, shape] [, slice]) -> TEXT
+**
+** The elements as nested JSON arrays; a scalar as its value. Numbers read back exactly.
+*/
+void function_tensor_json(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  TensorArgument argument;
+  Error error = {0};
+  if (!tensor_argument_open_sliced(&argument, "tensor_json", sqlite3_user_data(context), argc, argv,
+                                   &error)) {
+    result_error(context, &error);
+  } else if (!argument.is_null) {
+    result_json(context, &argument);
+  }
+  tensor_argument_close(&argument);
+}
+
+/* ---- tensor_cast ---- */
+
+static bool find_dtype(sqlite3_value *value, Dtype *dtype, Error *error) {
+  const char *name = (const char *)sqlite3_value_text(value);
+  if (name == NULL) return error_memory(error);
+  uint64_t length = (uint64_t)sqlite3_value_bytes(value);
+  return dtype_find(name, length, dtype) ||
+         error_raise(error, ERROR_ARGUMENT, "tensor_cast",
+                     "expected a known dtype (F32, BF16, I64, ...) to cast to, found \"%.*s\"",
+                     ERROR_NAME(name, length));
+}
+
+static bool convert_view(const TensorArgument *argument, Dtype dtype, const unsigned char *data,
+                         unsigned char *out) {
+  Runs runs;
+  Run run;
+  uint64_t done = 0;
+  if (!runs_open(&runs, &argument->view)) return false;
+  while (runs_next(&runs, &run)) {
+    convert_elements(argument->dtype, dtype, data, run.first, run.count, run.step, out, done);
+    done += run.count;
+  }
+  runs_close(&runs);
+  return true;
+}
+
+static void result_converted(sqlite3_context *context, TensorArgument *argument, Dtype dtype,
+                             const TensorBytes *bytes) {
+  Error error = {0};
+  bool lasting;
+  const unsigned char *data = tensor_argument_bytes(argument, &lasting, &error);
+  if (data == NULL) {
+    result_error(context, &error);
+    return;
+  }
+  /* Elements of less than a byte are put into bytes that are zero. */
+  bool packed = dtype_bits(dtype) % 8 != 0;
+  unsigned char *block =
+      packed ? memory_zeroed(bytes->nbytes, 1) : memory_alloc(bytes->nbytes);
+  if (block == NULL || !convert_view(argument, dtype, data, block)) {
+    memory_free(block);
+    sqlite3_result_error_nomem(context);
+  } else {
+    sqlite3_result_blob64(context, block, bytes->nbytes, memory_free);
+  }
+}
+
+static void result_cast(sqlite3_context *context, TensorArgument *argument, Dtype dtype) {
+  const View *view = &argument->view;
+  TensorBytes bytes = {.subject = argument->subject,
+                       .name = argument->name,
+                       .name_length = argument->name_length};
+  bool overflow;
+  Error error = {0};
+  if (dtype == argument->dtype && gather_is_whole_bytes(view, dtype_bits(dtype))) {
+    tensor_result_data(context, argument, view); /* nothing to convert */
+  } else if (!dtype_nbytes(dtype, view->numel, &bytes.nbytes, &overflow)) {
+    error_fill(&error, ERROR_ARGUMENT, argument->subject,
+               "tensor \"%.*s\": expected elements that fill whole bytes, found %llu of %s",
+               ERROR_NAME(argument->name, argument->name_length), (unsigned long long)view->numel,
+               dtype_name(dtype));
+    result_error(context, &error);
+  } else if (result_fits(context, &bytes)) {
+    result_converted(context, argument, dtype, &bytes);
+  }
+}
+
+/*
+** tensor_cast(ref, dtype) -> BLOB
+** tensor_cast(data, dtype [, shape], dtype) -> BLOB
+**
+** The elements in another dtype, row-major: round-to-nearest-even; overflow and NaN as the table in
+** tensor/encode.h says.
+*/
+void function_tensor_cast(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  TensorArgument argument;
+  Error error = {0};
+  Dtype dtype;
+  if (!tensor_argument_open(&argument, sqlite3_user_data(context), argc - 1, argv, &error)) {
+    result_error(context, &error);
+  } else if (argument.is_null || sqlite3_value_type(argv[argc - 1]) == SQLITE_NULL) {
+    /* NULL in, NULL out */
+  } else if (argument.used != argc - 1) {
+    error_fill(&error, ERROR_ARGUMENT, "tensor_cast",
+               "expected (ref, dtype) or (data, dtype [, shape], dtype), found %d arguments", argc);
+    result_error(context, &error);
+  } else if (!find_dtype(argv[argc - 1], &dtype, &error)) {
+    result_error(context, &error);
+  } else {
+    result_cast(context, &argument, dtype);
+  }
+  tensor_argument_close(&argument);
+}
