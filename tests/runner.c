@@ -13,7 +13,7 @@
 ** memory check; control records and skipped records are not in it.
 **
 ** THE FORMAT is that of https://sqlite.org/sqllogictest (validation mode only), read strictly. A
-** script is a list of records, separated by blank lines; white space alone is blank. Lines that
+** script is a list of records, separated by blank lines (white space is blank, too). Lines that
 ** begin with "#" are taken out before anything else, so no line of a result can begin with one.
 **
 **     statement ok|error                    hash-threshold N
@@ -22,7 +22,7 @@
 **     query TYPES [nosort|rowsort|valuesort [LABEL]]
 **     SQL
 **     ----
-**     one value per line; none, and then no "----" either, for an empty result
+**     one value per line; none for an empty result, where "----" may be left out, too
 **
 ** Any of them may be prefixed with lines "skipif DATABASE" and "onlyif DATABASE"; the database here
 ** is sqlite, in any case, and further words on such a line are ignored. A skipped query with a

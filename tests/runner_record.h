@@ -31,7 +31,7 @@ static bool replace(Script *script, Record *record, const char *placeholder, siz
     const char *placeholder, *value, *option;
   } known[] = {{"${FIXTURES}", script->options->fixtures, "--fixtures"},
                {"${CORPUS}", script->options->corpus, "--corpus"},
-               {"${TMP}", script->folder, NULL}};
+               {"${TMP}", script->folder, "$TMPDIR"}};
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     if (strncmp(known[i].placeholder, placeholder, length) != 0) continue;
     if (known[i].value != NULL) {

@@ -28,7 +28,8 @@ void value_result(sqlite3_context *context, const Value *value) {
 
 /* ---- tensor_item ---- */
 
-/* The place of the element that the SQL values name. False also when an index is NULL: then there is
+/* The place of the element that the SQL values name. False also when an index is NULL: then there
+*is
 ** no error, and the result is NULL. */
 static bool find_item(const TensorArgument *argument, int count, sqlite3_value **indices,
                       uint64_t *element, Error *error) {
@@ -175,8 +176,7 @@ static void result_converted(sqlite3_context *context, TensorArgument *argument,
   }
   /* Elements of less than a byte are put into bytes that are zero. */
   bool packed = dtype_bits(dtype) % 8 != 0;
-  unsigned char *block =
-      packed ? memory_zeroed(bytes->nbytes, 1) : memory_alloc(bytes->nbytes);
+  unsigned char *block = packed ? memory_zeroed(bytes->nbytes, 1) : memory_alloc(bytes->nbytes);
   if (block == NULL || !convert_view(argument, dtype, data, block)) {
     memory_free(block);
     sqlite3_result_error_nomem(context);
@@ -187,9 +187,8 @@ static void result_converted(sqlite3_context *context, TensorArgument *argument,
 
 static void result_cast(sqlite3_context *context, TensorArgument *argument, Dtype dtype) {
   const View *view = &argument->view;
-  TensorBytes bytes = {.subject = argument->subject,
-                       .name = argument->name,
-                       .name_length = argument->name_length};
+  TensorBytes bytes = {
+      .subject = argument->subject, .name = argument->name, .name_length = argument->name_length};
   bool overflow;
   Error error = {0};
   if (dtype == argument->dtype && gather_is_whole_bytes(view, dtype_bits(dtype))) {

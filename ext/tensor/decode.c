@@ -92,36 +92,36 @@ static inline uint64_t as_integer(Value value, uint64_t code) {
 ** -O2. */
 enum { BLOCK = 16 };
 
-#define X(name, bits)                                                                            \
-  static void one_##name(const unsigned char *data, uint64_t index, Value *out) {                \
-    *out = value_##name(element_load(data, bits, index));                                        \
-  }                                                                                              \
-  static void doubles_##name(const unsigned char *restrict data, uint64_t first, uint64_t count, \
-                             uint64_t step, double *restrict out) {                              \
-    uint64_t i = 0;                                                                              \
-    for (; step == 1 && count - i >= BLOCK; i += BLOCK) {                                        \
-      for (unsigned j = 0; j < BLOCK; j++) {                                                     \
-        put_doubles(value_##name(element_load(data, bits, first + i + j)), i + j, out);          \
-      }                                                                                          \
-    }                                                                                            \
-    for (; i < count; i++) {                                                                     \
-      put_doubles(value_##name(element_load(data, bits, first + i * step)), i, out);             \
-    }                                                                                            \
-  }                                                                                              \
-  static void integers_##name(const unsigned char *restrict data, uint64_t first,                \
-                              uint64_t count, uint64_t step, uint64_t *restrict out) {           \
-    for (uint64_t i = 0; i < count; i++) {                                                       \
-      uint64_t code = element_load(data, bits, first + i * step);                                \
-      out[i] = as_integer(value_##name(code), code);                                             \
-    }                                                                                            \
+#define X(name, bits)                                                                             \
+  static void one_##name(const unsigned char *data, uint64_t index, Value *out) {                 \
+    *out = value_##name(element_load(data, bits, index));                                         \
+  }                                                                                               \
+  static void doubles_##name(const unsigned char *restrict data, uint64_t first, uint64_t count,  \
+                             uint64_t step, double *restrict out) {                               \
+    uint64_t i = 0;                                                                               \
+    for (; step == 1 && count - i >= BLOCK; i += BLOCK) {                                         \
+      for (unsigned j = 0; j < BLOCK; j++) {                                                      \
+        put_doubles(value_##name(element_load(data, bits, first + i + j)), i + j, out);           \
+      }                                                                                           \
+    }                                                                                             \
+    for (; i < count; i++) {                                                                      \
+      put_doubles(value_##name(element_load(data, bits, first + i * step)), i, out);              \
+    }                                                                                             \
+  }                                                                                               \
+  static void integers_##name(const unsigned char *restrict data, uint64_t first, uint64_t count, \
+                              uint64_t step, uint64_t *restrict out) {                            \
+    for (uint64_t i = 0; i < count; i++) {                                                        \
+      uint64_t code = element_load(data, bits, first + i * step);                                 \
+      out[i] = as_integer(value_##name(code), code);                                              \
+    }                                                                                             \
   }
 DTYPES(X)
 #undef X
 
 static const struct {
   void (*one)(const unsigned char *data, uint64_t index, Value *out);
-  void (*doubles)(const unsigned char *restrict data, uint64_t first, uint64_t count,
-                  uint64_t step, double *restrict out);
+  void (*doubles)(const unsigned char *restrict data, uint64_t first, uint64_t count, uint64_t step,
+                  double *restrict out);
   void (*integers)(const unsigned char *restrict data, uint64_t first, uint64_t count,
                    uint64_t step, uint64_t *restrict out);
 } decoders[DTYPE_COUNT] = {

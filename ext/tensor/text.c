@@ -71,8 +71,9 @@ void text_append_coordinates(sqlite3_str *out, const View *view, uint64_t positi
 
 /* ---- Nested arrays ---- */
 
-/* The dimensions that brackets are written for: all, or those before the first of size 0, at which an
-** empty array stands in the place of an element. */
+/* The dimensions that brackets are written for: all, or those before the first of size 0, at which
+ *an
+ ** empty array stands in the place of an element. */
 static uint32_t bracket_rank(const View *view) {
   uint32_t rank = 0;
   while (rank < view->rank && view->shape[rank] != 0) rank++;
@@ -100,7 +101,8 @@ static void append_repeated(sqlite3_str *out, uint32_t count, char byte) {
   sqlite3_str_appendchar(out, (int)count, byte);
 }
 
-/* After a leaf: closes the arrays that are full, and opens their successors. False after the last. */
+/* After a leaf: closes the arrays that are full, and opens their successors. False after the last.
+ */
 static bool go_on(Nesting *nesting) {
   uint32_t full = 0;
   for (uint32_t d = nesting->rank; d-- > 0; full++) {

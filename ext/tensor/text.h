@@ -1,5 +1,6 @@
 /*
-** Elements as JSON: integers whole, reals as the shortest decimal that reads back to the same double
+** Elements as JSON: integers whole, reals as the shortest decimal that reads back to the same
+*double
 ** (as Python's repr and NumPy's tolist() print them), NaN and infinities as null, BOOL as true or
 ** false, C64 as [re, im].
 */
@@ -13,7 +14,8 @@
 void text_append_value(sqlite3_str *out, const Value *value);
 
 /* Appends the view's elements as nested arrays, `data` being the first byte of the whole tensor. A
-** scalar is its value alone. False when memory runs out here; sqlite3_str_errcode() tells the rest. */
+** scalar is its value alone. False when memory runs out here; sqlite3_str_errcode() tells the rest.
+*/
 bool text_append_view(sqlite3_str *out, Dtype dtype, const View *view, const unsigned char *data);
 
 /* No fewer bytes than this does text_append_view() append. UINT64_MAX when that overflows. */

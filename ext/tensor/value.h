@@ -130,27 +130,28 @@ typedef struct FloatFormat {
   unsigned exponent_bits, mantissa_bits;
   int bias;
   Specials specials;
+  uint32_t nan; /* the code that a NaN is written as */
 } FloatFormat;
 
 /* IEEE 754-2008, 3.6: binary16. */
-static const FloatFormat format_F16 = {5, 10, 15, SPECIALS_IEEE};
+static const FloatFormat format_F16 = {5, 10, 15, SPECIALS_IEEE, 0x7e00};
 
 /* The upper half of IEEE 754-2008 binary32. */
-static const FloatFormat format_BF16 = {8, 7, 127, SPECIALS_IEEE};
+static const FloatFormat format_BF16 = {8, 7, 127, SPECIALS_IEEE, 0x7fc0};
 
 /* OCP 8-bit Floating Point Specification (OFP8) 1.0; Micikevicius et al., arXiv:2209.05433. E4M3 is
 ** what PyTorch calls float8_e4m3fn. */
-static const FloatFormat format_F8_E5M2 = {5, 2, 15, SPECIALS_IEEE};
-static const FloatFormat format_F8_E4M3 = {4, 3, 7, SPECIALS_FN};
+static const FloatFormat format_F8_E5M2 = {5, 2, 15, SPECIALS_IEEE, 0x7f};
+static const FloatFormat format_F8_E4M3 = {4, 3, 7, SPECIALS_FN, 0x7f};
 
 /* Noune et al., arXiv:2206.02915. */
-static const FloatFormat format_F8_E5M2FNUZ = {5, 2, 16, SPECIALS_FNUZ};
-static const FloatFormat format_F8_E4M3FNUZ = {4, 3, 8, SPECIALS_FNUZ};
+static const FloatFormat format_F8_E5M2FNUZ = {5, 2, 16, SPECIALS_FNUZ, 0x80};
+static const FloatFormat format_F8_E4M3FNUZ = {4, 3, 8, SPECIALS_FNUZ, 0x80};
 
 /* OCP Microscaling Formats (MX) Specification 1.0, 5.3. */
-static const FloatFormat format_F6_E2M3 = {2, 3, 1, SPECIALS_NONE};
-static const FloatFormat format_F6_E3M2 = {3, 2, 3, SPECIALS_NONE};
-static const FloatFormat format_F4 = {2, 1, 1, SPECIALS_NONE};
+static const FloatFormat format_F6_E2M3 = {2, 3, 1, SPECIALS_NONE, 0x1f};
+static const FloatFormat format_F6_E3M2 = {3, 2, 3, SPECIALS_NONE, 0x1f};
+static const FloatFormat format_F4 = {2, 1, 1, SPECIALS_NONE, 0x7};
 
 /* `yes` where the condition holds, else `no`, without a branch, which would keep a loop from being
 ** vectorised. */

@@ -39,8 +39,9 @@ bool view_open(View *view, const char *shape, uint64_t length, const char *subje
 ** range; the bounds of a range clip. On error the view is unchanged. */
 bool view_slice(View *view, const char *slice, uint64_t length, const char *subject, Error *error);
 
-/* Index `row` of the first dimension, as a view of its own that borrows from this one: it must not be
-** cleared, and lives no longer. The rank is at least 1, and the row there. */
+/* Index `row` of the first dimension, as a view of its own that borrows from this one: it must not
+ *be
+ ** cleared, and lives no longer. The rank is at least 1, and the row there. */
 View view_row(const View *view, uint64_t row);
 
 /* Appends the slice that takes that row from the whole tensor. */

@@ -5,7 +5,8 @@
 **
 ** `idx` counts the elements of the tensor, or of the slice, row-major; `coord` is the same place as
 ** a JSON array of indices. `value` is INTEGER or REAL: exactly the element (U64 above 2^63-1 as
-** REAL); BOOL as 0 or 1; C64 as the JSON text [re,im]; NaN is NULL. Constraints on idx, and ORDER BY
+** REAL); BOOL as 0 or 1; C64 as the JSON text [re,im]; NaN is NULL. Constraints on idx, and ORDER
+*BY
 ** idx, are pushed into the scan, which reads nothing outside them.
 */
 #include "func/value_result.h"
@@ -62,8 +63,7 @@ static int filter(sqlite3_vtab_cursor *base, int plan, const char *plan_text, in
 static void result_element(sqlite3_context *context, const ElementsCursor *cursor) {
   const View *view = &cursor->tensor.argument.view;
   uint64_t position = tensor_cursor_position(&cursor->tensor);
-  uint64_t element =
-      cursor->contiguous ? view->offset + position : view_element(view, position);
+  uint64_t element = cursor->contiguous ? view->offset + position : view_element(view, position);
   Value value;
   decode_value(cursor->tensor.argument.dtype, cursor->data, element, &value);
   value_result(context, &value);

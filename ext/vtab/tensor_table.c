@@ -31,7 +31,8 @@ static int raise(TensorTable *table, const char *found) {
   return result_vtab_error(&table->base, &error);
 }
 
-/* The usable EQ on a column, or -1; *unusable says whether there is one that cannot be used here. */
+/* The usable EQ on a column, or -1; *unusable says whether there is one that cannot be used here.
+ */
 static int find_eq(const sqlite3_index_info *info, int column, bool *unusable) {
   int found = -1;
   for (int i = 0; i < info->nConstraint; i++) {
@@ -182,7 +183,7 @@ static uint64_t first_position(sqlite3_value *bound, bool after) {
 
 static void narrow(TensorCursor *cursor, TensorPlan comparison, sqlite3_value *bound) {
   int type = sqlite3_value_numeric_type(bound);
-  if (type == SQLITE_NULL) cursor->end = 0; /* no comparison with NULL holds */
+  if (type == SQLITE_NULL) cursor->end = 0;                   /* no comparison with NULL holds */
   if (type != SQLITE_INTEGER && type != SQLITE_FLOAT) return; /* SQLite compares text and blobs */
   uint64_t at_least = first_position(bound, false), above = first_position(bound, true);
   if (comparison == PLAN_EQ || comparison == PLAN_GE || comparison == PLAN_GT) {
@@ -195,8 +196,7 @@ static void narrow(TensorCursor *cursor, TensorPlan comparison, sqlite3_value *b
   }
 }
 
-void tensor_cursor_set_range(TensorCursor *cursor, uint64_t count, int plan,
-                             sqlite3_value **argv) {
+void tensor_cursor_set_range(TensorCursor *cursor, uint64_t count, int plan, sqlite3_value **argv) {
   sqlite3_value **bound = argv + (plan & PLAN_ARGUMENT_COUNT);
   cursor->begin = 0;
   cursor->end = count;

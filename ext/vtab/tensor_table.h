@@ -1,9 +1,11 @@
 /*
-** What the tables over one tensor share: the hidden argument columns T [, slice], constraints on the
+** What the tables over one tensor share: the hidden argument columns T [, slice], constraints on
+*the
 ** position (idx or i, always the first column), and the scan over a range of positions.
 **
 ** The arguments are EQ constraints on hidden columns, a guard column behind them turns a surplus
-** argument into an error, a NULL argument gives no rows. Position constraints narrow the scan and are
+** argument into an error, a NULL argument gives no rows. Position constraints narrow the scan and
+*are
 ** checked again by SQLite, so a constraint that cannot be used costs rows, not results.
 */
 #ifndef SAFETENSORS_VTAB_TENSOR_TABLE_H
@@ -14,10 +16,11 @@
 enum { TENSOR_TABLE_MAX_ARGUMENTS = 4, TENSOR_TABLE_POSITION = 0 };
 
 /* The hidden columns behind the visible ones. */
-#define TENSOR_TABLE_3_ARGUMENTS                                                                   \
+#define TENSOR_TABLE_3_ARGUMENTS \
   "tensor HIDDEN, argument_2 HIDDEN, argument_3 HIDDEN, surplus_argument HIDDEN"
-#define TENSOR_TABLE_4_ARGUMENTS                                                                   \
-  "tensor HIDDEN, argument_2 HIDDEN, argument_3 HIDDEN, argument_4 HIDDEN, surplus_argument HIDDEN"
+#define TENSOR_TABLE_4_ARGUMENTS                                                              \
+  "tensor HIDDEN, argument_2 HIDDEN, argument_3 HIDDEN, argument_4 HIDDEN, surplus_argument " \
+  "HIDDEN"
 
 /* Bits of idxNum. argv has the arguments, then the position constraints in this order. */
 typedef enum TensorPlan {
