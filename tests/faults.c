@@ -147,7 +147,8 @@ static void remove_fixtures(void) {
 
 /* Which part of a run the faults are for. */
 typedef enum Stage {
-  STAGE_SCRIPT, /* the SQL: most */
+  STAGE_STEPS,  /* the statements' steps; of preparing them, other scripts see enough */
+  STAGE_SCRIPT, /* the SQL */
   STAGE_LOAD,   /* the extension's entry point, and the SQL */
   STAGE_AUTO,   /* opening, with the extension as an automatic one, and the SQL */
 } Stage;
@@ -225,6 +226,16 @@ static const Script scripts[] = {
      "SELECT max(data), group_concat(length(data)) FROM safetensors_tensors('plain');"
      "SELECT name, (SELECT data FROM safetensors_tensors('other') b WHERE b.name = a.name) "
      "FROM safetensors_tensors('plain') a ORDER BY data"},
+    {"elements", STAGE_SCRIPT,
+     "SELECT * FROM tensor_elements('plain#model.layers.3.weight', ':, ::2') WHERE idx >= 1;"
+     "SELECT coord, value FROM tensor_elements(x'0000803f00000040', 'C64') ORDER BY idx DESC"},
+    {"rows", STAGE_SCRIPT,
+     "SELECT i, data, ref, tensor_json(ref) FROM tensor_rows('plain#model.layers.3.weight');"
+     "SELECT i, data FROM tensor_rows('plain?slice=:,1#model.layers.3.weight') WHERE i > 0"},
+    {"values", STAGE_SCRIPT,
+     "SELECT tensor_json('plain#model.layers.3.weight', '::2'), tensor_item('plain#bias', -1), "
+     "tensor_json(x'0000803f00000040', 'C64'), tensor_item(x'0000803f00000040', 'C64', 0), "
+     "tensor_cast('plain#model.layers.3.weight', 'BF16'), tensor_cast(x'0102', 'U8', 'F32')"},
     {"blob", STAGE_SCRIPT,
      "SELECT " ALL_COLUMNS " FROM safetensors_tensors(:blob) t;"
      "SELECT name FROM safetensors_tensors(:blob) WHERE name = 'ab';"
@@ -241,47 +252,55 @@ static const Script scripts[] = {
     {"unlike UTF-16", STAGE_SCRIPT,
      "PRAGMA encoding='UTF-16le'; CREATE TABLE IF NOT EXISTS n(name); "
      "SELECT * FROM safetensors_tensors('missing')"},
-    {"missing file", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('missing')"},
-    {"missing file in metadata", STAGE_SCRIPT, "SELECT * FROM safetensors_metadata('missing')"},
-    {"directory", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('.')"},
-    {"path with NUL", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('a' || char(0))"},
-    {"number as path", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors(1)"},
+    {"missing file in metadata", STAGE_STEPS, "SELECT * FROM safetensors_metadata('missing')"},
+    {"path with NUL", STAGE_STEPS, "SELECT * FROM safetensors_tensors('a' || char(0))"},
+    {"number as path", STAGE_STEPS, "SELECT * FROM safetensors_tensors(1)"},
     {"no path", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors"},
     {"two paths", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('plain', 'other')"},
-    {"empty file", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('empty')"},
-    {"LFS pointer", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('pointer')"},
-    {"cut header", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('cut_header')"},
-    {"cut data", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('cut_data')"},
-    {"not JSON", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('not_json')"},
-    {"bad entry", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('bad_entry')"},
-    {"bad long entry", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('bad_long_entry')"},
-    {"bad long token", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('bad_long_token')"},
-    {"bad escape", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('bad_escape')"},
-    {"bad dtype", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('bad_dtype')"},
-    {"bad shape", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('bad_shape')"},
-    {"bad data_offsets", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('bad_offsets')"},
-    {"bad size", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('bad_size')"},
-    {"overflow", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('overflow')"},
-    {"hole", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('hole')"},
-    {"deep entry", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('deep_entry')"},
-    {"duplicate key", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('duplicate_key')"},
-    {"duplicate name", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('duplicate_name')"},
-    {"duplicate metadata", STAGE_SCRIPT,
-     "SELECT * FROM safetensors_metadata('duplicate_metadata')"},
-    {"bad metadata", STAGE_SCRIPT, "SELECT * FROM safetensors_metadata('bad_metadata')"},
-    {"bad UTF-8", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('bad_utf8')"},
-    {"bad ref", STAGE_SCRIPT, "SELECT tensor_data('plain')"},
-    {"bad escape in a ref", STAGE_SCRIPT, "SELECT tensor_shape('100%#x')"},
-    {"bad query in a ref", STAGE_SCRIPT, "SELECT tensor_shape('plain?x=1#bias')"},
-    {"ref to a missing file", STAGE_SCRIPT, "SELECT tensor_dtype('missing#x')"},
-    {"unknown tensor", STAGE_SCRIPT, "SELECT tensor_numel('plain#unknown')"},
-    {"bad slice", STAGE_SCRIPT, "SELECT tensor_data('plain#bias', 'x')"},
-    {"index out of range", STAGE_SCRIPT, "SELECT tensor_data('plain#bias', '4')"},
-    {"slice inside a byte", STAGE_SCRIPT, "SELECT tensor_data('tricky#" LONG_WORD "', ':,1:2')"},
-    {"unknown dtype of raw bytes", STAGE_SCRIPT, "SELECT tensor_data(x'00', 'F31')"},
-    {"bad shape of raw bytes", STAGE_SCRIPT, "SELECT tensor_data(x'00', 'U8', '[1,2]')"},
-    {"number as tensor", STAGE_SCRIPT, "SELECT tensor_data(1)"},
-    {"tensor_ref of a blob", STAGE_SCRIPT, "SELECT tensor_ref(x'00', 'n')"},
+    {"bad ref", STAGE_STEPS, "SELECT tensor_data('plain')"},
+    {"bad escape in a ref", STAGE_STEPS, "SELECT tensor_shape('100%#x')"},
+    {"bad query in a ref", STAGE_STEPS, "SELECT tensor_shape('plain?x=1#bias')"},
+    {"ref to a missing file", STAGE_STEPS, "SELECT tensor_dtype('missing#x')"},
+    {"unknown tensor", STAGE_STEPS, "SELECT tensor_numel('plain#unknown')"},
+    {"bad slice", STAGE_STEPS, "SELECT tensor_data('plain#bias', 'x')"},
+    {"index out of range", STAGE_STEPS, "SELECT tensor_data('plain#bias', '4')"},
+    {"slice inside a byte", STAGE_STEPS, "SELECT tensor_data('tricky#" LONG_WORD "', ':,1:2')"},
+    {"unknown dtype of raw bytes", STAGE_STEPS, "SELECT tensor_data(x'00', 'F31')"},
+    {"bad shape of raw bytes", STAGE_STEPS, "SELECT tensor_data(x'00', 'U8', '[1,2]')"},
+    {"number as tensor", STAGE_STEPS, "SELECT tensor_data(1)"},
+    {"bad index of an item", STAGE_STEPS, "SELECT tensor_item('plain#bias', 'x')"},
+    {"bad dtype to cast to", STAGE_STEPS, "SELECT tensor_cast('plain#bias', 'F31')"},
+    {"elements of no tensor", STAGE_STEPS, "SELECT * FROM tensor_elements('plain#unknown')"},
+    {"rows of a scalar", STAGE_STEPS, "SELECT * FROM tensor_rows(x'00', 'U8', '[]')"},
+    {"tensor_ref of a blob", STAGE_STEPS, "SELECT tensor_ref(x'00', 'n')"},
+};
+
+/* Also listed, each by itself: what is no good, or not plain. */
+static const char *const files[] = {
+    "missing",
+    ".",
+    "empty",
+    "pointer",
+    "cut_header",
+    "cut_data",
+    "not_json",
+    "bad_entry",
+    "bad_long_entry",
+    "bad_long_token",
+    "bad_escape",
+    "bad_dtype",
+    "bad_shape",
+    "bad_offsets",
+    "bad_size",
+    "overflow",
+    "hole",
+    "deep_entry",
+    "duplicate_key",
+    "duplicate_name",
+    "bad_utf8",
+    "bad_metadata",
+    "duplicate_metadata",
+    "tricky",
 };
 
 /* ---- The two allocators ---- */
@@ -308,20 +327,20 @@ static void disarm(Allocator *allocator) {
   allocator->fail_at = 0;
 }
 
-/* Above 0 while SQLite tries what it can do without, such as to copy an error's message to the
-** connection: it reports no failure there, so no fault is of interest. */
-static int benign;
+/* Above 0 while no fault is of interest. Besides stages, that is while SQLite tries what it can do
+** without, such as to copy an error's message to the connection: it reports no failure there. */
+static int sheltered;
 
-static void begin_benign(void) {
-  benign++;
+static void shelter(void) {
+  sheltered++;
 }
 
-static void end_benign(void) {
-  benign--;
+static void expose(void) {
+  sheltered--;
 }
 
 static bool fails(Allocator *allocator) {
-  if (benign > 0) return false;
+  if (sheltered > 0) return false;
   uint64_t call = ++allocator->calls, at = allocator->fail_at;
   bool now = at != 0 && (call == at || (allocator->forever && call > at));
   allocator->struck = allocator->struck || now;
@@ -381,7 +400,7 @@ static void install_allocators(void) {
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 1);
   sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
   json_set_alloc_funcs(jansson_malloc, jansson_free);
-  sqlite3_test_control(SQLITE_TESTCTRL_BENIGN_MALLOC_HOOKS, begin_benign, end_benign);
+  sqlite3_test_control(SQLITE_TESTCTRL_BENIGN_MALLOC_HOOKS, shelter, expose);
   if (sqlite3_initialize() != SQLITE_OK) stop("sqlite3_initialize");
 }
 
@@ -466,11 +485,14 @@ static int run_statement(Outcome *outcome, sqlite3 *db, sqlite3_stmt *statement)
   return code;
 }
 
-static void run_sql(Outcome *outcome, sqlite3 *db, const char *sql) {
+static void run_sql(Outcome *outcome, sqlite3 *db, const Script *script) {
+  const char *sql = script->sql;
   int code = SQLITE_OK;
   while (code == SQLITE_OK && *sql != '\0') {
     sqlite3_stmt *statement = NULL;
+    if (script->stage == STAGE_STEPS) shelter();
     code = sqlite3_prepare_v2(db, sql, -1, &statement, &sql);
+    if (script->stage == STAGE_STEPS) expose();
     if (code != SQLITE_OK) {
       note_end(outcome, db, code);
     } else if (statement != NULL) {
@@ -517,7 +539,7 @@ static sqlite3 *run_from_start(const Script *script, Outcome *outcome) {
   if (code == SQLITE_OK) code = load(db);
   if (code == SQLITE_OK) code = load(db);
   if (code == SQLITE_OK) {
-    run_sql(outcome, db, script->sql);
+    run_sql(outcome, db, script);
   } else {
     note_end(outcome, db, code);
   }
@@ -528,7 +550,7 @@ static sqlite3 *run_from_start(const Script *script, Outcome *outcome) {
 
 static struct { uint64_t passed, failed; } total;
 
-enum { SHOWN_FAILURES = 200 };
+enum { SHOWN_FAILURES = 20 };
 
 typedef struct Run {
   const Script *script;
@@ -582,7 +604,7 @@ static bool check_again(Run *run, sqlite3 *db) {
   if (db == NULL) return true;
   Outcome again = no_outcome();
   if (!check(run, load(db) == SQLITE_OK, "loading again fails", NULL)) return false;
-  run_sql(&again, db, run->script->sql);
+  run_sql(&again, db, run->script);
   return check(run, equal(&again, &run->right), "another result when run again", &again);
 }
 
@@ -596,19 +618,19 @@ static bool check_closing(const Run *run, sqlite3 *db, int64_t jansson_before) {
 /* Runs the script with the fault. Returns whether it struck. */
 static bool run_with_fault(Run *run) {
   int64_t jansson_before = of_jansson.live;
-  bool loaded = run->script->stage == STAGE_SCRIPT;
+  bool loaded = run->script->stage <= STAGE_SCRIPT;
   sqlite3 *db = loaded ? open_loaded() : NULL;
   run->outcome = no_outcome();
   arm(run->allocator, run->fault, run->forever);
   if (loaded) {
-    run_sql(&run->outcome, db, run->script->sql);
+    run_sql(&run->outcome, db, run->script);
   } else {
     db = run_from_start(run->script, &run->outcome);
   }
   disarm(run->allocator);
   bool opened = db != NULL && sqlite3_exec(db, "SELECT 1", NULL, NULL, NULL) == SQLITE_OK;
-  bool good = check_outcome(run) & check_again(run, opened ? db : NULL);
-  good &= check_closing(run, db, jansson_before);
+  bool good = check_outcome(run) && check_again(run, opened ? db : NULL);
+  good = check_closing(run, db, jansson_before) && good;
   total.passed += good;
   return run->allocator->struck;
 }
@@ -661,6 +683,13 @@ static void run_script(const Script *script) {
   if (has_mapping()) fail_run(&run, "files left mapped", NULL);
 }
 
+static void list_file(const char *file) {
+  char sql[200];
+  Script script = {file, STAGE_STEPS, sql};
+  snprintf(sql, sizeof sql, "SELECT * FROM safetensors_tensors('%s') t", file);
+  run_script(&script);
+}
+
 static void take_blobs(void) {
   for (size_t i = 0; i < sizeof fixtures / sizeof fixtures[0]; i++) {
     if (strcmp(fixtures[i].name, "tricky") == 0) {
@@ -676,6 +705,7 @@ int main(void) {
   write_fixtures();
   take_blobs();
   for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) run_script(&scripts[i]);
+  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) list_file(files[i]);
   free(blob.bytes);
   free(bad_blob.bytes);
   remove_fixtures();

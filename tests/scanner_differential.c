@@ -66,6 +66,16 @@ static bool one_in(uint32_t rate) {
 
 #define ONE_OF(array) ((array)[below(COUNT_OF(array))])
 
+/* One of the words, which single spaces separate. Valid until the next call. */
+static const char *one_word_of(const char *words) {
+  static char word[64];
+  uint32_t count = 1;
+  for (const char *at = words; *at != '\0'; at++) count += *at == ' ';
+  for (uint32_t skip = below(count); skip > 0; skip--) words = strchr(words, ' ') + 1;
+  snprintf(word, sizeof word, "%.*s", (int)strcspn(words, " "), words);
+  return word;
+}
+
 /* ---- Text ---- */
 
 typedef struct Text {
@@ -180,37 +190,15 @@ static void put_character(Maker *maker, const char *bytes, size_t *size) {
 }
 
 static void put_wrong_piece(Text *text) {
-  static const char *const wrong[] = {
-      "\\ud800",
-      "\\udc00",
-      "\\ud800x",
-      "\\ud83d\\u0041",
-      "\\ude00\\ud83d",
-      "\\u0000",
-      "\\u00",
-      "\\u00g0",
-      "\\x41",
-      "\\",
-      "\n",
-      "\x01",
-      "\x1f",
-      "\x7f",
-      "\xff",
-      "\xc0\x80",
-      "\xed\xa0\x80",
-      "\xe2\x82",
-      "\xf4\x90\x80\x80",
-      "\xf8\x88\x80\x80\x80",
-      "\xf0\x8f\xbf\xbf",
-      "\"",
-      "\\U0041",
-      "\\ud83d\\ude0",
-      "\xc2",
-  };
+  static const char words[] =
+      "\\ud800 \\udc00 \\ud800x \\udc00\\udc00 \\ud800\\ud800 \\ud83d\\u0041 \\ude00\\ud83d "
+      "\\ud83d\\ude0 \\u0000 \\u00 \\u00g0 \\x41 \\U0041 \\ \n \x01 \x1f \x7f \" \xff \xc2 "
+      "\xc0\x80 "
+      "\xed\xa0\x80 \xe2\x82 \xe0\x9f\xbf \xf0\x8f\xbf\xbf \xf4\x90\x80\x80 \xf8\x88\x80\x80\x80";
   if (one_in(20)) {
     put_bytes(text, "\0", 1);
   } else {
-    put(text, ONE_OF(wrong));
+    put(text, one_word_of(words));
   }
 }
 
@@ -235,62 +223,26 @@ static uint32_t length_near_power(void) {
 /* ---- Values of any kind ---- */
 
 static void put_number_anyhow(Maker *maker) {
-  static const char *const good[] = {"0",
-                                     "7",
-                                     "-1",
-                                     "1.0",
-                                     "-0.0",
-                                     "1e2",
-                                     "1E+2",
-                                     "1e-05",
-                                     "-0e1",
-                                     "2e-0",
-                                     "-2.5e-01",
-                                     "0.5",
-                                     "12345",
-                                     "-9223372036854775808",
-                                     "9223372036854775807"};
-  static const char *const wrong[] = {"-0",
-                                      "01",
-                                      "-01",
-                                      "+1",
-                                      "1.",
-                                      ".5",
-                                      "1e",
-                                      "-",
-                                      "0x10",
-                                      "1e999",
-                                      "NaN",
-                                      "9223372036854775808",
-                                      "-9223372036854775809",
-                                      "18446744073709551615",
-                                      "18446744073709551616",
-                                      "1e400",
-                                      "123456789012345678901234567890"};
-  put(&maker->text, goes_wrong(maker) ? ONE_OF(wrong) : ONE_OF(good));
+  static const char good[] =
+      "0 7 -1 1.0 -0.0 1e2 1E+2 1e-05 -0e1 2e-0 -2.5e-01 0.5 12345 -9223372036854775808 "
+      "9223372036854775807";
+  static const char wrong[] =
+      "-0 01 -01 +1 1. .5 1e - 0x10 1e999 NaN 9223372036854775808 -9223372036854775809 "
+      "18446744073709551615 18446744073709551616 123456789012345678901234567890";
+  put(&maker->text, one_word_of(goes_wrong(maker) ? wrong : good));
 }
 
 static void put_string_anyhow(Maker *maker) {
-  static const char *const strings[] = {"",
-                                        "pt",
-                                        "a \"quoted\" word",
-                                        "back\\slash",
-                                        "-0",
-                                        "}{][,:",
-                                        "\xc3\xa9",
-                                        "\xf0\x9f\x98\x80",
-                                        "line\nbreak",
-                                        "\xef\xbf\xbf",
-                                        "\x7f",
-                                        "dtype",
-                                        "1e-05"};
+  static const char strings[] =
+      "pt a\"quoted\"word back\\slash -0 }{][,: \xc3\xa9 \xf0\x9f\x98\x80 line\nbreak \xef\xbf\xbf "
+      "\x7f dtype 1e-05 ";
   if (one_in(4)) {
     char words[160];
     uint32_t length = length_near_power();
     memset(words, 'a', length);
     put_string_bytes(maker, words, length);
   } else {
-    put_string(maker, ONE_OF(strings));
+    put_string(maker, one_word_of(strings));
   }
 }
 
@@ -313,13 +265,12 @@ static void put_array_or_object(Maker *maker, uint32_t levels, bool is_object) {
 }
 
 static void put_value(Maker *maker, uint32_t levels) {
-  static const char *const words[] = {"true", "false", "null"};
-  static const char *const wrong[] = {"True", "nul", "undefined", "'x'", "", "tru\\u0065"};
+  static const char wrong[] = "True nul undefined 'x' tru\\u0065 ";
   uint32_t kind = below(levels > 0 ? 6 : 4);
   if (goes_wrong(maker)) {
-    put(&maker->text, ONE_OF(wrong));
+    put(&maker->text, one_word_of(wrong));
   } else if (kind == 0) {
-    put(&maker->text, ONE_OF(words));
+    put(&maker->text, one_word_of("true false null"));
   } else if (kind == 1) {
     put_string_anyhow(maker);
   } else if (kind < 4) {
@@ -452,27 +403,12 @@ static void put_entry(Maker *maker, const Tensor *tensor) {
 /* ---- The tensors, and the metadata ---- */
 
 static void make_name(Maker *maker, Tensor *tensor, uint32_t number) {
-  static const char *const pieces[] = {"model",
-                                       "layers",
-                                       ".",
-                                       "weight",
-                                       "_",
-                                       "/",
-                                       "0",
-                                       "17",
-                                       "\xc3\xa9",
-                                       "\xf0\x9f\x98\x80",
-                                       "\xe2\x82\xac",
-                                       "#",
-                                       " ",
-                                       "mlp",
-                                       "\"",
-                                       "\\",
-                                       "\n"};
+  static const char plain[] =
+      "model layers . weight _ / 0 17 \xc3\xa9 \xf0\x9f\x98\x80 \xe2\x82\xac # mlp";
+  static const char any[] = "model . 0 \xc3\xa9 \xf0\x9f\x98\x80 \" \\ \n \x01 \x7f / \b";
   uint32_t count = one_in(10) ? length_near_power() / 4 : below(6), at = 0;
-  uint32_t choices = maker->escape_rate != 0 ? COUNT_OF(pieces) : COUNT_OF(pieces) - 3;
   for (uint32_t i = 0; i < count; i++) {
-    const char *piece = pieces[below(choices)];
+    const char *piece = one_word_of(maker->escape_rate != 0 ? any : plain);
     if (at + strlen(piece) > MAX_NAME - 24) break;
     memcpy(tensor->name + at, piece, strlen(piece));
     at += (uint32_t)strlen(piece);
@@ -957,47 +893,54 @@ static void check_floor(const char *what, uint64_t found, uint64_t count, uint64
 
 /* ---- Headers worth their own line ---- */
 
+#define ONE_TENSOR(members) "{\"a\":{" members "}}"
+#define SHAPED(type, shape, end) \
+  ONE_TENSOR("\"dtype\":\"" type "\",\"shape\":" shape ",\"data_offsets\":[0," end "]")
+#define WITH_MORE(text)   ONE_TENSOR("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]" text)
+#define METADATA(members) "{\"__metadata__\":{" members "}}"
+
 static void check_known_headers(void) {
   static const struct {
-    const char *header;
     uint64_t data_size;
+    const char *header;
   } known[] = {
-      {"", 0},
-      {"{}", 0},
-      {"{}", 1},
-      {" {\t} \r\n", 0},
-      {"{} x", 0},
-      {"[]", 0},
-      {"null", 0},
-      {"{\"__metadata__\":null}", 0},
-      {"{\"__metadata__\":nullx}", 0},
-      {"{\"__metadata__\":{},\"\\u005f_metadata__\":{}}", 0},
-      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"x\":1e-05}}", 1},
-      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"x\":1e-0}}", 1},
-      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"x\":[\"-0\"]}}", 1},
-      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[-0,1]}}", 1},
-      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[-0],\"data_offsets\":[0,0]}}", 0},
-      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"x\":\"\\\"\"}}", 1},
-      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"x\":\"\\\\\"}}", 1},
-      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"x\":[}]}}", 1},
-      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"x\":1]}", 1},
-      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},}", 1},
-      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1,],\"data_offsets\":[0,1]}}", 1},
-      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[0,9223372036854775807,3],\"data_offsets\":[0,0]}}", 0},
-      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[9223372036854775807,3,0],\"data_offsets\":[0,0]}}", 0},
-      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[0,9223372036854775808],\"data_offsets\":[0,0]}}", 0},
-      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[0,18446744073709551616],\"data_offsets\":[0,0]}}", 0},
-      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[01],\"data_offsets\":[0,1]}}", 1},
-      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[00,1]}}", 1},
-      {"{\"__metadata__\":{\"a\\u0000b\":\"\"}}", 0},
-      {"{\"__metadata__\":{\"a\":\"b\\u0000c\"}}", 0},
-      {"{\"__metadata__\":{\"a\":\"\\udc00\\udc00\"}}", 0},
-      {"{\"__metadata__\":{\"a\":\"\\ud83d\\ude00\\u00e9\"}}", 0},
-      {"{\"a\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,1]}}", 1},
-      {"{\"a\":{\"dtype\":\"F4\",\"shape\":[4],\"data_offsets\":[0,2]}}", 2},
-      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[9223372036854775807],\"data_offsets\":[0,"
-       "9223372036854775807]}}",
-       INT64_MAX},
+      {0, ""},
+      {0, "{}"},
+      {1, "{}"},
+      {0, " {\t} \r\n"},
+      {0, "{} x"},
+      {0, "[]"},
+      {0, "null"},
+      {0, "{\"__metadata__\":null}"},
+      {0, "{\"__metadata__\":nullx}"},
+      {0, "{\"__metadata__\":{},\"\\u005f_metadata__\":{}}"},
+      {0, METADATA("\"a\\u0000b\":\"\"")},
+      {0, METADATA("\"a\":\"b\\u0000c\"")},
+      {0, METADATA("\"a\":\"\\udc00\\udc00\"")},
+      {0, METADATA("\"a\":\"\\ud83d\\ude00\\u00e9\"")},
+      {1, WITH_MORE(",")},
+      {1, WITH_MORE(",\"x\":1e-05")},
+      {1, WITH_MORE(",\"x\":1e-0")},
+      {1, WITH_MORE(",\"x\":-0")},
+      {1, WITH_MORE(",\"x\":-0.0")},
+      {1, WITH_MORE(",\"x\":[\"-0\"]")},
+      {1, WITH_MORE(",\"x\":\"\\\"\"")},
+      {1, WITH_MORE(",\"x\":\"\\\\\"")},
+      {1, WITH_MORE(",\"x\":[}]")},
+      {1, WITH_MORE(",\"x\":1]")},
+      {1, ONE_TENSOR("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[-0,1]")},
+      {1, ONE_TENSOR("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[00,1]")},
+      {0, SHAPED("U8", "[-0]", "0")},
+      {1, SHAPED("U8", "[01]", "1")},
+      {1, SHAPED("U8", "[1,]", "1")},
+      {0, SHAPED("U8", "[0,9223372036854775807,3]", "0")},
+      {0, SHAPED("U8", "[9223372036854775807,3,0]", "0")},
+      {0, SHAPED("U8", "[0,9223372036854775808]", "0")},
+      {0, SHAPED("U8", "[0,18446744073709551616]", "0")},
+      {INT64_MAX, SHAPED("U8", "[9223372036854775807]", "9223372036854775807")},
+      {1, SHAPED("F4", "[3]", "1")},
+      {2, SHAPED("F4", "[4]", "2")},
+      {3, SHAPED("F6_E2M3", "[4]", "3")},
   };
   for (uint32_t i = 0; i < COUNT_OF(known); i++) {
     check_header(known[i].header, strlen(known[i].header), known[i].data_size);

@@ -49,7 +49,7 @@ static Extent measure(const char *text, uint32_t left) {
     } else if (byte == '}' && --level == 0) {
       extent.length = i + 1;
       break;
-    } else if (byte == '-' && left - i > 1 && text[i + 1] == '0' &&
+    } else if (byte == '-' && token == 1 && left - i > 1 && text[i + 1] == '0' &&
                ends_number(text + i + 2, left - i - 2)) {
       extent.negative_zero = true;
     }
@@ -104,22 +104,41 @@ static bool jansson_has_memory(void) {
   return value != NULL;
 }
 
+static bool same_problem(const json_error_t *a, const json_error_t *b) {
+  return a->position == b->position && strcmp(a->text, b->text) == 0;
+}
+
+/* Whether the text is wrong, as *problem says, or jansson ran out of memory: of some failures to
+** allocate it makes syntax errors. What it says twice in a row, while it can get memory, is so. */
+static bool is_problem_of_text(const char *text, const Extent *extent, json_t **entry,
+                               json_error_t *problem) {
+  enum { ATTEMPTS = 4 };
+  for (int i = 0; i < ATTEMPTS && *entry == NULL; i++) {
+    json_error_t before = *problem;
+    *problem = (json_error_t){0};
+    *entry = try_load(text, extent, problem);
+    if (*entry == NULL && same_problem(&before, problem)) break;
+  }
+  return problem->text[0] != '\0' && json_error_code(problem) != json_error_out_of_memory &&
+         jansson_has_memory();
+}
+
 /* Loads the entry that starts where the scanner is. The caller owns the reference. */
 static json_t *load_entry(const Scanner *scanner, const TensorEntry *entry, const Extent *extent,
                           Error *error) {
   const char *text = scanner->text + scanner->at;
   json_error_t problem = {0};
   json_t *object = try_load(text, extent, &problem);
-  if (object == NULL) object = try_load(text, extent, &problem);
   if (object != NULL) return object;
-  if (problem.text[0] == '\0' || json_error_code(&problem) == json_error_out_of_memory ||
-      !jansson_has_memory()) {
-    error_memory(error);
-  } else {
+  bool text_is_wrong = is_problem_of_text(text, extent, &object, &problem);
+  if (object != NULL) return object;
+  if (text_is_wrong) {
     error_fill(error, ERROR_INVALID, scanner->subject,
                "tensor \"%.*s\": expected an entry in JSON, found %s at offset %lld",
                ERROR_NAME(scanner->text + entry->name.offset, entry->name.length), problem.text,
                (long long)scanner->at + problem.position + HEADER_PREFIX_SIZE);
+  } else {
+    error_memory(error);
   }
   return NULL;
 }

@@ -24,8 +24,8 @@
 
 /* ---- Exact products ---- */
 
-/* The low word first; no zero words at the end. The largest number here is below 2^60 * 5^342, or
-** 2^60 * 2^740. */
+/* The low word first; no zero words at the end. The largest number here is below 2^56 * 5^341,
+** which is 27 words. */
 typedef struct Number {
   uint32_t words[32];
   int length;
@@ -123,9 +123,9 @@ typedef struct Decimal {
   int exponent;
 } Decimal;
 
-/* floor(log10(2^exponent)), for exponents of doubles: 1233/4096 would do to 10^3, this to 10^5. */
+/* floor(log10(2^exponent)); right for all exponents that doubles have. */
 static int power_of_10_below(int exponent) {
-  int64_t product = (int64_t)exponent * 315653; /* 2^20 * log10(2), rounded down */
+  int64_t product = (int64_t)exponent * 315653; /* 2^20 * log10(2) */
   return (int)(product >= 0 ? product >> 20 : -((-product + 0xfffff) >> 20));
 }
 

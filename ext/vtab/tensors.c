@@ -82,8 +82,9 @@ static int connect_table(sqlite3 *db, void *store, int argc, const char *const *
                "expected one argument, the path: CREATE VIRTUAL TABLE %s USING "
                "safetensors('model.safetensors')",
                argv[2]);
+    int code = result_code(error.code);
     *message = error_take(&error);
-    return SQLITE_ERROR;
+    return code;
   }
   int code = path_table_connect(db, store, function_name, schema, out);
   if (code != SQLITE_OK) return code;
