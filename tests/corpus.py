@@ -7,10 +7,14 @@ fixtures alone are compared."""
 import csv
 import glob
 import json
+import math
 import os
 
 import reader
+import reader_values
 from tally import BUILD, Tally, connect
+
+LARGEST = 10000  # elements
 
 CORPUS = os.environ.get("CORPUS", "")
 tally = Tally()
@@ -34,9 +38,32 @@ def compare(path, data):
     tally.equal(wrong, [], f"{path}: tensors whose bytes differ")
     offsets = [(row[3], row[3] + row[4]) for row in rows]
     tally.equal(offsets, sorted(offsets), f"{path}: order by offset")
-    # A statement cannot fetch text with NUL from Python's sqlite3 cut short: it does not cut.
+    compare_values(path, data, tensors)
     got = db.execute("SELECT key, value FROM safetensors_metadata(?)", [path]).fetchall()
     tally.equal(got, metadata, f"{path}: metadata")
+
+
+def exact(values):
+    """Values such that == tells 0.0 from -0.0, and True from 1."""
+    return json.dumps(values)
+
+
+def compare_values(path, data, tensors):
+    """tensor_json of each tensor that is not large, to the bit."""
+    for name, dtype, shape, begin, end in tensors:
+        bits = reader.BITS[dtype]
+        numel = (end - begin) * 8 // bits
+        if numel >= LARGEST or (numel == 0 and max(shape) > LARGEST):
+            continue
+        text = db.execute("SELECT tensor_json(tensor_ref(?, ?))", [path, name]).fetchone()[0]
+        values = reader_values.flat(dtype, data[begin:end], bits)
+        expected = reader_values.nested(values, shape) if numel else reader_values.empties(shape)
+        tally.check(exact(json.loads(text)) == exact(expected), f"{path}: values of {name!r}, {dtype} {shape}")
+        if dtype not in ("BOOL", "C64") and numel:
+            got = [v for v, in db.execute("SELECT value FROM tensor_elements(tensor_ref(?, ?))", [path, name])]
+            # SQL has infinities, and JSON has not
+            got = [None if v is None or v in (math.inf, -math.inf) else v for v in got]
+            tally.check(exact(got) == exact(values), f"{path}: elements of {name!r}, {dtype} {shape}")
 
 
 def check(path, manifest_verdict):

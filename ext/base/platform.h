@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/path_list.h"
 
 /* Which file, in which state: two equal identities mean the same bytes, as far as the file
 ** system's clock can tell. Times are nanoseconds since 1970. */
@@ -22,6 +23,25 @@ bool platform_identity_equal(const FileIdentity *a, const FileIdentity *b);
 /* Looks at `path` without opening it. Anything that is not a regular file is an error: a pipe
 ** would hang the reader, a device may act on being opened. */
 bool platform_identify(const char *path, FileIdentity *identity, Error *error);
+
+typedef enum PathKind {
+  PATH_MISSING, /* or out of reach */
+  PATH_FOLDER,
+  PATH_OTHER /* a regular file, or something that platform_open() will refuse */
+} PathKind;
+
+PathKind platform_path_kind(const char *path);
+
+/* Appends the names in a folder, without "." and "..", in no order. */
+bool platform_list_folder(const char *folder, PathList *names, Error *error);
+
+/* Appends the paths that match a shell pattern (*, ?, [...]), in no order. */
+bool platform_glob(const char *pattern, PathList *paths, Error *error);
+
+/* Whether `path`, with all symbolic links followed, lies within `folder`, with all its followed
+*too.
+** What does not exist lies nowhere. */
+bool platform_is_within(const char *path, const char *folder);
 
 /* Opens a regular file for reading and identifies it. Returns the descriptor, which the caller
 ** closes with platform_close(), or -1. */

@@ -1,146 +1,29 @@
 #include "format/entry_json.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/memory.h"
+#include "format/json_load.h"
 
-enum {
-  LOAD_FLAGS = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DISABLE_EOF_CHECK,
-  /* serde_json refuses the 128th level; the header's own object and the entry are two of them. */
-  MAX_ENTRY_DEPTH = 126,
-  /* jansson's lexer starts with a buffer that holds this long a token. */
-  LEXER_TOKEN_LENGTH = 15
-};
+/* serde_json refuses the 128th level; the header's own object and the entry are two of them. */
+enum { MAX_ENTRY_DEPTH = 126 };
 
-/* What a walk over an entry's text finds, without judging it. */
-typedef struct Extent {
-  uint32_t length;        /* from the opening to the closing brace, or to the header's end */
-  uint32_t longest_token; /* at least the longest string or number, quotes included */
-  bool negative_zero; /* the number -0 occurs: an integer to jansson, a float to the reference */
-} Extent;
-
-static bool ends_number(const char *text, uint32_t left) {
-  return left == 0 || (text[0] != '.' && text[0] != 'e' && text[0] != 'E');
-}
-
-static Extent measure(const char *text, uint32_t left) {
-  Extent extent = {.length = left};
-  uint32_t level = 0, token = 0;
-  bool in_string = false;
-  for (uint32_t i = 0; i < left; i++) {
-    char byte = text[i];
-    bool structural = !in_string && strchr("{}[],: \t\r\n", byte) != NULL;
-    token = structural ? 0 : token + 1;
-    if (token > extent.longest_token) extent.longest_token = token;
-    if (in_string) {
-      if (byte == '\\' && i + 1 < left) {
-        i++;
-        token++;
-      } else if (byte == '"') {
-        in_string = false;
-      }
-    } else if (byte == '"') {
-      in_string = true;
-    } else if (byte == '{') {
-      level++;
-    } else if (byte == '}' && --level == 0) {
-      extent.length = i + 1;
+static json_t *load_entry(const Scanner *scanner, const TensorEntry *entry,
+                          const JsonExtent *extent, Error *error) {
+  json_error_t problem;
+  json_t *object = NULL;
+  switch (json_load_object(scanner->text + scanner->at, extent, &object, &problem)) {
+    case JSON_NO_MEMORY: error_memory(error); break;
+    case JSON_WRONG:
+      error_fill(error, ERROR_INVALID, scanner->subject,
+                 "tensor \"%.*s\": expected an entry in JSON, found %s at offset %lld",
+                 ERROR_NAME(scanner->text + entry->name.offset, entry->name.length), problem.text,
+                 (long long)scanner->at + problem.position + HEADER_PREFIX_SIZE);
       break;
-    } else if (byte == '-' && token == 1 && left - i > 1 && text[i + 1] == '0' &&
-               ends_number(text + i + 2, left - i - 2)) {
-      extent.negative_zero = true;
-    }
+    case JSON_LOADED: break;
   }
-  return extent;
-}
-
-/* When the lexer's token buffer cannot grow, jansson 2.14 drops a byte and goes on. So a token that
-** needs a larger buffer is preceded by one that makes it grow, of which a lost byte does no harm:
-** [ "xxx...", {the entry} ]. Returns the array, or NULL. */
-static json_t *load_after_padding(const char *text, const Extent *extent, json_error_t *problem) {
-  static const char head[] = "[\"", middle[] = "\",";
-  enum { HEAD = sizeof head - 1, MIDDLE = sizeof middle - 1 };
-  size_t padding = LEXER_TOKEN_LENGTH + 1;
-  while (padding <= extent->longest_token) padding *= 2;
-  padding = padding / 2 + 8; /* the buffer doubles at powers of two: well past the last of them */
-  size_t size = HEAD + padding + MIDDLE + extent->length + 1;
-  char *copy = memory_alloc(size);
-  if (copy == NULL) return NULL;
-  char *out = copy;
-  memcpy(out, head, HEAD);
-  memset(out += HEAD, 'x', padding);
-  memcpy(out += padding, middle, MIDDLE);
-  memcpy(out += MIDDLE, text, extent->length);
-  out[extent->length] = ']';
-  json_t *array = json_loadb(copy, size, LOAD_FLAGS, problem);
-  memory_free(copy);
-  problem->position -= HEAD + (int)padding + MIDDLE;
-  if (array != NULL && json_string_length(json_array_get(array, 0)) != padding) {
-    json_decref(array);
-    return NULL;
-  }
-  return array;
-}
-
-static json_t *try_load(const char *text, const Extent *extent, json_error_t *problem) {
-  if (extent->longest_token <= LEXER_TOKEN_LENGTH) {
-    return json_loadb(text, extent->length, LOAD_FLAGS, problem);
-  }
-  json_t *array = load_after_padding(text, extent, problem);
-  if (array == NULL) return NULL;
-  json_t *entry = json_incref(json_array_get(array, 1));
-  json_decref(array);
-  return entry;
-}
-
-/* Whether jansson gets memory now: it reports some failures to allocate as syntax errors. */
-static bool jansson_has_memory(void) {
-  static const char sample[] = "{\"shape\":[1]}";
-  json_t *value = json_loadb(sample, sizeof sample - 1, LOAD_FLAGS, NULL);
-  json_decref(value);
-  return value != NULL;
-}
-
-static bool same_problem(const json_error_t *a, const json_error_t *b) {
-  return a->position == b->position && strcmp(a->text, b->text) == 0;
-}
-
-/* Whether the text is wrong, as *problem says, or jansson ran out of memory: of some failures to
-** allocate it makes syntax errors. What it says twice in a row, while it can get memory, is so. */
-static bool is_problem_of_text(const char *text, const Extent *extent, json_t **entry,
-                               json_error_t *problem) {
-  enum { ATTEMPTS = 4 };
-  for (int i = 0; i < ATTEMPTS && *entry == NULL; i++) {
-    json_error_t before = *problem;
-    *problem = (json_error_t){0};
-    *entry = try_load(text, extent, problem);
-    if (*entry == NULL && same_problem(&before, problem)) break;
-  }
-  return problem->text[0] != '\0' && json_error_code(problem) != json_error_out_of_memory &&
-         jansson_has_memory();
-}
-
-/* Loads the entry that starts where the scanner is. The caller owns the reference. */
-static json_t *load_entry(const Scanner *scanner, const TensorEntry *entry, const Extent *extent,
-                          Error *error) {
-  const char *text = scanner->text + scanner->at;
-  json_error_t problem = {0};
-  json_t *object = try_load(text, extent, &problem);
-  if (object != NULL) return object;
-  bool text_is_wrong = is_problem_of_text(text, extent, &object, &problem);
-  if (object != NULL) return object;
-  if (text_is_wrong) {
-    error_fill(error, ERROR_INVALID, scanner->subject,
-               "tensor \"%.*s\": expected an entry in JSON, found %s at offset %lld",
-               ERROR_NAME(scanner->text + entry->name.offset, entry->name.length), problem.text,
-               (long long)scanner->at + problem.position + HEADER_PREFIX_SIZE);
-  } else {
-    error_memory(error);
-  }
-  return NULL;
+  return object;
 }
 
 static bool bad_entry(const Scanner *scanner, const TensorEntry *entry, Error *error,
@@ -148,20 +31,6 @@ static bool bad_entry(const Scanner *scanner, const TensorEntry *entry, Error *e
   return error_raise(error, ERROR_INVALID, scanner->subject, "tensor \"%.*s\": %s, found %s",
                      ERROR_NAME(scanner->text + entry->name.offset, entry->name.length), what,
                      found);
-}
-
-static const char *type_in_words(const json_t *value) {
-  if (value == NULL) return "none";
-  switch (json_typeof(value)) {
-    case JSON_OBJECT: return "an object";
-    case JSON_ARRAY: return "an array";
-    case JSON_STRING: return "a string";
-    case JSON_INTEGER: return json_integer_value(value) < 0 ? "a negative integer" : "an integer";
-    case JSON_REAL: return "a number with a fraction or exponent";
-    case JSON_TRUE: return "true";
-    case JSON_FALSE: return "false";
-    default: return "null";
-  }
 }
 
 /* How many levels `value` nests, counted up to `limit`. jansson itself refuses 2048. */
@@ -186,7 +55,7 @@ static unsigned depth(json_t *value, unsigned limit) {
 static bool read_integer(const Scanner *scanner, const TensorEntry *entry, const json_t *value,
                          const char *what, uint64_t *number, Error *error) {
   if (!json_is_integer(value) || json_integer_value(value) < 0) {
-    return bad_entry(scanner, entry, error, what, type_in_words(value));
+    return bad_entry(scanner, entry, error, what, json_type_in_words(value));
   }
   *number = (uint64_t)json_integer_value(value);
   return true;
@@ -195,7 +64,8 @@ static bool read_integer(const Scanner *scanner, const TensorEntry *entry, const
 static bool read_dtype(const Scanner *scanner, const json_t *value, TensorEntry *entry,
                        Error *error) {
   if (!json_is_string(value)) {
-    return bad_entry(scanner, entry, error, "expected a string as dtype", type_in_words(value));
+    return bad_entry(scanner, entry, error, "expected a string as dtype",
+                     json_type_in_words(value));
   }
   const char *name = json_string_value(value);
   size_t length = json_string_length(value);
@@ -210,7 +80,7 @@ static bool read_data_offsets(const Scanner *scanner, const json_t *value, Tenso
   static const char what[] = "expected non-negative integers in data_offsets";
   if (!json_is_array(value)) {
     return bad_entry(scanner, entry, error, "expected data_offsets [begin, end]",
-                     type_in_words(value));
+                     json_type_in_words(value));
   }
   if (json_array_size(value) != 2) {
     return bad_entry(scanner, entry, error, "expected two data_offsets [begin, end]",
@@ -225,7 +95,8 @@ static bool read_data_offsets(const Scanner *scanner, const json_t *value, Tenso
 static bool read_shape(Scanner *scanner, const json_t *value, uint32_t start, TensorEntry *entry,
                        Error *error) {
   if (!json_is_array(value)) {
-    return bad_entry(scanner, entry, error, "expected an array as shape", type_in_words(value));
+    return bad_entry(scanner, entry, error, "expected an array as shape",
+                     json_type_in_words(value));
   }
   char *out = scanner->text + start;
   *out++ = '[';
@@ -252,7 +123,7 @@ bool entry_json_parse(Scanner *scanner, TensorEntry *entry, Error *error) {
     return bad_entry(scanner, entry, error, "expected an object with dtype, shape and data_offsets",
                      scanner_next_kind(scanner));
   }
-  Extent extent = measure(scanner->text + start, scanner->length - start);
+  JsonExtent extent = json_measure(scanner->text + start, scanner->length - start);
   json_t *object = load_entry(scanner, entry, &extent, error);
   if (object == NULL) return false;
   bool read = false;
@@ -265,6 +136,6 @@ bool entry_json_parse(Scanner *scanner, TensorEntry *entry, Error *error) {
            bad_entry(scanner, entry, error, "expected integers without a sign", "-0");
   }
   json_decref(object);
-  scanner->at = start + extent.length;
+  scanner->at = start + (uint32_t)extent.length;
   return read;
 }
