@@ -1,7 +1,7 @@
 #include "base/error.h"
 
 #include <stdarg.h>
-#include <stdio.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/sqlite.h"
@@ -44,6 +44,16 @@ char *error_take(Error *error) {
   char *message = error->message;
   *error = (Error){0};
   return message;
+}
+
+bool error_repeat(Error *error, const Error *from) {
+  if (error->code != ERROR_NONE) return false;
+  if (from->message != NULL) {
+    error->message = memory_copy_text(from->message, strlen(from->message));
+    if (error->message == NULL) return error_memory(error);
+  }
+  error->code = from->code;
+  return false;
 }
 
 void error_clear(Error *error) {

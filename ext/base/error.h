@@ -49,6 +49,9 @@ bool error_memory(Error *error);
 ** afterwards. NULL when memory ran out. */
 char *error_take(Error *error);
 
+/* Raises again what `from` holds, in its words. Returns false. */
+bool error_repeat(Error *error, const Error *from);
+
 void error_clear(Error *error);
 
 /* How many bytes of a name belong in a message: at most 120, never half a character. To be used

@@ -3,16 +3,48 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "format/hub.h"
+#include "format/path_form.h"
 #include "format/signature.h"
 
 struct Checkpoint {
   Store *store;
-  char *path;
+  Error problem; /* of the path as a whole: the error of the one member */
+  ResolvedPath resolved;
+  /* of a model with an index */
+  File *index;
+  char *folder;
+  bool links_may_leave; /* the Hugging Face cache is made of such links */
+  bool verified;
+  /* the open member */
   File *file;
+  uint32_t file_number;
+  /* of a BLOB */
+  bool is_blob;
   const unsigned char *blob;
   uint64_t blob_size;
   Header *blob_header;
 };
+
+static const char blob_subject[] = "BLOB";
+
+/* ---- Opening ---- */
+
+static bool open_index(Checkpoint *checkpoint, Error *error) {
+  ResolvedPath *resolved = &checkpoint->resolved;
+  checkpoint->index = store_open_index(checkpoint->store, resolved->path, error);
+  if (checkpoint->index == NULL) return false;
+  checkpoint->folder = path_form_folder(resolved->path);
+  if (checkpoint->folder == NULL) return error_memory(error);
+  checkpoint->links_may_leave = hub_holds(resolved->path);
+  const PathList *shards = &checkpoint->index->index->shards;
+  for (uint32_t i = 0; i < shards->count; i++) {
+    if (!path_list_add(&resolved->members, checkpoint->folder, shards->paths[i])) {
+      return error_memory(error);
+    }
+  }
+  return true;
+}
 
 Checkpoint *checkpoint_open_path(Store *store, const char *path, uint64_t length, Error *error) {
   if (memchr(path, '\0', (size_t)length) != NULL) {
@@ -20,14 +52,22 @@ Checkpoint *checkpoint_open_path(Store *store, const char *path, uint64_t length
     return NULL;
   }
   Checkpoint *checkpoint = memory_zeroed(1, sizeof *checkpoint);
-  if (checkpoint != NULL) checkpoint->path = memory_copy_text(path, length);
-  if (checkpoint == NULL || checkpoint->path == NULL) {
-    memory_free(checkpoint);
+  if (checkpoint == NULL) {
     error_memory(error);
     return NULL;
   }
   checkpoint->store = store;
-  return checkpoint;
+  bool good = path_form_resolve(path, &checkpoint->resolved, &checkpoint->problem) &&
+              (checkpoint->resolved.form != PATH_FORM_INDEX ||
+               open_index(checkpoint, &checkpoint->problem));
+  if (good || checkpoint->problem.code != ERROR_MEMORY) {
+    if (checkpoint->resolved.path != NULL) return checkpoint;
+    checkpoint->resolved.path = memory_copy_text(path, length); /* for messages */
+    if (checkpoint->resolved.path != NULL) return checkpoint;
+  }
+  checkpoint_close(checkpoint);
+  error_memory(error);
+  return NULL;
 }
 
 Checkpoint *checkpoint_open_blob(Store *store, const unsigned char *blob, uint64_t size,
@@ -38,6 +78,7 @@ Checkpoint *checkpoint_open_blob(Store *store, const unsigned char *blob, uint64
     return NULL;
   }
   checkpoint->store = store;
+  checkpoint->is_blob = true;
   checkpoint->blob = blob;
   checkpoint->blob_size = size;
   return checkpoint;
@@ -46,17 +87,26 @@ Checkpoint *checkpoint_open_blob(Store *store, const unsigned char *blob, uint64
 void checkpoint_close(Checkpoint *checkpoint) {
   if (checkpoint == NULL) return;
   store_unpin(checkpoint->store, checkpoint->file);
+  store_unpin(checkpoint->store, checkpoint->index);
   header_free(checkpoint->blob_header);
-  memory_free(checkpoint->path);
+  resolved_path_clear(&checkpoint->resolved);
+  error_clear(&checkpoint->problem);
+  memory_free(checkpoint->folder);
   memory_free(checkpoint);
 }
 
+/* ---- Members ---- */
+
 uint32_t checkpoint_member_count(const Checkpoint *checkpoint) {
-  (void)checkpoint;
-  return 1;
+  if (checkpoint->is_blob || checkpoint->problem.code != ERROR_NONE) return 1;
+  return checkpoint->resolved.members.count;
 }
 
-static const char blob_subject[] = "BLOB";
+const char *checkpoint_member_path(const Checkpoint *checkpoint, uint32_t number) {
+  if (checkpoint->is_blob) return NULL;
+  if (checkpoint->problem.code != ERROR_NONE) return checkpoint->resolved.path;
+  return checkpoint->resolved.members.paths[number];
+}
 
 static bool open_blob(Checkpoint *checkpoint, Member *member, Error *error) {
   member->size = checkpoint->blob_size;
@@ -77,31 +127,48 @@ static bool open_blob(Checkpoint *checkpoint, Member *member, Error *error) {
   return member->header != NULL;
 }
 
-static bool open_file(Checkpoint *checkpoint, Member *member, Error *error) {
-  member->path = checkpoint->path;
-  if (checkpoint->file == NULL) {
-    checkpoint->file = store_open(checkpoint->store, checkpoint->path, error);
+/* A shard's name stays within the folder, and so must what it links to. */
+static bool check_link(const Checkpoint *checkpoint, const char *path, Error *error) {
+  if (checkpoint->folder == NULL || platform_path_kind(path) == PATH_MISSING) return true;
+  const char *folder = checkpoint->folder[0] != '\0' ? checkpoint->folder : ".";
+  if (platform_is_within(path, folder)) return true;
+  if (checkpoint->links_may_leave && hub_holds(path)) return true;
+  return error_raise(error, ERROR_INVALID, path,
+                     "expected a shard within the index's folder, found a link that leaves it");
+}
+
+static bool open_file(Checkpoint *checkpoint, uint32_t number, Member *member, Error *error) {
+  member->path = checkpoint_member_path(checkpoint, number);
+  if (checkpoint->problem.code != ERROR_NONE) return error_repeat(error, &checkpoint->problem);
+  if (checkpoint->file != NULL && checkpoint->file_number != number) {
+    store_unpin(checkpoint->store, checkpoint->file);
+    checkpoint->file = NULL;
   }
-  if (checkpoint->file == NULL) {
-    FileIdentity identity;
-    Error unimportant = {0};
-    if (platform_identify(checkpoint->path, &identity, &unimportant)) {
-      member->size = identity.size;
-    }
-    error_clear(&unimportant);
-    return false;
+  if (checkpoint->file == NULL && check_link(checkpoint, member->path, error)) {
+    checkpoint->file = store_open(checkpoint->store, member->path, error);
+    checkpoint->file_number = number;
   }
+  if (checkpoint->file == NULL) return false;
   member->file = checkpoint->file;
   member->size = checkpoint->file->identity.size;
   member->header = checkpoint->file->header;
   return true;
 }
 
+static uint64_t size_of(const char *path) {
+  FileIdentity identity;
+  Error unimportant = {0};
+  bool known = platform_identify(path, &identity, &unimportant);
+  error_clear(&unimportant);
+  return known ? identity.size : 0;
+}
+
 bool checkpoint_open_member(Checkpoint *checkpoint, uint32_t number, Member *member, Error *error) {
-  (void)number;
   *member = (Member){0};
-  if (checkpoint->path == NULL) return open_blob(checkpoint, member, error);
-  return open_file(checkpoint, member, error);
+  if (checkpoint->is_blob) return open_blob(checkpoint, member, error);
+  if (open_file(checkpoint, number, member, error)) return true;
+  member->size = size_of(member->path);
+  return false;
 }
 
 const unsigned char *checkpoint_tensor_data(const Checkpoint *checkpoint, const Member *member,
@@ -112,4 +179,125 @@ const unsigned char *checkpoint_tensor_data(const Checkpoint *checkpoint, const 
   if (member->file == NULL) return checkpoint->blob + offset;
   if (!store_map(member->file, member->path, error)) return NULL;
   return member->file->data + offset;
+}
+
+/* ---- The index ---- */
+
+const Index *checkpoint_index(const Checkpoint *checkpoint) {
+  return checkpoint->index != NULL ? checkpoint->index->index : NULL;
+}
+
+const char *checkpoint_index_path(const Checkpoint *checkpoint) {
+  return checkpoint->index != NULL ? checkpoint->resolved.path : NULL;
+}
+
+const Error *checkpoint_problem(const Checkpoint *checkpoint) {
+  return checkpoint->problem.code != ERROR_NONE ? &checkpoint->problem : NULL;
+}
+
+bool checkpoint_member_of(const Checkpoint *checkpoint, const char *name, uint64_t length,
+                          uint32_t *number) {
+  const Index *index = checkpoint_index(checkpoint);
+  uint32_t entry;
+  if (index == NULL || !index_find(index, name, length, &entry)) return false;
+  *number = index->entries[entry].shard;
+  return true;
+}
+
+/* Notes for each entry of the index the shard it was found in, plus one. */
+static bool note_shard(Checkpoint *checkpoint, uint32_t number, uint32_t *found, Error *error) {
+  const Index *index = checkpoint_index(checkpoint);
+  Member member;
+  if (!checkpoint_open_member(checkpoint, number, &member, error)) return false;
+  for (uint32_t i = 0; i < member.header->tensor_count; i++) {
+    const Span *name = &member.header->tensors[i].name;
+    const char *text = member.header->text + name->offset;
+    uint32_t entry;
+    if (!index_find(index, text, name->length, &entry)) continue;
+    if (found[entry] != 0) {
+      return error_raise(error, ERROR_INVALID, checkpoint->resolved.path,
+                         "tensor \"%.*s\": expected in one shard, found in several: %s and %s",
+                         ERROR_NAME(text, name->length), index->shards.paths[found[entry] - 1],
+                         index->shards.paths[number]);
+    }
+    found[entry] = number + 1;
+  }
+  return true;
+}
+
+static bool check_found(const Checkpoint *checkpoint, const uint32_t *found, Error *error) {
+  const Index *index = checkpoint_index(checkpoint);
+  for (uint32_t i = 0; i < index->entry_count; i++) {
+    const IndexEntry *entry = &index->entries[i];
+    if (found[i] == entry->shard + 1) continue;
+    return error_raise(error, ERROR_INVALID, checkpoint->resolved.path,
+                       "tensor \"%.*s\": expected in shard %s by the index, found %s%s",
+                       ERROR_NAME(index->text + entry->name.offset, entry->name.length),
+                       index->shards.paths[entry->shard], found[i] == 0 ? "in none" : "in ",
+                       found[i] == 0 ? "" : index->shards.paths[found[i] - 1]);
+  }
+  return true;
+}
+
+bool checkpoint_verify(Checkpoint *checkpoint, Error *error) {
+  const Index *index = checkpoint_index(checkpoint);
+  if (checkpoint->verified || index == NULL || checkpoint->problem.code != ERROR_NONE) return true;
+  uint32_t *found = memory_zeroed(index->entry_count, sizeof *found);
+  if (found == NULL) return error_memory(error);
+  bool good = true;
+  for (uint32_t i = 0; i < index->shards.count && good; i++) {
+    good = note_shard(checkpoint, i, found, error);
+  }
+  good = good && check_found(checkpoint, found, error);
+  memory_free(found);
+  checkpoint->verified = good;
+  return good;
+}
+
+/* ---- One tensor ---- */
+
+static const TensorEntry *find_in(Checkpoint *checkpoint, uint32_t number, const char *name,
+                                  uint64_t length, Member *member, Error *error) {
+  if (!checkpoint_open_member(checkpoint, number, member, error)) return NULL;
+  return header_find(member->header, name, length);
+}
+
+/* Looks through all members. One that has the tensor stays open, being the last looked at again. */
+static const TensorEntry *find_in_all(Checkpoint *checkpoint, const char *name, uint64_t length,
+                                      Member *member, Error *error) {
+  uint32_t count = checkpoint_member_count(checkpoint), holder = count;
+  for (uint32_t i = 0; i < count; i++) {
+    bool has = find_in(checkpoint, i, name, length, member, error) != NULL;
+    if (error->code != ERROR_NONE) return NULL;
+    if (has && holder < count) {
+      error_fill(error, ERROR_INVALID, checkpoint->resolved.path,
+                 "tensor \"%.*s\": expected in one file, found in several: %s and %s",
+                 ERROR_NAME(name, length), checkpoint_member_path(checkpoint, holder),
+                 checkpoint_member_path(checkpoint, i));
+      return NULL;
+    }
+    if (has) holder = i;
+  }
+  return holder < count ? find_in(checkpoint, holder, name, length, member, error) : NULL;
+}
+
+const TensorEntry *checkpoint_find(Checkpoint *checkpoint, const char *name, uint64_t length,
+                                   Member *member, Error *error) {
+  const char *path = checkpoint->resolved.path;
+  uint32_t number;
+  if (checkpoint->resolved.form == PATH_FORM_GLOB) {
+    error_fill(error, ERROR_ARGUMENT, path,
+               "expected the path of one checkpoint in a ref, found a "
+               "glob");
+    return NULL;
+  }
+  bool indexed = checkpoint_member_of(checkpoint, name, length, &number);
+  const TensorEntry *entry = indexed ? find_in(checkpoint, number, name, length, member, error)
+                                     : find_in_all(checkpoint, name, length, member, error);
+  if (entry == NULL && error->code == ERROR_NONE) {
+    error_fill(error, indexed ? ERROR_INVALID : ERROR_ARGUMENT, path,
+               "expected a tensor \"%.*s\"%s%s, found none", ERROR_NAME(name, length),
+               indexed ? " in shard " : "", indexed ? member->path : "");
+  }
+  return entry;
 }

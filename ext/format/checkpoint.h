@@ -1,8 +1,16 @@
 /*
 ** A checkpoint: what a `path` argument names, as a list of members, each one safetensors file.
 **
-** Two forms so far: the path of a file, and the bytes of a file (an adapter kept in a database).
-** A member is opened when it is asked for, so a checkpoint of many files holds few at a time.
+**   - the path of a file
+**   - a *.safetensors.index.json file: its shards, beside it
+**   - a folder: its one index, if there is exactly one; else every *.safetensors in it
+**   - a glob (*, ?, [...]): every match, each a file on its own
+**   - hf://ORG/NAME[@REVISION][/FILE]: see hub.h
+**   - a BLOB: the bytes of a file
+**
+** Members come in natural order ("-2-" before "-10-"). They are opened one at a time, when asked
+*for,
+** so a checkpoint of ten thousand files holds no more than one open.
 */
 #ifndef SAFETENSORS_FORMAT_CHECKPOINT_H
 #define SAFETENSORS_FORMAT_CHECKPOINT_H
@@ -22,7 +30,9 @@ typedef struct Member {
   File *file; /* NULL for a BLOB */
 } Member;
 
-/* Does not look at the file system: that is checkpoint_open_member()'s part. `path` is copied. */
+/* Finds out what the path names. That it names nothing good is no failure here, but the error of
+*the
+** one member: NULL is for want of memory and for no path at all. */
 Checkpoint *checkpoint_open_path(Store *store, const char *path, uint64_t length, Error *error);
 
 /* `blob`, the bytes of a whole file, must outlive the Checkpoint. */
@@ -33,9 +43,33 @@ void checkpoint_close(Checkpoint *checkpoint);
 
 uint32_t checkpoint_member_count(const Checkpoint *checkpoint);
 
+/* The member's path, without opening it; NULL for a BLOB. */
+const char *checkpoint_member_path(const Checkpoint *checkpoint, uint32_t number);
+
 /* Opens member `number`, or keeps it open. On error *member still has path and, if it is known,
 ** size. */
 bool checkpoint_open_member(Checkpoint *checkpoint, uint32_t number, Member *member, Error *error);
+
+/* Opens all members of a model with an index, once, and checks that each tensor is in the shard
+*that
+** the index says, and in that alone. */
+bool checkpoint_verify(Checkpoint *checkpoint, Error *error);
+
+/* The member that has the tensor by the model's index. False when there is no index, or it does not
+** know the name: then every member may have it. */
+bool checkpoint_member_of(const Checkpoint *checkpoint, const char *name, uint64_t length,
+                          uint32_t *number);
+
+/* Finds the one tensor of that name, and opens its member. No tensor, or several, are an error. */
+const TensorEntry *checkpoint_find(Checkpoint *checkpoint, const char *name, uint64_t length,
+                                   Member *member, Error *error);
+
+/* The model's index, and its path; NULL when there is none. */
+const Index *checkpoint_index(const Checkpoint *checkpoint);
+const char *checkpoint_index_path(const Checkpoint *checkpoint);
+
+/* What is wrong with the path as a whole, or NULL. */
+const Error *checkpoint_problem(const Checkpoint *checkpoint);
 
 /* The tensor's bytes; empty ones are a non-NULL pointer too. For a file they stay valid until the
 ** connection closes, for a BLOB as long as that. NULL on error. */

@@ -31,6 +31,7 @@ Store *store_retain(Store *store) {
 static void file_free(File *file) {
   if (file->data != NULL) platform_unmap(file->data, file->identity.size);
   header_free(file->header);
+  index_free(file->index);
   memory_free(file);
 }
 
@@ -67,11 +68,26 @@ static void note_use(Store *store, File *file) {
   if (store->oldest == NULL) store->oldest = file;
 }
 
-static void drop_header(Store *store, File *file) {
-  store->header_bytes -= header_memory(file->header);
+static bool has_contents(const File *file) {
+  return file->header != NULL || file->index != NULL;
+}
+
+static uint64_t contents_memory(const File *file) {
+  return (file->header != NULL ? header_memory(file->header) : 0) +
+         (file->index != NULL ? index_memory(file->index) : 0);
+}
+
+static void drop_contents(Store *store, File *file) {
+  store->header_bytes -= contents_memory(file);
   forget_use(store, file);
   header_free(file->header);
+  index_free(file->index);
   file->header = NULL;
+  file->index = NULL;
+}
+
+static void forget_file(Store *store, File *file) {
+  drop_contents(store, file);
   if (file->data != NULL) return; /* the mapping stays until the connection closes */
   File **link = bucket_of(store, &file->identity);
   while (*link != file) link = &(*link)->next_in_bucket;
@@ -83,7 +99,7 @@ static void drop_old_headers(Store *store) {
   for (File *file = store->oldest, *newer; file != NULL; file = newer) {
     if (store->header_bytes <= STORE_HEADER_BYTES) return;
     newer = file->newer;
-    if (file->pins == 0) drop_header(store, file);
+    if (file->pins == 0) forget_file(store, file);
   }
 }
 
@@ -112,6 +128,24 @@ static Header *read_header(int descriptor, const char *path, uint64_t file_size,
   return header_parse(text, length, file_size, path, error);
 }
 
+/* Reads and parses the whole of an index. */
+static Index *read_index(int descriptor, const char *path, uint64_t file_size, Error *error) {
+  if (file_size > INDEX_MAX_LENGTH) {
+    error_fill(error, ERROR_INVALID, path, "expected an index of at most %d bytes, found %llu",
+               INDEX_MAX_LENGTH, (unsigned long long)file_size);
+    return NULL;
+  }
+  char *text = memory_alloc(file_size);
+  Index *index = NULL;
+  if (text == NULL) {
+    error_memory(error);
+  } else if (platform_read(descriptor, path, text, file_size, 0, error)) {
+    index = index_parse(text, file_size, path, error);
+  }
+  memory_free(text);
+  return index;
+}
+
 static File *find_file(Store *store, const FileIdentity *identity) {
   File *file = *bucket_of(store, identity);
   while (file != NULL && !platform_identity_equal(&file->identity, identity)) {
@@ -130,60 +164,71 @@ static File *add_file(Store *store, const FileIdentity *identity) {
   return file;
 }
 
+typedef enum FileKind { FILE_WITH_HEADER, FILE_WITH_INDEX } FileKind;
+
 /* A file whose identity equals a cached one, but which was written so lately that the clock may not
 ** have moved between two states of it, is read again. */
-static bool cached_header_serves(const File *file) {
-  return file != NULL && file->header != NULL && !file->recent;
+static bool cached_contents_serve(const File *file, FileKind kind) {
+  if (file == NULL || file->recent) return false;
+  return kind == FILE_WITH_INDEX ? file->index != NULL : file->header != NULL;
 }
 
-static void keep_header(Store *store, File *file, Header *header) {
-  file->header = header;
-  file->recent = platform_now() - file->identity.modified < clock_tick;
-  store->header_bytes += header_memory(header);
-  note_use(store, file);
-}
-
-static File *read_file(Store *store, const char *path, Error *error) {
+static File *read_file(Store *store, const char *path, FileKind kind, Error *error) {
   FileIdentity identity;
   int descriptor = platform_open(path, &identity, error);
   if (descriptor < 0) return NULL;
-  Header *header = read_header(descriptor, path, identity.size, error);
+  Header *header = NULL;
+  Index *index = NULL;
+  if (kind == FILE_WITH_INDEX) {
+    index = read_index(descriptor, path, identity.size, error);
+  } else {
+    header = read_header(descriptor, path, identity.size, error);
+  }
   platform_close(descriptor);
-  if (header == NULL) return NULL;
+  if (header == NULL && index == NULL) return NULL;
   File *file = find_file(store, &identity);
-  if (file != NULL && file->header != NULL && file->pins > 0) {
-    /* In use with what we read before: a new File of the same identity takes its place. */
-    file = NULL;
-  } else if (file != NULL && file->header != NULL) {
-    store->header_bytes -= header_memory(file->header);
-    forget_use(store, file);
-    header_free(file->header);
-    file->header = NULL;
+  if (file != NULL && file->pins > 0) {
+    file = NULL; /* in use with what was read before: a new File of this identity takes its place */
+  } else if (file != NULL && has_contents(file)) {
+    drop_contents(store, file);
   }
   if (file == NULL) file = add_file(store, &identity);
   if (file == NULL) {
     header_free(header);
+    index_free(index);
     error_memory(error);
     return NULL;
   }
-  keep_header(store, file, header);
+  file->header = header;
+  file->index = index;
+  file->recent = platform_now() - identity.modified < clock_tick;
+  store->header_bytes += contents_memory(file);
+  note_use(store, file);
   return file;
 }
 
-File *store_open(Store *store, const char *path, Error *error) {
+static File *open_kind(Store *store, const char *path, FileKind kind, Error *error) {
   FileIdentity identity;
   if (!platform_identify(path, &identity, error)) return NULL;
   File *file = find_file(store, &identity);
-  if (cached_header_serves(file)) {
+  if (cached_contents_serve(file, kind)) {
     forget_use(store, file);
     note_use(store, file);
   } else {
-    file = read_file(store, path, error);
+    file = read_file(store, path, kind, error);
     if (file == NULL) return NULL;
   }
   file->pins++;
   drop_old_headers(store);
   return file;
+}
+
+File *store_open(Store *store, const char *path, Error *error) {
+  return open_kind(store, path, FILE_WITH_HEADER, error);
+}
+
+File *store_open_index(Store *store, const char *path, Error *error) {
+  return open_kind(store, path, FILE_WITH_INDEX, error);
 }
 
 void store_unpin(Store *store, File *file) {

@@ -1,6 +1,7 @@
 /*
-** The files that one connection has opened: their parsed headers, and the mappings of those whose
-** bytes were asked for.
+** The files that one connection has opened: their parsed headers (or, of a sharded model's index,
+*its
+** contents), and the mappings of those whose bytes were asked for.
 **
 ** One Store belongs to a connection and is shared by all its modules and functions, each of which
 ** holds a reference. SQLite runs them under the connection's mutex, so a Store needs no lock.
@@ -21,16 +22,19 @@
 #include "base/error.h"
 #include "base/platform.h"
 #include "format/header.h"
+#include "format/index.h"
 
 /* How much memory the headers that no cursor uses may hold. */
 #define STORE_HEADER_BYTES ((uint64_t)256 << 20)
 
 typedef struct Store Store;
 
-/* One state of one file. */
+/* One state of one file. Header and index are valid while the file is pinned; one of them is NULL.
+ */
 typedef struct File {
   FileIdentity identity;
-  Header *header;            /* valid while the file is pinned */
+  Header *header;
+  Index *index;
   const unsigned char *data; /* the whole file, mapped; NULL until store_map() */
   uint32_t pins;
   bool recent; /* modified so lately that a further write might leave its times unchanged */
@@ -45,6 +49,9 @@ void store_release(Store *store);
 /* Opens the file as it is now: its header is read, parsed and validated, or found in the cache. The
 ** File is pinned until store_unpin(). NULL on error. */
 File *store_open(Store *store, const char *path, Error *error);
+
+/* The same for the index of a sharded model. */
+File *store_open_index(Store *store, const char *path, Error *error);
 
 void store_unpin(Store *store, File *file);
 

@@ -23,14 +23,9 @@ static bool find_tensor(TensorArgument *argument, Error *error) {
   const Ref *ref = &argument->ref;
   argument->checkpoint = checkpoint_open_path(argument->store, ref->path, ref->path_length, error);
   if (argument->checkpoint == NULL) return false;
-  uint32_t count = checkpoint_member_count(argument->checkpoint);
-  for (uint32_t i = 0; i < count && argument->entry == NULL; i++) {
-    if (!checkpoint_open_member(argument->checkpoint, i, &argument->member, error)) return false;
-    argument->entry = header_find(argument->member.header, ref->name, ref->name_length);
-  }
-  if (argument->entry != NULL) return true;
-  return error_raise(error, ERROR_ARGUMENT, ref->path, "expected a tensor \"%.*s\", found none",
-                     ERROR_NAME(ref->name, ref->name_length));
+  argument->entry =
+      checkpoint_find(argument->checkpoint, ref->name, ref->name_length, &argument->member, error);
+  return argument->entry != NULL;
 }
 
 static bool open_ref(TensorArgument *argument, sqlite3_value *value, Error *error) {

@@ -1,0 +1,31 @@
+/* The forms that the path of a checkpoint may have, made into the paths of its files. */
+#ifndef SAFETENSORS_FORMAT_PATH_FORM_H
+#define SAFETENSORS_FORMAT_PATH_FORM_H
+
+#include "base/error.h"
+#include "base/path_list.h"
+
+typedef enum PathForm {
+  PATH_FORM_FILE,
+  PATH_FORM_INDEX, /* members stays empty: the index has to be read */
+  PATH_FORM_FOLDER,
+  PATH_FORM_GLOB
+} PathForm;
+
+typedef struct ResolvedPath {
+  PathForm form;
+  char *path;       /* of the file, index, folder or glob, in the file system's terms */
+  PathList members; /* in natural order */
+} ResolvedPath;
+
+/* Finds out which form `path` has and which files it names; looks at the file system, but into no
+** file. resolved_path_clear() releases the result, on error too. */
+bool path_form_resolve(const char *path, ResolvedPath *resolved, Error *error);
+
+void resolved_path_clear(ResolvedPath *resolved);
+
+/* The folder that a file is in: "" for one without a slash. memory_free() releases it; NULL when
+** memory runs out. */
+char *path_form_folder(const char *path);
+
+#endif
