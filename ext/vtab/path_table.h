@@ -21,8 +21,9 @@
 
 /* Bits of idxNum. */
 typedef enum PathPlan {
-  PLAN_PATH = 1, /* argv has the path */
-  PLAN_NAME = 2  /* argv has a tensor's name, after the path */
+  PLAN_PATH = 1,        /* argv has the path */
+  PLAN_NAME = 2,        /* argv has a tensor's name, after the path */
+  PLAN_OFFSET_ORDER = 4 /* rows are to come by offset, over all members */
 } PathPlan;
 
 typedef struct PathTable {

@@ -18,6 +18,7 @@
 #include "format/ref.h"
 #include "format/tensor_name.h"
 #include "vtab/modules.h"
+#include "vtab/offset_order.h"
 #include "vtab/path_table.h"
 
 static const char schema[] =
@@ -47,6 +48,8 @@ typedef struct TensorsCursor {
   PathCursor path;
   const TensorEntry *entry, *end; /* the rows left of this member; entry == end at the very end */
   sqlite3_value *wanted;          /* the name looked up in several members; else NULL */
+  bool looked_up;                 /* there is one row, and there are no more */
+  OffsetOrder order;              /* of several members by offset; else empty */
 } TensorsCursor;
 
 static const char function_name[] = "safetensors_tensors";
@@ -161,7 +164,9 @@ static int cursor_open(sqlite3_vtab *table, sqlite3_vtab_cursor **out) {
 }
 
 static int cursor_close(sqlite3_vtab_cursor *base) {
-  sqlite3_value_free(((TensorsCursor *)base)->wanted);
+  TensorsCursor *cursor = (TensorsCursor *)base;
+  sqlite3_value_free(cursor->wanted);
+  offset_order_clear(&cursor->order);
   return path_cursor_close(base);
 }
 
@@ -171,7 +176,9 @@ static const TensorEntry *find_name(const Header *header, sqlite3_value *wanted)
   return header_find(header, name, (uint64_t)sqlite3_value_bytes(wanted));
 }
 
-/* Opens members from `number` on until one has a row: all of them, or the one that is `wanted`. */
+/* Opens members from `number` on until one has a row: all of them, or the one that is `wanted`.
+*Where
+** an index says which member has it, no other is looked at. */
 static int find_rows(TensorsCursor *cursor, uint32_t number, sqlite3_value *wanted) {
   PathTable *table = (PathTable *)cursor->path.base.pVtab;
   PathScan *scan = &cursor->path.scan;
@@ -192,6 +199,53 @@ static int find_rows(TensorsCursor *cursor, uint32_t number, sqlite3_value *want
   }
 }
 
+static int find_wanted(TensorsCursor *cursor, sqlite3_value *wanted) {
+  PathScan *scan = &cursor->path.scan;
+  const char *name = (const char *)sqlite3_value_text(wanted);
+  uint64_t length = (uint64_t)sqlite3_value_bytes(wanted);
+  uint32_t number;
+  if (name == NULL) {
+    return sqlite3_value_type(wanted) == SQLITE_NULL ? SQLITE_OK : SQLITE_NOMEM;
+  }
+  if (checkpoint_member_of(scan->checkpoint, name, length, &number)) {
+    bool more;
+    int code = path_scan_member((PathTable *)cursor->path.base.pVtab, scan, number, &more);
+    if (code != SQLITE_OK) return code;
+    cursor->entry = find_name(scan->member.header, wanted);
+    cursor->end = cursor->entry != NULL ? cursor->entry + 1 : NULL;
+    cursor->looked_up = true;
+    return SQLITE_OK;
+  }
+  if (checkpoint_member_count(scan->checkpoint) > 1) {
+    cursor->wanted = sqlite3_value_dup(wanted); /* argv dies with xFilter */
+    if (cursor->wanted == NULL) return SQLITE_NOMEM;
+  }
+  return find_rows(cursor, 0, wanted);
+}
+
+/* Goes to the tensor that is next by offset. */
+static int go_to_ordered(TensorsCursor *cursor) {
+  OffsetOrder *order = &cursor->order;
+  PathScan *scan = &cursor->path.scan;
+  bool more;
+  cursor->entry = cursor->end = NULL;
+  if (order->at == order->count) return SQLITE_OK;
+  const OrderedTensor *tensor = &order->tensors[order->at];
+  int code = path_scan_member((PathTable *)cursor->path.base.pVtab, scan, tensor->member, &more);
+  if (code != SQLITE_OK) return code;
+  if (tensor->row >= scan->member.header->tensor_count) return SQLITE_OK; /* the file has changed */
+  cursor->entry = &scan->member.header->tensors[tensor->row];
+  cursor->end = cursor->entry + 1;
+  return SQLITE_OK;
+}
+
+/* The members of a model are checked against its index before any row is told. */
+static int verify(PathTable *table, PathScan *scan) {
+  Error error = {0};
+  if (checkpoint_verify(scan->checkpoint, &error)) return SQLITE_OK;
+  return result_vtab_error(&table->base, &error);
+}
+
 /* Whether a name can be looked up. A number or BLOB is compared under the affinities of both sides,
 ** which a hash does not know: then all rows are scanned, and SQLite picks. */
 static bool can_look_up(sqlite3_value *name) {
@@ -203,29 +257,36 @@ static int filter(sqlite3_vtab_cursor *base, int plan, const char *plan_text, in
                   sqlite3_value **argv) {
   (void)plan_text;
   TensorsCursor *cursor = (TensorsCursor *)base;
+  PathTable *table = (PathTable *)base->pVtab;
   PathScan *scan = &cursor->path.scan;
   sqlite3_value *wanted = (plan & PLAN_NAME) != 0 ? argv[argc - 1] : NULL;
   cursor->entry = cursor->end = NULL;
   sqlite3_value_free(cursor->wanted);
   cursor->wanted = NULL;
-  int code = path_scan_open((PathTable *)base->pVtab, scan, plan, argv);
+  cursor->looked_up = false;
+  offset_order_clear(&cursor->order);
+  int code = path_scan_open(table, scan, plan, argv);
   if (code != SQLITE_OK || scan->checkpoint == NULL) return code;
-  if (wanted != NULL && !can_look_up(wanted)) wanted = NULL;
-  if (wanted != NULL && sqlite3_value_type(wanted) == SQLITE_TEXT &&
-      sqlite3_value_text(wanted) == NULL) {
-    return SQLITE_NOMEM; /* could not be made UTF-8 */
+  code = verify(table, scan);
+  if (code != SQLITE_OK) return code;
+  if ((plan & PLAN_OFFSET_ORDER) != 0 && checkpoint_member_count(scan->checkpoint) > 1) {
+    code = offset_order_build(&cursor->order, table, scan);
+    return code == SQLITE_OK ? go_to_ordered(cursor) : code;
   }
-  if (wanted != NULL && checkpoint_member_count(scan->checkpoint) > 1) {
-    cursor->wanted = sqlite3_value_dup(wanted); /* argv dies with this call */
-    if (cursor->wanted == NULL) return SQLITE_NOMEM;
-  }
-  return find_rows(cursor, 0, wanted);
+  if (wanted != NULL && can_look_up(wanted)) return find_wanted(cursor, wanted);
+  return find_rows(cursor, 0, NULL);
 }
 
 static int next(sqlite3_vtab_cursor *base) {
   TensorsCursor *cursor = (TensorsCursor *)base;
   if (++cursor->entry != cursor->end) return SQLITE_OK;
-  return find_rows(cursor, cursor->path.scan.member_number + 1, cursor->wanted);
+  if (cursor->order.count > 0) {
+    cursor->order.at++;
+    return go_to_ordered(cursor);
+  }
+  uint32_t number = cursor->path.scan.member_number;
+  if (cursor->looked_up) return SQLITE_OK;
+  return find_rows(cursor, number + 1, cursor->wanted);
 }
 
 static int at_end(sqlite3_vtab_cursor *base) {

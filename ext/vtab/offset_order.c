@@ -1,0 +1,41 @@
+#include "vtab/offset_order.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+static int compare(const void *a, const void *b) {
+  const OrderedTensor *left = a, *right = b;
+  if (left->offset != right->offset) return left->offset < right->offset ? -1 : 1;
+  if (left->member != right->member) return left->member < right->member ? -1 : 1;
+  return left->row < right->row ? -1 : left->row > right->row;
+}
+
+static bool add_member(OffsetOrder *order, const Header *header, uint32_t member) {
+  OrderedTensor *tensors =
+      memory_resize(order->tensors, order->count + header->tensor_count, sizeof *tensors);
+  if (tensors == NULL) return false;
+  order->tensors = tensors;
+  for (uint32_t row = 0; row < header->tensor_count; row++) {
+    uint64_t offset = header_data_offset(header) + header->tensors[row].begin;
+    tensors[order->count++] = (OrderedTensor){offset, member, row};
+  }
+  return true;
+}
+
+int offset_order_build(OffsetOrder *order, PathTable *table, PathScan *scan) {
+  bool more = true;
+  for (uint32_t member = 0;; member++) {
+    int code = path_scan_member(table, scan, member, &more);
+    if (code != SQLITE_OK) return code;
+    if (!more) break;
+    if (!add_member(order, scan->member.header, member)) return SQLITE_NOMEM;
+  }
+  if (order->count > 1) qsort(order->tensors, order->count, sizeof *order->tensors, compare);
+  return SQLITE_OK;
+}
+
+void offset_order_clear(OffsetOrder *order) {
+  memory_free(order->tensors);
+  *order = (OffsetOrder){0};
+}
