@@ -107,12 +107,49 @@ def bench_join(path, title):
     row("FULL JOIN", got[3], got[0] + got[1])
 
 
+def make_matrix(dtype, size, rows):
+    """A sparse file of one matrix x of `rows` rows of 1000 elements."""
+    path = os.path.join(FOLDER, f"{dtype}_{rows}.safetensors")
+    nbytes = rows * 1000 * size
+    header = json.dumps({"x": {"dtype": dtype, "shape": [rows, 1000],
+                               "data_offsets": [0, nbytes]}}).encode()
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        file.truncate(8 + len(header) + nbytes)
+    return path
+
+
+def copy_seconds(size):
+    """A memcpy into fresh memory of this size."""
+    source = bytearray(size)
+    times = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        copy = bytes(source)
+        times.append(time.perf_counter() - start)
+        del copy
+    return statistics.median(times)
+
+
+def bench_values(rows):
+    count = rows * 1000
+    f32, bf16 = make_matrix("F32", 4, rows), make_matrix("BF16", 2, rows)
+    setup = (f"SELECT sum(length(tensor_data('{f32}#x'))), length(tensor_cast('{bf16}#x', 'F32'));")
+    got = medians([f"SELECT sum(value) FROM tensor_elements('{f32}#x')",
+                   f"SELECT sum(value) FROM generate_series(1, {count})",
+                   f"SELECT length(tensor_cast('{bf16}#x', 'F32'))"], setup)
+    heading(f"values: {count:,} elements")
+    row("sum(value) of F32 elements; peer: generate_series", got[0], got[1])
+    row("tensor_cast BF16 to F32; peer: memcpy of the result", got[2], copy_seconds(count * 4))
+
+
 def main():
     model = make("model", "model.safetensors")
     print(f"medians of {RUNS} runs; {os.cpu_count()} CPUs; scale {SCALE}")
     bench_header(model, "91,991 tensors")
     bench_rows(model, "91,991 tensors")
     bench_join(model, "91,991 tensors")
+    bench_values(100000 if SCALE >= 1 else 1000)
     if SCALE >= 1:
         limit = make("limit", "limit.safetensors")
         bench_header(limit, "783,918 tensors")

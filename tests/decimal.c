@@ -141,8 +141,8 @@ static bool has_decimal(double value, int count) {
 }
 
 /* The exact distance would take long numbers. But the correctly rounded decimal of as many digits
-*is
-** the closest of all; so if it reads back, it must be the text, and a tie must be even. */
+ *is
+ ** the closest of all; so if it reads back, it must be the text, and a tie must be even. */
 static bool is_closest(double value, const char *digits, int count) {
   char text[64], rounded[DECIMAL_SIZE];
   int exponent;

@@ -31,8 +31,8 @@ typedef struct Member {
 } Member;
 
 /* Finds out what the path names. That it names nothing good is no failure here, but the error of
-*the
-** one member: NULL is for want of memory and for no path at all. */
+ *the
+ ** one member: NULL is for want of memory and for no path at all. */
 Checkpoint *checkpoint_open_path(Store *store, const char *path, uint64_t length, Error *error);
 
 /* `blob`, the bytes of a whole file, must outlive the Checkpoint. */
@@ -51,8 +51,8 @@ const char *checkpoint_member_path(const Checkpoint *checkpoint, uint32_t number
 bool checkpoint_open_member(Checkpoint *checkpoint, uint32_t number, Member *member, Error *error);
 
 /* Opens all members of a model with an index, once, and checks that each tensor is in the shard
-*that
-** the index says, and in that alone. */
+ *that
+ ** the index says, and in that alone. */
 bool checkpoint_verify(Checkpoint *checkpoint, Error *error);
 
 /* The member that has the tensor by the model's index. False when there is no index, or it does not

@@ -37,8 +37,8 @@ typedef struct Index {
 const char *index_shard_problem(const char *name, uint64_t length);
 
 /* Parses and validates `length` bytes of JSON. `path` names the file in messages. Returns an Index
-*that
-** index_free() releases, or NULL. */
+ *that
+ ** index_free() releases, or NULL. */
 Index *index_parse(const char *text, uint64_t length, const char *path, Error *error);
 
 void index_free(Index *index);

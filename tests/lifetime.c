@@ -1,0 +1,271 @@
+/*
+** What SQL scripts cannot see of the bytes that are handed out: that large ones are not copied,
+*that
+** they live as long as SQLite may keep them, and that a changed file is seen.
+*/
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "safetensors.h"
+
+static int passed, failed;
+static char folder[] = "/tmp/lifetime.XXXXXX";
+static char path[64], other[64];
+
+static void check(int good, const char *what) {
+  if (good) {
+    passed++;
+  } else {
+    failed++;
+    printf("FAILED: %s\n", what);
+  }
+}
+
+static sqlite3 *connect(void) {
+  sqlite3 *db = NULL;
+  char *message = NULL;
+  if (sqlite3_open(":memory:", &db) != SQLITE_OK ||
+      sqlite3_safetensors_init(db, &message, NULL) != SQLITE_OK) {
+    printf("cannot open: %s\n", message);
+    exit(1);
+  }
+  return db;
+}
+
+/* Tensors of `size` bytes each, named a, b, ..., filled with `fill`, fill + 1, ...; sparse when
+*`fill`
+** is 0. */
+static void write_file(const char *name, int count, long long size, int fill) {
+  char header[1024] = "{";
+  size_t length = 1;
+  for (int i = 0; i < count; i++) {
+    length += (size_t)snprintf(header + length, sizeof header - length,
+                               "%s\"%c\":{\"dtype\":\"U8\",\"shape\":[%lld],\"data_offsets\":[%lld,"
+                               "%lld]}",
+                               i > 0 ? "," : "", 'a' + i, size, i * size, (i + 1) * size);
+  }
+  header[length++] = '}';
+  FILE *file = fopen(name, "wb");
+  if (file == NULL) exit(1);
+  for (int i = 0; i < 8; i++) fputc((int)(length >> (8 * i) & 0xff), file);
+  fwrite(header, 1, length, file);
+  if (fill == 0) {
+    fflush(file);
+    if (ftruncate(fileno(file), (off_t)(8 + (long long)length + count * size)) != 0) exit(1);
+  }
+  for (int i = 0; i < count && fill != 0; i++) {
+    for (long long j = 0; j < size; j++) fputc(fill + i, file);
+  }
+  fclose(file);
+}
+
+static sqlite3_stmt *prepare(sqlite3 *db, const char *sql) {
+  sqlite3_stmt *statement = NULL;
+  char *text = sqlite3_mprintf(sql, path);
+  if (sqlite3_prepare_v2(db, text, -1, &statement, NULL) != SQLITE_OK) {
+    printf("%s: %s\n", text, sqlite3_errmsg(db));
+    failed++;
+  }
+  sqlite3_free(text);
+  return statement;
+}
+
+/* The one value of a query, as text that the caller releases. */
+static char *one(sqlite3 *db, const char *sql) {
+  sqlite3_stmt *statement = prepare(db, sql);
+  int code = sqlite3_step(statement);
+  char *text = code == SQLITE_ROW ? sqlite3_mprintf("%s", sqlite3_column_text(statement, 0))
+                                  : sqlite3_mprintf("%s", sqlite3_errmsg(db));
+  sqlite3_finalize(statement);
+  return text;
+}
+
+static void check_one(sqlite3 *db, const char *sql, const char *expected) {
+  char *got = one(db, sql);
+  check(strcmp(got, expected) == 0, sql);
+  if (strcmp(got, expected) != 0) printf("  expected %s\n  got      %s\n", expected, got);
+  sqlite3_free(got);
+}
+
+static int is_mapped(void) {
+  char line[512];
+  int found = 0;
+  FILE *maps = fopen("/proc/self/maps", "r");
+  while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+    if (strstr(line, folder) != NULL) found = 1;
+  }
+  if (maps != NULL) fclose(maps);
+  return found;
+}
+
+static int open_descriptors(void) {
+  int count = 0;
+  for (int i = 0; i < 256; i++) count += fcntl(i, F_GETFD) >= 0;
+  return count;
+}
+
+/* The most memory that a query takes on top of what is held before. */
+static sqlite3_int64 memory_of(sqlite3 *db, const char *sql, const char *expected) {
+  sqlite3_stmt *statement = prepare(db, sql);
+  sqlite3_int64 before = sqlite3_memory_used();
+  sqlite3_memory_highwater(1);
+  check(sqlite3_step(statement) == SQLITE_ROW, sql);
+  check(strcmp((const char *)sqlite3_column_text(statement, 0), expected) == 0, sql);
+  sqlite3_finalize(statement);
+  return sqlite3_memory_highwater(0) - before;
+}
+
+static void test_large(void) {
+  sqlite3 *db = connect();
+  write_file(path, 1, 900000000, 0);
+  sqlite3_int64 large =
+      memory_of(db, "SELECT length(data) || hex(substr(data,1,8)) FROM safetensors_tensors(%Q)",
+                "9000000000000000000000000");
+  check(large < 65536, "length and substr of 900 MB allocate next to nothing");
+  large = memory_of(db, "SELECT length(tensor_data(%Q || '#a'))", "900000000");
+  check(large < 65536, "length(tensor_data()) of 900 MB allocates next to nothing");
+  sqlite3_close(db);
+  unlink(path);
+}
+
+static void test_limit(void) {
+  sqlite3 *db = connect();
+  write_file(path, 1, 2000, 'x');
+  sqlite3_limit(db, SQLITE_LIMIT_LENGTH, 1000);
+  sqlite3_stmt *statement = prepare(db, "SELECT data FROM safetensors_tensors(%Q)");
+  check(sqlite3_step(statement) == SQLITE_TOOBIG, "above the length limit: SQLITE_TOOBIG");
+  const char *message = sqlite3_errmsg(db);
+  check(strstr(message, "\"a\"") != NULL && strstr(message, "2000") != NULL &&
+            strstr(message, "1000") != NULL,
+        message);
+  sqlite3_finalize(statement);
+  sqlite3_close(db);
+}
+
+static void test_kept_values(void) {
+  sqlite3 *db = connect();
+  write_file(path, 3, 8, 'a');
+  check_one(db, "SELECT max(data) FROM safetensors_tensors(%Q)", "cccccccc");
+  check_one(db, "SELECT data || min(name) FROM safetensors_tensors(%Q)", "aaaaaaaaa");
+  check_one(db,
+            "SELECT group_concat((SELECT data FROM safetensors_tensors(t.file) u WHERE u.name = "
+            "t.name), '') FROM safetensors_tensors(%Q) t",
+            "aaaaaaaabbbbbbbbcccccccc");
+  check_one(db, "SELECT (SELECT max(data) FROM safetensors_tensors(%Q)) || 'x'", "ccccccccx");
+  sqlite3_stmt *statement = prepare(db, "SELECT data FROM safetensors_tensors(%Q)");
+  check(sqlite3_step(statement) == SQLITE_ROW, "first row");
+  const void *data = sqlite3_column_blob(statement, 0);
+  write_file(other, 3, 8, 'p');
+  rename(other, path);
+  check(memcmp(data, "aaaaaaaa", 8) == 0, "a value outlives its file's replacement");
+  check(sqlite3_step(statement) == SQLITE_ROW, "second row");
+  check(memcmp(sqlite3_column_blob(statement, 0), "bbbbbbbb", 8) == 0,
+        "a statement goes on with the file it began with");
+  unlink(path);
+  check(sqlite3_step(statement) == SQLITE_ROW, "third row");
+  check(memcmp(sqlite3_column_blob(statement, 0), "cccccccc", 8) == 0, "also when it is deleted");
+  check(memcmp(data, "aaaaaaaa", 8) == 0, "the mapping stays");
+  sqlite3_finalize(statement);
+  check(sqlite3_close(db) == SQLITE_OK, "close");
+}
+
+/* A change between two runs of one prepared statement is seen by the second. */
+static void test_changes(const char *sql) {
+  sqlite3 *db = connect();
+  write_file(path, 1, 8, 'a');
+  sqlite3_stmt *statement = prepare(db, sql);
+  check(sqlite3_step(statement) == SQLITE_ROW, "before");
+  check(memcmp(sqlite3_column_blob(statement, 0), "aaaaaaaa", 8) == 0, "before");
+  sqlite3_reset(statement);
+  write_file(other, 1, 8, 'b');
+  rename(other, path);
+  check(sqlite3_step(statement) == SQLITE_ROW, "replaced");
+  check(memcmp(sqlite3_column_blob(statement, 0), "bbbbbbbb", 8) == 0, "replaced: seen");
+  sqlite3_reset(statement);
+  write_file(path, 1, 8, 'c');
+  check(sqlite3_step(statement) == SQLITE_ROW, "overwritten");
+  check(memcmp(sqlite3_column_blob(statement, 0), "cccccccc", 8) == 0, "overwritten: seen");
+  sqlite3_reset(statement);
+  write_file(path, 1, 16, 'd');
+  check(sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_bytes(statement, 0) == 16,
+        "overwritten in another size: seen");
+  sqlite3_finalize(statement);
+  sqlite3_close(db);
+}
+
+static void test_cut_short(void) {
+  sqlite3 *db = connect();
+  write_file(path, 2, 8, 'a');
+  sqlite3_stmt *statement = prepare(db, "SELECT name, data FROM safetensors_tensors(%Q)");
+  check(sqlite3_step(statement) == SQLITE_ROW, "before it is cut short");
+  check(truncate(path, 20) == 0, "truncate");
+  check(sqlite3_step(statement) == SQLITE_ERROR, "cut short: an error");
+  check(strstr(sqlite3_errmsg(db), "cut short") != NULL, sqlite3_errmsg(db));
+  sqlite3_finalize(statement);
+  sqlite3_close(db);
+}
+
+static void test_resources(void) {
+  int before = open_descriptors();
+  sqlite3 *db = connect();
+  char *message = NULL;
+  write_file(path, 2, 8, 'a');
+  sqlite3_stmt *statement = prepare(db,
+                                    "SELECT name, dtype, shape, numel, nbytes, offset FROM "
+                                    "safetensors_tensors(%Q)");
+  check(sqlite3_step(statement) == SQLITE_ROW, "listing");
+  check(!is_mapped(), "listing maps nothing");
+  check(open_descriptors() == before, "no descriptor stays open");
+  check(sqlite3_safetensors_init(db, &message, NULL) == SQLITE_OK,
+        "loading again while a statement runs");
+  sqlite3_finalize(statement);
+  check_one(db, "SELECT max(data) FROM safetensors_tensors(%Q)", "bbbbbbbb");
+  check(is_mapped(), "bytes are mapped");
+  check(sqlite3_close(db) == SQLITE_OK, "close");
+  check(!is_mapped(), "closing unmaps");
+  check(sqlite3_memory_used() == 0, "no memory is left");
+}
+
+static void test_utf16(void) {
+  sqlite3 *db = connect();
+  sqlite3_exec(db, "PRAGMA encoding = 'UTF-16le'; CREATE TABLE t(x)", NULL, NULL, NULL);
+  write_file(path, 2, 8, 'a');
+  check_one(db, "SELECT dtype FROM safetensors_tensors(%Q) WHERE name = 'b'", "U8");
+  check_one(db, "SELECT hex(tensor_data(ref)) FROM safetensors_tensors(%Q) WHERE name = 'b'",
+            "6262626262626262");
+  sqlite3_close(db);
+}
+
+static void test_strangers(void) {
+  sqlite3 *db = connect();
+  unlink(path);
+  check(mkfifo(path, 0600) == 0, "mkfifo");
+  char *got = one(db, "SELECT name FROM safetensors_tensors(%Q)");
+  check(strstr(got, "expected a regular file") != NULL, got);
+  sqlite3_free(got);
+  sqlite3_close(db);
+}
+
+int main(void) {
+  if (mkdtemp(folder) == NULL) return 1;
+  snprintf(path, sizeof path, "%s/model.safetensors", folder);
+  snprintf(other, sizeof other, "%s/other.safetensors", folder);
+  test_large();
+  test_limit();
+  test_kept_values();
+  test_changes("SELECT data FROM safetensors_tensors(%Q)");
+  test_changes("SELECT tensor_data(%Q || '#a')");
+  test_cut_short();
+  test_resources();
+  test_utf16();
+  test_strangers();
+  unlink(path);
+  rmdir(folder);
+  printf("%d passed, %d failed\n", passed, failed);
+  return failed > 0;
+}
