@@ -5,6 +5,7 @@
 BUILD  ?= build
 PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
+NO_UNDEFINED = -Wl,-z,defs
 
 REQUIRES := sqlite3 >= 3.39 jansson >= 2.14 libxxhash >= 0.8
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow
@@ -42,7 +43,7 @@ $(BUILD)/static/%.o: ext/%.c
 	$(COMPILE) -DSQLITE_CORE -c $< -o $@
 
 $(BUILD)/safetensors.so: $(SHARED_OBJECTS)
-	$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -Wl,-z,defs
+	$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm $(NO_UNDEFINED)
 
 # One object, in which all but the entry point is local: the library adds one name to a program.
 $(BUILD)/libsafetensors.a: $(STATIC_OBJECTS)
@@ -77,7 +78,7 @@ sanitize: ## run scripts and test programs under AddressSanitizer and UBSan (cla
 	@.ci/deps check
 	@$(MAKE) --no-print-directory -s programs CC=clang BUILD='$(BUILD)/sanitize' \
 		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all' \
-		LDFLAGS='-fsanitize=address,undefined'
+		LDFLAGS='-fsanitize=address,undefined' NO_UNDEFINED=
 	@BUILD='$(BUILD)/sanitize' tests/run scripts programs
 
 valgrind: ## run all scripts under valgrind

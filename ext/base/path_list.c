@@ -4,16 +4,12 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/sqlite.h"
 
 char *path_join(const char *folder, const char *name) {
-  size_t folder_length = strlen(folder), name_length = strlen(name);
+  size_t folder_length = strlen(folder);
   bool slash = folder_length > 0 && folder[folder_length - 1] != '/';
-  char *path = memory_alloc(folder_length + slash + name_length + 1);
-  if (path == NULL) return NULL;
-  memcpy(path, folder, folder_length);
-  if (slash) path[folder_length] = '/';
-  memcpy(path + folder_length + slash, name, name_length + 1);
-  return path;
+  return sqlite3_mprintf("%s%s%s", folder, slash ? "/" : "", name);
 }
 
 bool path_list_add(PathList *list, const char *folder, const char *name) {

@@ -152,7 +152,7 @@ static bool open_file(Checkpoint *checkpoint, uint32_t number, Member *member, E
   member->file = checkpoint->file;
   member->size = checkpoint->file->identity.size;
   member->header = checkpoint->file->header;
-  return true;
+  return member->header != NULL;
 }
 
 static uint64_t size_of(const char *path) {

@@ -214,7 +214,7 @@ static void result_cast(sqlite3_context *context, TensorArgument *argument, Dtyp
 void function_tensor_cast(sqlite3_context *context, int argc, sqlite3_value **argv) {
   TensorArgument argument;
   Error error = {0};
-  Dtype dtype;
+  Dtype dtype = DTYPE_BOOL;
   if (!tensor_argument_open(&argument, sqlite3_user_data(context), argc - 1, argv, &error)) {
     result_error(context, &error);
   } else if (argument.is_null || sqlite3_value_type(argv[argc - 1]) == SQLITE_NULL) {

@@ -104,7 +104,7 @@ static inline uint64_t truncate_32(double value) {
 }
 
 static inline uint64_t truncate_64(double value) {
-  bool fits = value >= -0x1p63 && value < 0x1p63;
+  bool fits = value >= -9223372036854775808.0 && value < 9223372036854775808.0;
   return (uint64_t)(fits ? (int64_t)value : INT64_MIN);
 }
 

@@ -338,9 +338,11 @@ void view_append_row_slice(const View *view, uint64_t row, sqlite3_str *out) {
 
 uint64_t view_element(const View *view, uint64_t position) {
   uint64_t element = view->offset;
-  for (uint32_t d = view->rank; d-- > 0 && position > 0;) {
-    element += position % view->shape[d] * view->stride[d];
-    position /= view->shape[d];
+  for (uint32_t d = view->rank; d-- > 0;) {
+    uint64_t size = view->shape[d];
+    if (size == 0) break; /* no element has a position */
+    element += position % size * view->stride[d];
+    position /= size;
   }
   return element;
 }
