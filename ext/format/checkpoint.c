@@ -209,6 +209,7 @@ static bool note_shard(Checkpoint *checkpoint, uint32_t number, uint32_t *found,
   const Index *index = checkpoint_index(checkpoint);
   Member member;
   if (!checkpoint_open_member(checkpoint, number, &member, error)) return false;
+  if (member.header == NULL) return false; /* never: an open member has one */
   for (uint32_t i = 0; i < member.header->tensor_count; i++) {
     const Span *name = &member.header->tensors[i].name;
     const char *text = member.header->text + name->offset;
