@@ -21,7 +21,7 @@ FROM tensors AS t LIMIT 20;
 .print
 
 .print == First rows of the named tensor
-SELECT i, substr(tensor_json(ref, iif(rank > 1, '0:4', '...')), 1, 70) AS first_elements
+SELECT i, substr(tensor_json(r.ref, iif(t.rank > 1, '0:4', '...')), 1, 70) AS first_elements
 FROM tensors AS t, tensor_rows(t.ref) AS r WHERE t.name = :name AND t.rank > 0 AND i < 5;
 .print
 
