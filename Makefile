@@ -86,10 +86,10 @@ valgrind: ## run all scripts under valgrind
 	@$(MAKE) --no-print-directory -s programs
 	@BUILD='$(BUILD)' RUN_UNDER=valgrind tests/run scripts
 
-bench: ## measure against other tools and the machine's limits; BENCH_SCALE=0.01 for a short run
+bench: ## measure against other tools and the machine: BENCH_SCALE=0.01 for a short run, ONLY=subject
 	@CC='$(CC)' .ci/deps test
 	@$(MAKE) --no-print-directory -s programs
-	@BUILD='$(BUILD)' tests/python tests/bench.py
+	@BUILD='$(BUILD)' tests/python tests/bench $(ONLY)
 
 install: all static ## install library, header and SQL scripts under PREFIX (/usr/local), within DESTDIR
 	install -d '$(DESTDIR)$(PREFIX)/lib' '$(DESTDIR)$(PREFIX)/include' \

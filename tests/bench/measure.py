@@ -1,0 +1,157 @@
+"""What the subjects of the benchmark measure with.
+
+    shell = Shell(f"SELECT count(*) FROM safetensors_tensors('{path}')")      # warms up
+    ours, peer = take_turns(shell.timed("SELECT ..."), lambda: numpy.sum(array))
+    heading("what it is about", "ours", "NumPy")
+    row("what was done", ours, peer, goal=2)
+
+A figure is the median of RUNS runs that take turns with the peer's; a ratio is ours by the peer's,
+so less is better. Peers that are not installed are None: `if measure.numpy:`."""
+
+import json
+import os
+import re
+import statistics
+import struct
+import subprocess
+import time
+
+BUILD = os.environ.get("BUILD", "build")
+SCALE = float(os.environ.get("BENCH_SCALE", "1"))
+RUNS = 7 if SCALE >= 1 else 5
+FOLDER = os.path.join(BUILD, "bench")
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
+try:
+    import torch
+except ImportError:
+    torch = None
+
+
+def peers():
+    """Versions of the peers in Python."""
+    versions = [("NumPy", numpy), ("PyTorch", torch)]
+    return ", ".join(f"{name} {module.__version__}" if module else f"no {name}"
+                     for name, module in versions)
+
+
+def scaled(count, step=1):
+    """That many at full scale; a multiple of `step`, and at least one step."""
+    return max(int(count * min(SCALE, 1)) // step, 1) * step
+
+
+# ---- Timing ----
+
+def take_turns(*contestants, runs=None):
+    """Median seconds of each contestant: a function that does the work, and may return the seconds
+    it took, where not all that it does is to be counted."""
+    times = [[] for _ in contestants]
+    for _ in range(runs or RUNS):
+        for contestant, taken in zip(contestants, times):
+            start = time.perf_counter()
+            seconds = contestant()
+            total = time.perf_counter() - start
+            taken.append(seconds if isinstance(seconds, float) else total)
+            del seconds
+    return [statistics.median(taken) for taken in times]
+
+
+class Shell:
+    """An sqlite3 shell that has the extension loaded and has run the statements of `setup`. It
+    stays open, so what a connection keeps is there for the next statement."""
+
+    def __init__(self, *setup):
+        # A pipe's output is line by line, so that an answer comes when it is there.
+        self.process = subprocess.Popen(["stdbuf", "-oL", "sqlite3", "-batch", "-bail", ":memory:"],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        bufsize=1)
+        self.run(f".load {BUILD}/safetensors")
+        for statement in setup:
+            self.run(statement)
+
+    def run(self, sql):
+        """The lines that a statement (or a dot-command) prints."""
+        end = "" if sql.startswith(".") else ";"
+        self.process.stdin.write(f"{sql}{end}\n.print =done=\n")
+        lines = []
+        for line in self.process.stdout:
+            if line == "=done=\n":
+                return lines
+            lines.append(line.rstrip("\n"))
+        raise RuntimeError(f"the sqlite3 shell stopped at: {sql}")
+
+    def timed(self, sql):
+        """A contestant: that statement, in this shell."""
+        return lambda: self.run(sql)
+
+    def peak_memory(self):
+        """Most bytes ever resident."""
+        with open(f"/proc/{self.process.pid}/status") as status:
+            return int(re.search(r"VmHWM:\s*(\d+) kB", status.read()).group(1)) * 1024
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def in_fresh_shell(sql):
+    """A contestant: that statement in a shell of its own, whose start is not counted."""
+    def contestant():
+        with Shell("SELECT 1") as shell:
+            start = time.perf_counter()
+            shell.run(sql)
+            return time.perf_counter() - start
+    return contestant
+
+
+def copying(size):
+    """A contestant: memcpy of `size` bytes into fresh memory."""
+    source = bytearray(size)
+    return lambda: bytes(source)
+
+
+# ---- Data, made once, in BUILD/bench ----
+
+def fixture(mode, name):
+    """A file that tests/fixtures.c makes."""
+    path = os.path.join(FOLDER, name)
+    if not os.path.exists(path):
+        os.makedirs(FOLDER, exist_ok=True)
+        subprocess.run([f"{BUILD}/tests/fixtures", f"--{mode}", path], check=True)
+    return path
+
+
+def tensor_file(name, dtype, shape, nbytes, blocks=()):
+    """A file with one tensor, "x", whose bytes are those of `blocks`, and zeros (a hole in the
+    file) for what is left of nbytes."""
+    os.makedirs(FOLDER, exist_ok=True)
+    path = os.path.join(FOLDER, f"{name}.safetensors")
+    header = json.dumps({"x": {"dtype": dtype, "shape": shape, "data_offsets": [0, nbytes]}}).encode()
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        for block in blocks:
+            file.write(block)
+        file.truncate(8 + len(header) + nbytes)
+    return path
+
+
+# ---- The report ----
+
+def heading(title, ours="ours", peer="peer"):
+    print(f"\n{title:<58} {ours:>9} {peer:>10} {'':<4} {'ratio':>6}  goal", flush=True)
+
+
+def row(what, ours, peer=None, unit="s", goal=None):
+    """`goal` is the ratio that ours is meant not to exceed; a peer that is not there is None."""
+    beside = f"{peer:>10.4f} {unit:<4} {ours / peer:>6.2f}" if peer else f"{'-':>10} {unit:<4} {'-':>6}"
+    print(f"{what:<58} {ours:>9.4f} {beside}{f'  <= {goal:g}' if goal else ''}", flush=True)
