@@ -9,6 +9,7 @@ NO_UNDEFINED = -Wl,-z,defs
 
 REQUIRES := sqlite3 >= 3.39 jansson >= 2.14 libxxhash >= 0.8
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
 PKG_CFLAGS := $(shell pkg-config --cflags sqlite3 jansson libxxhash 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs jansson 2>/dev/null)
 TEST_LIBS := $(PKG_LIBS) $(shell pkg-config --libs sqlite3 libmd 2>/dev/null) -lm -lpthread
@@ -77,7 +78,7 @@ check: ## run everything: test, demo, sanitizers, valgrind, lint, installation, 
 sanitize: ## run scripts and test programs under AddressSanitizer and UBSan (clang)
 	@.ci/deps check
 	@$(MAKE) --no-print-directory -s programs CC=clang BUILD='$(BUILD)/sanitize' \
-		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all' \
+		CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZERS)' \
 		LDFLAGS='-fsanitize=address,undefined' NO_UNDEFINED=
 	@BUILD='$(BUILD)/sanitize' tests/run scripts programs
 
@@ -116,6 +117,8 @@ clean: ## remove the build folder
 	rm -rf '$(BUILD)'
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+include tests/hostile.mk
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

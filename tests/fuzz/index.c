@@ -1,0 +1,42 @@
+/*
+** The attack: the index of a sharded model, whose maker wants files outside its folder opened, or
+** tensors looked up in shards that are not there, or memory read or written that is not the
+*index's.
+**
+** The input is the index file.
+*/
+#include "format/index.h"
+#include "fuzz.h"
+
+static void require_entry(const Index *index, uint32_t number) {
+  const IndexEntry *entry = &index->entries[number];
+  uint32_t found;
+  REQUIRE(entry->shard < index->shards.count);
+  REQUIRE(index_find(index, index->text + entry->name.offset, entry->name.length, &found));
+  REQUIRE(found == number);
+}
+
+/* No shard's name is a way out of the folder. */
+static void require_shard(const Index *index, uint32_t number) {
+  const char *name = index->shards.paths[number];
+  char *within = sqlite3_mprintf("/%s/", name);
+  REQUIRE(within != NULL && strstr(within, "/../") == NULL && strstr(within, "//") == NULL);
+  REQUIRE(strlen(name) > 0 && index_shard_problem(name, strlen(name)) == NULL);
+  REQUIRE(number == 0 || natural_compare(index->shards.paths[number - 1], name) < 0);
+  sqlite3_free(within);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  Error error = {0};
+  sqlite3_int64 before = sqlite3_memory_used();
+  Index *index = index_parse((const char *)data, size, "index", &error);
+  if (index != NULL) {
+    for (uint32_t i = 0; i < index->entry_count; i++) require_entry(index, i);
+    for (uint32_t i = 0; i < index->shards.count; i++) require_shard(index, i);
+    REQUIRE(index_memory(index) > 0);
+  }
+  require_outcome(index != NULL, &error);
+  index_free(index);
+  REQUIRE(sqlite3_memory_used() == before);
+  return 0;
+}

@@ -1,0 +1,26 @@
+# Targets that show that the extension holds under hostile conditions. Part of ../Makefile.
+
+.PHONY: fuzz fuzzers
+
+# ---- Fuzzing ----
+
+FUZZ_SECONDS ?= 60
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzzers/%, \
+	$(filter-out %/corpus.c,$(sort $(wildcard tests/fuzz/*.c))))
+
+fuzz: ## fuzz with clang's libFuzzer, FUZZ_SECONDS=60 for each target; 0 replays the corpus
+	@.ci/deps check
+	@$(MAKE) --no-print-directory -s fuzzers CC=clang BUILD='$(BUILD)/fuzz' NO_UNDEFINED= \
+		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link $(SANITIZERS)' \
+		LDFLAGS='-fsanitize=address,undefined'
+	@BUILD='$(BUILD)/fuzz' tests/fuzz/run '$(FUZZ_SECONDS)'
+
+fuzzers: $(FUZZERS) $(BUILD)/tests/corpus $(BUILD)/tests/fixtures
+
+$(BUILD)/fuzzers/%: tests/fuzz/%.c $(STATIC_OBJECTS)
+	@mkdir -p $(@D)
+	$(COMPILE) -DSQLITE_CORE $< $(STATIC_OBJECTS) -o $@ $(LDFLAGS) -fsanitize=fuzzer $(TEST_LIBS)
+
+$(BUILD)/tests/corpus: tests/fuzz/corpus.c $(STATIC_OBJECTS)
+	@mkdir -p $(@D)
+	$(COMPILE) -DSQLITE_CORE $< $(STATIC_OBJECTS) -o $@ $(LDFLAGS) $(TEST_LIBS)
