@@ -44,7 +44,7 @@ $(BUILD)/static/%.o: ext/%.c
 	$(COMPILE) -DSQLITE_CORE -c $< -o $@
 
 $(BUILD)/safetensors.so: $(SHARED_OBJECTS)
-	$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm $(NO_UNDEFINED)
+	$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm -lpthread $(NO_UNDEFINED)
 
 # One object, in which all but the entry point is local: the library adds one name to a program.
 $(BUILD)/libsafetensors.a: $(STATIC_OBJECTS)

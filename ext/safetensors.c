@@ -5,7 +5,10 @@
 
 #include <sqlite3ext.h>
 
+#include "base/memory.h"
+#include "base/result.h"
 #include "format/store.h"
+#include "func/config.h"
 #include "func/functions.h"
 #include "vtab/modules.h"
 
@@ -29,6 +32,7 @@ static const struct {
 enum {
   OPENS_FILES = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
   OPENS_NOTHING = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
+  SETS = SQLITE_UTF8 | SQLITE_DIRECTONLY,
   RETURNS_SUBTYPE = 0x1000000 /* SQLITE_RESULT_SUBTYPE, which 3.40's header lacks */
 };
 
@@ -59,6 +63,8 @@ static const struct {
     {"tensor_cast", 2, OPENS_FILES, function_tensor_cast},
     {"tensor_cast", 3, OPENS_FILES, function_tensor_cast},
     {"tensor_cast", 4, OPENS_FILES, function_tensor_cast},
+    {"safetensors_config", 1, SETS, function_safetensors_config},
+    {"safetensors_config", 2, SETS, function_safetensors_config},
     {LAST_FUNCTION, 0, OPENS_NOTHING, function_safetensors_version},
 };
 
@@ -106,7 +112,18 @@ int sqlite3_safetensors_init(sqlite3 *db, char **message, const struct sqlite3_a
   if (code != SQLITE_OK || loaded) return code;
   Store *store = store_new();
   if (store == NULL) return SQLITE_NOMEM;
-  code = register_all(db, store);
+  Error error = {0};
+  if (config_from_environment(store, &error)) {
+    code = register_all(db, store);
+  } else {
+    code = result_code(error.code);
+    char *sentence = error_take(&error);
+    if (message != NULL) {
+      *message = sentence;
+    } else {
+      memory_free(sentence);
+    }
+  }
   store_release(store);
   return code;
 }

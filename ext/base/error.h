@@ -20,12 +20,13 @@
 
 typedef enum ErrorCode {
   ERROR_NONE = 0,
-  ERROR_MEMORY,   /* out of memory: no message */
-  ERROR_MISSING,  /* there is no such file */
-  ERROR_INVALID,  /* a file that is not what it should be */
-  ERROR_IO,       /* the system refused to open, read or map */
-  ERROR_ARGUMENT, /* the caller's SQL is wrong */
-  ERROR_TOO_BIG   /* a value above the connection's length limit */
+  ERROR_MEMORY,    /* out of memory: no message */
+  ERROR_MISSING,   /* there is no such file */
+  ERROR_INVALID,   /* a file that is not what it should be */
+  ERROR_IO,        /* the system refused to open, read or map */
+  ERROR_ARGUMENT,  /* the caller's SQL is wrong */
+  ERROR_INTERRUPT, /* the connection was interrupted */
+  ERROR_TOO_BIG    /* a value above the connection's length limit */
 } ErrorCode;
 
 /* Starts as {0}. `message` belongs to the Error; error_take() and error_clear() release it. */

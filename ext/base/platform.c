@@ -56,6 +56,14 @@ bool platform_identify(const char *path, FileIdentity *identity, Error *error) {
   return take_identity(&status, path, identity, error);
 }
 
+bool platform_identify_descriptor(int descriptor, const char *path, FileIdentity *identity,
+                                  Error *error) {
+  struct stat status;
+  return fstat(descriptor, &status) == 0
+             ? take_identity(&status, path, identity, error)
+             : raise_system_error(error, path, "look at the file", errno);
+}
+
 int platform_open(const char *path, FileIdentity *identity, Error *error) {
   if (!platform_identify(path, identity, error)) return -1;
   int descriptor;
@@ -66,11 +74,7 @@ int platform_open(const char *path, FileIdentity *identity, Error *error) {
     raise_system_error(error, path, "open the file", errno);
     return -1;
   }
-  struct stat status;
-  bool known = fstat(descriptor, &status) == 0
-                   ? take_identity(&status, path, identity, error)
-                   : raise_system_error(error, path, "look at the file", errno);
-  if (!known) {
+  if (!platform_identify_descriptor(descriptor, path, identity, error)) {
     platform_close(descriptor);
     return -1;
   }
@@ -115,6 +119,33 @@ const unsigned char *platform_map(int descriptor, const char *path, uint64_t siz
     return NULL;
   }
   return data;
+}
+
+#if defined(__linux__) && !defined(MADV_POPULATE_READ)
+#define MADV_POPULATE_READ 22
+#endif
+
+bool platform_populate(const unsigned char *data, uint64_t size, const char *path, Error *error) {
+#if defined(__linux__)
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)data & ~(page - 1);
+  size_t length = (size_t)((uintptr_t)data + (uintptr_t)size - start);
+  int failed;
+  do {
+    failed = madvise((void *)start, length, MADV_POPULATE_READ);
+  } while (failed != 0 && errno == EINTR);
+  if (failed == 0 || errno == EINVAL) return true; /* EINVAL: an older kernel */
+  if (errno == EFAULT || errno == EHWPOISON) {
+    return error_raise(
+        error, ERROR_IO, path,
+        "expected to read %llu mapped bytes, found that they cannot be had: the file "
+        "was cut short, or its disk failed",
+        (unsigned long long)size);
+  }
+  return raise_system_error(error, path, "read the mapped file", errno);
+#else
+  (void)data, (void)size, (void)path, (void)error;
+  return true;
+#endif
 }
 
 void platform_unmap(const unsigned char *data, uint64_t size) {

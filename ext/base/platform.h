@@ -49,6 +49,10 @@ int platform_open(const char *path, FileIdentity *identity, Error *error);
 
 void platform_close(int descriptor);
 
+/* Looks at an open file. */
+bool platform_identify_descriptor(int descriptor, const char *path, FileIdentity *identity,
+                                  Error *error);
+
 /* Reads exactly `size` bytes at `offset`; less is an error. */
 bool platform_read(int descriptor, const char *path, void *buffer, uint64_t size, uint64_t offset,
                    Error *error);
@@ -56,6 +60,11 @@ bool platform_read(int descriptor, const char *path, void *buffer, uint64_t size
 /* Maps the first `size` bytes (more than 0) read-only. The mapping outlives the descriptor, and the
 ** file's name; it ends with platform_unmap(). NULL on error. */
 const unsigned char *platform_map(int descriptor, const char *path, uint64_t size, Error *error);
+
+/* Brings the pages of a mapped range into memory before they are touched, where the kernel can
+** (Linux 5.14): a range that the file no longer has, or a disk that fails, is an error then, and
+** not a SIGBUS. Elsewhere it does nothing. */
+bool platform_populate(const unsigned char *data, uint64_t size, const char *path, Error *error);
 
 void platform_unmap(const unsigned char *data, uint64_t size);
 

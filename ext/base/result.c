@@ -6,6 +6,7 @@ int result_code(ErrorCode code) {
   switch (code) {
     case ERROR_NONE: return SQLITE_OK;
     case ERROR_MEMORY: return SQLITE_NOMEM;
+    case ERROR_INTERRUPT: return SQLITE_INTERRUPT;
     case ERROR_TOO_BIG: return SQLITE_TOOBIG;
     default: return SQLITE_ERROR;
   }
@@ -50,20 +51,15 @@ void result_string(sqlite3_context *context, sqlite3_str *out) {
   }
 }
 
-bool result_fits(sqlite3_context *context, const TensorBytes *bytes) {
+bool result_fits(sqlite3_context *context, const TensorName *tensor, uint64_t nbytes) {
   sqlite3 *db = sqlite3_context_db_handle(context);
   int limit = sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1);
-  if (bytes->nbytes <= (uint64_t)limit) return true;
+  if (nbytes <= (uint64_t)limit) return true;
   Error error = {0};
-  error_fill(&error, ERROR_TOO_BIG, bytes->subject,
+  error_fill(&error, ERROR_TOO_BIG, tensor->subject,
              "tensor \"%.*s\": expected at most %d bytes, this connection's length limit "
              "(SQLITE_LIMIT_LENGTH), found %llu; take it in parts: tensor_data(ref, '0:1000')",
-             ERROR_NAME(bytes->name, bytes->name_length), limit, (unsigned long long)bytes->nbytes);
+             ERROR_NAME(tensor->name, tensor->name_length), limit, (unsigned long long)nbytes);
   result_error(context, &error);
   return false;
-}
-
-void result_bytes(sqlite3_context *context, const TensorBytes *bytes) {
-  sqlite3_result_blob64(context, bytes->data, bytes->nbytes,
-                        bytes->lasting ? SQLITE_STATIC : SQLITE_TRANSIENT);
 }

@@ -7,15 +7,12 @@
 #include "base/error.h"
 #include "base/sqlite.h"
 
-/* A tensor's bytes on their way into a result, and what a message about them says. */
-typedef struct TensorBytes {
-  const unsigned char *data;
-  uint64_t nbytes;
-  bool lasting; /* valid until the connection closes: passed without a copy */
-  const char *subject;
+/* What a message about a tensor calls it. */
+typedef struct TensorName {
+  const char *subject; /* its file */
   const char *name;
   uint64_t name_length;
-} TensorBytes;
+} TensorName;
 
 /* The SQLite code that goes with an Error's. */
 int result_code(ErrorCode code);
@@ -33,9 +30,6 @@ void result_string(sqlite3_context *context, sqlite3_str *out);
 
 /* Whether a blob of this size may be a result. If not, the result is the error that names tensor,
 ** size, limit and the way out. */
-bool result_fits(sqlite3_context *context, const TensorBytes *bytes);
-
-/* The bytes as a BLOB; result_fits() has been asked. */
-void result_bytes(sqlite3_context *context, const TensorBytes *bytes);
+bool result_fits(sqlite3_context *context, const TensorName *tensor, uint64_t nbytes);
 
 #endif

@@ -171,14 +171,17 @@ bool checkpoint_open_member(Checkpoint *checkpoint, uint32_t number, Member *mem
   return false;
 }
 
-const unsigned char *checkpoint_tensor_data(const Checkpoint *checkpoint, const Member *member,
-                                            const TensorEntry *entry, Error *error) {
-  static const unsigned char nothing[1] = {0};
+Source checkpoint_source(const Checkpoint *checkpoint, const Member *member,
+                         const TensorEntry *entry) {
   uint64_t offset = header_data_offset(member->header) + entry->begin;
-  if (entry->begin == entry->end) return nothing;
-  if (member->file == NULL) return checkpoint->blob + offset;
-  if (!store_map(member->file, member->path, error)) return NULL;
-  return member->file->data + offset;
+  return (Source){
+      .memory = member->file == NULL ? checkpoint->blob + offset : NULL,
+      .file = member->file,
+      .path = member->path,
+      .offset = offset,
+      .nbytes = entry->end - entry->begin,
+      .mode = store_settings(checkpoint->store)->io,
+  };
 }
 
 /* ---- The index ---- */

@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "format/header.h"
+#include "format/source.h"
 #include "format/store.h"
 
 typedef struct Checkpoint Checkpoint;
@@ -71,9 +72,8 @@ const char *checkpoint_index_path(const Checkpoint *checkpoint);
 /* What is wrong with the path as a whole, or NULL. */
 const Error *checkpoint_problem(const Checkpoint *checkpoint);
 
-/* The tensor's bytes; empty ones are a non-NULL pointer too. For a file they stay valid until the
-** connection closes, for a BLOB as long as that. NULL on error. */
-const unsigned char *checkpoint_tensor_data(const Checkpoint *checkpoint, const Member *member,
-                                            const TensorEntry *entry, Error *error);
+/* Where the tensor's bytes are. Valid as long as the member is open. */
+Source checkpoint_source(const Checkpoint *checkpoint, const Member *member,
+                         const TensorEntry *entry);
 
 #endif

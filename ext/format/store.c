@@ -13,6 +13,7 @@ static const int64_t clock_tick = 50000000;
 struct Store {
   uint32_t references;
   uint64_t header_bytes;
+  Settings settings;
   File *newest, *oldest; /* those that have a header, by last use */
   File *buckets[BUCKET_COUNT];
 };
@@ -26,6 +27,10 @@ Store *store_new(void) {
 Store *store_retain(Store *store) {
   store->references++;
   return store;
+}
+
+Settings *store_settings(Store *store) {
+  return &store->settings;
 }
 
 static void file_free(File *file) {
@@ -264,7 +269,7 @@ static bool check_contents(const File *file, const FileIdentity *now, const char
 
 /* For a file that is mapped: if its name is gone or now another file's, its bytes still are what
 ** they were. */
-static bool check_mapped(const File *file, const char *path, Error *error) {
+bool store_check_mapped(const File *file, const char *path, Error *error) {
   FileIdentity now;
   Error missing = {0};
   if (!platform_identify(path, &now, &missing)) {
@@ -275,16 +280,28 @@ static bool check_mapped(const File *file, const char *path, Error *error) {
   return check_contents(file, &now, path, error);
 }
 
-bool store_map(File *file, const char *path, Error *error) {
-  if (file->data != NULL) return check_mapped(file, path, error);
+int store_open_descriptor(const File *file, const char *path, Error *error) {
   FileIdentity now;
   int descriptor = platform_open(path, &now, error);
+  if (descriptor < 0) return -1;
+  bool same = same_file(file, &now) ? check_contents(file, &now, path, error)
+                                    : raise_changed(path, "replaced", error);
+  if (same) return descriptor;
+  platform_close(descriptor);
+  return -1;
+}
+
+bool store_check_descriptor(const File *file, int descriptor, const char *path, Error *error) {
+  FileIdentity now;
+  return platform_identify_descriptor(descriptor, path, &now, error) &&
+         check_contents(file, &now, path, error);
+}
+
+bool store_map(File *file, const char *path, Error *error) {
+  if (file->data != NULL) return store_check_mapped(file, path, error);
+  int descriptor = store_open_descriptor(file, path, error);
   if (descriptor < 0) return false;
-  if (!same_file(file, &now)) {
-    raise_changed(path, "replaced", error);
-  } else if (check_contents(file, &now, path, error)) {
-    file->data = platform_map(descriptor, path, file->identity.size, error);
-  }
+  file->data = platform_map(descriptor, path, file->identity.size, error);
   platform_close(descriptor);
   return file->data != NULL;
 }

@@ -29,6 +29,15 @@
 
 typedef struct Store Store;
 
+/* How tensors' bytes are read: see source.h. */
+typedef enum IoMode { IO_MAP, IO_PREAD } IoMode;
+
+/* What a connection can set: see func/config.c. */
+typedef struct Settings {
+  IoMode io;
+  bool progress;
+} Settings;
+
 /* One state of one file. Header and index are valid while the file is pinned; one of them is NULL.
  */
 typedef struct File {
@@ -46,6 +55,8 @@ Store *store_new(void);
 Store *store_retain(Store *store);
 void store_release(Store *store);
 
+Settings *store_settings(Store *store);
+
 /* Opens the file as it is now: its header is read, parsed and validated, or found in the cache. The
 ** File is pinned until store_unpin(). NULL on error. */
 File *store_open(Store *store, const char *path, Error *error);
@@ -58,5 +69,16 @@ void store_unpin(Store *store, File *file);
 /* Maps the file, unless that was done, after checking that `path` still is the file that was
 ** opened. On success file->data has identity.size bytes, until the connection closes. */
 bool store_map(File *file, const char *path, Error *error);
+
+/* Of a mapped file: an error when it has been cut short or overwritten. If `path` is gone or now
+** another file's, the mapping still has the old one's bytes. For any thread. */
+bool store_check_mapped(const File *file, const char *path, Error *error);
+
+/* Opens the file for reading without mapping it, after the same check as store_map(). Returns the
+** descriptor, which the caller closes with platform_close(), or -1. */
+int store_open_descriptor(const File *file, const char *path, Error *error);
+
+/* Whether the descriptor's file is still as it was when it was opened. For any thread. */
+bool store_check_descriptor(const File *file, int descriptor, const char *path, Error *error);
 
 #endif

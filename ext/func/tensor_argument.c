@@ -168,13 +168,11 @@ bool tensor_argument_open_sliced(TensorArgument *argument, const char *caller, S
                      argc);
 }
 
-const unsigned char *tensor_argument_bytes(TensorArgument *argument, bool *lasting, Error *error) {
+Source tensor_argument_source(const TensorArgument *argument) {
   static const unsigned char nothing[1] = {0};
-  *lasting = true;
   if (argument->entry != NULL) {
-    return checkpoint_tensor_data(argument->checkpoint, &argument->member, argument->entry, error);
+    return checkpoint_source(argument->checkpoint, &argument->member, argument->entry);
   }
-  if (argument->data == NULL) return nothing; /* a zero-length BLOB */
-  *lasting = false;
-  return argument->data;
+  return (Source){.memory = argument->data != NULL ? argument->data : nothing,
+                  .nbytes = argument->data_nbytes};
 }

@@ -47,8 +47,8 @@ void tensor_argument_close(TensorArgument *argument);
 bool tensor_argument_open_sliced(TensorArgument *argument, const char *caller, Store *store,
                                  int argc, sqlite3_value **argv, Error *error);
 
-/* The tensor's bytes, all of them: view.offset counts from here. NULL on error. Those of a ref are
-** valid until the connection closes (*lasting), raw ones as long as the SQL value. */
-const unsigned char *tensor_argument_bytes(TensorArgument *argument, bool *lasting, Error *error);
+/* Where the tensor's bytes are, all of them: view.offset counts from there. Valid as long as the
+** argument is open, and raw bytes as long as the SQL value. Not for one that is NULL. */
+Source tensor_argument_source(const TensorArgument *argument);
 
 #endif

@@ -17,38 +17,62 @@ static void refuse_part_of_a_byte(sqlite3_context *context, const TensorArgument
 }
 
 /* Brings the elements together in a block of the result's size. */
-static void result_gathered(sqlite3_context *context, const View *view, unsigned bits,
-                            const TensorBytes *bytes) {
-  unsigned char *block = memory_alloc(bytes->nbytes);
-  if (block == NULL || !gather_bytes(view, bits, bytes->data, block)) {
-    memory_free(block);
+static void result_gathered(sqlite3_context *context, const Source *source, const View *view,
+                            unsigned bits, uint64_t nbytes) {
+  Error error = {0};
+  Reader reader;
+  unsigned char *block = bits % 8 == 0 ? memory_alloc(nbytes) : memory_zeroed(nbytes, 1);
+  if (block == NULL) {
     sqlite3_result_error_nomem(context);
+    return;
+  }
+  if (reader_open(&reader, source, &error) && gather_view(view, bits, &reader, block, &error)) {
+    sqlite3_result_blob64(context, block, nbytes, memory_free);
   } else {
-    sqlite3_result_blob64(context, block, bytes->nbytes, memory_free);
+    memory_free(block);
+    result_error(context, &error);
+  }
+  reader_close(&reader);
+}
+
+/* Bytes of a file last until the connection closes; others are copied. */
+static void result_pointed_at(sqlite3_context *context, const Source *source, uint64_t begin,
+                              uint64_t nbytes) {
+  Error error = {0};
+  const unsigned char *data = source_address(source, &error);
+  if (data == NULL) {
+    result_error(context, &error);
+  } else {
+    sqlite3_result_blob64(context, data + begin, nbytes,
+                          source->memory == NULL ? SQLITE_STATIC : SQLITE_TRANSIENT);
   }
 }
 
-void tensor_result_data(sqlite3_context *context, TensorArgument *argument, const View *view) {
+void tensor_result_data(sqlite3_context *context, const TensorArgument *argument,
+                        const View *view) {
   unsigned bits = dtype_bits(argument->dtype);
-  TensorBytes bytes = {
-      .nbytes = (view->numel * bits + 7) / 8,
-      .subject = argument->subject,
-      .name = argument->name,
-      .name_length = argument->name_length,
-  };
-  Error error = {0};
-  if (!result_fits(context, &bytes)) return;
+  uint64_t nbytes = (view->numel * bits + 7) / 8;
+  TensorName name = {argument->subject, argument->name, argument->name_length};
+  if (!result_fits(context, &name, nbytes)) return;
   if (!gather_is_whole_bytes(view, bits)) {
     refuse_part_of_a_byte(context, argument);
     return;
   }
-  bytes.data = tensor_argument_bytes(argument, &bytes.lasting, &error);
-  if (bytes.data == NULL) {
-    result_error(context, &error);
-  } else if (view_is_contiguous(view)) {
-    bytes.data += view->offset * bits / 8;
-    result_bytes(context, &bytes);
+  Source source = tensor_argument_source(argument);
+  if (view_is_contiguous(view) && source_is_addressable(&source)) {
+    result_pointed_at(context, &source, view->offset * bits / 8, nbytes);
   } else {
-    result_gathered(context, view, bits, &bytes);
+    result_gathered(context, &source, view, bits, nbytes);
+  }
+}
+
+void tensor_result_source(sqlite3_context *context, const TensorName *name, const Source *source) {
+  if (!result_fits(context, name, source->nbytes)) return;
+  if (source_is_addressable(source)) {
+    result_pointed_at(context, source, 0, source->nbytes);
+  } else {
+    uint64_t shape = source->nbytes, stride = 1;
+    View bytes = {.rank = 1, .shape = &shape, .stride = &stride, .numel = shape};
+    result_gathered(context, source, &bytes, 8, source->nbytes);
   }
 }

@@ -8,6 +8,9 @@
  *that
  ** lie together in the file are not copied. An error if they are more than the connection's length
  ** limit, before anything is read, or do not start and end on a byte. */
-void tensor_result_data(sqlite3_context *context, TensorArgument *argument, const View *view);
+void tensor_result_data(sqlite3_context *context, const TensorArgument *argument, const View *view);
+
+/* The same for all bytes of a tensor of a checkpoint, which messages call `name`. */
+void tensor_result_source(sqlite3_context *context, const TensorName *name, const Source *source);
 
 #endif

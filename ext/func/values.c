@@ -7,7 +7,6 @@
 #include "tensor/convert.h"
 #include "tensor/decode.h"
 #include "tensor/gather.h"
-#include "tensor/runs.h"
 #include "tensor/text.h"
 
 enum { JSON_SUBTYPE = 'J' }; /* as SQLite's own JSON functions mark their results */
@@ -61,6 +60,25 @@ static bool find_item(const TensorArgument *argument, int count, sqlite3_value *
   return true;
 }
 
+static void result_element(sqlite3_context *context, const TensorArgument *argument,
+                           uint64_t element, Error *error) {
+  Source source = tensor_argument_source(argument);
+  Reader reader;
+  unsigned bits = dtype_bits(argument->dtype), group = gather_byte_group(bits);
+  uint64_t within = element % group;
+  const unsigned char *data = NULL;
+  if (reader_open(&reader, &source, error)) {
+    data =
+        reader_bytes(&reader, (element - within) * bits / 8, (within * bits + bits + 7) / 8, error);
+  }
+  if (data != NULL) {
+    Value value;
+    decode_value(argument->dtype, data, within, &value);
+    value_result(context, &value);
+  }
+  reader_close(&reader);
+}
+
 /*
 ** tensor_item(ref, i, j, ...) -> INTEGER or REAL
 ** tensor_item(data, dtype [, shape], i, j, ...) -> INTEGER or REAL
@@ -77,13 +95,7 @@ void function_tensor_item(sqlite3_context *context, int argc, sqlite3_value **ar
   } else if (tensor_argument_open(&argument, sqlite3_user_data(context), argc, argv, &error) &&
              !argument.is_null &&
              find_item(&argument, argc - argument.used, argv + argument.used, &element, &error)) {
-    bool lasting;
-    const unsigned char *data = tensor_argument_bytes(&argument, &lasting, &error);
-    if (data != NULL) {
-      Value value;
-      decode_value(argument.dtype, data, element, &value);
-      value_result(context, &value);
-    }
+    result_element(context, &argument, element, &error);
   }
   if (error.code != ERROR_NONE) result_error(context, &error);
   tensor_argument_close(&argument);
@@ -91,34 +103,32 @@ void function_tensor_item(sqlite3_context *context, int argc, sqlite3_value **ar
 
 /* ---- tensor_json ---- */
 
-static void result_json(sqlite3_context *context, TensorArgument *argument) {
-  sqlite3 *db = sqlite3_context_db_handle(context);
+static bool json_fits(sqlite3_context *context, const TensorArgument *argument, Error *error) {
+  int limit = sqlite3_limit(sqlite3_context_db_handle(context), SQLITE_LIMIT_LENGTH, -1);
+  if (text_least_length(&argument->view) <= (uint64_t)limit) return true;
+  return error_raise(
+      error, ERROR_TOO_BIG, argument->subject,
+      "tensor \"%.*s\": expected JSON of at most %d bytes, this connection's length limit "
+      "(SQLITE_LIMIT_LENGTH), found more in %llu elements; take it in parts: "
+      "tensor_json(ref, '0:10')",
+      ERROR_NAME(argument->name, argument->name_length), limit,
+      (unsigned long long)argument->view.numel);
+}
+
+static void result_json(sqlite3_context *context, const TensorArgument *argument) {
   Error error = {0};
-  bool lasting;
-  int limit = sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1);
-  const unsigned char *data = NULL;
-  if (text_least_length(&argument->view) > (uint64_t)limit) {
-    error_fill(&error, ERROR_TOO_BIG, argument->subject,
-               "tensor \"%.*s\": expected JSON of at most %d bytes, this connection's length limit "
-               "(SQLITE_LIMIT_LENGTH), found more in %llu elements; take it in parts: "
-               "tensor_json(ref, '0:10')",
-               ERROR_NAME(argument->name, argument->name_length), limit,
-               (unsigned long long)argument->view.numel);
-  } else {
-    data = tensor_argument_bytes(argument, &lasting, &error);
-  }
-  if (data == NULL) {
-    result_error(context, &error);
-    return;
-  }
-  sqlite3_str *out = sqlite3_str_new(db);
-  if (text_append_view(out, argument->dtype, &argument->view, data)) {
+  Source source = tensor_argument_source(argument);
+  Reader reader;
+  sqlite3_str *out = sqlite3_str_new(sqlite3_context_db_handle(context));
+  if (reader_open(&reader, &source, &error) && json_fits(context, argument, &error) &&
+      text_append_view(out, argument->dtype, &argument->view, &reader, &error)) {
     result_string(context, out);
     sqlite3_result_subtype(context, JSON_SUBTYPE);
   } else {
     sqlite3_free(sqlite3_str_finish(out));
-    sqlite3_result_error_nomem(context);
+    result_error(context, &error);
   }
+  reader_close(&reader);
 }
 
 /*
@@ -151,56 +161,59 @@ static bool find_dtype(sqlite3_value *value, Dtype *dtype, Error *error) {
                      ERROR_NAME(name, length));
 }
 
-static bool convert_view(const TensorArgument *argument, Dtype dtype, const unsigned char *data,
-                         unsigned char *out) {
-  Runs runs;
-  Run run;
+static bool convert_view(const TensorArgument *argument, Dtype dtype, Reader *reader,
+                         unsigned char *out, Error *error) {
+  Walk walk;
+  Chunk chunk;
   uint64_t done = 0;
-  if (!runs_open(&runs, &argument->view)) return false;
-  while (runs_next(&runs, &run)) {
-    convert_elements(argument->dtype, dtype, data, run.first, run.count, run.step, out, done);
-    done += run.count;
+  if (!walk_open(&walk, &argument->view, dtype_bits(argument->dtype), reader, error)) return false;
+  while (walk_next(&walk, UINT64_MAX, &chunk, error)) {
+    convert_elements(argument->dtype, dtype, chunk.data, chunk.first, chunk.count, chunk.step, out,
+                     done);
+    done += chunk.count;
   }
-  runs_close(&runs);
-  return true;
+  walk_close(&walk);
+  return error->code == ERROR_NONE;
 }
 
-static void result_converted(sqlite3_context *context, TensorArgument *argument, Dtype dtype,
-                             const TensorBytes *bytes) {
+static void result_converted(sqlite3_context *context, const TensorArgument *argument, Dtype dtype,
+                             uint64_t nbytes) {
   Error error = {0};
-  bool lasting;
-  const unsigned char *data = tensor_argument_bytes(argument, &lasting, &error);
-  if (data == NULL) {
-    result_error(context, &error);
-    return;
-  }
+  Source source = tensor_argument_source(argument);
+  Reader reader;
   /* Elements of less than a byte are put into bytes that are zero. */
   bool packed = dtype_bits(dtype) % 8 != 0;
-  unsigned char *block = packed ? memory_zeroed(bytes->nbytes, 1) : memory_alloc(bytes->nbytes);
-  if (block == NULL || !convert_view(argument, dtype, data, block)) {
-    memory_free(block);
+  unsigned char *block = packed ? memory_zeroed(nbytes, 1) : memory_alloc(nbytes);
+  if (block == NULL) {
     sqlite3_result_error_nomem(context);
-  } else {
-    sqlite3_result_blob64(context, block, bytes->nbytes, memory_free);
+    return;
   }
+  if (reader_open(&reader, &source, &error) &&
+      convert_view(argument, dtype, &reader, block, &error)) {
+    sqlite3_result_blob64(context, block, nbytes, memory_free);
+  } else {
+    memory_free(block);
+    result_error(context, &error);
+  }
+  reader_close(&reader);
 }
 
-static void result_cast(sqlite3_context *context, TensorArgument *argument, Dtype dtype) {
+static void result_cast(sqlite3_context *context, const TensorArgument *argument, Dtype dtype) {
   const View *view = &argument->view;
-  TensorBytes bytes = {
-      .subject = argument->subject, .name = argument->name, .name_length = argument->name_length};
+  TensorName name = {argument->subject, argument->name, argument->name_length};
+  uint64_t nbytes;
   bool overflow;
   Error error = {0};
   if (dtype == argument->dtype && gather_is_whole_bytes(view, dtype_bits(dtype))) {
     tensor_result_data(context, argument, view); /* nothing to convert */
-  } else if (!dtype_nbytes(dtype, view->numel, &bytes.nbytes, &overflow)) {
+  } else if (!dtype_nbytes(dtype, view->numel, &nbytes, &overflow)) {
     error_fill(&error, ERROR_ARGUMENT, argument->subject,
                "tensor \"%.*s\": expected elements that fill whole bytes, found %llu of %s",
                ERROR_NAME(argument->name, argument->name_length), (unsigned long long)view->numel,
                dtype_name(dtype));
     result_error(context, &error);
-  } else if (result_fits(context, &bytes)) {
-    result_converted(context, argument, dtype, &bytes);
+  } else if (result_fits(context, &name, nbytes)) {
+    result_converted(context, argument, dtype, nbytes);
   }
 }
 

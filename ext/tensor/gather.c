@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "tensor/runs.h"
+#include "tensor/value.h"
 
 unsigned gather_byte_group(unsigned bits) {
   unsigned group = 1;
@@ -42,21 +42,41 @@ static void copy_strided(const unsigned char *source, uint64_t step, uint64_t co
   }
 }
 
-bool gather_bytes(const View *view, unsigned bits, const unsigned char *source,
-                  unsigned char *out) {
-  Runs runs;
-  Run run;
-  if (!runs_open(&runs, view)) return false;
-  while (runs_next(&runs, &run)) {
-    const unsigned char *from = source + run.first * bits / 8;
-    uint64_t size = run.count * bits / 8;
-    if (run.step == 1) {
-      memcpy(out, from, (size_t)size);
+void gather_chunk(const Chunk *chunk, unsigned bits, unsigned char *out, uint64_t out_first) {
+  uint64_t count = chunk->count;
+  if (bits % 8 == 0) {
+    size_t size = bits / 8;
+    const unsigned char *from = chunk->data + chunk->first * size;
+    if (chunk->step == 1) {
+      memcpy(out + out_first * size, from, (size_t)count * size);
     } else {
-      copy_strided(from, run.step, run.count, bits / 8, out);
+      copy_strided(from, chunk->step, count, size, out + out_first * size);
     }
-    out += size;
+    return;
   }
-  runs_close(&runs);
-  return true;
+  unsigned group = gather_byte_group(bits);
+  uint64_t i = 0;
+  if (chunk->step == 1 && chunk->first % group == 0 && out_first % group == 0) {
+    i = count - count % group;
+    memcpy(out + out_first * bits / 8, chunk->data + chunk->first * bits / 8,
+           (size_t)(i * bits / 8));
+  }
+  for (; i < count; i++) {
+    uint64_t code = element_load(chunk->data, bits, chunk->first + i * chunk->step);
+    element_store(out, bits, out_first + i, code);
+  }
+}
+
+bool gather_view(const View *view, unsigned bits, Reader *reader, unsigned char *out,
+                 Error *error) {
+  Walk walk;
+  Chunk chunk;
+  uint64_t done = 0;
+  if (!walk_open(&walk, view, bits, reader, error)) return false;
+  while (walk_next(&walk, UINT64_MAX, &chunk, error)) {
+    gather_chunk(&chunk, bits, out, done);
+    done += chunk.count;
+  }
+  walk_close(&walk);
+  return error->code == ERROR_NONE;
 }

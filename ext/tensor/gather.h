@@ -2,7 +2,7 @@
 #ifndef SAFETENSORS_TENSOR_GATHER_H
 #define SAFETENSORS_TENSOR_GATHER_H
 
-#include "tensor/view.h"
+#include "tensor/walk.h"
 
 /* Whether each run of elements of the view that lie together starts and ends on a byte. Always true
 ** of dtypes of whole bytes. */
@@ -11,8 +11,11 @@ bool gather_is_whole_bytes(const View *view, unsigned bits);
 /* The fewest elements that fill whole bytes: 2 for F4, 4 for F6, 1 otherwise. */
 unsigned gather_byte_group(unsigned bits);
 
-/* Copies the view's elements, in row-major order, to `out`, which has room for them. `source` is
-** the whole tensor; gather_is_whole_bytes() is true. False when memory runs out. */
-bool gather_bytes(const View *view, unsigned bits, const unsigned char *source, unsigned char *out);
+/* Copies a chunk's elements to the elements out_first, out_first + 1, ... of `out`, where those of
+** less than a byte are added to bits that must be 0 before. */
+void gather_chunk(const Chunk *chunk, unsigned bits, unsigned char *out, uint64_t out_first);
+
+/* Copies the view's elements, in row-major order, to `out`: as gather_chunk(), from element 0. */
+bool gather_view(const View *view, unsigned bits, Reader *reader, unsigned char *out, Error *error);
 
 #endif

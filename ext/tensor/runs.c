@@ -30,6 +30,19 @@ bool runs_open(Runs *runs, const View *view) {
   return runs->index != NULL;
 }
 
+uint64_t runs_seek(Runs *runs, uint64_t position) {
+  const View *view = runs->view;
+  uint64_t number = position / runs->count;
+  runs->left = view->numel / runs->count - number;
+  runs->at = view->offset;
+  for (uint32_t d = runs->outer; d-- > 0;) {
+    runs->index[d] = number % view->shape[d];
+    number /= view->shape[d];
+    runs->at += runs->index[d] * view->stride[d];
+  }
+  return position % runs->count;
+}
+
 bool runs_next(Runs *runs, Run *run) {
   if (runs->left == 0) return false;
   *run = (Run){runs->at, runs->count, runs->step};

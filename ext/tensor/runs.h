@@ -25,6 +25,10 @@ typedef struct Runs {
 /* `view` must outlive the walk, which runs_close() ends. False when memory runs out. */
 bool runs_open(Runs *runs, const View *view);
 
+/* Goes to the run that has the view's element number `position`, which is there: runs_next() gives
+** that one next. Returns the element's number within it. */
+uint64_t runs_seek(Runs *runs, uint64_t position);
+
 /* The next run; false at the end. */
 bool runs_next(Runs *runs, Run *run);
 

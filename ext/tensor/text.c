@@ -6,9 +6,8 @@
 #include "base/memory.h"
 #include "tensor/decimal.h"
 #include "tensor/decode.h"
-#include "tensor/runs.h"
 
-enum { VALUE_TEXT_SIZE = 80 };
+enum { VALUE_TEXT_SIZE = 80, CHUNK = 4096 };
 
 static int format_real(double value, char *out) {
   if (isfinite(value)) return decimal_format(value, out);
@@ -116,12 +115,12 @@ static bool go_on(Nesting *nesting) {
   return true;
 }
 
-static void append_elements(Nesting *nesting, Dtype dtype, const unsigned char *data, Runs *runs) {
-  Run run;
-  while (runs_next(runs, &run)) {
-    for (uint64_t i = 0; i < run.count; i++) {
+static void append_elements(Nesting *nesting, Dtype dtype, Walk *walk, Error *error) {
+  Chunk chunk;
+  while (walk_next(walk, CHUNK, &chunk, error)) {
+    for (uint64_t i = 0; i < chunk.count; i++) {
       Value value;
-      decode_value(dtype, data, run.first + i * run.step, &value);
+      decode_value(dtype, chunk.data, chunk.first + i * chunk.step, &value);
       text_append_value(nesting->out, &value);
       go_on(nesting);
     }
@@ -135,21 +134,23 @@ static void append_empties(Nesting *nesting) {
   } while (sqlite3_str_errcode(nesting->out) == SQLITE_OK && go_on(nesting));
 }
 
-bool text_append_view(sqlite3_str *out, Dtype dtype, const View *view, const unsigned char *data) {
+bool text_append_view(sqlite3_str *out, Dtype dtype, const View *view, Reader *reader,
+                      Error *error) {
   Nesting nesting = {.out = out, .view = view, .rank = bracket_rank(view)};
-  Runs runs;
-  if (!runs_open(&runs, view)) return false;
+  Walk walk;
+  if (!walk_open(&walk, view, dtype_bits(dtype), reader, error)) return false;
   nesting.index = memory_zeroed(nesting.rank, sizeof(uint64_t));
-  if (nesting.index != NULL) {
+  if (nesting.index == NULL) {
+    error_memory(error);
+  } else {
     append_repeated(out, nesting.rank, '[');
     if (view->numel > 0) {
-      append_elements(&nesting, dtype, data, &runs);
+      append_elements(&nesting, dtype, &walk, error);
     } else {
       append_empties(&nesting);
     }
   }
-  bool complete = nesting.index != NULL;
   memory_free(nesting.index);
-  runs_close(&runs);
-  return complete;
+  walk_close(&walk);
+  return error->code == ERROR_NONE;
 }

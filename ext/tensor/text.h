@@ -9,14 +9,15 @@
 
 #include "format/dtype.h"
 #include "tensor/value.h"
-#include "tensor/view.h"
+#include "tensor/walk.h"
 
 void text_append_value(sqlite3_str *out, const Value *value);
 
-/* Appends the view's elements as nested arrays, `data` being the first byte of the whole tensor. A
-** scalar is its value alone. False when memory runs out here; sqlite3_str_errcode() tells the rest.
+/* Appends the view's elements, which the reader reads, as nested arrays. A scalar is its value
+** alone. False with an error of reading, or of memory here; sqlite3_str_errcode() tells the rest.
 */
-bool text_append_view(sqlite3_str *out, Dtype dtype, const View *view, const unsigned char *data);
+bool text_append_view(sqlite3_str *out, Dtype dtype, const View *view, Reader *reader,
+                      Error *error);
 
 /* No fewer bytes than this does text_append_view() append. UINT64_MAX when that overflows. */
 uint64_t text_least_length(const View *view);

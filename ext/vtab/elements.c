@@ -11,6 +11,7 @@
 */
 #include "func/value_result.h"
 #include "tensor/decode.h"
+#include "tensor/gather.h"
 #include "tensor/text.h"
 #include "vtab/modules.h"
 #include "vtab/tensor_table.h"
@@ -18,11 +19,15 @@
 static const char schema[] =
     "CREATE TABLE x(idx INTEGER, coord TEXT, value, " TENSOR_TABLE_4_ARGUMENTS ")";
 
+/* Little: between two rows of a query much time may pass, and files can change in it. */
+enum { AHEAD = 64 << 10 };
+
 enum Column { COLUMN_IDX, COLUMN_COORD, COLUMN_VALUE, COLUMN_ARGUMENTS };
 
 typedef struct ElementsCursor {
   TensorCursor tensor;
-  const unsigned char *data; /* of the whole tensor */
+  Reader *reader;
+  unsigned bits, group; /* of an element; how many fill whole bytes */
   bool contiguous;
 } ElementsCursor;
 
@@ -52,9 +57,11 @@ static int filter(sqlite3_vtab_cursor *base, int plan, const char *plan_text, in
   int code = tensor_cursor_filter(&cursor->tensor, plan, argv);
   if (code != SQLITE_OK || argument->is_null) return code;
   Error error = {0};
-  bool lasting;
-  cursor->data = tensor_argument_bytes(argument, &lasting, &error);
-  if (cursor->data == NULL) return result_vtab_error(base->pVtab, &error);
+  cursor->reader = tensor_cursor_reader(&cursor->tensor, &error);
+  if (cursor->reader == NULL) return result_vtab_error(base->pVtab, &error);
+  cursor->reader->ahead = AHEAD;
+  cursor->bits = dtype_bits(argument->dtype);
+  cursor->group = gather_byte_group(cursor->bits);
   cursor->contiguous = view_is_contiguous(&argument->view);
   tensor_cursor_set_range(&cursor->tensor, argument->view.numel, plan, argv);
   return SQLITE_OK;
@@ -64,8 +71,16 @@ static void result_element(sqlite3_context *context, const ElementsCursor *curso
   const View *view = &cursor->tensor.argument.view;
   uint64_t position = tensor_cursor_position(&cursor->tensor);
   uint64_t element = cursor->contiguous ? view->offset + position : view_element(view, position);
+  uint64_t within = element % cursor->group;
+  Error error = {0};
+  const unsigned char *data = reader_bytes(cursor->reader, (element - within) * cursor->bits / 8,
+                                           (within * cursor->bits + cursor->bits + 7) / 8, &error);
+  if (data == NULL) {
+    result_error(context, &error);
+    return;
+  }
   Value value;
-  decode_value(cursor->tensor.argument.dtype, cursor->data, element, &value);
+  decode_value(cursor->tensor.argument.dtype, data, within, &value);
   value_result(context, &value);
 }
 

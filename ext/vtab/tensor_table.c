@@ -117,6 +117,8 @@ int tensor_cursor_open(sqlite3_vtab_cursor **out, uint64_t size) {
 }
 
 static void forget_arguments(TensorCursor *cursor) {
+  if (cursor->reading) reader_close(&cursor->reader);
+  cursor->reading = false;
   tensor_argument_close(&cursor->argument);
   cursor->argument = (TensorArgument){0};
   for (int i = 0; i < cursor->value_count; i++) sqlite3_value_free(cursor->values[i]);
@@ -151,7 +153,10 @@ int tensor_cursor_filter(TensorCursor *cursor, int plan, sqlite3_value **argv) {
   int count = plan & PLAN_ARGUMENT_COUNT;
   cursor->begin = cursor->end = 0;
   if (count == 0) return raise(table, "none");
-  if (still_wanted(cursor, count, argv)) return SQLITE_OK;
+  if (still_wanted(cursor, count, argv)) {
+    if (cursor->reading) reader_forget(&cursor->reader);
+    return SQLITE_OK;
+  }
   forget_arguments(cursor);
   for (int i = 0; i < count; i++) {
     cursor->values[i] = sqlite3_value_dup(argv[i]);
@@ -207,6 +212,14 @@ void tensor_cursor_set_range(TensorCursor *cursor, uint64_t count, int plan, sql
     }
   }
   if (cursor->begin > cursor->end) cursor->begin = cursor->end;
+}
+
+Reader *tensor_cursor_reader(TensorCursor *cursor, Error *error) {
+  if (cursor->reading) return &cursor->reader;
+  cursor->source = tensor_argument_source(&cursor->argument);
+  cursor->reading = reader_open(&cursor->reader, &cursor->source, error);
+  if (!cursor->reading) reader_close(&cursor->reader);
+  return cursor->reading ? &cursor->reader : NULL;
 }
 
 int tensor_cursor_next(sqlite3_vtab_cursor *base) {

@@ -48,6 +48,9 @@ typedef struct TensorCursor {
   int value_count;
   sqlite3_value *values[TENSOR_TABLE_MAX_ARGUMENTS]; /* copies of the arguments */
   TensorArgument argument;                           /* opened from them */
+  Source source;                                     /* its bytes, and */
+  Reader reader;                                     /* their reader, once it was asked for */
+  bool reading;
   bool descending;
   uint64_t begin, end; /* the positions left: the next is begin, or end - 1 when descending */
 } TensorCursor;
@@ -66,6 +69,9 @@ int tensor_cursor_filter(TensorCursor *cursor, int plan, sqlite3_value **argv);
 
 /* Its second half: the positions 0..count-1, narrowed by the plan's constraints. */
 void tensor_cursor_set_range(TensorCursor *cursor, uint64_t count, int plan, sqlite3_value **argv);
+
+/* The reader of the argument's bytes, opened when first asked for. NULL on error. */
+Reader *tensor_cursor_reader(TensorCursor *cursor, Error *error);
 
 int tensor_cursor_next(sqlite3_vtab_cursor *cursor);
 int tensor_cursor_at_end(sqlite3_vtab_cursor *cursor);

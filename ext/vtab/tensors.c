@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "format/ref.h"
 #include "format/tensor_name.h"
+#include "func/tensor_result.h"
 #include "vtab/modules.h"
 #include "vtab/offset_order.h"
 #include "vtab/path_table.h"
@@ -339,21 +340,11 @@ static void result_ref(sqlite3_context *context, const Member *member, const cha
 
 static void result_data(sqlite3_context *context, const TensorsCursor *cursor) {
   const PathScan *scan = &cursor->path.scan;
-  Error error = {0};
-  const char *name = scan->member.header->text + cursor->entry->name.offset;
-  TensorBytes bytes = {.nbytes = tensor_entry_nbytes(cursor->entry),
-                       .name = name,
-                       .name_length = cursor->entry->name.length,
-                       .subject = scan->member.path != NULL ? scan->member.path : "BLOB",
-                       .lasting = scan->member.file != NULL};
-  if (result_fits(context, &bytes)) {
-    bytes.data = checkpoint_tensor_data(scan->checkpoint, &scan->member, cursor->entry, &error);
-    if (bytes.data == NULL) {
-      result_error(context, &error);
-    } else {
-      result_bytes(context, &bytes);
-    }
-  }
+  TensorName name = {.subject = scan->member.path != NULL ? scan->member.path : "BLOB",
+                     .name = scan->member.header->text + cursor->entry->name.offset,
+                     .name_length = cursor->entry->name.length};
+  Source source = checkpoint_source(scan->checkpoint, &scan->member, cursor->entry);
+  tensor_result_source(context, &name, &source);
 }
 
 static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number) {

@@ -1,0 +1,288 @@
+#include "tensor/pass.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/memory.h"
+#include "tensor/gather.h"
+
+enum {
+  MAX_THREADS = 64,
+  BLOCKS_A_THREAD = 4,       /* fewer are not worth a thread */
+  ASK_NANOSECONDS = 10000000 /* between two questions whether to go on */
+};
+
+/* One thread's way of reading one input. */
+typedef struct Feed {
+  const PassInput *input;
+  bool contiguous;
+  Reader reader;
+  Walk walk;               /* where the view is not contiguous */
+  unsigned char *gathered; /* a block of it, brought together */
+} Feed;
+
+typedef struct Worker {
+  struct Crew *crew;
+  Feed feeds[PASS_MAX_INPUTS];
+  void *state; /* its own, where any order will do */
+  Error error;
+  pthread_t thread;
+  bool started;
+} Worker;
+
+/* All that work on a pass. Under the mutex: what is next, the slots, and stop. A block's state is
+*in
+** slot (number % slot_count) from when it is begun until it is merged. */
+typedef struct Crew {
+  const Pass *pass;
+  const PassHost *host;
+  uint64_t numel, block_count;
+  Worker *workers; /* the first is the caller */
+  unsigned worker_count;
+  pthread_mutex_t mutex;
+  pthread_cond_t merged_more;
+  uint64_t next, merged;
+  unsigned slot_count;
+  unsigned char *states;
+  bool *finished; /* of each slot */
+  bool stop;
+  int64_t asked; /* when, by the monotonic clock */
+} Crew;
+
+/* ---- Reading ---- */
+
+static uint64_t block_bytes(unsigned bits) {
+  return (uint64_t)PASS_BLOCK * bits / 8;
+}
+
+static bool feed_open(Feed *feed, const PassInput *input, Error *error) {
+  *feed = (Feed){.input = input, .contiguous = view_is_contiguous(input->view)};
+  bool good = reader_open(&feed->reader, input->source, error);
+  if (!good || feed->contiguous) return good;
+  feed->gathered = memory_alloc(block_bytes(input->bits));
+  if (feed->gathered == NULL) return error_memory(error);
+  return walk_open(&feed->walk, input->view, input->bits, &feed->reader, error);
+}
+
+static void feed_close(Feed *feed) {
+  walk_close(&feed->walk);
+  memory_free(feed->gathered);
+  reader_close(&feed->reader);
+}
+
+static bool gather_block(Feed *feed, uint64_t position, uint64_t count, Error *error) {
+  Chunk chunk;
+  unsigned bits = feed->input->bits;
+  if (bits % 8 != 0) memset(feed->gathered, 0, (size_t)block_bytes(bits));
+  walk_seek(&feed->walk, position);
+  for (uint64_t done = 0; done < count; done += chunk.count) {
+    if (!walk_next(&feed->walk, count - done, &chunk, error)) return false;
+    gather_chunk(&chunk, bits, feed->gathered, done);
+  }
+  return true;
+}
+
+static bool feed_block(Feed *feed, uint64_t position, uint64_t count, PassElements *out,
+                       Error *error) {
+  if (!feed->contiguous) {
+    *out = (PassElements){.data = feed->gathered};
+    return gather_block(feed, position, count, error);
+  }
+  unsigned bits = feed->input->bits;
+  uint64_t element = feed->input->view->offset + position;
+  out->first = element % gather_byte_group(bits);
+  out->data = reader_bytes(&feed->reader, (element - out->first) * bits / 8,
+                           ((out->first + count) * bits + 7) / 8, error);
+  return out->data != NULL;
+}
+
+/* ---- One thread ---- */
+
+static bool take_block(Worker *worker, uint64_t number, void *state) {
+  const Crew *crew = worker->crew;
+  PassElements elements[PASS_MAX_INPUTS];
+  uint64_t position = number * PASS_BLOCK, count = crew->numel - position;
+  if (count > PASS_BLOCK) count = PASS_BLOCK;
+  for (unsigned i = 0; i < crew->pass->input_count; i++) {
+    if (!feed_block(&worker->feeds[i], position, count, &elements[i], &worker->error)) return false;
+  }
+  crew->pass->block(crew->pass->task, elements, position, count, state);
+  return true;
+}
+
+/* Under the mutex. */
+static void merge_finished(Crew *crew) {
+  bool more = false;
+  while (!crew->stop && crew->finished[crew->merged % crew->slot_count]) {
+    unsigned slot = (unsigned)(crew->merged % crew->slot_count);
+    crew->finished[slot] = false;
+    crew->merged++;
+    more = true;
+    if (!crew->pass->merge(crew->pass->task, crew->states + slot * crew->pass->state_size)) {
+      crew->stop = true;
+    }
+  }
+  if (more) pthread_cond_broadcast(&crew->merged_more);
+}
+
+static int64_t monotonic_now(void) {
+  struct timespec now = {0};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* On the caller's thread, without the mutex. */
+static bool ask(Worker *worker, uint64_t blocks_done) {
+  Crew *crew = worker->crew;
+  if (crew->host == NULL || crew->host->go_on == NULL) return true;
+  int64_t now = monotonic_now();
+  if (now - crew->asked < ASK_NANOSECONDS) return true;
+  crew->asked = now;
+  uint64_t done = blocks_done < crew->block_count ? blocks_done * PASS_BLOCK : crew->numel;
+  return crew->host->go_on(crew->host->context, done, &worker->error);
+}
+
+/* Takes the next block's number. False when there is none left. Under the mutex. */
+static bool claim(Crew *crew, uint64_t *number) {
+  while (!crew->stop && !crew->pass->any_order && crew->next < crew->block_count &&
+         crew->next >= crew->merged + crew->slot_count) {
+    pthread_cond_wait(&crew->merged_more, &crew->mutex);
+  }
+  if (crew->stop || crew->next >= crew->block_count) return false;
+  *number = crew->next++;
+  return true;
+}
+
+static void stop(Crew *crew) {
+  crew->stop = true;
+  pthread_cond_broadcast(&crew->merged_more);
+}
+
+static void work(Worker *worker) {
+  Crew *crew = worker->crew;
+  uint64_t number;
+  pthread_mutex_lock(&crew->mutex);
+  while (claim(crew, &number)) {
+    pthread_mutex_unlock(&crew->mutex);
+    uint64_t slot = number % crew->slot_count;
+    void *state = worker->state;
+    if (state == NULL) {
+      state = crew->states + slot * crew->pass->state_size;
+      memset(state, 0, (size_t)crew->pass->state_size);
+    }
+    bool good = take_block(worker, number, state);
+    if (good && worker == crew->workers) good = ask(worker, number);
+    pthread_mutex_lock(&crew->mutex);
+    if (!good) {
+      stop(crew);
+    } else if (worker->state == NULL) {
+      crew->finished[slot] = true;
+      merge_finished(crew);
+    }
+  }
+  pthread_mutex_unlock(&crew->mutex);
+}
+
+static void *thread_main(void *worker) {
+  work(worker);
+  return NULL;
+}
+
+/* ---- All threads ---- */
+
+static bool crew_open(Crew *crew, Error *error) {
+  const Pass *pass = crew->pass;
+  unsigned count = crew->worker_count;
+  crew->slot_count = pass->any_order ? count : 4 * count;
+  crew->workers = memory_zeroed(count, sizeof *crew->workers);
+  crew->finished = memory_zeroed(crew->slot_count, sizeof *crew->finished);
+  crew->states = memory_zeroed(crew->slot_count, pass->state_size);
+  if (crew->workers == NULL || crew->finished == NULL || crew->states == NULL) {
+    return error_memory(error);
+  }
+  for (unsigned w = 0; w < count; w++) {
+    Worker *worker = &crew->workers[w];
+    worker->crew = crew;
+    if (pass->any_order) worker->state = crew->states + w * pass->state_size;
+    for (unsigned i = 0; i < pass->input_count; i++) {
+      worker->feeds[i].reader.descriptor = -1; /* so that it can be closed unopened */
+    }
+  }
+  for (unsigned w = 0; w < count; w++) {
+    for (unsigned i = 0; i < pass->input_count; i++) {
+      if (!feed_open(&crew->workers[w].feeds[i], &pass->inputs[i], error)) return false;
+    }
+  }
+  return true;
+}
+
+static void crew_close(Crew *crew) {
+  for (unsigned w = 0; crew->workers != NULL && w < crew->worker_count; w++) {
+    for (unsigned i = 0; i < crew->pass->input_count; i++) feed_close(&crew->workers[w].feeds[i]);
+    error_clear(&crew->workers[w].error);
+  }
+  memory_free(crew->workers);
+  memory_free(crew->finished);
+  memory_free(crew->states);
+}
+
+/* A thread that cannot be had is done without. Signals are left to the threads of the host. */
+static void start_threads(Crew *crew) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  for (unsigned w = 1; w < crew->worker_count; w++) {
+    Worker *worker = &crew->workers[w];
+    worker->started = pthread_create(&worker->thread, NULL, thread_main, worker) == 0;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void join_threads(Crew *crew) {
+  for (unsigned w = 1; w < crew->worker_count; w++) {
+    if (crew->workers[w].started) pthread_join(crew->workers[w].thread, NULL);
+  }
+}
+
+/* The caller's error comes first: it may be an interrupt. */
+static bool collect(Crew *crew, Error *error) {
+  for (unsigned w = 0; w < crew->worker_count; w++) {
+    if (crew->workers[w].error.code == ERROR_NONE) continue;
+    *error = crew->workers[w].error;
+    crew->workers[w].error = (Error){0};
+    return false;
+  }
+  for (unsigned w = 0; crew->pass->any_order && w < crew->worker_count; w++) {
+    if (!crew->pass->merge(crew->pass->task, crew->workers[w].state)) break;
+  }
+  return true;
+}
+
+static unsigned worker_count(const PassHost *host, uint64_t block_count) {
+  uint64_t threads = host != NULL ? host->threads : 0;
+  if (threads > block_count / BLOCKS_A_THREAD) threads = block_count / BLOCKS_A_THREAD;
+  return threads < MAX_THREADS ? (unsigned)threads + 1 : MAX_THREADS;
+}
+
+bool pass_run(const Pass *pass, const PassHost *host, Error *error) {
+  uint64_t numel = pass->inputs[0].view->numel;
+  if (numel == 0) return true;
+  Crew crew = {.pass = pass, .host = host, .numel = numel, .asked = monotonic_now()};
+  crew.block_count = (numel - 1) / PASS_BLOCK + 1;
+  crew.worker_count = worker_count(host, crew.block_count);
+  pthread_mutex_init(&crew.mutex, NULL);
+  pthread_cond_init(&crew.merged_more, NULL);
+  bool good = crew_open(&crew, error);
+  if (good) {
+    start_threads(&crew);
+    work(&crew.workers[0]);
+    join_threads(&crew);
+    good = collect(&crew, error);
+  }
+  crew_close(&crew);
+  pthread_cond_destroy(&crew.merged_more);
+  pthread_mutex_destroy(&crew.mutex);
+  return good;
+}
