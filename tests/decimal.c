@@ -7,7 +7,7 @@
 ** Each number's text is checked against the definition, with the C library's correctly rounded
 ** strtod() and printf(): it reads back as the same number; no decimal with one digit less does; and
 ** no other with as many digits is closer. These three leave no choice but between two equally
-*close.
+** close.
 */
 #include <inttypes.h>
 #include <locale.h>
@@ -141,8 +141,7 @@ static bool has_decimal(double value, int count) {
 }
 
 /* The exact distance would take long numbers. But the correctly rounded decimal of as many digits
- *is
- ** the closest of all; so if it reads back, it must be the text, and a tie must be even. */
+** is the closest of all; so if it reads back, it must be the text, and a tie must be even. */
 static bool is_closest(double value, const char *digits, int count) {
   char text[64], rounded[DECIMAL_SIZE];
   int exponent;

@@ -7,7 +7,7 @@
 ** run must
 **
 **   - give the rows or the error message of a run without faults, or SQLITE_NOMEM, with no wrong
-*row
+**   row
 **     before it: "out of memory" is the only new thing that a fault may bring;
 **   - leave the connection usable: the same script, run again on it without faults, is right;
 **   - leave nothing behind: no memory of either allocator, no file descriptor, no mapping.

@@ -1,7 +1,6 @@
 /*
 ** What SQL scripts cannot see of the bytes that are handed out: that large ones are not copied,
-*that
-** they live as long as SQLite may keep them, and that a changed file is seen.
+** that they live as long as SQLite may keep them, and that a changed file is seen.
 */
 #include <fcntl.h>
 #include <sqlite3.h>

@@ -8,8 +8,7 @@
 **     safetensors: SUBJECT: what was expected and what was found
 **
 ** where SUBJECT is the file (or "BLOB", or the function). Text that comes from files is clipped,
-*and
-** control characters in a message are replaced, so that a hostile name cannot drive a terminal.
+** and control characters in a message are replaced, so that a hostile name cannot drive a terminal.
 */
 #ifndef SAFETENSORS_BASE_ERROR_H
 #define SAFETENSORS_BASE_ERROR_H

@@ -12,8 +12,7 @@ typedef struct PathList {
 } PathList;
 
 /* Appends a copy of `folder`/`name`, or of `name` alone when `folder` is NULL. False when memory
- *runs
- ** out. */
+** runs out. */
 bool path_list_add(PathList *list, const char *folder, const char *name);
 
 /* Sorts by natural_compare(). */

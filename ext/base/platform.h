@@ -39,8 +39,7 @@ bool platform_list_folder(const char *folder, PathList *names, Error *error);
 bool platform_glob(const char *pattern, PathList *paths, Error *error);
 
 /* Whether `path`, with all symbolic links followed, lies within `folder`, with all its followed
- *too.
- ** What does not exist lies nowhere. */
+** too. What does not exist lies nowhere. */
 bool platform_is_within(const char *path, const char *folder);
 
 /* Opens a regular file for reading and identifies it. Returns the descriptor, which the caller

@@ -9,8 +9,7 @@
 **   - a BLOB: the bytes of a file
 **
 ** Members come in natural order ("-2-" before "-10-"). They are opened one at a time, when asked
-*for,
-** so a checkpoint of ten thousand files holds no more than one open.
+** for, so a checkpoint of ten thousand files holds no more than one open.
 */
 #ifndef SAFETENSORS_FORMAT_CHECKPOINT_H
 #define SAFETENSORS_FORMAT_CHECKPOINT_H
@@ -32,8 +31,7 @@ typedef struct Member {
 } Member;
 
 /* Finds out what the path names. That it names nothing good is no failure here, but the error of
- *the
- ** one member: NULL is for want of memory and for no path at all. */
+** the one member: NULL is for want of memory and for no path at all. */
 Checkpoint *checkpoint_open_path(Store *store, const char *path, uint64_t length, Error *error);
 
 /* `blob`, the bytes of a whole file, must outlive the Checkpoint. */
@@ -52,8 +50,7 @@ const char *checkpoint_member_path(const Checkpoint *checkpoint, uint32_t number
 bool checkpoint_open_member(Checkpoint *checkpoint, uint32_t number, Member *member, Error *error);
 
 /* Opens all members of a model with an index, once, and checks that each tensor is in the shard
- *that
- ** the index says, and in that alone. */
+** that the index says, and in that alone. */
 bool checkpoint_verify(Checkpoint *checkpoint, Error *error);
 
 /* The member that has the tensor by the model's index. False when there is no index, or it does not

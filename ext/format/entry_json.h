@@ -8,8 +8,7 @@
 #include "format/scanner.h"
 
 /* Parses the entry that starts where the scanner is, writes its shape over it in canonical form,
- *and
- ** moves past it. entry->name must be set: messages name the tensor. */
+** and moves past it. entry->name must be set: messages name the tensor. */
 bool entry_json_parse(Scanner *scanner, TensorEntry *entry, Error *error);
 
 #endif

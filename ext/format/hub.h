@@ -1,12 +1,10 @@
 /*
 ** hf://ORG/NAME[@REVISION][/FILE]: a model as the Hugging Face cache on this machine holds it.
-*Never
-** the network.
+** Never the network.
 **
 ** The cache is HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub. In it, the folder
 ** models--ORG--NAME has refs/REVISION, a file with a commit's hash, and snapshots/HASH/, whose
-*files
-** are symbolic links into blobs/. Without a revision it is main; '/' in one is written %2F.
+** files are symbolic links into blobs/. Without a revision it is main; '/' in one is written %2F.
 ** Source: huggingface.co/docs/huggingface_hub/guides/manage-cache.
 */
 #ifndef SAFETENSORS_FORMAT_HUB_H

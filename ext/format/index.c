@@ -88,8 +88,7 @@ static uint32_t find_shard(const PathList *shards, const char *name) {
 }
 
 /* Collects the shards' names: checks all, adds those unlike their predecessor, sorts, and keeps one
- *of
- ** each. */
+** of each. */
 static bool collect_shards(Index *index, json_t *weight_map, const char *path, Error *error) {
   const char *tensor, *last = NULL;
   json_t *shard;

@@ -4,8 +4,7 @@
 ** Source: transformers/modeling_utils.py and huggingface_hub/serialization (save_torch_state_dict).
 **
 ** A shard's name is relative to the index's folder, and may name a sub-folder. Everything by which
-*it
-** could leave that folder is an error, before any shard is opened.
+** it could leave that folder is an error, before any shard is opened.
 */
 #ifndef SAFETENSORS_FORMAT_INDEX_H
 #define SAFETENSORS_FORMAT_INDEX_H
@@ -37,8 +36,7 @@ typedef struct Index {
 const char *index_shard_problem(const char *name, uint64_t length);
 
 /* Parses and validates `length` bytes of JSON. `path` names the file in messages. Returns an Index
- *that
- ** index_free() releases, or NULL. */
+** that index_free() releases, or NULL. */
 Index *index_parse(const char *text, uint64_t length, const char *path, Error *error);
 
 void index_free(Index *index);

@@ -2,8 +2,7 @@
 ** One pass over a header's JSON, an entry at a time. What is plain (keys in any order, JSON
 ** whitespace anywhere, strings without escapes, plain integers) is taken here; every entry that is
 ** not goes, that one alone, to jansson, which stays the authority: where the scanner accepts,
-*jansson
-** accepts with the same result.
+** jansson accepts with the same result.
 **
 ** The text must be valid UTF-8. It is changed in place: escaped strings are replaced by what they
 ** mean and shapes lose their spaces, neither of which ever gets longer.

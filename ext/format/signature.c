@@ -16,8 +16,7 @@ typedef struct Pattern {
   }
 
 /* Pickle: the PROTO opcode, a version, and the opcode that follows it in practice (torch.save
- *before
- ** 1.6 starts with its magic number, 0x8a 0x0a). Python: Lib/pickletools.py. */
+** before 1.6 starts with its magic number, 0x8a 0x0a). Python: Lib/pickletools.py. */
 #define PICKLE "a Python pickle (PyTorch .bin/.pt); convert it to safetensors"
 
 static const Pattern patterns[] = {

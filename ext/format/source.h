@@ -2,11 +2,10 @@
 ** The bytes of one tensor, wherever they are, and reading them.
 **
 ** A Source says where: in memory (a BLOB), or in a range of a file. A Reader reads it, a window at
-*a
-** time, in one of two ways, by the connection's setting (IoMode):
+** a time, in one of two ways, by the connection's setting (IoMode):
 **
 **   IO_MAP    The file is mapped. Before a window is touched, the file's size and times are
-*checked,
+**   checked,
 **             and its pages are populated (MADV_POPULATE_READ, Linux 5.14), so that a file that was
 **             cut short, or a disk that fails, is an error and not a SIGBUS. A race remains: a file
 **             cut short between the populating of a window and its use can kill the process.

@@ -1,7 +1,6 @@
 /*
 ** The files that one connection has opened: their parsed headers (or, of a sharded model's index,
-*its
-** contents), and the mappings of those whose bytes were asked for.
+** its contents), and the mappings of those whose bytes were asked for.
 **
 ** One Store belongs to a connection and is shared by all its modules and functions, each of which
 ** holds a reference. SQLite runs them under the connection's mutex, so a Store needs no lock.

@@ -5,9 +5,8 @@
 #include "func/tensor_argument.h"
 
 /* Sets the result to the bytes of `view`, which is the argument's own or narrower. Bytes of a ref
- *that
- ** lie together in the file are not copied. An error if they are more than the connection's length
- ** limit, before anything is read, or do not start and end on a byte. */
+** that lie together in the file are not copied. An error if they are more than the connection's
+** length limit, before anything is read, or do not start and end on a byte. */
 void tensor_result_data(sqlite3_context *context, const TensorArgument *argument, const View *view);
 
 /* The same for all bytes of a tensor of a checkpoint, which messages call `name`. */

@@ -28,8 +28,7 @@ void value_result(sqlite3_context *context, const Value *value) {
 /* ---- tensor_item ---- */
 
 /* The place of the element that the SQL values name. False also when an index is NULL: then there
- *is
- ** no error, and the result is NULL. */
+** is no error, and the result is NULL. */
 static bool find_item(const TensorArgument *argument, int count, sqlite3_value **indices,
                       uint64_t *element, Error *error) {
   const View *view = &argument->view;

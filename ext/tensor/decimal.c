@@ -1,18 +1,15 @@
 /*
 ** The method. A double is m * 2^e; what reads back as it are the numbers between the points halfway
 ** to its neighbours (and these points too if m is even, for a tie is read as the even one).
-*Multiply
-** the three, the number and the two points, by the power of ten that gives the number 18 or 19
-*digits
-** before the point, and keep the integer parts: at this scale the points are more than 10 apart.
-** Then take off last digits for as long as some integer remains between the points: what remains is
-** as short as can be. The product is computed exactly, in as many words as it takes; for a number
-** around 1 that is a handful, so that neither tables of powers nor proofs about rounded ones are
-** needed.
+** Multiply the three, the number and the two points, by the power of ten that gives the number 18
+** or 19 digits before the point, and keep the integer parts: at this scale the points are more than
+** 10 apart. Then take off last digits for as long as some integer remains between the points: what
+** remains is as short as can be. The product is computed exactly, in as many words as it takes; for
+** a number around 1 that is a handful, so that neither tables of powers nor proofs about rounded
+** ones are needed.
 **
 ** Shortest of all and then closest, with a tie to the even digit, is what Python asks of David
-*Gay's
-** dtoa (mode 0), which finds the digits in another way.
+** Gay's dtoa (mode 0), which finds the digits in another way.
 */
 #include "tensor/decimal.h"
 

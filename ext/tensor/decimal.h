@@ -8,8 +8,7 @@
 enum { DECIMAL_SIZE = 32 };
 
 /* Writes a finite number, and a NUL: 0.1, -0.0, 100.0, 1e+16, 1e-07, 1.7976931348623157e+308.
- *Returns
- ** the length, at most 24. */
+** Returns the length, at most 24. */
 int decimal_format(double value, char out[DECIMAL_SIZE]);
 
 #endif

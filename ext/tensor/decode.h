@@ -18,8 +18,7 @@ void decode_value(Dtype dtype, const unsigned char *data, uint64_t index, Value 
 
 /* The elements first, first + step, ..., `count` of them, as doubles: exact, but for integers
 ** beyond 2^53, which are rounded to nearest, ties to even. Of C64 two doubles for each element,
-*real
-** and imaginary part. A NaN becomes a NaN; its payload means nothing. */
+** real and imaginary part. A NaN becomes a NaN; its payload means nothing. */
 void decode_doubles(Dtype dtype, const unsigned char *data, uint64_t first, uint64_t count,
                     uint64_t step, double *out);
 

@@ -25,9 +25,8 @@
 **
 ** "Too large" means: after rounding, as if there were larger exponents. 464, halfway between the
 ** largest F8_E4M3 and what would come next, is still rounded (to even) to 448; 465 is NaN. Signs
-*are
-** kept, of zeros, infinities, saturated values and, where the format has one, of NaN; a negative
-** number that is rounded to 0 becomes -0, or 0 where -0 would be.
+** are kept, of zeros, infinities, saturated values and, where the format has one, of NaN; a
+** negative number that is rounded to 0 becomes -0, or 0 where -0 would be.
 **
 ** F8_E8M0 has no sign, no 0 and only powers of two: the sign is dropped, 1.5 times a power of two
 ** and what is above goes up. At the lower end as PyTorch does it, on the bits of a subnormal F32:

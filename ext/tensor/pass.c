@@ -33,8 +33,7 @@ typedef struct Worker {
 } Worker;
 
 /* All that work on a pass. Under the mutex: what is next, the slots, and stop. A block's state is
-*in
-** slot (number % slot_count) from when it is begun until it is merged. */
+** in slot (number % slot_count) from when it is begun until it is merged. */
 typedef struct Crew {
   const Pass *pass;
   const PassHost *host;

@@ -3,9 +3,8 @@
 ** several, and put together in order.
 **
 ** The elements are cut into blocks of PASS_BLOCK, always at the same places. Each block is made
-*into
-** a state of its own, and the states are merged in the order of the blocks. So the result of a pass
-** depends neither on the number of threads nor on which of them was faster.
+** into a state of its own, and the states are merged in the order of the blocks. So the result of a
+** pass depends neither on the number of threads nor on which of them was faster.
 **
 ** No thread outlives pass_run(). Threads other than the caller's call nothing but Pass.block and
 ** Pass.merge, and read files.

@@ -71,8 +71,7 @@ void text_append_coordinates(sqlite3_str *out, const View *view, uint64_t positi
 /* ---- Nested arrays ---- */
 
 /* The dimensions that brackets are written for: all, or those before the first of size 0, at which
- *an
- ** empty array stands in the place of an element. */
+** an empty array stands in the place of an element. */
 static uint32_t bracket_rank(const View *view) {
   uint32_t rank = 0;
   while (rank < view->rank && view->shape[rank] != 0) rank++;

@@ -1,8 +1,7 @@
 /*
 ** Elements as JSON: integers whole, reals as the shortest decimal that reads back to the same
-*double
-** (as Python's repr and NumPy's tolist() print them), NaN and infinities as null, BOOL as true or
-** false, C64 as [re, im].
+** double (as Python's repr and NumPy's tolist() print them), NaN and infinities as null, BOOL as
+** true or false, C64 as [re, im].
 */
 #ifndef SAFETENSORS_TENSOR_TEXT_H
 #define SAFETENSORS_TENSOR_TEXT_H

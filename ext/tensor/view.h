@@ -35,13 +35,11 @@ bool view_open(View *view, const char *shape, uint64_t length, const char *subje
 
 /* Narrows the view by a slice: NumPy basic indexing over the leading dimensions, integers, ranges
 ** start:stop:step with a positive step, and one "...". An integer drops its dimension and must be
-*in
-** range; the bounds of a range clip. On error the view is unchanged. */
+** in range; the bounds of a range clip. On error the view is unchanged. */
 bool view_slice(View *view, const char *slice, uint64_t length, const char *subject, Error *error);
 
 /* Index `row` of the first dimension, as a view of its own that borrows from this one: it must not
- *be
- ** cleared, and lives no longer. The rank is at least 1, and the row there. */
+** be cleared, and lives no longer. The rank is at least 1, and the row there. */
 View view_row(const View *view, uint64_t row);
 
 /* Appends the slice that takes that row from the whole tensor. */

@@ -1,7 +1,6 @@
 /*
 ** A walk over a view's elements in row-major order, through a Reader: in chunks, as many elements
-*at
-** equal distances as lie within reach at a time.
+** at equal distances as lie within reach at a time.
 */
 #ifndef SAFETENSORS_TENSOR_WALK_H
 #define SAFETENSORS_TENSOR_WALK_H

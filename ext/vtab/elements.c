@@ -6,8 +6,7 @@
 ** `idx` counts the elements of the tensor, or of the slice, row-major; `coord` is the same place as
 ** a JSON array of indices. `value` is INTEGER or REAL: exactly the element (U64 above 2^63-1 as
 ** REAL); BOOL as 0 or 1; C64 as the JSON text [re,im]; NaN is NULL. Constraints on idx, and ORDER
-*BY
-** idx, are pushed into the scan, which reads nothing outside them.
+** BY idx, are pushed into the scan, which reads nothing outside them.
 */
 #include "func/value_result.h"
 #include "tensor/decode.h"

@@ -1,6 +1,5 @@
 /* The tensors of a checkpoint of several files in the order of their offsets: of one file that is
- *the
- ** order they come in anyway. */
+** the order they come in anyway. */
 #ifndef SAFETENSORS_VTAB_OFFSET_ORDER_H
 #define SAFETENSORS_VTAB_OFFSET_ORDER_H
 

@@ -1,7 +1,6 @@
 /*
 ** What the tables over a `path` share: the hidden argument columns, their plan, and opening what
-*the
-** path names. SQLite's rules for table-valued functions are kept here, once:
+** the path names. SQLite's rules for table-valued functions are kept here, once:
 **
 **   - an argument is an EQ constraint on a hidden column, which xBestIndex claims;
 **   - a guard column behind the arguments turns a surplus argument into an error;

@@ -4,8 +4,7 @@
 **     SELECT i, tensor_json(ref) FROM tensor_rows('model.safetensors#embed.weight') WHERE i < 3;
 **
 ** `data` is the row's bytes, not copied when they lie together in the file. `ref` names the row as
-*a
-** slice and can be given to every function and table that takes a tensor; it is NULL for a tensor
+** a slice and can be given to every function and table that takes a tensor; it is NULL for a tensor
 ** given as bytes. Constraints on i, and ORDER BY i, are pushed into the scan. A tensor without
 ** dimensions has no rows, and is an error.
 */

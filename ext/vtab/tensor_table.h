@@ -1,12 +1,10 @@
 /*
 ** What the tables over one tensor share: the hidden argument columns T [, slice], constraints on
-*the
-** position (idx or i, always the first column), and the scan over a range of positions.
+** the position (idx or i, always the first column), and the scan over a range of positions.
 **
 ** The arguments are EQ constraints on hidden columns, a guard column behind them turns a surplus
 ** argument into an error, a NULL argument gives no rows. Position constraints narrow the scan and
-*are
-** checked again by SQLite, so a constraint that cannot be used costs rows, not results.
+** are checked again by SQLite, so a constraint that cannot be used costs rows, not results.
 */
 #ifndef SAFETENSORS_VTAB_TENSOR_TABLE_H
 #define SAFETENSORS_VTAB_TENSOR_TABLE_H

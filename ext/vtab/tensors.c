@@ -178,8 +178,7 @@ static const TensorEntry *find_name(const Header *header, sqlite3_value *wanted)
 }
 
 /* Opens members from `number` on until one has a row: all of them, or the one that is `wanted`.
- *Where
- ** an index says which member has it, no other is looked at. */
+** Where an index says which member has it, no other is looked at. */
 static int find_rows(TensorsCursor *cursor, uint32_t number, sqlite3_value *wanted) {
   PathTable *table = (PathTable *)cursor->path.base.pVtab;
   PathScan *scan = &cursor->path.scan;
