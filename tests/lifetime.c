@@ -38,7 +38,7 @@ static sqlite3 *connect(void) {
 
 /* Tensors of `size` bytes each, named a, b, ..., filled with `fill`, fill + 1, ...; sparse when
  *`fill`
- ** is 0. */
+** is 0. */
 static void write_file(const char *name, int count, long long size, int fill) {
   char header[1024] = "{";
   size_t length = 1;

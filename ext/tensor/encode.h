@@ -63,8 +63,8 @@
 
 /* Writes `count` numbers as the elements `first`, first + 1, ... of the tensor that starts at
  *`out`.
- ** For C64 `values` has two doubles for each element, real and imaginary part. Where elements are
- ** less than a byte, `out` must be zero before they are written. */
+** For C64 `values` has two doubles for each element, real and imaginary part. Where elements are
+** less than a byte, `out` must be zero before they are written. */
 void encode_doubles(Dtype dtype, const double *values, uint64_t first, uint64_t count,
                     unsigned char *out);
 
