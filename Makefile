@@ -5,6 +5,7 @@
 BUILD  ?= build
 PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
+INTO = $(DESTDIR)$(PREFIX)
 NO_UNDEFINED = -Wl,-z,defs
 
 REQUIRES := sqlite3 >= 3.39 jansson >= 2.14 libxxhash >= 0.8
@@ -12,6 +13,8 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
 PKG_CFLAGS := $(shell pkg-config --cflags sqlite3 jansson libxxhash 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs jansson 2>/dev/null)
+XXHASH_H := $(shell pkg-config --variable=includedir libxxhash 2>/dev/null)/xxhash.h
+JANSSON_A := $(shell pkg-config --variable=libdir jansson 2>/dev/null)/libjansson.a
 TEST_LIBS := $(PKG_LIBS) $(shell pkg-config --libs sqlite3 libmd 2>/dev/null) -lm -lpthread
 VERSION := $(shell sed -n 's/^\#define SAFETENSORS_VERSION "\(.*\)"/\1/p' ext/safetensors.h)
 
@@ -25,12 +28,24 @@ TEST_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/*
 
 .DEFAULT_GOAL := all
 .SECONDARY:
-.PHONY: all static demo test check sanitize valgrind bench install uninstall format lint clean help \
-	requirements programs
+.PHONY: all static amalgamation bundled deb npm demo test check sanitize valgrind bench install \
+	uninstall format lint clean help requirements programs
 
 all: requirements $(BUILD)/safetensors.so ## build build/safetensors.so, the loadable extension
 
 static: requirements $(BUILD)/libsafetensors.a ## build build/libsafetensors.a, to link into a program
+
+amalgamation: requirements ## write build/amalgamation/safetensors.c and .h: all sources in one file
+	@CC='$(CC)' .ci/deps test
+	@CC='$(CC)' .package/amalgamate.py ext '$(XXHASH_H)' '$(BUILD)/amalgamation'
+
+deb: bundled ## build build/packages/*.deb, with jansson linked in
+	@.package/deb '$(BUILD)/bundled/safetensors.so' '$(BUILD)/packages'
+
+npm: bundled ## build build/packages/*.tgz for npm, with jansson linked in
+	@.package/npm/pack '$(BUILD)/bundled/safetensors.so' '$(BUILD)/packages'
+
+bundled: requirements $(BUILD)/bundled/safetensors.so
 
 requirements:
 	@pkg-config --exists '$(REQUIRES)' 2>/dev/null || CC='$(CC)' .ci/deps --print build
@@ -45,6 +60,18 @@ $(BUILD)/static/%.o: ext/%.c
 
 $(BUILD)/safetensors.so: $(SHARED_OBJECTS)
 	$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm -lpthread $(NO_UNDEFINED)
+
+# For other machines: without debugging information, and with jansson linked in, its symbols hidden.
+# Debian's archive is made for programs, into which stdin may be copied; a library has to name one
+# of its own instead, for a function of jansson's that nothing calls.
+$(BUILD)/bundled/libjansson.a: $(JANSSON_A)
+	@mkdir -p $(@D)
+	objcopy --redefine-sym stdin=jansson_stdin $< $@
+
+$(BUILD)/bundled/safetensors.so: $(SHARED_OBJECTS) $(BUILD)/bundled/libjansson.a
+	echo 'void *jansson_stdin;' | $(CC) -fPIC -fvisibility=hidden -x c -c - -o $(@D)/stdin.o
+	$(CC) -shared -s $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -Wl,--exclude-libs,ALL -o $@ \
+		$(SHARED_OBJECTS) $(@D)/stdin.o $(BUILD)/bundled/libjansson.a -lm $(NO_UNDEFINED)
 
 # One object, in which all but the entry point is local: the library adds one name to a program.
 $(BUILD)/libsafetensors.a: $(STATIC_OBJECTS)
@@ -93,17 +120,18 @@ bench: ## measure against other tools and the machine: BENCH_SCALE=0.01 for a sh
 	@BUILD='$(BUILD)' tests/python tests/bench $(ONLY)
 
 install: all static ## install library, header and SQL scripts under PREFIX (/usr/local), within DESTDIR
-	install -d '$(DESTDIR)$(PREFIX)/lib' '$(DESTDIR)$(PREFIX)/include' \
-		'$(DESTDIR)$(PREFIX)/share/sqlite-safetensors/sql'
-	install -m 755 $(BUILD)/safetensors.so '$(DESTDIR)$(PREFIX)/lib/safetensors.so'
-	install -m 644 $(BUILD)/libsafetensors.a '$(DESTDIR)$(PREFIX)/lib/libsafetensors.a'
-	install -m 644 ext/safetensors.h '$(DESTDIR)$(PREFIX)/include/safetensors.h'
-	install -m 644 sql/*.sql '$(DESTDIR)$(PREFIX)/share/sqlite-safetensors/sql/'
+	install -d '$(INTO)/lib/pkgconfig' '$(INTO)/include' '$(INTO)/share/sqlite-safetensors/sql'
+	install -m 755 $(BUILD)/safetensors.so '$(INTO)/lib/safetensors.so'
+	install -m 644 $(BUILD)/libsafetensors.a '$(INTO)/lib/libsafetensors.a'
+	install -m 644 ext/safetensors.h '$(INTO)/include/safetensors.h'
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' .package/sqlite-safetensors.pc.in \
+		>'$(INTO)/lib/pkgconfig/sqlite-safetensors.pc'
+	install -m 644 sql/*.sql '$(INTO)/share/sqlite-safetensors/sql/'
 
 uninstall: ## remove what install put there
-	rm -f '$(DESTDIR)$(PREFIX)/lib/safetensors.so' '$(DESTDIR)$(PREFIX)/lib/libsafetensors.a' \
-		'$(DESTDIR)$(PREFIX)/include/safetensors.h'
-	rm -rf '$(DESTDIR)$(PREFIX)/share/sqlite-safetensors'
+	rm -f '$(INTO)/lib/safetensors.so' '$(INTO)/lib/libsafetensors.a' '$(INTO)/include/safetensors.h' \
+		'$(INTO)/lib/pkgconfig/sqlite-safetensors.pc'
+	rm -rf '$(INTO)/share/sqlite-safetensors'
 
 format: ## format the C sources in place
 	@.ci/deps check

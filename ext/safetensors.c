@@ -87,11 +87,14 @@ static int register_all(sqlite3 *db, Store *store) {
 }
 
 /* Functions cannot be replaced while a statement runs, nor need they be: a second load finds the
-** first. */
+** first. Asked so that the question is no error: sqlite3_open() would return one that an automatic
+** extension leaves behind. */
 static int find_loaded(sqlite3 *db, bool *loaded) {
+  static const char query[] = "SELECT 1 FROM pragma_function_list WHERE name = '" LAST_FUNCTION "'";
   sqlite3_stmt *statement = NULL;
-  int code = sqlite3_prepare_v2(db, "SELECT " LAST_FUNCTION "()", -1, &statement, NULL);
-  *loaded = code == SQLITE_OK;
+  int code = sqlite3_prepare_v2(db, query, -1, &statement, NULL);
+  if (code == SQLITE_OK) code = sqlite3_step(statement);
+  *loaded = code == SQLITE_ROW;
   sqlite3_finalize(statement);
   return code == SQLITE_NOMEM ? code : SQLITE_OK;
 }

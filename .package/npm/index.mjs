@@ -1,0 +1,3 @@
+import sqliteSafetensors from "./index.cjs";
+
+export const { getLoadablePath, load } = sqliteSafetensors;
