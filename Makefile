@@ -5,6 +5,7 @@
 BUILD  ?= build
 PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
+OBJCOPY ?= objcopy
 INTO = $(DESTDIR)$(PREFIX)
 NO_UNDEFINED = -Wl,-z,defs
 
@@ -58,27 +59,34 @@ $(BUILD)/static/%.o: ext/%.c
 	@mkdir -p $(@D)
 	$(COMPILE) -DSQLITE_CORE -c $< -o $@
 
-$(BUILD)/safetensors.so: $(SHARED_OBJECTS)
-	$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm -lpthread $(NO_UNDEFINED)
+# jansson goes into the library, its symbols hidden, where its archive is at hand: an extension that
+# was loaded before and exports the same names would otherwise be called in its place. JANSSON_A= links
+# with the shared library instead.
+JANSSON := $(if $(wildcard $(JANSSON_A)),$(BUILD)/jansson/libjansson.a)
 
-# For other machines: without debugging information, and with jansson linked in, its symbols hidden.
 # Debian's archive is made for programs, into which stdin may be copied; a library has to name one
 # of its own instead, for a function of jansson's that nothing calls.
-$(BUILD)/bundled/libjansson.a: $(JANSSON_A)
+$(BUILD)/jansson/libjansson.a: $(JANSSON_A)
 	@mkdir -p $(@D)
-	objcopy --redefine-sym stdin=jansson_stdin $< $@
-
-$(BUILD)/bundled/safetensors.so: $(SHARED_OBJECTS) $(BUILD)/bundled/libjansson.a
+	$(OBJCOPY) --redefine-sym stdin=jansson_stdin $< $@
 	echo 'void *jansson_stdin;' | $(CC) -fPIC -fvisibility=hidden -x c -c - -o $(@D)/stdin.o
-	$(CC) -shared -s $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -Wl,--exclude-libs,ALL -o $@ \
-		$(SHARED_OBJECTS) $(@D)/stdin.o $(BUILD)/bundled/libjansson.a -lm $(NO_UNDEFINED)
+	$(AR) q $@ $(@D)/stdin.o
+
+$(BUILD)/safetensors.so: $(SHARED_OBJECTS) $(JANSSON)
+	$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -Wl,--exclude-libs,ALL -o $@ \
+		$(SHARED_OBJECTS) $(if $(JANSSON),$(JANSSON),$(PKG_LIBS)) -lm -lpthread $(NO_UNDEFINED)
+
+# For other machines: without debugging information.
+$(BUILD)/bundled/safetensors.so: $(BUILD)/safetensors.so $(JANSSON)
+	@mkdir -p $(@D)
+	$(OBJCOPY) --strip-all $< $@
 
 # One object, in which all but the entry point is local: the library adds one name to a program.
 $(BUILD)/libsafetensors.a: $(STATIC_OBJECTS)
-	ld -r -o $(BUILD)/libsafetensors.o $^
-	objcopy --keep-global-symbol=sqlite3_safetensors_init $(BUILD)/libsafetensors.o
+	$(LD) -r -o $(BUILD)/libsafetensors.o $^
+	$(OBJCOPY) --keep-global-symbol=sqlite3_safetensors_init $(BUILD)/libsafetensors.o
 	rm -f $@
-	ar rcs $@ $(BUILD)/libsafetensors.o
+	$(AR) rcs $@ $(BUILD)/libsafetensors.o
 
 # Test programs see the internals, so they link the objects, not the library.
 $(BUILD)/tests/%: tests/%.c $(STATIC_OBJECTS)
