@@ -15,14 +15,15 @@ static void replace_control_characters(char *text) {
   }
 }
 
-void error_fill(Error *error, ErrorCode code, const char *subject, const char *format, ...) {
+static void fill(Error *error, ErrorCode code, const TensorName *about, const char *format,
+                 va_list arguments) {
   if (error->code != ERROR_NONE) return;
   sqlite3_str *text = sqlite3_str_new(NULL);
-  sqlite3_str_appendf(text, "safetensors: %s: ", subject);
-  va_list arguments;
-  va_start(arguments, format);
+  sqlite3_str_appendf(text, "safetensors: %s: ", about->subject);
+  if (about->name != NULL) {
+    sqlite3_str_appendf(text, "tensor \"%.*s\": ", ERROR_NAME(about->name, about->name_length));
+  }
   sqlite3_str_vappendf(text, format, arguments);
-  va_end(arguments);
   bool failed = sqlite3_str_errcode(text) != SQLITE_OK;
   char *message = sqlite3_str_finish(text);
   if (failed || message == NULL) {
@@ -33,6 +34,21 @@ void error_fill(Error *error, ErrorCode code, const char *subject, const char *f
   replace_control_characters(message);
   error->code = code;
   error->message = message;
+}
+
+void error_fill(Error *error, ErrorCode code, const char *subject, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  fill(error, code, &(TensorName){.subject = subject}, format, arguments);
+  va_end(arguments);
+}
+
+void error_fill_tensor(Error *error, ErrorCode code, const TensorName *about, const char *format,
+                       ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  fill(error, code, about, format, arguments);
+  va_end(arguments);
 }
 
 bool error_memory(Error *error) {

@@ -42,6 +42,19 @@ void error_fill(Error *error, ErrorCode code, const char *subject, const char *f
 /* The same, as an expression that is false: `return error_raise(...)`. */
 #define error_raise(...) (error_fill(__VA_ARGS__), false)
 
+/* What a message about a tensor calls it. Nothing here is owned. */
+typedef struct TensorName {
+  const char *subject; /* its file, or "BLOB" */
+  const char *name;    /* NULL when there is none, as of raw bytes: then it is left out */
+  uint64_t name_length;
+} TensorName;
+
+/* error_fill() and error_raise() about a tensor: "safetensors: SUBJECT: tensor "NAME": ...". */
+void error_fill_tensor(Error *error, ErrorCode code, const TensorName *about, const char *format,
+                       ...) __attribute__((format(printf, 4, 5)));
+
+#define error_raise_tensor(...) (error_fill_tensor(__VA_ARGS__), false)
+
 /* Shorthand for error_raise(error, ERROR_MEMORY, ...), which needs neither subject nor message. */
 bool error_memory(Error *error);
 

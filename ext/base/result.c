@@ -56,10 +56,11 @@ bool result_fits(sqlite3_context *context, const TensorName *tensor, uint64_t nb
   int limit = sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1);
   if (nbytes <= (uint64_t)limit) return true;
   Error error = {0};
-  error_fill(&error, ERROR_TOO_BIG, tensor->subject,
-             "tensor \"%.*s\": expected at most %d bytes, this connection's length limit "
-             "(SQLITE_LIMIT_LENGTH), found %llu; take it in parts: tensor_data(ref, '0:1000')",
-             ERROR_NAME(tensor->name, tensor->name_length), limit, (unsigned long long)nbytes);
+  error_fill_tensor(&error, ERROR_TOO_BIG, tensor,
+                    "expected at most %d bytes, this connection's length limit "
+                    "(SQLITE_LIMIT_LENGTH), found %llu; take it in parts, "
+                    "by slices such as '0:1000'",
+                    limit, (unsigned long long)nbytes);
   result_error(context, &error);
   return false;
 }

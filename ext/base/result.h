@@ -7,13 +7,6 @@
 #include "base/error.h"
 #include "base/sqlite.h"
 
-/* What a message about a tensor calls it. */
-typedef struct TensorName {
-  const char *subject; /* its file */
-  const char *name;
-  uint64_t name_length;
-} TensorName;
-
 /* The SQLite code that goes with an Error's. */
 int result_code(ErrorCode code);
 

@@ -34,17 +34,16 @@ static bool open_ref(TensorArgument *argument, sqlite3_value *value, Error *erro
   argument->used = 1;
   if (text == NULL) return error_memory(error);
   if (!ref_parse(text, length, &argument->ref, error)) return false;
-  argument->subject = argument->ref.path;
-  argument->name = argument->ref.name;
-  argument->name_length = argument->ref.name_length;
+  argument->tensor =
+      (TensorName){argument->ref.path, argument->ref.name, argument->ref.name_length};
   if (!find_tensor(argument, error)) return false;
   argument->dtype = argument->entry->dtype;
   const Span *shape = &argument->entry->shape;
   const Ref *ref = &argument->ref;
   return view_open(&argument->view, argument->member.header->text + shape->offset, shape->length,
-                   argument->subject, error) &&
+                   argument->tensor.subject, error) &&
          (ref->slice == NULL ||
-          view_slice(&argument->view, ref->slice, ref->slice_length, argument->subject, error));
+          view_slice(&argument->view, ref->slice, ref->slice_length, &argument->tensor, error));
 }
 
 /* ---- Raw data ---- */
@@ -54,7 +53,7 @@ static bool open_dtype(TensorArgument *argument, sqlite3_value *value, Error *er
   const char *name = text_of(value, &length);
   if (name == NULL) return error_memory(error);
   if (dtype_find(name, length, &argument->dtype)) return true;
-  return error_raise(error, ERROR_ARGUMENT, argument->subject,
+  return error_raise(error, ERROR_ARGUMENT, argument->tensor.subject,
                      "expected a known dtype (F32, BF16, I64, ...), found \"%.*s\"",
                      ERROR_NAME(name, length));
 }
@@ -63,14 +62,14 @@ static bool open_dtype(TensorArgument *argument, sqlite3_value *value, Error *er
 static bool open_flat_shape(TensorArgument *argument, Error *error) {
   uint64_t bits = argument->data_nbytes * 8, element = dtype_bits(argument->dtype);
   if (bits % element != 0) {
-    return error_raise(error, ERROR_ARGUMENT, argument->subject,
+    return error_raise(error, ERROR_ARGUMENT, argument->tensor.subject,
                        "expected a whole number of %s elements of %u bits, found %llu bytes",
                        dtype_name(argument->dtype), dtype_bits(argument->dtype),
                        (Big)argument->data_nbytes);
   }
   char shape[32];
   sqlite3_snprintf((int)sizeof shape, shape, "[%llu]", (Big)(bits / element));
-  return view_open(&argument->view, shape, strlen(shape), argument->subject, error);
+  return view_open(&argument->view, shape, strlen(shape), argument->tensor.subject, error);
 }
 
 static bool open_shape(TensorArgument *argument, sqlite3_value *value, Error *error) {
@@ -78,15 +77,15 @@ static bool open_shape(TensorArgument *argument, sqlite3_value *value, Error *er
   bool overflow;
   const char *shape = text_of(value, &length);
   if (shape == NULL) return error_memory(error);
-  if (!view_open(&argument->view, shape, length, argument->subject, error)) return false;
+  if (!view_open(&argument->view, shape, length, argument->tensor.subject, error)) return false;
   bool whole = dtype_nbytes(argument->dtype, argument->view.numel, &nbytes, &overflow);
   if (whole && nbytes == argument->data_nbytes) return true;
   if (!whole) {
-    return error_raise(error, ERROR_ARGUMENT, argument->subject,
+    return error_raise(error, ERROR_ARGUMENT, argument->tensor.subject,
                        "expected dtype %s and shape %.*s to take whole bytes, below 2^64 bits",
                        dtype_name(argument->dtype), ERROR_NAME(shape, length));
   }
-  return error_raise(error, ERROR_ARGUMENT, argument->subject,
+  return error_raise(error, ERROR_ARGUMENT, argument->tensor.subject,
                      "expected %llu bytes for dtype %s and shape %.*s, found %llu", (Big)nbytes,
                      dtype_name(argument->dtype), ERROR_NAME(shape, length),
                      (Big)argument->data_nbytes);
@@ -100,10 +99,9 @@ static bool is_shape(sqlite3_value *value) {
 }
 
 static bool open_raw(TensorArgument *argument, int argc, sqlite3_value **argv, Error *error) {
-  argument->subject = argument->name = "BLOB";
-  argument->name_length = strlen(argument->name);
+  argument->tensor.subject = "BLOB";
   if (argc < 2) {
-    return error_raise(error, ERROR_ARGUMENT, argument->subject,
+    return error_raise(error, ERROR_ARGUMENT, argument->tensor.subject,
                        "expected a dtype after the bytes, found none");
   }
   argument->used = 2;
@@ -153,7 +151,7 @@ static bool apply_slice(TensorArgument *argument, sqlite3_value *slice, Error *e
   if (argument->is_null) return true;
   const char *text = text_of(slice, &length);
   if (text == NULL) return error_memory(error);
-  return view_slice(&argument->view, text, length, argument->subject, error);
+  return view_slice(&argument->view, text, length, &argument->tensor, error);
 }
 
 bool tensor_argument_open_sliced(TensorArgument *argument, const char *caller, Store *store,

@@ -20,10 +20,8 @@ typedef struct TensorArgument {
   bool is_null;
   int used; /* how many SQL values it took */
   Dtype dtype;
-  View view;           /* the ref's slice is applied */
-  const char *subject; /* for messages: the path, or "BLOB" */
-  const char *name;
-  uint64_t name_length;
+  View view;         /* the ref's slice is applied */
+  TensorName tensor; /* for messages: the ref's path and name, or "BLOB" */
   /* of a ref */
   Ref ref;
   Store *store;

@@ -3,16 +3,22 @@
 #include "base/memory.h"
 #include "tensor/gather.h"
 
-static void refuse_part_of_a_byte(sqlite3_context *context, const TensorArgument *argument) {
+static void refuse_part_of_a_byte(sqlite3_context *context, const TensorArgument *argument,
+                                  const View *view) {
   Error error = {0};
   unsigned bits = dtype_bits(argument->dtype), group = gather_byte_group(bits);
-  error_fill(
-      &error, ERROR_ARGUMENT, argument->subject,
-      "tensor \"%.*s\": expected a slice of whole bytes, found one that starts or ends inside "
-      "a byte; %u %s elements share %u bytes: slice the last dimension at multiples of %u, or "
-      "use tensor_json or tensor_cast",
-      ERROR_NAME(argument->name, argument->name_length), group, dtype_name(argument->dtype),
-      group * bits / 8, group);
+  char found[64] = "runs that do not";
+  if (view_is_contiguous(view)) {
+    sqlite3_snprintf((int)sizeof found, found, "elements %llu to %llu",
+                     (unsigned long long)view->offset,
+                     (unsigned long long)(view->offset + view->numel - 1));
+  }
+  error_fill_tensor(&error, ERROR_ARGUMENT, &argument->tensor,
+                    "expected a slice that starts and ends on a byte, at a multiple of %u elements "
+                    "of the tensor (%u %s elements share %u byte%s), found %s; tensor_json and "
+                    "tensor_cast take any slice",
+                    group, group, dtype_name(argument->dtype), group * bits / 8,
+                    group * bits > 8 ? "s" : "", found);
   result_error(context, &error);
 }
 
@@ -52,10 +58,9 @@ void tensor_result_data(sqlite3_context *context, const TensorArgument *argument
                         const View *view) {
   unsigned bits = dtype_bits(argument->dtype);
   uint64_t nbytes = (view->numel * bits + 7) / 8;
-  TensorName name = {argument->subject, argument->name, argument->name_length};
-  if (!result_fits(context, &name, nbytes)) return;
+  if (!result_fits(context, &argument->tensor, nbytes)) return;
   if (!gather_is_whole_bytes(view, bits)) {
-    refuse_part_of_a_byte(context, argument);
+    refuse_part_of_a_byte(context, argument, view);
     return;
   }
   Source source = tensor_argument_source(argument);

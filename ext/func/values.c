@@ -27,32 +27,34 @@ void value_result(sqlite3_context *context, const Value *value) {
 
 /* ---- tensor_item ---- */
 
+static const char *type_in_words(int type) {
+  return type == SQLITE_FLOAT ? "a REAL" : type == SQLITE_TEXT ? "TEXT" : "a BLOB";
+}
+
 /* The place of the element that the SQL values name. False also when an index is NULL: then there
 ** is no error, and the result is NULL. */
 static bool find_item(const TensorArgument *argument, int count, sqlite3_value **indices,
                       uint64_t *element, Error *error) {
   const View *view = &argument->view;
   if ((uint32_t)count != view->rank) {
-    return error_raise(error, ERROR_ARGUMENT, argument->subject,
-                       "tensor \"%.*s\": expected %u indices, one for each dimension, found %d",
-                       ERROR_NAME(argument->name, argument->name_length), view->rank, count);
+    return error_raise_tensor(error, ERROR_ARGUMENT, &argument->tensor,
+                              "expected as many indices as the tensor has dimensions, %u, found %d",
+                              view->rank, count);
   }
   *element = view->offset;
   for (int d = 0; d < count; d++) {
     int type = sqlite3_value_type(indices[d]);
     if (type == SQLITE_NULL) return false;
     if (type != SQLITE_INTEGER) {
-      return error_raise(error, ERROR_ARGUMENT, argument->subject,
-                         "tensor \"%.*s\": expected an INTEGER as index %d, found another type",
-                         ERROR_NAME(argument->name, argument->name_length), d + 1);
+      return error_raise_tensor(error, ERROR_ARGUMENT, &argument->tensor,
+                                "expected an INTEGER as index of dimension %d, found %s", d,
+                                type_in_words(type));
     }
     sqlite3_int64 index = sqlite3_value_int64(indices[d]), size = (sqlite3_int64)view->shape[d];
     if (index < -size || index >= size) {
-      return error_raise(error, ERROR_ARGUMENT, argument->subject,
-                         "tensor \"%.*s\": expected an index that dimension %d, of size %lld, has, "
-                         "found %lld",
-                         ERROR_NAME(argument->name, argument->name_length), d, (long long)size,
-                         (long long)index);
+      return error_raise_tensor(error, ERROR_ARGUMENT, &argument->tensor,
+                                "expected an index within dimension %d, of size %lld, found %lld",
+                                d, (long long)size, (long long)index);
     }
     *element += (uint64_t)(index < 0 ? index + size : index) * view->stride[d];
   }
@@ -102,32 +104,38 @@ void function_tensor_item(sqlite3_context *context, int argc, sqlite3_value **ar
 
 /* ---- tensor_json ---- */
 
-static bool json_fits(sqlite3_context *context, const TensorArgument *argument, Error *error) {
-  int limit = sqlite3_limit(sqlite3_context_db_handle(context), SQLITE_LIMIT_LENGTH, -1);
-  if (text_least_length(&argument->view) <= (uint64_t)limit) return true;
-  return error_raise(
-      error, ERROR_TOO_BIG, argument->subject,
-      "tensor \"%.*s\": expected JSON of at most %d bytes, this connection's length limit "
-      "(SQLITE_LIMIT_LENGTH), found more in %llu elements; take it in parts: "
-      "tensor_json(ref, '0:10')",
-      ERROR_NAME(argument->name, argument->name_length), limit,
-      (unsigned long long)argument->view.numel);
+static bool json_too_big(const TensorArgument *argument, int limit, Error *error) {
+  return error_raise_tensor(error, ERROR_TOO_BIG, &argument->tensor,
+                            "expected JSON of at most %d bytes, this connection's length limit "
+                            "(SQLITE_LIMIT_LENGTH), found more in %llu elements; take it in parts: "
+                            "tensor_json(ref, '0:10')",
+                            limit, (unsigned long long)argument->view.numel);
+}
+
+static bool append_json(sqlite3_str *out, const TensorArgument *argument, int limit, Error *error) {
+  Source source = tensor_argument_source(argument);
+  Reader reader;
+  if (text_least_length(&argument->view) > (uint64_t)limit) {
+    return json_too_big(argument, limit, error);
+  }
+  bool good = reader_open(&reader, &source, error) &&
+              text_append_view(out, argument->dtype, &argument->view, &reader, error);
+  reader_close(&reader);
+  return good &&
+         (sqlite3_str_errcode(out) != SQLITE_TOOBIG || json_too_big(argument, limit, error));
 }
 
 static void result_json(sqlite3_context *context, const TensorArgument *argument) {
+  sqlite3 *db = sqlite3_context_db_handle(context);
+  sqlite3_str *out = sqlite3_str_new(db);
   Error error = {0};
-  Source source = tensor_argument_source(argument);
-  Reader reader;
-  sqlite3_str *out = sqlite3_str_new(sqlite3_context_db_handle(context));
-  if (reader_open(&reader, &source, &error) && json_fits(context, argument, &error) &&
-      text_append_view(out, argument->dtype, &argument->view, &reader, &error)) {
+  if (append_json(out, argument, sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1), &error)) {
     result_string(context, out);
     sqlite3_result_subtype(context, JSON_SUBTYPE);
   } else {
     sqlite3_free(sqlite3_str_finish(out));
     result_error(context, &error);
   }
-  reader_close(&reader);
 }
 
 /*
@@ -199,19 +207,17 @@ static void result_converted(sqlite3_context *context, const TensorArgument *arg
 
 static void result_cast(sqlite3_context *context, const TensorArgument *argument, Dtype dtype) {
   const View *view = &argument->view;
-  TensorName name = {argument->subject, argument->name, argument->name_length};
   uint64_t nbytes;
   bool overflow;
   Error error = {0};
   if (dtype == argument->dtype && gather_is_whole_bytes(view, dtype_bits(dtype))) {
     tensor_result_data(context, argument, view); /* nothing to convert */
   } else if (!dtype_nbytes(dtype, view->numel, &nbytes, &overflow)) {
-    error_fill(&error, ERROR_ARGUMENT, argument->subject,
-               "tensor \"%.*s\": expected elements that fill whole bytes, found %llu of %s",
-               ERROR_NAME(argument->name, argument->name_length), (unsigned long long)view->numel,
-               dtype_name(dtype));
+    error_fill_tensor(&error, ERROR_ARGUMENT, &argument->tensor,
+                      "expected elements that fill whole bytes, found %llu of %s",
+                      (unsigned long long)view->numel, dtype_name(dtype));
     result_error(context, &error);
-  } else if (result_fits(context, &name, nbytes)) {
+  } else if (result_fits(context, &argument->tensor, nbytes)) {
     result_converted(context, argument, dtype, nbytes);
   }
 }

@@ -6,41 +6,41 @@
 
 typedef unsigned long long Big; /* for "%llu" */
 
-/* A place in a text. */
-typedef struct Reader {
+/* What is left to read of a text. */
+typedef struct Text {
   const char *at, *end;
-} Reader;
+} Text;
 
 /* Whether the next byte is one of `set`. */
-static bool next_is(const Reader *reader, const char *set) {
-  return reader->at < reader->end && *reader->at != '\0' && strchr(set, *reader->at) != NULL;
+static bool next_is(const Text *text, const char *set) {
+  return text->at < text->end && *text->at != '\0' && strchr(set, *text->at) != NULL;
 }
 
-static void skip_space(Reader *reader) {
-  while (next_is(reader, " \t\r\n")) reader->at++;
+static void skip_space(Text *text) {
+  while (next_is(text, " \t\r\n")) text->at++;
 }
 
-static bool take(Reader *reader, char byte) {
-  skip_space(reader);
-  if (reader->at >= reader->end || *reader->at != byte) return false;
-  reader->at++;
+static bool take(Text *text, char byte) {
+  skip_space(text);
+  if (text->at >= text->end || *text->at != byte) return false;
+  text->at++;
   return true;
 }
 
 /* Digits, as a number that stops growing at INT64_MAX, which *clipped then says. False when there
 ** are none. */
-static bool take_digits(Reader *reader, int64_t *value, bool *clipped) {
-  const char *start = reader->at;
+static bool take_digits(Text *text, int64_t *value, bool *clipped) {
+  const char *start = text->at;
   *value = 0;
   *clipped = false;
-  for (; reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9'; reader->at++) {
+  for (; text->at < text->end && *text->at >= '0' && *text->at <= '9'; text->at++) {
     if (*clipped || __builtin_mul_overflow(*value, 10, value) ||
-        __builtin_add_overflow(*value, *reader->at - '0', value)) {
+        __builtin_add_overflow(*value, *text->at - '0', value)) {
       *clipped = true;
       *value = INT64_MAX;
     }
   }
-  return reader->at > start;
+  return text->at > start;
 }
 
 /* ---- The whole tensor ---- */
@@ -79,27 +79,32 @@ static bool set_strides(View *view) {
 }
 
 bool view_open(View *view, const char *shape, uint64_t length, const char *subject, Error *error) {
-  Reader reader = {shape, shape + length};
+  Text text = {shape, shape + length};
   uint64_t commas = 0;
   *view = (View){0};
   for (uint64_t i = 0; i < length; i++) commas += shape[i] == ',';
+  if (commas >= VIEW_MAX_RANK) {
+    return error_raise(error, ERROR_ARGUMENT, subject,
+                       "expected a shape of at most %d dimensions, found %llu", VIEW_MAX_RANK,
+                       (Big)commas + 1);
+  }
   if (!allocate(view, (uint32_t)commas + 1, (uint32_t)commas + 1)) return error_memory(error);
-  bool good = take(&reader, '[');
-  if (good && !take(&reader, ']')) {
+  bool good = take(&text, '[');
+  if (good && !take(&text, ']')) {
     uint32_t rank = 0;
     do {
       int64_t dimension = 0;
       bool clipped;
-      skip_space(&reader);
-      good = take_digits(&reader, &dimension, &clipped) && !clipped;
+      skip_space(&text);
+      good = take_digits(&text, &dimension, &clipped) && !clipped;
       if (good) view->shape[rank++] = (uint64_t)dimension;
-    } while (good && take(&reader, ','));
-    good = good && take(&reader, ']');
+    } while (good && take(&text, ','));
+    good = good && take(&text, ']');
   } else {
     view->rank = 0;
   }
-  skip_space(&reader);
-  if (!good || reader.at != reader.end) {
+  skip_space(&text);
+  if (!good || text.at != text.end) {
     error_fill(error, ERROR_ARGUMENT, subject,
                "expected a shape, a JSON array of non-negative integers, found \"%.*s\"",
                ERROR_NAME(shape, length));
@@ -122,48 +127,63 @@ typedef struct Index {
   int64_t start, stop, step;
 } Index;
 
-static bool bad_slice(const char *subject, const char *slice, uint64_t length, const char *what,
-                      Error *error) {
-  return error_raise(error, ERROR_ARGUMENT, subject, "slice \"%.*s\": %s",
-                     ERROR_NAME(slice, length), what);
+/* A slice as it was given, for messages. */
+typedef struct Slice {
+  const char *text;
+  uint64_t length;
+  const TensorName *about;
+} Slice;
+
+static bool bad_slice(const Slice *slice, const char *expected, const Text *rest, Error *error) {
+  uint64_t length = (uint64_t)(rest->end - rest->at);
+  if (length == 0) {
+    return error_raise_tensor(error, ERROR_ARGUMENT, slice->about,
+                              "slice \"%.*s\": expected %s, found its end",
+                              ERROR_NAME(slice->text, slice->length), expected);
+  }
+  return error_raise_tensor(
+      error, ERROR_ARGUMENT, slice->about, "slice \"%.*s\": expected %s, found \"%.*s\"",
+      ERROR_NAME(slice->text, slice->length), expected, ERROR_NAME(rest->at, length));
 }
 
-static bool take_integer(Reader *reader, int64_t *value) {
-  bool negative = take(reader, '-'), clipped; /* out of range by that much is out of range */
-  skip_space(reader);
-  if (!take_digits(reader, value, &clipped)) return false;
+static bool take_integer(Text *text, int64_t *value) {
+  bool negative = take(text, '-'), clipped; /* out of range by that much is out of range */
+  skip_space(text);
+  if (!take_digits(text, value, &clipped)) return false;
   if (negative) *value = -*value;
   return true;
 }
 
-/* Returns NULL, or what was wrong. */
-static const char *take_index(Reader *reader, Index *index) {
-  static const char syntax[] =
-      "expected integers, ranges start:stop:step and one '...', separated by commas";
+static const char syntax[] = "integers, ranges start:stop:step and one '...', separated by commas";
+
+/* Returns NULL, or what was expected where the text then stands. */
+static const char *take_index(Text *text, Index *index) {
   *index = (Index){.kind = INDEX_INTEGER, .step = 1};
-  if (take(reader, '.')) {
-    if (reader->end - reader->at < 2 || memcmp(reader->at, "..", 2) != 0) return syntax;
-    reader->at += 2;
+  skip_space(text);
+  if (text->end - text->at >= 3 && memcmp(text->at, "...", 3) == 0) {
+    text->at += 3;
     index->kind = INDEX_ELLIPSIS;
     return NULL;
   }
-  skip_space(reader);
-  if (!next_is(reader, ":")) {
-    if (!take_integer(reader, &index->start)) return syntax;
+  if (!next_is(text, ":")) {
+    if (!take_integer(text, &index->start)) return syntax;
     index->has_start = true;
   }
-  if (!take(reader, ':')) return NULL;
+  if (!take(text, ':')) return NULL;
   index->kind = INDEX_RANGE;
-  skip_space(reader);
-  if (next_is(reader, "-0123456789")) {
-    if (!take_integer(reader, &index->stop)) return syntax;
+  skip_space(text);
+  if (next_is(text, "-0123456789")) {
+    if (!take_integer(text, &index->stop)) return syntax;
     index->has_stop = true;
   }
-  if (!take(reader, ':')) return NULL;
-  skip_space(reader);
-  if (!next_is(reader, "-0123456789")) return NULL;
-  if (!take_integer(reader, &index->step)) return syntax;
-  return index->step > 0 ? NULL : "expected a positive step";
+  if (!take(text, ':')) return NULL;
+  skip_space(text);
+  if (!next_is(text, "-0123456789")) return NULL;
+  const char *step = text->at;
+  if (!take_integer(text, &index->step)) return syntax;
+  if (index->step > 0) return NULL;
+  text->at = step;
+  return "a positive step";
 }
 
 /* A bound as Python has it: negative counts from the end, and what is beyond clips. */
@@ -187,14 +207,15 @@ static void apply_range(View *out, const View *in, uint32_t d, Axis *axis, const
 }
 
 static bool apply_integer(View *out, const View *in, uint32_t d, Axis *axis, const Index *index,
-                          const char *subject, Error *error) {
+                          const Slice *slice, Error *error) {
   uint64_t size = in->shape[d];
   bool in_range =
       index->start >= 0 ? (uint64_t)index->start < size : (uint64_t)-index->start <= size;
   if (!in_range) {
-    return error_raise(error, ERROR_ARGUMENT, subject,
-                       "expected an index that dimension %u, of size %llu, has, found %lld", d,
-                       (Big)size, (long long)index->start);
+    return error_raise_tensor(
+        error, ERROR_ARGUMENT, slice->about,
+        "slice \"%.*s\": expected an index within dimension %u, of size %llu, found %lld",
+        ERROR_NAME(slice->text, slice->length), d, (Big)size, (long long)index->start);
   }
   uint64_t at = index->start >= 0 ? (uint64_t)index->start : size - (uint64_t)-index->start;
   out->offset += at * in->stride[d];
@@ -214,25 +235,27 @@ static void count_elements(View *view) {
     view->numel *= view->shape[d]; /* at most the source's */
 }
 
-/* Counts the indices that use up a dimension. Returns NULL, or what was wrong with the syntax. */
-static const char *count_indices(Reader reader, uint32_t *count) {
+/* Counts the indices that use up a dimension. Returns NULL, or what was expected where the text then
+** stands. */
+static const char *count_indices(Text *text, uint32_t *count) {
   bool ellipsis = false;
   *count = 0;
   for (;;) {
     Index index;
-    const char *problem = take_index(&reader, &index);
-    if (problem != NULL) return problem;
+    const char *start = text->at, *expected = take_index(text, &index);
+    if (expected != NULL) return expected;
     if (index.kind != INDEX_ELLIPSIS) {
       ++*count;
     } else if (ellipsis) {
-      return "expected at most one '...'";
+      text->at = start;
+      return "at most one '...'";
     } else {
       ellipsis = true;
     }
-    bool comma = take(&reader, ',');
-    skip_space(&reader);
-    if (reader.at == reader.end) return NULL; /* a trailing comma is Python's way too */
-    if (!comma) return "expected a comma between indices";
+    bool comma = take(text, ',');
+    skip_space(text);
+    if (text->at == text->end) return NULL; /* a trailing comma is Python's way too */
+    if (!comma) return syntax;
   }
 }
 
@@ -242,8 +265,9 @@ static Axis *next_axis(Axis *axis) {
   return axis;
 }
 
-static bool apply(View *out, const View *in, Reader reader, uint32_t index_count,
-                  const char *subject, Error *error) {
+static bool apply(View *out, const View *in, uint32_t index_count, const Slice *slice,
+                  Error *error) {
+  Text text = {slice->text, slice->text + slice->length};
   uint32_t d = 0;
   Axis *axis = out->axes;
   if (in->tensor_rank > 0) memcpy(axis, in->axes, in->tensor_rank * sizeof(Axis));
@@ -251,9 +275,9 @@ static bool apply(View *out, const View *in, Reader reader, uint32_t index_count
   out->rank = 0;
   do {
     Index index;
-    skip_space(&reader);
-    if (reader.at == reader.end) break;
-    take_index(&reader, &index);
+    skip_space(&text);
+    if (text.at == text.end) break;
+    take_index(&text, &index);
     if (index.kind == INDEX_ELLIPSIS) {
       for (uint32_t skipped = in->rank - index_count; skipped > 0; skipped--) {
         axis = next_axis(axis) + 1;
@@ -264,30 +288,32 @@ static bool apply(View *out, const View *in, Reader reader, uint32_t index_count
     axis = next_axis(axis);
     if (index.kind == INDEX_RANGE) {
       apply_range(out, in, d++, axis, &index);
-    } else if (!apply_integer(out, in, d++, axis, &index, subject, error)) {
+    } else if (!apply_integer(out, in, d++, axis, &index, slice, error)) {
       return false;
     }
     axis++;
-  } while (take(&reader, ','));
+  } while (take(&text, ','));
   while (d < in->rank) keep_dimension(out, in, d++);
   count_elements(out);
   return true;
 }
 
-bool view_slice(View *view, const char *slice, uint64_t length, const char *subject, Error *error) {
-  Reader reader = {slice, slice + length};
+bool view_slice(View *view, const char *text, uint64_t length, const TensorName *about,
+                Error *error) {
+  Slice slice = {text, length, about};
+  Text rest = {text, text + length};
   uint32_t index_count;
-  const char *problem = count_indices(reader, &index_count);
-  if (problem != NULL) return bad_slice(subject, slice, length, problem, error);
+  const char *expected = count_indices(&rest, &index_count);
+  if (expected != NULL) return bad_slice(&slice, expected, &rest, error);
   if (index_count > view->rank) {
-    return error_raise(
-        error, ERROR_ARGUMENT, subject,
-        "slice \"%.*s\": expected at most %u indices for a tensor of rank %u, found %u",
-        ERROR_NAME(slice, length), view->rank, view->rank, index_count);
+    return error_raise_tensor(error, ERROR_ARGUMENT, about,
+                              "slice \"%.*s\": expected no more indices than the tensor has "
+                              "dimensions, %u, found %u",
+                              ERROR_NAME(text, length), view->rank, index_count);
   }
   View narrowed = {0};
   if (!allocate(&narrowed, view->rank, view->tensor_rank)) return error_memory(error);
-  if (!apply(&narrowed, view, reader, index_count, subject, error)) {
+  if (!apply(&narrowed, view, index_count, &slice, error)) {
     view_clear(&narrowed);
     return false;
   }

@@ -18,6 +18,9 @@ typedef struct Axis {
   bool dropped;
 } Axis;
 
+/* More dimensions than any tensor has, but some in a header made to be. */
+enum { VIEW_MAX_RANK = 65536 };
+
 /* A strided window on row-major elements. Starts as {0}; view_clear() releases it. */
 typedef struct View {
   uint32_t rank;
@@ -30,13 +33,14 @@ typedef struct View {
 } View;
 
 /* A view of all elements. `shape` is a JSON array of integers. False, with a message about
-** `subject`, when it is not, or when the product of the dimensions overflows. */
+** `subject`, when it is not, has more than VIEW_MAX_RANK of them, or a product that overflows. */
 bool view_open(View *view, const char *shape, uint64_t length, const char *subject, Error *error);
 
 /* Narrows the view by a slice: NumPy basic indexing over the leading dimensions, integers, ranges
 ** start:stop:step with a positive step, and one "...". An integer drops its dimension and must be
 ** in range; the bounds of a range clip. On error the view is unchanged. */
-bool view_slice(View *view, const char *slice, uint64_t length, const char *subject, Error *error);
+bool view_slice(View *view, const char *slice, uint64_t length, const TensorName *about,
+                Error *error);
 
 /* Index `row` of the first dimension, as a view of its own that borrows from this one: it must not
 ** be cleared, and lives no longer. The rank is at least 1, and the row there. */

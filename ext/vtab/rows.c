@@ -49,9 +49,8 @@ static int filter(sqlite3_vtab_cursor *base, int plan, const char *plan_text, in
     error_fill(&error, ERROR_ARGUMENT, table_template.name, "expected %s, found a slice too",
                table_template.usage);
   } else if (argument->view.rank == 0) {
-    error_fill(&error, ERROR_ARGUMENT, argument->subject,
-               "tensor \"%.*s\": expected a tensor with rows, found a scalar",
-               ERROR_NAME(argument->name, argument->name_length));
+    error_fill_tensor(&error, ERROR_ARGUMENT, &argument->tensor,
+                      "expected a tensor with rows, found a scalar");
   } else {
     tensor_cursor_set_range(cursor, argument->view.shape[0], plan, argv);
     return SQLITE_OK;

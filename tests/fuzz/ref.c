@@ -65,7 +65,7 @@ static void check_row(const View *view, uint64_t row, Part shape, uint64_t numel
   int length = sqlite3_str_length(out);
   char *slice = sqlite3_str_finish(out);
   REQUIRE(slice != NULL && view_open(&sliced, shape.text, shape.length, "ref", &error));
-  REQUIRE(view_slice(&sliced, slice, (uint64_t)length, "ref", &error));
+  REQUIRE(view_slice(&sliced, slice, (uint64_t)length, &(TensorName){.subject = "ref"}, &error));
   REQUIRE(sliced.numel == taken.numel && sliced.rank == taken.rank);
   for (uint64_t i = 0; i < taken.numel && i < ELEMENTS_LOOKED_AT; i++) {
     REQUIRE(view_element(&sliced, i) == view_element(&taken, i));
@@ -83,7 +83,7 @@ static void check_view(Part shape, Part slice) {
   if (!good) return;
   uint64_t numel = view.numel;
   require_elements(&view, numel);
-  good = view_slice(&view, slice.text, slice.length, "ref", &error);
+  good = view_slice(&view, slice.text, slice.length, &(TensorName){.subject = "ref"}, &error);
   require_outcome(good, &error);
   require_elements(&view, numel);
   if (view.rank > 0 && view.shape[0] > 0) {
