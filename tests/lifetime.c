@@ -132,17 +132,30 @@ static void test_large(void) {
   unlink(path);
 }
 
-static void test_limit(void) {
-  sqlite3 *db = connect();
-  write_file(path, 1, 2000, 'x');
-  sqlite3_limit(db, SQLITE_LIMIT_LENGTH, 1000);
-  sqlite3_stmt *statement = prepare(db, "SELECT data FROM safetensors_tensors(%Q)");
+/* The statement, on the file at `path`, is refused with words that name tensor, limit and this. */
+static void check_too_big(sqlite3 *db, const char *sql, const char *found) {
+  sqlite3_stmt *statement = prepare(db, sql);
   check(sqlite3_step(statement) == SQLITE_TOOBIG, "above the length limit: SQLITE_TOOBIG");
   const char *message = sqlite3_errmsg(db);
-  check(strstr(message, "\"a\"") != NULL && strstr(message, "2000") != NULL &&
-            strstr(message, "1000") != NULL,
+  check(strstr(message, "\"a\"") != NULL && strstr(message, "at most 1000 ") != NULL &&
+            strstr(message, found) != NULL,
         message);
   sqlite3_finalize(statement);
+}
+
+static void test_limit(void) {
+  sqlite3 *db = connect();
+  sqlite3_limit(db, SQLITE_LIMIT_LENGTH, 1000);
+  write_file(path, 1, 2000, 'x');
+  check_too_big(db, "SELECT data FROM safetensors_tensors(%Q)", "found 2000");
+  check_too_big(db, "SELECT tensor_data(%Q || '#a')", "found 2000");
+  check_too_big(db, "SELECT tensor_json(%Q || '#a')", "2000 elements");
+  /* 400 elements could be 801 bytes of JSON, but each is 120. */
+  check_too_big(db, "SELECT tensor_json(%Q || '?slice=:400#a')", "400 elements");
+  check_too_big(db, "SELECT tensor_cast(%Q || '?slice=:300#a', 'F32')", "found 1200");
+  check_one(db, "SELECT length(tensor_json(%Q || '?slice=:249#a'))", "997");
+  check_one(db, "SELECT length(tensor_cast(%Q || '?slice=:250#a', 'F32'))", "1000");
+  unlink(path);
   sqlite3_close(db);
 }
 
