@@ -6,7 +6,10 @@
 #include "base/memory.h"
 #include "base/sqlite.h"
 
-enum { CLIP_LENGTH = 120 };
+enum {
+  CLIP_LENGTH = 120,
+  SUBJECT_LENGTH = 4096 /* the longest path that Linux opens */
+};
 
 static void replace_control_characters(char *text) {
   for (; *text != '\0'; text++) {
@@ -15,11 +18,20 @@ static void replace_control_characters(char *text) {
   }
 }
 
+static void append_subject(sqlite3_str *text, const char *subject) {
+  size_t length = strlen(subject);
+  if (length <= SUBJECT_LENGTH) {
+    sqlite3_str_appendf(text, "safetensors: %s: ", subject);
+  } else {
+    sqlite3_str_appendf(text, "safetensors: %.*s...: ", ERROR_NAME(subject, length));
+  }
+}
+
 static void fill(Error *error, ErrorCode code, const TensorName *about, const char *format,
                  va_list arguments) {
   if (error->code != ERROR_NONE) return;
   sqlite3_str *text = sqlite3_str_new(NULL);
-  sqlite3_str_appendf(text, "safetensors: %s: ", about->subject);
+  append_subject(text, about->subject);
   if (about->name != NULL) {
     sqlite3_str_appendf(text, "tensor \"%.*s\": ", ERROR_NAME(about->name, about->name_length));
   }

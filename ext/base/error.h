@@ -7,8 +7,9 @@
 **
 **     safetensors: SUBJECT: what was expected and what was found
 **
-** where SUBJECT is the file (or "BLOB", or the function). Text that comes from files is clipped,
-** and control characters in a message are replaced, so that a hostile name cannot drive a terminal.
+** where SUBJECT is the file (or "BLOB", or the function), clipped where it is longer than any path
+** can be. Text that comes from files is clipped, and control characters in a message are replaced,
+** so that a hostile name cannot drive a terminal.
 */
 #ifndef SAFETENSORS_BASE_ERROR_H
 #define SAFETENSORS_BASE_ERROR_H

@@ -32,14 +32,14 @@ typedef enum PathKind {
 
 PathKind platform_path_kind(const char *path);
 
+/* Whether there is anything of that name: a symbolic link that leads nowhere is. */
+bool platform_exists(const char *path);
+
 /* Appends the names in a folder, without "." and "..", in no order. */
 bool platform_list_folder(const char *folder, PathList *names, Error *error);
 
-/* Appends the paths that match a shell pattern (*, ?, [...]), in no order. */
-bool platform_glob(const char *pattern, PathList *paths, Error *error);
-
-/* Whether `path`, with all symbolic links followed, lies within `folder`, with all its followed
-** too. What does not exist lies nowhere. */
+/* Whether `path`, all symbolic links followed, lies within `folder`, all of its followed too. What
+** does not exist lies nowhere. Opens neither. */
 bool platform_is_within(const char *path, const char *folder);
 
 /* Opens a regular file for reading and identifies it. Returns the descriptor, which the caller

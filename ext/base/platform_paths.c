@@ -1,12 +1,16 @@
 /* The part of platform.h that is about paths rather than files. */
 #include <dirent.h>
 #include <errno.h>
-#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/platform.h"
+
+bool platform_exists(const char *path) {
+  struct stat status;
+  return lstat(path, &status) == 0;
+}
 
 PathKind platform_path_kind(const char *path) {
   struct stat status;
@@ -18,6 +22,7 @@ bool platform_list_folder(const char *folder, PathList *names, Error *error) {
   DIR *stream = opendir(folder);
   if (stream == NULL) {
     if (errno == ENOMEM) return error_memory(error);
+    if (errno == ENOENT) return error_raise(error, ERROR_MISSING, folder, "no such folder");
     return error_raise(error, ERROR_IO, folder, "cannot list the folder: %s", strerror(errno));
   }
   bool listed = true;
@@ -39,20 +44,6 @@ bool platform_list_folder(const char *folder, PathList *names, Error *error) {
   }
   closedir(stream);
   return listed;
-}
-
-bool platform_glob(const char *pattern, PathList *paths, Error *error) {
-  glob_t found;
-  int code = glob(pattern, GLOB_NOSORT, NULL, &found);
-  if (code == GLOB_NOMATCH) return true;
-  if (code == GLOB_NOSPACE) return error_memory(error);
-  if (code != 0) return error_raise(error, ERROR_IO, pattern, "cannot list a folder on the way");
-  bool added = true;
-  for (size_t i = 0; i < found.gl_pathc && added; i++) {
-    added = path_list_add(paths, NULL, found.gl_pathv[i]);
-  }
-  globfree(&found);
-  return added || error_memory(error);
 }
 
 bool platform_is_within(const char *path, const char *folder) {

@@ -15,10 +15,11 @@ struct Checkpoint {
   File *index;
   char *folder;
   bool links_may_leave; /* the Hugging Face cache is made of such links */
-  bool verified;
+  bool *link_checked;   /* of each shard */
   /* the open member */
   File *file;
   uint32_t file_number;
+  File **kept; /* all that were opened, by number; NULL while one is open at a time */
   /* of a BLOB */
   bool is_blob;
   const unsigned char *blob;
@@ -43,7 +44,8 @@ static bool open_index(Checkpoint *checkpoint, Error *error) {
       return error_memory(error);
     }
   }
-  return true;
+  checkpoint->link_checked = memory_zeroed(shards->count, sizeof *checkpoint->link_checked);
+  return checkpoint->link_checked != NULL || error_memory(error);
 }
 
 Checkpoint *checkpoint_open_path(Store *store, const char *path, uint64_t length, Error *error) {
@@ -86,11 +88,16 @@ Checkpoint *checkpoint_open_blob(Store *store, const unsigned char *blob, uint64
 
 void checkpoint_close(Checkpoint *checkpoint) {
   if (checkpoint == NULL) return;
-  store_unpin(checkpoint->store, checkpoint->file);
+  if (checkpoint->kept == NULL) store_unpin(checkpoint->store, checkpoint->file);
+  for (uint32_t i = 0; checkpoint->kept != NULL && i < checkpoint->resolved.members.count; i++) {
+    store_unpin(checkpoint->store, checkpoint->kept[i]);
+  }
   store_unpin(checkpoint->store, checkpoint->index);
   header_free(checkpoint->blob_header);
   resolved_path_clear(&checkpoint->resolved);
   error_clear(&checkpoint->problem);
+  memory_free(checkpoint->kept);
+  memory_free(checkpoint->link_checked);
   memory_free(checkpoint->folder);
   memory_free(checkpoint);
 }
@@ -128,31 +135,44 @@ static bool open_blob(Checkpoint *checkpoint, Member *member, Error *error) {
 }
 
 /* A shard's name stays within the folder, and so must what it links to. */
-static bool check_link(const Checkpoint *checkpoint, const char *path, Error *error) {
-  if (checkpoint->folder == NULL || platform_path_kind(path) == PATH_MISSING) return true;
+static bool check_link(const Checkpoint *checkpoint, uint32_t number, const char *path,
+                       Error *error) {
+  if (checkpoint->folder == NULL || checkpoint->link_checked[number]) return true;
   const char *folder = checkpoint->folder[0] != '\0' ? checkpoint->folder : ".";
-  if (platform_is_within(path, folder)) return true;
-  if (checkpoint->links_may_leave && hub_holds(path)) return true;
-  return error_raise(error, ERROR_INVALID, path,
+  checkpoint->link_checked[number] =
+      platform_is_within(path, folder) || (checkpoint->links_may_leave && hub_holds(path));
+  return checkpoint->link_checked[number] || platform_path_kind(path) == PATH_MISSING ||
+         error_raise(error, ERROR_INVALID, path,
                      "expected a shard within the index's folder, found a link that leaves it");
 }
 
 static bool open_file(Checkpoint *checkpoint, uint32_t number, Member *member, Error *error) {
   member->path = checkpoint_member_path(checkpoint, number);
   if (checkpoint->problem.code != ERROR_NONE) return error_repeat(error, &checkpoint->problem);
-  if (checkpoint->file != NULL && checkpoint->file_number != number) {
-    store_unpin(checkpoint->store, checkpoint->file);
-    checkpoint->file = NULL;
-  }
-  if (checkpoint->file == NULL && check_link(checkpoint, member->path, error)) {
-    checkpoint->file = store_open(checkpoint->store, member->path, error);
+  if (checkpoint->file == NULL || checkpoint->file_number != number) {
+    if (checkpoint->kept == NULL) store_unpin(checkpoint->store, checkpoint->file);
+    checkpoint->file = checkpoint->kept != NULL ? checkpoint->kept[number] : NULL;
     checkpoint->file_number = number;
+  }
+  if (checkpoint->file == NULL && check_link(checkpoint, number, member->path, error)) {
+    checkpoint->file = store_open(checkpoint->store, member->path, error);
+    if (checkpoint->kept != NULL) checkpoint->kept[number] = checkpoint->file;
   }
   if (checkpoint->file == NULL) return false;
   member->file = checkpoint->file;
   member->size = checkpoint->file->identity.size;
   member->header = checkpoint->file->header;
   return member->header != NULL;
+}
+
+bool checkpoint_keep_open(Checkpoint *checkpoint, Error *error) {
+  if (checkpoint->is_blob || checkpoint->problem.code != ERROR_NONE || checkpoint->kept != NULL) {
+    return true;
+  }
+  checkpoint->kept = memory_zeroed(checkpoint->resolved.members.count, sizeof(File *));
+  if (checkpoint->kept == NULL) return error_memory(error);
+  if (checkpoint->file != NULL) checkpoint->kept[checkpoint->file_number] = checkpoint->file;
+  return true;
 }
 
 static uint64_t size_of(const char *path) {
@@ -186,7 +206,7 @@ Source checkpoint_source(const Checkpoint *checkpoint, const Member *member,
 
 /* ---- The index ---- */
 
-const Index *checkpoint_index(const Checkpoint *checkpoint) {
+Index *checkpoint_index(const Checkpoint *checkpoint) {
   return checkpoint->index != NULL ? checkpoint->index->index : NULL;
 }
 
@@ -205,57 +225,6 @@ bool checkpoint_member_of(const Checkpoint *checkpoint, const char *name, uint64
   if (index == NULL || !index_find(index, name, length, &entry)) return false;
   *number = index->entries[entry].shard;
   return true;
-}
-
-/* Notes for each entry of the index the shard it was found in, plus one. */
-static bool note_shard(Checkpoint *checkpoint, uint32_t number, uint32_t *found, Error *error) {
-  const Index *index = checkpoint_index(checkpoint);
-  Member member;
-  if (!checkpoint_open_member(checkpoint, number, &member, error)) return false;
-  if (member.header == NULL) return false; /* never: an open member has one */
-  for (uint32_t i = 0; i < member.header->tensor_count; i++) {
-    const Span *name = &member.header->tensors[i].name;
-    const char *text = member.header->text + name->offset;
-    uint32_t entry;
-    if (!index_find(index, text, name->length, &entry)) continue;
-    if (found[entry] != 0) {
-      return error_raise(error, ERROR_INVALID, checkpoint->resolved.path,
-                         "tensor \"%.*s\": expected in one shard, found in several: %s and %s",
-                         ERROR_NAME(text, name->length), index->shards.paths[found[entry] - 1],
-                         index->shards.paths[number]);
-    }
-    found[entry] = number + 1;
-  }
-  return true;
-}
-
-static bool check_found(const Checkpoint *checkpoint, const uint32_t *found, Error *error) {
-  const Index *index = checkpoint_index(checkpoint);
-  for (uint32_t i = 0; i < index->entry_count; i++) {
-    const IndexEntry *entry = &index->entries[i];
-    if (found[i] == entry->shard + 1) continue;
-    return error_raise(error, ERROR_INVALID, checkpoint->resolved.path,
-                       "tensor \"%.*s\": expected in shard %s by the index, found %s%s",
-                       ERROR_NAME(index->text + entry->name.offset, entry->name.length),
-                       index->shards.paths[entry->shard], found[i] == 0 ? "in none" : "in ",
-                       found[i] == 0 ? "" : index->shards.paths[found[i] - 1]);
-  }
-  return true;
-}
-
-bool checkpoint_verify(Checkpoint *checkpoint, Error *error) {
-  const Index *index = checkpoint_index(checkpoint);
-  if (checkpoint->verified || index == NULL || checkpoint->problem.code != ERROR_NONE) return true;
-  uint32_t *found = memory_zeroed(index->entry_count, sizeof *found);
-  if (found == NULL) return error_memory(error);
-  bool good = true;
-  for (uint32_t i = 0; i < index->shards.count && good; i++) {
-    good = note_shard(checkpoint, i, found, error);
-  }
-  good = good && check_found(checkpoint, found, error);
-  memory_free(found);
-  checkpoint->verified = good;
-  return good;
 }
 
 /* ---- One tensor ---- */
@@ -289,10 +258,9 @@ const TensorEntry *checkpoint_find(Checkpoint *checkpoint, const char *name, uin
                                    Member *member, Error *error) {
   const char *path = checkpoint->resolved.path;
   uint32_t number;
-  if (checkpoint->resolved.form == PATH_FORM_GLOB) {
+  if (checkpoint->resolved.form == PATH_FORM_GLOB && checkpoint->problem.code == ERROR_NONE) {
     error_fill(error, ERROR_ARGUMENT, path,
-               "expected the path of one checkpoint in a ref, found a "
-               "glob");
+               "expected the path of one checkpoint in a ref, found a glob");
     return NULL;
   }
   bool indexed = checkpoint_member_of(checkpoint, name, length, &number);

@@ -49,9 +49,9 @@ const char *checkpoint_member_path(const Checkpoint *checkpoint, uint32_t number
 ** size. */
 bool checkpoint_open_member(Checkpoint *checkpoint, uint32_t number, Member *member, Error *error);
 
-/* Opens all members of a model with an index, once, and checks that each tensor is in the shard
-** that the index says, and in that alone. */
-bool checkpoint_verify(Checkpoint *checkpoint, Error *error);
+/* From here on members that were opened stay so: for who goes back and forth between them. Their
+** headers are then all in memory. */
+bool checkpoint_keep_open(Checkpoint *checkpoint, Error *error);
 
 /* The member that has the tensor by the model's index. False when there is no index, or it does not
 ** know the name: then every member may have it. */
@@ -63,7 +63,7 @@ const TensorEntry *checkpoint_find(Checkpoint *checkpoint, const char *name, uin
                                    Member *member, Error *error);
 
 /* The model's index, and its path; NULL when there is none. */
-const Index *checkpoint_index(const Checkpoint *checkpoint);
+Index *checkpoint_index(const Checkpoint *checkpoint);
 const char *checkpoint_index_path(const Checkpoint *checkpoint);
 
 /* What is wrong with the path as a whole, or NULL. */

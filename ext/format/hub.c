@@ -67,6 +67,18 @@ static Piece take_until(const char **at, const char *stops) {
   return piece;
 }
 
+/* The Hub's own names have slashes: refs/pr/NUMBER and refs/convert/NAME. */
+static Piece take_revision(const char **at) {
+  static const char *const prefixes[] = {"refs/pr/", "refs/convert/"};
+  const char *start = *at;
+  for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+    size_t length = strlen(prefixes[i]);
+    if (strncmp(start, prefixes[i], length) == 0) *at = start + length;
+  }
+  take_until(at, "/");
+  return (Piece){start, (size_t)(*at - start)};
+}
+
 static bool parse_address(const char *path, Address *address, Error *error) {
   const char *at = path + strlen(HUB_PREFIX);
   *address = (Address){0};
@@ -78,8 +90,8 @@ static bool parse_address(const char *path, Address *address, Error *error) {
   bool good = is_plain(address->organisation) && is_plain(address->name);
   if (*at == '@') {
     at++;
-    address->revision = take_until(&at, "/");
-    good = good && is_plain(address->revision);
+    address->revision = take_revision(&at);
+    good = good && is_plain_path(address->revision);
   }
   if (*at == '/' && at[1] != '\0') {
     address->file = (Piece){at + 1, strlen(at + 1)};
@@ -144,8 +156,8 @@ static char *find_snapshot(const char *path, const char *repository, const char 
     error_memory(error);
   } else if (platform_path_kind(folder) != PATH_FOLDER) {
     error_fill(error, ERROR_MISSING, path,
-               "expected revision \"%s\" of the model in the cache, found none in %s", revision,
-               repository);
+               "expected revision \"%s\" of the model in the cache, found no folder %s", revision,
+               folder);
     memory_free(folder);
     folder = NULL;
   }

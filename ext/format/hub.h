@@ -4,7 +4,8 @@
 **
 ** The cache is HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub. In it, the folder
 ** models--ORG--NAME has refs/REVISION, a file with a commit's hash, and snapshots/HASH/, whose
-** files are symbolic links into blobs/. Without a revision it is main; '/' in one is written %2F.
+** files are symbolic links into blobs/. Without a revision it is main; '/' in one is written %2F,
+** but for the Hub's own refs/pr/NUMBER and refs/convert/NAME.
 ** Source: huggingface.co/docs/huggingface_hub/guides/manage-cache.
 */
 #ifndef SAFETENSORS_FORMAT_HUB_H

@@ -1,5 +1,6 @@
 #include "format/index.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -20,6 +21,9 @@ const char *index_shard_problem(const char *name, uint64_t length) {
     if (i < length && ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)) {
       return "a control character";
     }
+    if (i + 1 < length && (unsigned char)name[i] == 0xc2 && (unsigned char)name[i + 1] < 0xa0) {
+      return "a control character"; /* U+0080 to U+009F */
+    }
     if (i < length && name[i] == '\\') return "a backslash";
     if (i < length && name[i] == ':') return "a colon, as in a URL or after a drive letter";
     if (i == length || name[i] == '/') {
@@ -38,19 +42,35 @@ static bool bad_index(const char *path, const char *what, const json_t *found, E
                      json_type_in_words(found));
 }
 
+/* An index as JSON. */
+typedef struct Document {
+  json_t *root;
+  bool integers_are_reals; /* one in it is beyond 64 bits */
+} Document;
+
+static bool read_total_size(const Document *document, const json_t *number, int64_t *total_size) {
+  if (json_is_integer(number)) {
+    *total_size = json_integer_value(number);
+    return *total_size >= 0;
+  }
+  double value = json_real_value(number); /* 0 for what is none */
+  if (!document->integers_are_reals || value < 0 || value >= 0x1p53 || value != floor(value)) {
+    return false;
+  }
+  *total_size = (int64_t)value;
+  return json_is_real(number);
+}
+
 /* Checks "metadata", which is optional, and its "total_size", which is too. */
-static bool read_metadata(Index *index, const json_t *root, const char *path, Error *error) {
-  json_t *metadata = json_object_get(root, "metadata");
+static bool read_metadata(Index *index, const Document *document, const char *path, Error *error) {
+  json_t *metadata = json_object_get(document->root, "metadata");
   if (metadata == NULL) return true;
   if (!json_is_object(metadata)) return bad_index(path, "an object as metadata", metadata, error);
   json_t *total_size = json_object_get(metadata, "total_size");
   if (total_size == NULL) return true;
-  if (!json_is_integer(total_size) || json_integer_value(total_size) < 0) {
-    return bad_index(path, "a non-negative integer as total_size", total_size, error);
-  }
-  index->has_total_size = true;
-  index->total_size = json_integer_value(total_size);
-  return true;
+  index->has_total_size = read_total_size(document, total_size, &index->total_size);
+  return index->has_total_size ||
+         bad_index(path, "a non-negative integer of 64 bits as total_size", total_size, error);
 }
 
 static bool check_shard(const char *tensor, const json_t *shard, const char *path, Error *error) {
@@ -135,62 +155,76 @@ static bool collect_entries(Index *index, json_t *weight_map, Error *error) {
          error_memory(error);
 }
 
-static bool read_index(Index *index, const json_t *root, const char *path, Error *error) {
-  json_t *weight_map = json_object_get(root, "weight_map");
+static bool read_index(Index *index, const Document *document, const char *path, Error *error) {
+  json_t *weight_map = json_object_get(document->root, "weight_map");
   if (!json_is_object(weight_map)) {
     return bad_index(path, "an object as weight_map", weight_map, error);
   }
-  return read_metadata(index, root, path, error) &&
+  if (json_object_size(weight_map) == 0) {
+    return error_raise(error, ERROR_INVALID, path,
+                       "expected tensors in the index's weight_map, found none");
+  }
+  return read_metadata(index, document, path, error) &&
          collect_shards(index, weight_map, path, error) &&
          collect_entries(index, weight_map, error);
 }
 
-static json_t *load(const char *text, uint64_t length, const char *path, Error *error) {
-  const char *space = " \t\r\n";
-  uint64_t start = 0;
-  while (start < length && text[start] != '\0' && strchr(space, text[start]) != NULL) start++;
+static uint64_t skip_space(const char *text, uint64_t length, uint64_t at) {
+  while (at < length && text[at] != '\0' && strchr(" \t\r\n", text[at]) != NULL) at++;
+  return at;
+}
+
+/* The offset of the object's opening brace; `length` where there is none. */
+static uint64_t find_object(const char *text, uint64_t length, const char *path, Error *error) {
+  uint64_t start = skip_space(text, length, 0);
   if (start == length || text[start] != '{') {
     error_fill(error, ERROR_INVALID, path, "expected a JSON object, found %s",
-               start == length ? "an empty file" : "something else");
-    return NULL;
+               length == 0 ? "an empty file" : "something else");
+    return length;
   }
-  if (utf8_valid_length(text, length) != length) {
-    error_fill(error, ERROR_INVALID, path, "expected JSON in UTF-8, found another byte at %llu",
-               (unsigned long long)utf8_valid_length(text, length));
-    return NULL;
-  }
+  uint64_t valid = utf8_valid_length(text, length);
+  if (valid == length) return start;
+  error_fill(error, ERROR_INVALID, path,
+             "expected JSON in UTF-8, found another byte at offset %llu",
+             (unsigned long long)valid);
+  return length;
+}
+
+static bool load(const char *text, uint64_t length, const char *path, Document *document,
+                 Error *error) {
+  uint64_t start = find_object(text, length, path, error);
+  if (start == length) return false;
   JsonExtent extent = json_measure(text + start, length - start);
   json_error_t problem;
-  json_t *root = NULL;
-  switch (json_load_object(text + start, &extent, &root, &problem)) {
-    case JSON_NO_MEMORY: error_memory(error); return NULL;
-    case JSON_WRONG:
-      error_fill(error, ERROR_INVALID, path, "expected JSON, found %s at offset %lld", problem.text,
-                 (long long)start + problem.position);
-      return NULL;
-    case JSON_LOADED: break;
+  JsonLoadResult result = json_load_object(text + start, &extent, &document->root, &problem);
+  if (result == JSON_WRONG && json_error_code(&problem) == json_error_numeric_overflow) {
+    document->integers_are_reals = extent.integers_are_reals = true;
+    result = json_load_object(text + start, &extent, &document->root, &problem);
   }
-  for (uint64_t i = start + extent.length; i < length; i++) {
-    if (text[i] != '\0' && strchr(space, text[i]) != NULL) continue;
-    error_fill(error, ERROR_INVALID, path,
-               "expected the end of the JSON, found more at offset %llu", (unsigned long long)i);
-    json_decref(root);
-    return NULL;
+  if (result == JSON_NO_MEMORY) return error_memory(error);
+  if (result == JSON_WRONG) {
+    return error_raise(error, ERROR_INVALID, path, "expected JSON, found %s at offset %lld",
+                       problem.text, (long long)start + problem.position);
   }
-  return root;
+  uint64_t end = skip_space(text, length, start + extent.length);
+  return end == length || error_raise(error, ERROR_INVALID, path,
+                                      "expected the end of the JSON, found more at offset %llu",
+                                      (unsigned long long)end);
 }
 
 Index *index_parse(const char *text, uint64_t length, const char *path, Error *error) {
-  json_t *root = load(text, length, path, error);
-  if (root == NULL) return NULL;
-  Index *index = memory_zeroed(1, sizeof *index);
-  if (index == NULL) {
-    error_memory(error);
-  } else if (!read_index(index, root, path, error)) {
-    index_free(index);
-    index = NULL;
+  Document document = {0};
+  Index *index = NULL;
+  if (load(text, length, path, &document, error)) {
+    index = memory_zeroed(1, sizeof *index);
+    if (index == NULL) {
+      error_memory(error);
+    } else if (!read_index(index, &document, path, error)) {
+      index_free(index);
+      index = NULL;
+    }
   }
-  json_decref(root);
+  json_decref(document.root);
   return index;
 }
 
@@ -198,6 +232,7 @@ void index_free(Index *index) {
   if (index == NULL) return;
   name_table_free(&index->names);
   path_list_clear(&index->shards);
+  memory_free(index->verified_shards);
   memory_free(index->entries);
   memory_free(index->text);
   memory_free(index);
@@ -208,7 +243,8 @@ bool index_find(const Index *index, const char *name, uint64_t length, uint32_t 
 }
 
 uint64_t index_memory(const Index *index) {
-  uint64_t memory = sizeof *index + (uint64_t)index->entry_count * sizeof(IndexEntry) +
+  uint64_t memory = sizeof *index + index->shards.count * sizeof(FileIdentity) +
+                    (uint64_t)index->entry_count * sizeof(IndexEntry) +
                     (index->names.mask + 1) * sizeof(uint64_t);
   for (uint32_t i = 0; i < index->entry_count; i++) memory += index->entries[i].name.length;
   return memory;

@@ -11,10 +11,12 @@
 
 #include "base/error.h"
 #include "base/path_list.h"
+#include "base/platform.h"
 #include "format/name_table.h"
 
 enum { INDEX_MAX_LENGTH = 100000000 };
 #define INDEX_SUFFIX ".safetensors.index.json"
+#define INDEX_INFIX  ".safetensors.index."
 
 typedef struct IndexEntry {
   Span name; /* first: NameTable reads it there */
@@ -29,6 +31,7 @@ typedef struct Index {
   NameTable names;
   bool has_total_size;
   int64_t total_size;
+  FileIdentity *verified_shards; /* as they were when verify_shards() found them good, or NULL */
 } Index;
 
 /* What makes this no name of a shard, or NULL: an absolute path, "..", a backslash, a colon (drive

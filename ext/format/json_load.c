@@ -45,6 +45,10 @@ JsonExtent json_measure(const char *text, uint64_t left) {
   return extent;
 }
 
+static size_t load_flags(const JsonExtent *extent) {
+  return LOAD_FLAGS | (extent->integers_are_reals ? JSON_DECODE_INT_AS_REAL : 0);
+}
+
 /* When the lexer's token buffer cannot grow, jansson 2.14 drops a byte and goes on. So a token that
 ** needs a larger buffer is preceded by one that makes it grow, of which a lost byte does no harm:
 ** [ "xxx...", {the entry} ]. Returns the array, or NULL. */
@@ -64,7 +68,7 @@ static json_t *load_after_padding(const char *text, const JsonExtent *extent,
   memcpy(out += padding, middle, MIDDLE);
   memcpy(out += MIDDLE, text, extent->length);
   out[extent->length] = ']';
-  json_t *array = json_loadb(copy, size, LOAD_FLAGS, problem);
+  json_t *array = json_loadb(copy, size, load_flags(extent), problem);
   memory_free(copy);
   problem->position -= HEAD + (int)padding + MIDDLE;
   if (array != NULL && json_string_length(json_array_get(array, 0)) != padding) {
@@ -76,7 +80,7 @@ static json_t *load_after_padding(const char *text, const JsonExtent *extent,
 
 static json_t *try_load(const char *text, const JsonExtent *extent, json_error_t *problem) {
   if (extent->longest_token <= LEXER_TOKEN_LENGTH) {
-    return json_loadb(text, extent->length, LOAD_FLAGS, problem);
+    return json_loadb(text, extent->length, load_flags(extent), problem);
   }
   json_t *array = load_after_padding(text, extent, problem);
   if (array == NULL) return NULL;

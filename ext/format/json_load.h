@@ -11,9 +11,10 @@
 
 /* What a walk over an object's text finds, without judging it. */
 typedef struct JsonExtent {
-  uint64_t length;        /* from the opening to the closing brace, or to the text's end */
-  uint64_t longest_token; /* at least the longest string or number, quotes included */
-  bool negative_zero;     /* the number -0 occurs: an integer to jansson, a float to others */
+  uint64_t length;         /* from the opening to the closing brace, or to the text's end */
+  uint64_t longest_token;  /* at least the longest string or number, quotes included */
+  bool negative_zero;      /* the number -0 occurs: an integer to jansson, a float to others */
+  bool integers_are_reals; /* for the caller to set: load integers as reals, of any size */
 } JsonExtent;
 
 /* `text` starts with the object's opening brace. */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/glob.h"
 #include "base/memory.h"
 #include "base/platform.h"
 #include "base/sqlite.h"
@@ -13,6 +14,12 @@ static const char file_suffix[] = ".safetensors";
 static bool ends_with(const char *text, const char *suffix) {
   size_t length = strlen(text), suffix_length = strlen(suffix);
   return length >= suffix_length && strcmp(text + length - suffix_length, suffix) == 0;
+}
+
+/* A variant's index may have the variant's name before ".json": *.safetensors.index.fp16.json. */
+static bool is_index(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return ends_with(path, ".json") && strstr(slash != NULL ? slash : path, INDEX_INFIX) != NULL;
 }
 
 /* Several indexes, as when a model comes in fp16 too: which one is meant, only the user knows. */
@@ -73,14 +80,18 @@ static bool resolve_folder(ResolvedPath *resolved, Error *error) {
 
 static bool resolve_glob(ResolvedPath *resolved, Error *error) {
   resolved->form = PATH_FORM_GLOB;
-  if (!platform_glob(resolved->path, &resolved->members, error)) return false;
+  if (!glob_expand(resolved->path, &resolved->members, error)) return false;
   path_list_sort(&resolved->members);
   return resolved->members.count > 0 ||
-         error_raise(error, ERROR_MISSING, resolved->path, "expected files that match, found none");
+         error_raise(error, ERROR_MISSING, resolved->path,
+                     "expected a file of that name, or files that match, found none");
 }
 
 bool path_form_resolve(const char *path, ResolvedPath *resolved, Error *error) {
   *resolved = (ResolvedPath){.form = PATH_FORM_FILE};
+  if (path[0] == '\0') {
+    return error_raise(error, ERROR_ARGUMENT, "path", "expected a path, found an empty text");
+  }
   if (strncmp(path, HUB_PREFIX, strlen(HUB_PREFIX)) == 0) {
     resolved->path = hub_resolve(path, error);
     if (resolved->path == NULL) return false;
@@ -90,10 +101,10 @@ bool path_form_resolve(const char *path, ResolvedPath *resolved, Error *error) {
   }
   PathKind kind = platform_path_kind(resolved->path);
   if (kind == PATH_FOLDER) return resolve_folder(resolved, error);
-  if (kind == PATH_MISSING && strpbrk(resolved->path, "*?[") != NULL) {
+  if (kind == PATH_MISSING && glob_is_pattern(resolved->path)) {
     return resolve_glob(resolved, error);
   }
-  if (ends_with(resolved->path, INDEX_SUFFIX)) {
+  if (is_index(resolved->path)) {
     resolved->form = PATH_FORM_INDEX;
     return true;
   }

@@ -25,6 +25,10 @@ static bool add_member(OffsetOrder *order, const Header *header, uint32_t member
 
 int offset_order_build(OffsetOrder *order, PathTable *table, PathScan *scan) {
   bool more = true;
+  Error error = {0};
+  if (!checkpoint_keep_open(scan->checkpoint, &error)) {
+    return result_vtab_error(&table->base, &error);
+  }
   for (uint32_t member = 0;; member++) {
     int code = path_scan_member(table, scan, member, &more);
     if (code != SQLITE_OK) return code;

@@ -39,6 +39,7 @@ typedef struct PathScan {
   Checkpoint *checkpoint;  /* NULL when the path is NULL */
   uint32_t member_number;
   Member member;
+  bool verified; /* the members are what the model's index says, if there is one */
 } PathScan;
 
 /* A cursor of such a table starts with this. */

@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "format/ref.h"
 #include "format/tensor_name.h"
+#include "format/verify.h"
 #include "func/tensor_result.h"
 #include "vtab/modules.h"
 #include "vtab/offset_order.h"
@@ -152,8 +153,11 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
     info->estimatedRows = 1;
   }
   info->idxStr = (char *)(uintptr_t)plan_text[info->idxNum];
-  info->orderByConsumed =
-      info->nOrderBy == 1 && info->aOrderBy[0].iColumn == COLUMN_OFFSET && !info->aOrderBy[0].desc;
+  if ((info->idxNum & PLAN_NAME) == 0 && info->nOrderBy == 1 &&
+      info->aOrderBy[0].iColumn == COLUMN_OFFSET && !info->aOrderBy[0].desc) {
+    info->orderByConsumed = 1;
+    info->idxNum |= PLAN_OFFSET_ORDER;
+  }
   return SQLITE_OK;
 }
 
@@ -233,7 +237,6 @@ static int go_to_ordered(TensorsCursor *cursor) {
   const OrderedTensor *tensor = &order->tensors[order->at];
   int code = path_scan_member((PathTable *)cursor->path.base.pVtab, scan, tensor->member, &more);
   if (code != SQLITE_OK) return code;
-  if (tensor->row >= scan->member.header->tensor_count) return SQLITE_OK; /* the file has changed */
   cursor->entry = &scan->member.header->tensors[tensor->row];
   cursor->end = cursor->entry + 1;
   return SQLITE_OK;
@@ -242,8 +245,11 @@ static int go_to_ordered(TensorsCursor *cursor) {
 /* The members of a model are checked against its index before any row is told. */
 static int verify(PathTable *table, PathScan *scan) {
   Error error = {0};
-  if (checkpoint_verify(scan->checkpoint, &error)) return SQLITE_OK;
-  return result_vtab_error(&table->base, &error);
+  if (!scan->verified && !verify_shards(scan->checkpoint, &error)) {
+    return result_vtab_error(&table->base, &error);
+  }
+  scan->verified = true;
+  return SQLITE_OK;
 }
 
 /* Whether a name can be looked up. A number or BLOB is compared under the affinities of both sides,
