@@ -25,12 +25,10 @@ static bool add_member(OffsetOrder *order, const Header *header, uint32_t member
 
 int offset_order_build(OffsetOrder *order, PathTable *table, PathScan *scan) {
   bool more = true;
-  Error error = {0};
-  if (!checkpoint_keep_open(scan->checkpoint, &error)) {
-    return result_vtab_error(&table->base, &error);
-  }
+  int code = path_scan_keep_open(table, scan);
+  if (code != SQLITE_OK) return code;
   for (uint32_t member = 0;; member++) {
-    int code = path_scan_member(table, scan, member, &more);
+    code = path_scan_member(table, scan, member, &more);
     if (code != SQLITE_OK) return code;
     if (!more) break;
     if (!add_member(order, scan->member.header, member)) return SQLITE_NOMEM;

@@ -151,6 +151,12 @@ int path_scan_member(PathTable *table, PathScan *scan, uint32_t number, bool *mo
   return result_vtab_error(&table->base, &error);
 }
 
+int path_scan_keep_open(PathTable *table, PathScan *scan) {
+  Error error = {0};
+  if (checkpoint_keep_open(scan->checkpoint, &error)) return SQLITE_OK;
+  return result_vtab_error(&table->base, &error);
+}
+
 sqlite3_int64 path_scan_rowid(const PathScan *scan, uint32_t row) {
   return (sqlite3_int64)scan->member_number << 32 | row;
 }

@@ -40,6 +40,7 @@ typedef struct PathScan {
   uint32_t member_number;
   Member member;
   bool verified; /* the members are what the model's index says, if there is one */
+  bool searched; /* a name was looked up before */
 } PathScan;
 
 /* A cursor of such a table starts with this. */
@@ -65,6 +66,9 @@ void path_scan_close(PathScan *scan);
 /* Opens member `number` of the scan. *more is false when there is none; then scan->member is
 ** empty. A bad file is an error here. */
 int path_scan_member(PathTable *table, PathScan *scan, uint32_t number, bool *more);
+
+/* Keeps the members open that are opened from now on: a query goes back and forth between them. */
+int path_scan_keep_open(PathTable *table, PathScan *scan);
 
 /* rowid: unique over the whole path, the same under every plan. */
 sqlite3_int64 path_scan_rowid(const PathScan *scan, uint32_t row);

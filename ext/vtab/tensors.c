@@ -204,6 +204,7 @@ static int find_rows(TensorsCursor *cursor, uint32_t number, sqlite3_value *want
 }
 
 static int find_wanted(TensorsCursor *cursor, sqlite3_value *wanted) {
+  PathTable *table = (PathTable *)cursor->path.base.pVtab;
   PathScan *scan = &cursor->path.scan;
   const char *name = (const char *)sqlite3_value_text(wanted);
   uint64_t length = (uint64_t)sqlite3_value_bytes(wanted);
@@ -211,9 +212,14 @@ static int find_wanted(TensorsCursor *cursor, sqlite3_value *wanted) {
   if (name == NULL) {
     return sqlite3_value_type(wanted) == SQLITE_NULL ? SQLITE_OK : SQLITE_NOMEM;
   }
+  if (scan->searched) {
+    int code = path_scan_keep_open(table, scan);
+    if (code != SQLITE_OK) return code;
+  }
+  scan->searched = true;
   if (checkpoint_member_of(scan->checkpoint, name, length, &number)) {
     bool more;
-    int code = path_scan_member((PathTable *)cursor->path.base.pVtab, scan, number, &more);
+    int code = path_scan_member(table, scan, number, &more);
     if (code != SQLITE_OK) return code;
     cursor->entry = find_name(scan->member.header, wanted);
     cursor->end = cursor->entry != NULL ? cursor->entry + 1 : NULL;
