@@ -58,7 +58,7 @@ PLANS = [
     (f"SELECT dtype FROM {A} WHERE name IN ('x', 'y')", [f"SCAN a {LOOKUP}"]),
     (f"SELECT dtype FROM {A} WHERE name = 'x' COLLATE NOCASE", [f"SCAN a {SCAN}"]),
     (f"SELECT dtype FROM {A} WHERE name LIKE 'x'", [f"SCAN a {SCAN}"]),
-    (f"SELECT dtype FROM {A} ORDER BY offset", [f"SCAN a {SCAN}"]),
+    (f"SELECT dtype FROM {A} ORDER BY offset", [f"SCAN a {SCAN.replace('1', '5')}, by offset"]),
     (f"SELECT dtype FROM {A} ORDER BY offset DESC",
      [f"SCAN a {SCAN}", "USE TEMP B-TREE FOR ORDER BY"]),
     (f"SELECT dtype FROM {A} ORDER BY name", [f"SCAN a {SCAN}", "USE TEMP B-TREE FOR ORDER BY"]),

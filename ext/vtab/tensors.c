@@ -140,8 +140,9 @@ static void plan_name(sqlite3_index_info *info, int next_argv) {
 }
 
 static int best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
-  static const char *const plan_text[] = {"all tensors", "all tensors of path", "name lookup",
-                                          "name lookup in path"};
+  static const char *const plan_text[] = {
+      "all tensors",         "all tensors of path",    "name lookup",
+      "name lookup in path", "all tensors, by offset", "all tensors of path, by offset"};
   int next_argv;
   info->estimatedCost = 10000;
   info->estimatedRows = 1000;
@@ -152,12 +153,12 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
     info->estimatedCost = 10;
     info->estimatedRows = 1;
   }
-  info->idxStr = (char *)(uintptr_t)plan_text[info->idxNum];
   if ((info->idxNum & PLAN_NAME) == 0 && info->nOrderBy == 1 &&
       info->aOrderBy[0].iColumn == COLUMN_OFFSET && !info->aOrderBy[0].desc) {
     info->orderByConsumed = 1;
     info->idxNum |= PLAN_OFFSET_ORDER;
   }
+  info->idxStr = (char *)(uintptr_t)plan_text[info->idxNum];
   return SQLITE_OK;
 }
 
