@@ -157,3 +157,9 @@ int64_t platform_now(void) {
   clock_gettime(CLOCK_REALTIME, &now);
   return nanoseconds(now);
 }
+
+int64_t platform_monotonic(void) {
+  struct timespec now = {0};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}

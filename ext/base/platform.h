@@ -67,6 +67,9 @@ bool platform_populate(const unsigned char *data, uint64_t size, const char *pat
 
 void platform_unmap(const unsigned char *data, uint64_t size);
 
+/* Nanoseconds since some moment, which go on evenly. */
+int64_t platform_monotonic(void);
+
 /* The file system's idea of now, in the unit of FileIdentity.modified. */
 int64_t platform_now(void);
 

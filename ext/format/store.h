@@ -20,6 +20,7 @@
 
 #include "base/error.h"
 #include "base/platform.h"
+#include "base/progress.h"
 #include "format/header.h"
 #include "format/index.h"
 
@@ -34,7 +35,7 @@ typedef enum IoMode { IO_MAP, IO_PREAD } IoMode;
 /* What a connection can set: see func/config.c. */
 typedef struct Settings {
   IoMode io;
-  bool progress;
+  Progress progress;
 } Settings;
 
 /* One state of one file. Header and index are valid while the file is pinned; one of them is NULL.

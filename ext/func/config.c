@@ -21,7 +21,7 @@ static const struct {
 
 static int get(Store *store, Setting setting) {
   const Settings *values = store_settings(store);
-  return setting == SETTING_IO ? (int)values->io : values->progress;
+  return setting == SETTING_IO ? (int)values->io : values->progress.enabled;
 }
 
 static bool set(Store *store, Setting setting, const char *word, const char *subject,
@@ -37,7 +37,7 @@ static bool set(Store *store, Setting setting, const char *word, const char *sub
   if (setting == SETTING_IO) {
     values->io = (IoMode)value;
   } else {
-    values->progress = value != 0;
+    values->progress.enabled = value != 0;
   }
   return true;
 }
@@ -70,8 +70,8 @@ static bool find(const char *name, Setting *setting, Error *error) {
 **   io        'map' (the rule) or 'pread': how tensors' bytes are read. With 'pread' no file is
 **             mapped from now on: a file that is cut short is always an error, never a crash, and
 **             bytes handed out are copies. Begins as $SAFETENSORS_IO says.
-**   progress  0 (the rule) or 1: passes that take longer than a second say so on a terminal's
-**             stderr. Begins as $SAFETENSORS_PROGRESS says.
+**   progress  0 (the rule) or 1: work on tensors that takes longer than a second is told on one line
+**             of stderr, if that is a terminal: tensor, bytes, rate, time left. Begins as $SAFETENSORS_PROGRESS says.
 */
 void function_safetensors_config(sqlite3_context *context, int argc, sqlite3_value **argv) {
   Store *store = sqlite3_user_data(context);

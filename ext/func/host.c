@@ -11,8 +11,9 @@ static bool interrupted(sqlite3 *db) {
 }
 
 static bool go_on(void *context, uint64_t done, Error *error) {
-  const Host *host = context;
-  (void)done;
+  Host *host = context;
+  uint64_t bytes = (uint64_t)((double)host->nbytes * ((double)done / (double)host->numel));
+  progress_step(&store_settings(host->store)->progress, bytes);
   return !interrupted(host->db) ||
          error_raise(error, ERROR_INTERRUPT, host->tensor.subject, "interrupted");
 }
@@ -24,10 +25,13 @@ void host_open(Host *host, sqlite3 *db, Store *store, const TensorName *tensor, 
   *host = (Host){.pass = {.threads = (unsigned)threads, .context = host, .go_on = go_on},
                  .db = db,
                  .store = store,
-                 .tensor = *tensor};
-  (void)numel, (void)nbytes;
+                 .tensor = *tensor,
+                 .numel = numel,
+                 .nbytes = nbytes};
+  progress_begin(&store_settings(store)->progress, tensor->name == NULL ? "data" : tensor->name,
+                 tensor->name == NULL ? 4 : tensor->name_length, nbytes);
 }
 
 void host_close(Host *host) {
-  host->db = NULL;
+  progress_end(&store_settings(host->store)->progress);
 }

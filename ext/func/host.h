@@ -4,6 +4,7 @@
 **   threads     as many more as PRAGMA threads (SQLITE_LIMIT_WORKER_THREADS) allows; none if SQLite
 **               was built without threads
 **   interrupt   sqlite3_interrupt() ends the pass with SQLITE_INTERRUPT
+**   progress    told as safetensors_config('progress') says
 */
 #ifndef SAFETENSORS_FUNC_HOST_H
 #define SAFETENSORS_FUNC_HOST_H
@@ -15,7 +16,8 @@ typedef struct Host {
   PassHost pass; /* what pass_run() takes */
   sqlite3 *db;
   Store *store;
-  TensorName tensor; /* what the pass is over */
+  TensorName tensor;      /* what the pass is over */
+  uint64_t numel, nbytes; /* its */
 } Host;
 
 /* The host for one pass over a tensor of `numel` elements and `nbytes` bytes. It must stay where it

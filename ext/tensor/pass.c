@@ -3,9 +3,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/memory.h"
+#include "base/platform.h"
 #include "tensor/gather.h"
 
 enum {
@@ -126,17 +126,11 @@ static void merge_finished(Crew *crew) {
   if (more) pthread_cond_broadcast(&crew->merged_more);
 }
 
-static int64_t monotonic_now(void) {
-  struct timespec now = {0};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /* On the caller's thread, without the mutex. */
 static bool ask(Worker *worker, uint64_t blocks_done) {
   Crew *crew = worker->crew;
   if (crew->host == NULL || crew->host->go_on == NULL) return true;
-  int64_t now = monotonic_now();
+  int64_t now = platform_monotonic();
   if (now - crew->asked < ASK_NANOSECONDS) return true;
   crew->asked = now;
   uint64_t done = blocks_done < crew->block_count ? blocks_done * PASS_BLOCK : crew->numel;
@@ -268,7 +262,7 @@ static unsigned worker_count(const PassHost *host, uint64_t block_count) {
 bool pass_run(const Pass *pass, const PassHost *host, Error *error) {
   uint64_t numel = pass->inputs[0].view->numel;
   if (numel == 0) return true;
-  Crew crew = {.pass = pass, .host = host, .numel = numel, .asked = monotonic_now()};
+  Crew crew = {.pass = pass, .host = host, .numel = numel, .asked = platform_monotonic()};
   crew.block_count = (numel - 1) / PASS_BLOCK + 1;
   crew.worker_count = worker_count(host, crew.block_count);
   pthread_mutex_init(&crew.mutex, NULL);
