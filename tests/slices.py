@@ -1,12 +1,17 @@
-"""Slices of random tensors, as NumPy takes them: tensor_data, tensor_json, tensor_elements, tensor_item,
-tensor_rows and refs with slices; ranks 0 to 6, empty tensors, strides, bounds out of range."""
+"""Slices of random tensors of every dtype, as NumPy takes them of the elements' numbers: tensor_data,
+tensor_json, tensor_elements, tensor_item, tensor_rows, tensor_cast and refs with slices; ranks 0 to 6,
+empty tensors, strides, bounds out of range; the file mapped, and read into buffers."""
 
 import json
+import math
 import os
 import random
+import sqlite3
 import struct
 import tempfile
 
+import reader
+import reader_values
 from tally import Tally, connect
 
 try:
@@ -15,7 +20,6 @@ except ImportError:
     numpy = None
 
 CASES = 3000
-DTYPES = {"U8": "<u1", "I16": "<i2", "F32": "<f4", "F64": "<f8", "I64": "<i8"}
 tally = Tally()
 db = connect()
 rng = random.Random(20260101)
@@ -25,15 +29,43 @@ def one(sql, *arguments):
     return db.execute(sql, arguments).fetchone()[0]
 
 
-def random_tensor():
-    dtype = rng.choice(list(DTYPES))
-    shape = [rng.choice([0, 1, 1, 2, 3, 4, 5, 5]) if rng.random() < 0.9 else rng.randint(0, 9)
-             for _ in range(rng.randint(0, 6))]
-    numel = 1
-    for dimension in shape:
-        numel *= dimension
-    values = numpy.arange(numel) % 251 - (0 if dtype == "U8" else 100)
-    return dtype, numpy.array(values, dtype=DTYPES[dtype]).reshape(shape)
+def marks(arguments):
+    return ", ".join("?" * len(arguments))
+
+
+class Tensor:
+    """Random bytes of a dtype and shape, and what the independent reader makes of them."""
+
+    def __init__(self):
+        self.dtype = rng.choice(list(reader.BITS))
+        self.bits = reader.BITS[self.dtype]
+        while True:
+            self.shape = [rng.choice([0, 1, 1, 2, 3, 4, 5, 5]) if rng.random() < 0.9 else rng.randint(0, 9)
+                          for _ in range(rng.randint(0, 6))]
+            numel = math.prod(self.shape)
+            if numel * self.bits % 8 == 0:
+                break
+        self.raw = rng.randbytes(numel * self.bits // 8)
+        self.codes = reader_values.codes(self.raw, self.bits)
+        self.values = reader_values.flat(self.dtype, self.raw, self.bits)
+        self.places = numpy.arange(numel).reshape(self.shape)
+
+    def packed(self, places):
+        """The bytes of these elements, one behind the other."""
+        number = sum(self.codes[place] << self.bits * i for i, place in enumerate(places))
+        return number.to_bytes((len(places) * self.bits + 7) // 8, "little")
+
+    def in_whole_bytes(self, places):
+        """Whether the elements that follow one another in the tensor start and end on a byte."""
+        starts = [p for i, p in enumerate(places) if i == 0 or places[i - 1] != p - 1]
+        ends = [p + 1 for i, p in enumerate(places) if i == len(places) - 1 or places[i + 1] != p + 1]
+        return all(p * self.bits % 8 == 0 for p in starts + ends)
+
+    def write(self, path):
+        header = json.dumps({"x": {"dtype": self.dtype, "shape": self.shape,
+                                   "data_offsets": [0, len(self.raw)]}}).encode()
+        with open(path, "wb") as file:
+            file.write(struct.pack("<Q", len(header)) + header + self.raw)
 
 
 def random_index(size):
@@ -61,49 +93,97 @@ def random_slice(shape):
     return rng.choice([",", ", "]).join(text for text, _ in indices), tuple(i for _, i in indices)
 
 
-def write(path, dtype, array):
-    header = json.dumps({"x": {"dtype": dtype, "shape": list(array.shape),
-                               "data_offsets": [0, array.nbytes]}}).encode()
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(header)) + header + array.tobytes())
+def nested(values, shape):
+    return reader_values.nested(values, shape) if math.prod(shape) else reader_values.empties(shape)
+
+
+def exact(value):
+    """Tells 0.0 from -0.0, True from 1, and 1 from 1.0."""
+    return json.dumps(value)
+
+
+def element(value):
+    """An SQL value as the reader has it: the text of a complex number taken apart, no infinities."""
+    if isinstance(value, str):
+        return json.loads(value)
+    return reader_values.plain(value) if value is not None else None
+
+
+def as_sql(value):
+    return int(value) if isinstance(value, bool) else value
+
+
+def compare_data(tensor, places, arguments, what):
+    try:
+        got = one(f"SELECT tensor_data({marks(arguments)})", *arguments)
+    except sqlite3.OperationalError as error:
+        got = "refused" if "starts and ends on a byte" in str(error) else error
+    expected = tensor.packed(places) if tensor.in_whole_bytes(places) else "refused"
+    tally.equal(got, expected, f"tensor_data, {what}")
+
+
+def compare_elements(tensor, places, shape, arguments, what):
+    rows = db.execute(f"SELECT idx, coord, value FROM tensor_elements({marks(arguments)})", arguments).fetchall()
+    got = [(i, json.loads(c), element(v)) for i, c, v in rows]
+    coordinates = [list(c) for c in numpy.ndindex(*shape)] if places else []
+    values = [as_sql(tensor.values[p]) for p in places]
+    tally.equal(exact(got), exact(list(zip(range(len(places)), coordinates, values))), f"tensor_elements, {what}")
+
+
+def compare_cast(tensor, places, ref, what):
+    """To its own dtype; and to F64, which all but integers beyond 2^53 are exactly."""
+    if len(places) * tensor.bits % 8 == 0:
+        tally.equal(one("SELECT tensor_cast(?, ?)", ref, tensor.dtype), tensor.packed(places),
+                    f"tensor_cast to the same, {what}")
+    got = struct.unpack(f"<{len(places)}d", one("SELECT tensor_cast(?, 'F64')", ref))
+    values = [tensor.values[p] for p in places]
+    if tensor.dtype == "C64":
+        values = [value[0] for value in values]
+    tally.equal(exact([reader_values.plain(v) for v in got]),
+                exact([None if v is None else float(v) for v in values]), f"tensor_cast to F64, {what}")
+
+
+def compare_rows(tensor, places, ref, what):
+    rows = db.execute("SELECT i, ref, tensor_json(ref) FROM tensor_rows(?)", [ref]).fetchall()
+    values = [nested([tensor.values[p] for p in row.ravel()], list(row.shape)) for row in places]
+    tally.equal(exact([(i, json.loads(text)) for i, _, text in rows]), exact(list(enumerate(values))),
+                f"tensor_rows, {what}")
+    for (i, row_ref, _), row in zip(rows, places):
+        row_places = row.ravel().tolist()
+        compare_data(tensor, row_places, [row_ref], f"row {i} of {what}")
+        if tensor.in_whole_bytes(row_places):
+            tally.equal(one("SELECT data FROM tensor_rows(?) WHERE i = ?", ref, i), tensor.packed(row_places),
+                        f"data of row {i} of {what}")
 
 
 def compare(number, folder):
-    dtype, array = random_tensor()
-    text, index = random_slice(array.shape)
-    expected = numpy.asarray(array[index])
+    tensor = Tensor()
+    text, index = random_slice(tensor.shape)
     path = os.path.join(folder, f"{number}.safetensors")
-    write(path, dtype, array)
+    tensor.write(path)
+    mode = one("SELECT safetensors_config('io', ?)", rng.choice(["map", "pread"]))
+    sliced = numpy.asarray(tensor.places[index])
+    places, shape = sliced.ravel().tolist(), list(sliced.shape)
     whole, ref = f"{path}#x", one("SELECT tensor_ref(?, 'x', ?)", path, text)
-    what = f"{dtype} {list(array.shape)} [{text}]"
-    raw = (array.tobytes(), dtype, json.dumps(list(array.shape)))
+    raw = (tensor.raw, tensor.dtype, json.dumps(tensor.shape))
     for name, arguments in [("ref and slice", (whole, text)), ("ref with slice", (ref,)),
                             ("raw and slice", (*raw, text))]:
-        marks = ", ".join("?" * len(arguments))
-        tally.equal(one(f"SELECT tensor_data({marks})", *arguments), expected.tobytes(),
-                    f"tensor_data, {name}: {what}")
-        tally.equal(json.loads(one(f"SELECT tensor_json({marks})", *arguments)), expected.tolist(),
-                    f"tensor_json, {name}: {what}")
-        rows = db.execute(f"SELECT idx, coord, value FROM tensor_elements({marks})",
-                          arguments).fetchall()
-        coordinates = [list(c) for c in numpy.ndindex(*expected.shape)] if expected.size else []
-        tally.equal([(i, json.loads(c), v) for i, c, v in rows],
-                    list(zip(range(expected.size), coordinates, expected.ravel().tolist())),
-                    f"tensor_elements, {name}: {what}")
-    tally.equal(json.loads(one("SELECT tensor_shape(?)", ref)), list(expected.shape),
-                f"tensor_shape: {what}")
-    if expected.ndim and expected.shape[0]:
-        rows = db.execute("SELECT i, data, tensor_data(ref), tensor_json(ref) FROM tensor_rows(?)",
-                          [ref]).fetchall()
-        tally.equal([(i, d, r, json.loads(j)) for i, d, r, j in rows],
-                    [(i, row.tobytes(), row.tobytes(), row.tolist())
-                     for i, row in enumerate(map(numpy.asarray, expected))],
-                    f"tensor_rows: {what}")
-    if expected.size:
-        place = [rng.randint(-n, n - 1) for n in expected.shape]
-        marks = "".join(", ?" for _ in place)
-        tally.equal(one(f"SELECT tensor_item(?{marks})", ref, *place), expected[tuple(place)].item(),
-                    f"tensor_item{place}: {what}")
+        what = f"{name}: {tensor.dtype} {tensor.shape} [{text}] io={mode}"
+        compare_data(tensor, places, arguments, what)
+        got = json.loads(one(f"SELECT tensor_json({marks(arguments)})", *arguments))
+        tally.equal(exact(got), exact(nested([tensor.values[p] for p in places], shape)), f"tensor_json, {what}")
+        compare_elements(tensor, places, shape, arguments, what)
+    what = f"{tensor.dtype} {tensor.shape} [{text}] io={mode}"
+    tally.equal(json.loads(one("SELECT tensor_shape(?)", ref)), shape, f"tensor_shape: {what}")
+    compare_cast(tensor, places, ref, what)
+    if shape and shape[0]:
+        compare_rows(tensor, sliced.reshape(shape), ref, what)
+    if places:
+        place = [rng.randint(-n, n - 1) for n in shape]
+        for arguments in [(ref, *place)] + ([(*raw, *place)] if shape == tensor.shape and text == "..." else []):
+            got = element(one(f"SELECT tensor_item({marks(arguments)})", *arguments))
+            tally.equal(exact(got), exact(as_sql(tensor.values[sliced[tuple(place)]])),
+                        f"tensor_item{place}: {what}")
     os.unlink(path)
 
 
