@@ -106,7 +106,7 @@ test: ## run the tests; the last line says how many passed and failed
 	@BUILD='$(BUILD)' tests/run scripts programs files tools
 
 check: ## run everything: test, demo, sanitizers, valgrind, lint, installation, benchmark (short)
-	@CC='$(CC)' .ci/deps check
+	@CC='$(CC)' BUILD='$(BUILD)' .ci/deps check
 	@$(MAKE) --no-print-directory -s programs
 	@BUILD='$(BUILD)' CC='$(CC)' tests/run all
 

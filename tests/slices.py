@@ -37,7 +37,7 @@ class Tensor:
     """Random bytes of a dtype and shape, and what the independent reader makes of them."""
 
     def __init__(self):
-        self.dtype = rng.choice(list(reader.BITS))
+        self.dtype = rng.choice(list(reader.BITS) + ["F4", "F6_E2M3", "F6_E3M2"] * 3)
         self.bits = reader.BITS[self.dtype]
         while True:
             self.shape = [rng.choice([0, 1, 1, 2, 3, 4, 5, 5]) if rng.random() < 0.9 else rng.randint(0, 9)
