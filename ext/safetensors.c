@@ -24,6 +24,7 @@ static const struct {
     {"safetensors_tensors", &safetensors_tensors_module},
     {"safetensors_metadata", &safetensors_metadata_module},
     {"safetensors_files", &safetensors_files_module},
+    {"safetensors_help", &safetensors_help_module},
     {"tensor_elements", &tensor_elements_module},
     {"tensor_rows", &tensor_rows_module},
 };
