@@ -7,7 +7,7 @@
 #include "base/platform.h"
 #include "base/sqlite.h"
 
-enum { MAX_HASH_LENGTH = 200 };
+enum { MAX_HASH_LENGTH = 200, MAX_NAME_LENGTH = 255 };
 
 static const char *environment(const char *name) {
   const char *value = getenv(name);
@@ -45,9 +45,11 @@ typedef struct Address {
   Piece organisation, name, revision, file; /* revision and file may be empty */
 } Address;
 
-/* A name that stays within its folder. */
+/* A name that stays within its folder, and that a file system can hold. */
 static bool is_plain(Piece piece) {
-  if (piece.length == 0 || memchr(piece.text, '\\', piece.length) != NULL) return false;
+  if (piece.length == 0 || piece.length > MAX_NAME_LENGTH ||
+      memchr(piece.text, '\\', piece.length) != NULL)
+    return false;
   return !(piece.length <= 2 && strncmp(piece.text, "..", piece.length) == 0);
 }
 
