@@ -1,0 +1,190 @@
+/* What faults.c runs, and the files that it lists one by one. */
+#ifndef FAULTS_SCRIPTS_H
+#define FAULTS_SCRIPTS_H
+
+#include "faults_fixtures.h"
+
+/* Which part of a run the faults are for. */
+typedef enum Stage {
+  STAGE_STEPS,  /* the statements' steps; of preparing them, other scripts see enough */
+  STAGE_SCRIPT, /* the SQL */
+  STAGE_LOAD,   /* the extension's entry point, and the SQL */
+  STAGE_AUTO,   /* opening, with the extension as an automatic one, and the SQL */
+} Stage;
+
+/* Every script can be run again on the same connection. :blob is the bytes of the fixture "tricky",
+** :bad_blob of "bad_entry". */
+typedef struct Script {
+  const char *name;
+  Stage stage;
+  const char *sql;
+} Script;
+
+#define ALL_COLUMNS                                                                          \
+  "name, dtype, shape, numel, nbytes, offset, file, rank, layer, pattern, ref, data, path, " \
+  "t.rowid"
+
+static const Script scripts[] = {
+    {"load", STAGE_LOAD, "SELECT tensor_shape('plain#bias'), length(safetensors_version()) > 0"},
+    {"load automatically", STAGE_AUTO, "SELECT count(*) FROM safetensors_tensors('plain')"},
+    {"load again", STAGE_LOAD, "SELECT name FROM safetensors_tensors('tricky')"},
+    {"version", STAGE_SCRIPT, "SELECT safetensors_version() LIKE 'safetensors %jansson%'"},
+    {"list", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('plain')"},
+    {"all columns", STAGE_SCRIPT, "SELECT " ALL_COLUMNS " FROM safetensors_tensors('plain') t"},
+    {"all columns, tricky", STAGE_SCRIPT,
+     "SELECT " ALL_COLUMNS " FROM safetensors_tensors('tricky') t ORDER BY offset"},
+    {"order by name", STAGE_SCRIPT, "SELECT name FROM safetensors_tensors('tricky') ORDER BY 1"},
+    {"name lookup", STAGE_SCRIPT,
+     "SELECT shape FROM safetensors_tensors('plain') WHERE name = 'bias';"
+     "SELECT name FROM safetensors_tensors('plain') WHERE name IN ('bias', 'none', 'x');"
+     "SELECT count(*) FROM safetensors_tensors('plain') WHERE name = 7"},
+    {"lookup join", STAGE_SCRIPT,
+     "SELECT a.name, b.offset, b.data FROM safetensors_tensors('plain') a "
+     "JOIN safetensors_tensors('other') b ON b.name = a.name"},
+    {"full join", STAGE_SCRIPT,
+     "SELECT a.name, b.name, a.data = b.data FROM safetensors_tensors('plain') a "
+     "FULL JOIN safetensors_tensors('other') b ON b.name = a.name"},
+    {"path from a table", STAGE_SCRIPT,
+     "WITH paths(p) AS (VALUES ('plain'), ('tricky'), (NULL)) "
+     "SELECT p, name FROM paths, safetensors_tensors(p)"},
+    {"metadata", STAGE_SCRIPT, "SELECT *, rowid, path FROM safetensors_metadata('plain')"},
+    {"metadata, tricky", STAGE_SCRIPT,
+     "SELECT *, length(value) FROM safetensors_metadata('tricky')"},
+    {"files", STAGE_SCRIPT, "SELECT *, data_offset, path FROM safetensors_files('tricky')"},
+    {"files, bad", STAGE_SCRIPT,
+     "WITH paths(p) AS (VALUES ('missing'), ('pointer'), ('bad_long_entry'), ('plain'), ('hole')) "
+     "SELECT f.* FROM paths, safetensors_files(p) f"},
+    {"named table", STAGE_SCRIPT,
+     "DROP TABLE IF EXISTS m; CREATE VIRTUAL TABLE m USING safetensors('tricky');"
+     "SELECT name, data, path FROM m; SELECT dtype FROM m WHERE name = 'ab'; DROP TABLE m"},
+    {"named table of a bad file", STAGE_SCRIPT,
+     "DROP TABLE IF EXISTS m; CREATE VIRTUAL TABLE m USING safetensors(\"bad_long_entry\")"},
+    {"named table without a path", STAGE_SCRIPT,
+     "DROP TABLE IF EXISTS m; CREATE VIRTUAL TABLE m USING safetensors"},
+    {"stored refs", STAGE_SCRIPT,
+     "DROP TABLE IF EXISTS r; CREATE TEMP TABLE r AS "
+     "SELECT ref FROM safetensors_tensors('tricky'); "
+     "SELECT tensor_dtype(ref), tensor_shape(ref), tensor_numel(ref), tensor_nbytes(ref), "
+     "tensor_data(ref) FROM r; DROP TABLE r"},
+    {"tensor_ref", STAGE_SCRIPT,
+     "SELECT tensor_ref('a%b?c#d', 'name'), tensor_ref('p', 'n', '::2'), tensor_ref(NULL, 'n')"},
+    {"describe a slice", STAGE_SCRIPT,
+     "SELECT tensor_shape('plain?slice=1:3#model.layers.3.weight'), "
+     "tensor_nbytes(tensor_ref('plain', 'bias', '::2'))"},
+    {"tensor_data", STAGE_SCRIPT, "SELECT tensor_data('plain#model.layers.3.weight')"},
+    {"tensor_data, contiguous slice", STAGE_SCRIPT,
+     "SELECT tensor_data('plain#model.layers.3.weight', '1:3'), tensor_data('plain#bias', '2')"},
+    {"tensor_data, strided slices", STAGE_SCRIPT,
+     "SELECT tensor_data('plain#model.layers.3.weight', '::2'), "
+     "tensor_data('plain#model.layers.3.weight', ':, 1'), "
+     "tensor_data('plain?slice=::2#model.layers.3.weight', '..., 0')"},
+    {"tensor_data of raw bytes", STAGE_SCRIPT,
+     "SELECT tensor_data(x'000102030405', 'U8', '[3,2]', ':,0'), tensor_data(x'0001', 'I16'), "
+     "tensor_data(x'00010203', 'U8', '1:3'), tensor_data(x'00', NULL)"},
+    {"aggregates of data", STAGE_SCRIPT,
+     "SELECT max(data), group_concat(length(data)) FROM safetensors_tensors('plain');"
+     "SELECT name, (SELECT data FROM safetensors_tensors('other') b WHERE b.name = a.name) "
+     "FROM safetensors_tensors('plain') a ORDER BY data"},
+    {"elements", STAGE_SCRIPT,
+     "SELECT * FROM tensor_elements('plain#model.layers.3.weight', ':, ::2') WHERE idx >= 1;"
+     "SELECT coord, value FROM tensor_elements(x'0000803f00000040', 'C64') ORDER BY idx DESC"},
+    {"rows", STAGE_SCRIPT,
+     "SELECT i, data, ref, tensor_json(ref) FROM tensor_rows('plain#model.layers.3.weight');"
+     "SELECT i, data FROM tensor_rows('plain?slice=:,1#model.layers.3.weight') WHERE i > 0"},
+    {"values", STAGE_SCRIPT,
+     "SELECT tensor_json('plain#model.layers.3.weight', '::2'), tensor_item('plain#bias', -1), "
+     "tensor_json(x'0000803f00000040', 'C64'), tensor_item(x'0000803f00000040', 'C64', 0), "
+     "tensor_cast('plain#model.layers.3.weight', 'BF16'), tensor_cast(x'0102', 'U8', 'F32')"},
+    {"blob", STAGE_SCRIPT,
+     "SELECT " ALL_COLUMNS " FROM safetensors_tensors(:blob) t;"
+     "SELECT name FROM safetensors_tensors(:blob) WHERE name = 'ab';"
+     "SELECT key, value FROM safetensors_metadata(:blob); SELECT * FROM safetensors_files(:blob)"},
+    {"bad blob", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors(:bad_blob)"},
+    {"short blob", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors(x'0102')"},
+    {"UTF-16", STAGE_SCRIPT,
+     "PRAGMA encoding='UTF-16le'; CREATE TABLE IF NOT EXISTS n(name); DELETE FROM n;"
+     "INSERT INTO n SELECT name FROM safetensors_tensors('tricky');"
+     "SELECT n.name, t.pattern, t.ref, tensor_data(t.ref), key, value FROM n "
+     "JOIN safetensors_tensors('tricky') t ON t.name = n.name, safetensors_metadata('tricky');"
+     "SELECT tensor_data(x'0001', 'U8', '[2]', '1'), tensor_ref('p#', 'n'); "
+     "SELECT tensor_data(x'0001', 'U8', '[3]')"},
+    {"unlike UTF-16", STAGE_SCRIPT,
+     "PRAGMA encoding='UTF-16le'; CREATE TABLE IF NOT EXISTS n(name); "
+     "SELECT * FROM safetensors_tensors('missing')"},
+    {"model", STAGE_STEPS,
+     "SELECT name, file, ref, data FROM safetensors_tensors('hf://o/n');"
+     "SELECT name FROM safetensors_tensors('m') WHERE name IN ('bias', 'none', 'x');"
+     "SELECT file, status FROM safetensors_files('m/model.safetensors.index.json');"
+     "SELECT key FROM safetensors_metadata('m'); SELECT tensor_json('hf://o/n@main#ab')"},
+    {"model by offset", STAGE_STEPS, "SELECT name FROM safetensors_tensors('m') ORDER BY offset"},
+    {"model, misplaced", STAGE_STEPS,
+     "SELECT * FROM safetensors_tensors('misplaced.safetensors.index.json')"},
+    {"model, in two shards", STAGE_STEPS,
+     "SELECT * FROM safetensors_tensors('in_two.safetensors.index.json')"},
+    {"model, unindexed in two shards", STAGE_STEPS,
+     "SELECT * FROM safetensors_tensors('unindexed_in_two.safetensors.index.json')"},
+    {"model, bad name", STAGE_STEPS,
+     "SELECT * FROM safetensors_files('bad_name.safetensors.index.json')"},
+    {"model, bad JSON", STAGE_STEPS,
+     "SELECT * FROM safetensors_files('bad_json.safetensors.index.json')"},
+    {"several indexes", STAGE_STEPS, "SELECT * FROM safetensors_files('.')"},
+    {"pattern", STAGE_STEPS,
+     "SELECT name, file FROM safetensors_tensors('m/[!x]*/?.safetensors');"
+     "SELECT a.name, b.rowid FROM safetensors_tensors('plain') a LEFT JOIN "
+     "safetensors_tensors('[po][lt]*[nr]') b USING (name)"},
+    {"pattern without matches", STAGE_STEPS, "SELECT * FROM safetensors_tensors('m/none*')"},
+    {"pattern in a missing folder", STAGE_STEPS, "SELECT * FROM safetensors_tensors('none/*')"},
+    {"missing revision", STAGE_STEPS, "SELECT * FROM safetensors_tensors('hf://o/n@v1')"},
+    {"missing model", STAGE_STEPS, "SELECT * FROM safetensors_tensors('hf://o/none')"},
+    {"missing file in metadata", STAGE_STEPS, "SELECT * FROM safetensors_metadata('missing')"},
+    {"path with NUL", STAGE_STEPS, "SELECT * FROM safetensors_tensors('a' || char(0))"},
+    {"number as path", STAGE_STEPS, "SELECT * FROM safetensors_tensors(1)"},
+    {"no path", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors"},
+    {"two paths", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('plain', 'other')"},
+    {"bad ref", STAGE_STEPS, "SELECT tensor_data('plain')"},
+    {"bad escape in a ref", STAGE_STEPS, "SELECT tensor_shape('100%#x')"},
+    {"bad query in a ref", STAGE_STEPS, "SELECT tensor_shape('plain?x=1#bias')"},
+    {"ref to a missing file", STAGE_STEPS, "SELECT tensor_dtype('missing#x')"},
+    {"unknown tensor", STAGE_STEPS, "SELECT tensor_numel('plain#unknown')"},
+    {"bad slice", STAGE_STEPS, "SELECT tensor_data('plain#bias', 'x')"},
+    {"index out of range", STAGE_STEPS, "SELECT tensor_data('plain#bias', '4')"},
+    {"slice inside a byte", STAGE_STEPS, "SELECT tensor_data('tricky#" LONG_WORD "', ':,1:2')"},
+    {"unknown dtype of raw bytes", STAGE_STEPS, "SELECT tensor_data(x'00', 'F31')"},
+    {"bad shape of raw bytes", STAGE_STEPS, "SELECT tensor_data(x'00', 'U8', '[1,2]')"},
+    {"number as tensor", STAGE_STEPS, "SELECT tensor_data(1)"},
+    {"bad index of an item", STAGE_STEPS, "SELECT tensor_item('plain#bias', 'x')"},
+    {"bad dtype to cast to", STAGE_STEPS, "SELECT tensor_cast('plain#bias', 'F31')"},
+    {"elements of no tensor", STAGE_STEPS, "SELECT * FROM tensor_elements('plain#unknown')"},
+    {"rows of a scalar", STAGE_STEPS, "SELECT * FROM tensor_rows(x'00', 'U8', '[]')"},
+    {"tensor_ref of a blob", STAGE_STEPS, "SELECT tensor_ref(x'00', 'n')"},
+};
+
+/* Also listed, each by itself: what is no good, or not plain. */
+static const char *const files[] = {
+    "missing",
+    ".",
+    "empty",
+    "pointer",
+    "cut_header",
+    "cut_data",
+    "not_json",
+    "bad_entry",
+    "bad_long_entry",
+    "bad_long_token",
+    "bad_escape",
+    "bad_dtype",
+    "bad_shape",
+    "bad_offsets",
+    "bad_size",
+    "overflow",
+    "hole",
+    "deep_entry",
+    "duplicate_key",
+    "duplicate_name",
+    "bad_utf8",
+    "bad_metadata",
+    "duplicate_metadata",
+    "tricky",
+};
+
+#endif
