@@ -243,6 +243,76 @@ static void test_resources(void) {
   check(sqlite3_memory_used() == 0, "no memory is left");
 }
 
+/* ---- io = pread: bytes are read, never mapped ---- */
+
+static sqlite3 *connect_reading(void) {
+  sqlite3 *db = connect();
+  check_one(db, "SELECT safetensors_config('io', 'pread') || substr(%Q, 1, 0)", "pread");
+  return db;
+}
+
+/* What is handed out are copies; nothing is mapped, and no descriptor stays open. */
+static void test_reading(void) {
+  int before = open_descriptors();
+  sqlite3 *db = connect_reading();
+  write_file(path, 2, 8, 'a');
+  check_one(db, "SELECT max(data) || min(data) FROM safetensors_tensors(%Q)", "bbbbbbbbaaaaaaaa");
+  check_one(db, "SELECT tensor_json(%Q || '#b', '0:2')", "[98,98]");
+  check_one(db, "SELECT tensor_item(%Q || '#b', 7)", "98");
+  check_one(db, "SELECT tensor_cast(%Q || '#a', 'I8')", "aaaaaaaa");
+  check_one(db, "SELECT group_concat(value) FROM tensor_elements(%Q || '#b', '::3')", "98,98,98");
+  check_one(db, "SELECT group_concat(data, '') FROM tensor_rows(%Q || '#a')", "aaaaaaaa");
+  check(!is_mapped(), "nothing was mapped");
+  check(open_descriptors() == before, "no descriptor is left open");
+  sqlite3_stmt *statement = prepare(db, "SELECT data FROM safetensors_tensors(%Q)");
+  check(sqlite3_step(statement) == SQLITE_ROW, "a row");
+  const void *data = sqlite3_column_blob(statement, 0);
+  write_file(path, 2, 8, 'p');
+  check(memcmp(data, "aaaaaaaa", 8) == 0, "a value is its own copy");
+  sqlite3_finalize(statement);
+  write_file(path, 1, 30000000, 0);
+  check(memory_of(db, "SELECT sum(value) FROM tensor_elements(%Q || '#a')", "0") < 2 << 20,
+        "elements take a buffer, not the tensor");
+  check(memory_of(db, "SELECT tensor_json(%Q || '#a', '29999990::5')", "[0,0]") < 2 << 20,
+        "a slice is read alone");
+  sqlite3_close(db);
+}
+
+typedef void Change(void);
+
+static void change_delete(void) {
+  unlink(path);
+}
+
+static void change_replace(void) {
+  write_file(other, 2, 8, 'p');
+  rename(other, path);
+}
+
+/* In place; the time is set, for the clock of a file system may stand still for a while. */
+static void change_overwrite(void) {
+  struct timespec times[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+  write_file(path, 2, 8, 'p');
+  check(utimensat(AT_FDCWD, path, times, 0) == 0, "utimensat");
+}
+
+static void change_cut_short(void) {
+  check(truncate(path, 20) == 0, "truncate");
+}
+
+/* A statement never mixes the bytes of two states of a file. */
+static void test_changes_while_reading(Change *change, const char *words) {
+  sqlite3 *db = connect_reading();
+  write_file(path, 2, 8, 'a');
+  sqlite3_stmt *statement = prepare(db, "SELECT data FROM safetensors_tensors(%Q)");
+  check(sqlite3_step(statement) == SQLITE_ROW, "before the change");
+  change();
+  check(sqlite3_step(statement) == SQLITE_ERROR, words);
+  check(strstr(sqlite3_errmsg(db), words) != NULL, sqlite3_errmsg(db));
+  sqlite3_finalize(statement);
+  sqlite3_close(db);
+}
+
 static void test_utf16(void) {
   sqlite3 *db = connect();
   sqlite3_exec(db, "PRAGMA encoding = 'UTF-16le'; CREATE TABLE t(x)", NULL, NULL, NULL);
@@ -264,6 +334,7 @@ static void test_strangers(void) {
 }
 
 int main(void) {
+  unsetenv("SAFETENSORS_IO"); /* the tests set it themselves */
   if (mkdtemp(folder) == NULL) return 1;
   snprintf(path, sizeof path, "%s/model.safetensors", folder);
   snprintf(other, sizeof other, "%s/other.safetensors", folder);
@@ -274,6 +345,11 @@ int main(void) {
   test_changes("SELECT tensor_data(%Q || '#a')");
   test_cut_short();
   test_resources();
+  test_reading();
+  test_changes_while_reading(change_delete, "no such file");
+  test_changes_while_reading(change_replace, "replaced");
+  test_changes_while_reading(change_overwrite, "overwritten");
+  test_changes_while_reading(change_cut_short, "cut short");
   test_utf16();
   test_strangers();
   unlink(path);
