@@ -29,7 +29,7 @@ TEST_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/*
 
 .DEFAULT_GOAL := all
 .SECONDARY:
-.PHONY: all static amalgamation bundled deb npm demo test check sanitize valgrind bench install \
+.PHONY: all static amalgamation bundled deb npm demo test check clients sanitize valgrind bench install \
 	uninstall format lint clean help requirements programs
 
 all: requirements $(BUILD)/safetensors.so ## build build/safetensors.so, the loadable extension
@@ -109,6 +109,11 @@ check: ## run everything: test, demo, sanitizers, valgrind, lint, installation, 
 	@CC='$(CC)' BUILD='$(BUILD)' .ci/deps check
 	@$(MAKE) --no-print-directory -s programs
 	@BUILD='$(BUILD)' CC='$(CC)' tests/run all
+
+clients: npm ## test the clients in README, after installing them (Debian packages, npm)
+	@CC='$(CC)' BUILD='$(BUILD)' .ci/deps clients
+	@$(MAKE) --no-print-directory -s all $(BUILD)/tests/fixtures
+	@BUILD='$(BUILD)' tests/python tests/clients.py
 
 sanitize: ## run scripts and test programs under AddressSanitizer and UBSan (clang)
 	@.ci/deps check
