@@ -69,6 +69,22 @@ PLANS = [
     (f"SELECT 1 FROM {A} FULL JOIN {B} USING (name)",
      [f"SCAN a {SCAN}", f"SCAN b {LOOKUP} LEFT-JOIN", "RIGHT-JOIN safetensors_tensors", f"SCAN b {SCAN}"]),
 ]
+E, R = f"tensor_elements('{BASE}#model.norm.weight') e", f"tensor_rows('{BASE}#lm_head.weight') r"
+ALL, RANGE, ONE = ("VIRTUAL TABLE INDEX {}:all positions", "VIRTUAL TABLE INDEX {}:range of positions",
+                   "VIRTUAL TABLE INDEX {}:one position")
+PLANS += [
+    (f"SELECT value FROM {E}", [f"SCAN e {ALL.format(1)}"]),
+    (f"SELECT value FROM {E} WHERE idx = 3", [f"SCAN e {ONE.format(9)}"]),
+    (f"SELECT value FROM {E} WHERE idx > 3 AND idx <= 5", [f"SCAN e {RANGE.format(1 + 16 + 128)}"]),
+    (f"SELECT value FROM {E} WHERE idx BETWEEN 3 AND 5", [f"SCAN e {RANGE.format(1 + 32 + 128)}"]),
+    (f"SELECT value FROM {E} WHERE idx < 5 ORDER BY idx DESC LIMIT 2", [f"SCAN e {RANGE.format(1 + 64 + 256)}"]),
+    (f"SELECT value FROM {E} ORDER BY idx, value LIMIT 2", [f"SCAN e {ALL.format(1)}"]),
+    (f"SELECT value FROM {E} ORDER BY value", [f"SCAN e {ALL.format(1)}", "USE TEMP B-TREE FOR ORDER BY"]),
+    (f"SELECT value FROM {E} WHERE value > 3", [f"SCAN e {ALL.format(1)}"]),
+    (f"SELECT data FROM {R} WHERE i >= 5", [f"SCAN r {RANGE.format(1 + 32)}"]),
+    (f"SELECT data FROM {R} ORDER BY i DESC", [f"SCAN r {ALL.format(1 + 256)}"]),
+    (f"SELECT 1 FROM {E} JOIN {R} ON r.i = e.idx", [f"SCAN e {ALL.format(1)}", f"SCAN r {ONE.format(9)}"]),
+]
 for sql, expected in PLANS:
     # Newer SQLite names the kinds of join otherwise.
     got = [line.replace(" LEFT-JOIN", "").strip() for line in plan(sql)]

@@ -100,7 +100,9 @@ int tensor_table_best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
   info->estimatedCost = one ? 10 : range ? 1e5 : 1e7;
   if ((info->idxNum & PLAN_ARGUMENT_COUNT) == 0) info->estimatedCost = 1e99; /* fails when run */
   info->idxStr = one ? "one position" : range ? "range of positions" : "all positions";
-  if (info->nOrderBy == 1 && info->aOrderBy[0].iColumn <= TENSOR_TABLE_POSITION) {
+  if (one) info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
+  /* No two rows have the same position: what the order has behind it decides nothing. */
+  if (info->nOrderBy > 0 && info->aOrderBy[0].iColumn <= TENSOR_TABLE_POSITION) {
     info->orderByConsumed = 1;
     if (info->aOrderBy[0].desc) info->idxNum |= PLAN_DESCENDING;
   }
