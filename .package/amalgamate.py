@@ -38,8 +38,11 @@ PREAMBLE = """\
 ** sqlite-safetensors {version}, all sources in one file. Needs sqlite3ext.h (SQLite 3.39 or newer)
 ** and jansson (2.14 or newer).
 **
-**   cc -O2 -fPIC -shared safetensors.c -o safetensors.so -ljansson -lm -lpthread   (to be loaded)
-**   cc -O2 -DSQLITE_CORE -c safetensors.c                                (to be linked, see safetensors.h)
+**   cc -O2 -ffp-contract=off -fPIC -shared safetensors.c -o safetensors.so -ljansson -lm -lpthread
+**   cc -O2 -ffp-contract=off -DSQLITE_CORE -c safetensors.c
+**
+** make a library to be loaded, and an object to be linked (see safetensors.h). Without the flag
+** numbers may differ in their last bits from those of other builds.
 **
 ** Made by `make amalgamation`: change the sources it was made of, not this file. Licence: Apache-2.0;
 ** xxHash, which it includes, has its own (BSD 2-clause), quoted where it begins.
@@ -101,7 +104,8 @@ class Source:
             if depth > 0:
                 continue
             ends_body = text == "}" and self.is_function(current)
-            ends_macro = text == ")" and re.fullmatch(r"[A-Z][A-Z0-9_]+", self.text(current[0]))
+            ends_macro = text == ")" and self.text(current[1]) == "(" and \
+                re.fullmatch(r"[A-Z][A-Z0-9_]+", self.text(current[0]))
             if text == ";" or ends_body or ends_macro:
                 yield current
                 current = []
@@ -139,9 +143,11 @@ class Source:
             self.globals.append(declaration[0])
         elif words[-1] == ")":
             return  # a macro that defines something
-        elif is_call and words[0] not in ("static", "_Static_assert") and name != ENTRY:
+        elif "static" in head.split() or words[0] == "_Static_assert" or name == ENTRY:
+            return
+        elif is_call:
             self.exported.append(declaration[0])
-        elif not is_call and words[0] not in ("static", "struct", "enum", "union", "_Static_assert"):
+        elif words[0] not in ("struct", "enum", "union"):
             self.exported.append(declaration[0])  # the definition of what a header declares extern
 
     def find_tags(self, words):
@@ -159,7 +165,12 @@ class Source:
         out, braces, previous = [], [], ""
 
         def new_name(text):
-            return renamed.get(text, text)
+            if text in renamed:
+                return renamed[text]
+            for begin, end in pasted.items():  # what a macro has put together, used by its whole name
+                if text.startswith(begin) and text not in self.names:
+                    return end + text[len(begin):]
+            return text
 
         def in_directive(match):
             text = match.group(1)
