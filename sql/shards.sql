@@ -1,0 +1,52 @@
+-- How is a model spread over its files: are they of a size, is any missing, and do they hold what the
+-- index says?
+--
+--   sqlite3 -cmd ".load build/safetensors" -cmd ".param set :path model_folder" < sql/shards.sql
+--
+-- Reads headers and the index. Leaves the table `shards` (file, label, status, error, tensors,
+-- parameters, nbytes) and the view `shard_tensors` (shard, name, layer, nbytes) over the files that
+-- can be read.
+
+DROP TABLE IF EXISTS temp.shards;
+CREATE TEMP TABLE shards AS
+  SELECT file, status, error, tensors, numel AS parameters, nbytes,
+         iif(length(base) > 34, substr(base, 1, 16) || '...' || substr(base, -15), base) AS label
+  FROM (SELECT *, replace(file, rtrim(file, replace(file, '/', '')), '') AS base
+        FROM safetensors_files(:path));
+
+CREATE TEMP VIEW IF NOT EXISTS shard_tensors AS
+  SELECT s.label AS shard, t.name, t.layer, t.nbytes
+  FROM shards AS s, safetensors_tensors(s.file) AS t WHERE s.status = 'ok';
+
+.mode column
+.headers on
+
+.print == Balance
+SELECT count(*) AS files, sum(tensors) AS tensors, printf('%,d', sum(nbytes)) AS bytes,
+       printf('%,d', min(nbytes)) AS smallest, printf('%,d', max(nbytes)) AS largest,
+       printf('%.2f', max(nbytes) / avg(nbytes)) AS "largest/mean"
+FROM shards AS s WHERE s.status = 'ok' HAVING count(*) > 0;
+.mode list
+.headers off
+SELECT printf('%d of %d files cannot be read:', sum(status <> 'ok'), count(*)) FROM shards
+HAVING sum(status <> 'ok') > 0;
+SELECT error FROM shards WHERE error IS NOT NULL;
+.mode column
+.headers on
+.print
+
+.print == Files
+SELECT label AS file, ifnull(tensors, status) AS tensors,
+       printf('%,17d', nbytes) AS bytes,
+       printf('%5.1f%%', 100.0 * nbytes / nullif(sum(nbytes) OVER (), 0)) AS share,
+       printf('%.*c', nullif(10 * nbytes / nullif(max(nbytes) OVER (), 0), 0), '#') AS size
+FROM shards;
+.print
+
+.print == Layers in more than one file
+SELECT layer, count(*) AS tensors, count(DISTINCT shard) AS files,
+       iif(length(group_concat(DISTINCT shard)) > 54,
+           substr(group_concat(DISTINCT shard), 1, 51) || '...', group_concat(DISTINCT shard))
+       AS names
+FROM shard_tensors AS t WHERE t.layer IS NOT NULL GROUP BY t.layer HAVING count(DISTINCT shard) > 1
+ORDER BY t.layer LIMIT 20;
