@@ -20,13 +20,15 @@ INSERT INTO inventory
 SELECT :path, strftime('%Y-%m-%d %H:%M:%f', 'now'), f.file,
        iif(f.status = 'ok', (SELECT datetime(mtime, 'unixepoch') FROM fsdir(f.file)), NULL),
        f.status, f.size, f.tensors, f.numel,
-       (SELECT group_concat(dtype, ',')
-        FROM (SELECT DISTINCT dtype FROM safetensors_tensors(f.file) ORDER BY dtype)
-        WHERE f.status = 'ok'),
-       (SELECT json_group_object(key, value) FROM safetensors_metadata(f.file)
-        WHERE f.status = 'ok'),
-       (SELECT lower(hex(sha3(group_concat(name || char(10) || dtype || shape, char(10)), 256)))
-        FROM safetensors_tensors(f.file) WHERE f.status = 'ok'),
+       iif(f.status = 'ok', (
+         SELECT group_concat(dtype, ',')
+         FROM (SELECT DISTINCT dtype FROM safetensors_tensors(f.file) ORDER BY dtype)), NULL),
+       iif(f.status = 'ok', (
+         SELECT json_group_object(key, value) FROM safetensors_metadata(f.file)), NULL),
+       iif(f.status = 'ok', (
+         SELECT lower(hex(sha3(ifnull(group_concat(name || char(10) || dtype || shape, char(10)),
+                                      ''), 256)))
+         FROM safetensors_tensors(f.file)), NULL),
        f.error
 FROM safetensors_files(:path) AS f;
 

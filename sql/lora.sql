@@ -1,12 +1,12 @@
--- What is this adapter? Rank, alpha and where alpha is written, target modules, and what the trainer
--- noted: for adapters of PEFT, of kohya's sd-scripts and LyCORIS, and of diffusers.
+-- What is this adapter? Rank, alpha and where alpha is written, target modules, and what the
+-- trainer noted: for adapters of PEFT, of kohya's sd-scripts and LyCORIS, and of diffusers.
 --
 --   sqlite3 -cmd ".load build/safetensors" -cmd ".param set :path lora.safetensors" < sql/lora.sql
 --
 -- :path may be a pattern, loras/*.safetensors, too. Reads headers, the scalars named *.alpha, and
--- the adapter_config.json beside the file, where PEFT keeps alpha. Leaves the tables `adapter_files`,
--- `adapter_tensors` and `adapter_modules` (file, module, component, target, rank, alpha, alpha_from,
--- scale, downs, ups).
+-- the adapter_config.json beside the file, where PEFT keeps alpha. Leaves the tables
+-- `adapter_files`, `adapter_tensors` and `adapter_modules` (file, module, family, component, target,
+-- rank, alpha, alpha_from, downs, ups, scale).
 --
 -- An adapter adds scale * up * down to a weight: down is [rank, in], up is [out, rank], scale is
 -- alpha / rank (alpha / sqrt(rank) with PEFT's use_rslora). Where no alpha is written, loaders take
@@ -16,7 +16,8 @@ DROP TABLE IF EXISTS temp.adapter_files;
 CREATE TEMP TABLE adapter_files AS
   WITH f AS MATERIALIZED (
     SELECT file, status, error,
-           replace(replace(file, rtrim(file, replace(file, '/', '')), ''), '.safetensors', '') AS base,
+           replace(replace(file, rtrim(file, replace(file, '/', '')), ''), '.safetensors', '')
+           AS base,
            readfile(rtrim(file, replace(file, '/', '')) || 'adapter_config.json') AS config,
            (SELECT value FROM safetensors_metadata(f.file)
             WHERE f.status = 'ok' AND key = 'lora_adapter_metadata') AS noted,
@@ -28,13 +29,15 @@ CREATE TEMP TABLE adapter_files AS
          AS label, status, error,
          iif(json_valid(config), config, NULL) AS config,
          iif(json_valid(noted), noted, NULL) AS noted,
-         iif(ss_network_alpha GLOB '[0-9]*', CAST(ss_network_alpha AS REAL), NULL) AS ss_network_alpha
+         iif(ss_network_alpha GLOB '[0-9]*', CAST(ss_network_alpha AS REAL), NULL)
+         AS ss_network_alpha
   FROM f;
 
 -- How names end, and what that means.
 CREATE TEMP VIEW IF NOT EXISTS adapter_endings(ending, family, part) AS VALUES
   ('.lora_A.weight', 'LoRA (PEFT)', 'down'), ('.lora_B.weight', 'LoRA (PEFT)', 'up'),
-  ('.lora_A.default.weight', 'LoRA (PEFT)', 'down'), ('.lora_B.default.weight', 'LoRA (PEFT)', 'up'),
+  ('.lora_A.default.weight', 'LoRA (PEFT)', 'down'),
+  ('.lora_B.default.weight', 'LoRA (PEFT)', 'up'),
   ('.lora_embedding_A', 'LoRA (PEFT)', 'down'), ('.lora_embedding_B', 'LoRA (PEFT)', 'up'),
   ('.lora_magnitude_vector', 'DoRA (PEFT)', 'magnitude'),
   ('.lora_magnitude_vector.weight', 'DoRA (PEFT)', 'magnitude'),
@@ -64,8 +67,8 @@ CREATE TEMP TABLE adapter_tensors AS
   LEFT JOIN adapter_endings AS e ON substr(t.name, -length(e.ending)) = e.ending
   WHERE f.status = 'ok';
 
--- What a module is part of, and what it is called there: the name after the last container of numbered
--- parts ("layers.3.", "blocks_3_").
+-- What a module is part of, and what it is called there: the name after the last container of
+-- numbered parts ("layers.3.", "blocks_3_").
 DROP TABLE IF EXISTS temp.adapter_modules;
 CREATE TEMP TABLE adapter_modules AS
   WITH m AS (
@@ -127,7 +130,7 @@ SELECT f.label AS file,
        (SELECT count(*) FROM adapter_modules AS m WHERE m.file = f.file) AS modules,
        printf('%,d', sum(t.numel)) AS parameters,
        substr(group_concat(DISTINCT t.dtype), 1, 16) AS dtypes
-FROM adapter_files AS f LEFT JOIN adapter_tensors AS t USING (file) GROUP BY f.file, f.label;
+FROM adapter_files AS f LEFT JOIN adapter_tensors AS t USING (file) GROUP BY f.rowid;
 .mode list
 .headers off
 SELECT 'There is no file under this path.' WHERE NOT EXISTS (SELECT 1 FROM adapter_files);
@@ -140,7 +143,7 @@ SELECT error FROM adapter_files WHERE error IS NOT NULL;
 SELECT f.label AS file, ifnull(m.rank, 'whole') AS rank, ifnull(m.alpha, '-') AS alpha,
        ifnull(round(m.scale, 4), '-') AS scale, m.alpha_from, count(*) AS modules
 FROM adapter_modules AS m JOIN adapter_files AS f USING (file)
-GROUP BY f.file, m.rank, m.alpha, m.scale, m.alpha_from ORDER BY f.file, count(*) DESC;
+GROUP BY f.rowid, m.rank, m.alpha, m.scale, m.alpha_from ORDER BY f.rowid, count(*) DESC;
 .mode list
 .headers off
 SELECT 'None: no names such as *.lora_A.weight or *.lora_down.weight.'

@@ -20,19 +20,20 @@ SELECT t.name, t.dtype, t.shape, t.pattern, t.nbytes
 FROM quantization_files AS f, safetensors_tensors(f.file) AS t WHERE f.status = 'ok';
 
 -- Which weight goes with which scale: MODULE || weight with MODULE || scale. `packed` says that the
--- weight is known to be packed by its own name, dtype and shape, so its scale must be there; `alone`
--- that the scale is known by its name, so its weight must be there.
-CREATE TEMP VIEW IF NOT EXISTS quantization_pairs(n, format, weight, dtypes, shapes, scale, packed, alone)
-AS VALUES
+-- weight's own name, dtype and shape tell that it is packed, so its scale must be there; `alone`
+-- that the scale's name tells what it is, so its weight must be there.
+CREATE TEMP VIEW IF NOT EXISTS quantization_pairs(
+  n, format, weight, dtypes, shapes, scale, packed, alone
+) AS VALUES
   (1, 'GPTQ or AWQ', '.qweight', '*', '*', '.scales', 1, 1),
   (2, 'MXFP4', '_blocks', 'U8', '[[]*,*,*]', '_scales', 1, 0),
   (3, 'bitsandbytes 4-bit', '.weight', 'U8', '[[]*,1]', '.weight.absmax', 1, 1),
   (4, 'bitsandbytes 4-bit', '', '*', '*', '.absmax', 0, 1),
   (5, 'bitsandbytes 8-bit', '.weight', 'I8', '*', '.SCB', 1, 1),
-  (6, 'INT8', '.weight', 'I8', '*', '.weight_scale', 1, 1),
-  (7, 'FP8', '.weight', 'F8_E[45]*', '[[]*,*]', '.weight_scale_inv', 1, 1),
-  (8, 'FP8', '.weight', 'F8_E[45]*', '[[]*,*]', '.weight_scale', 1, 1),
-  (9, 'FP8', '.weight', 'F8_E[45]*', '[[]*,*]', '.scale_weight', 1, 1),
+  (6, 'FP8', '.weight', 'F8_E[45]*', '[[]*,*]', '.weight_scale_inv', 1, 1),
+  (7, 'FP8', '.weight', 'F8_E[45]*', '[[]*,*]', '.weight_scale', 1, 1),
+  (8, 'FP8', '.weight', 'F8_E[45]*', '[[]*,*]', '.scale_weight', 1, 1),
+  (9, 'INT8', '.weight', 'I8', '*', '.weight_scale', 1, 1),
   (10, 'FP8', '', 'F8_E[45]*', '[[]*,*]', '_scale_inv', 0, 0),
   (11, 'FP8', '', 'F8_E[45]*', '[[]*,*]', '_scale', 0, 0),
   (12, 'NVFP4', '.weight', 'U8', '*', '.weight_scale', 0, 1),
@@ -65,7 +66,8 @@ CREATE TEMP TABLE quantized AS
 
 DROP TABLE IF EXISTS temp.lonely_scales;
 CREATE TEMP TABLE lonely_scales AS
-  SELECT s.name AS scale, s.pattern, group_concat(DISTINCT p.format) AS format, s.dtype, s.shape
+  SELECT s.name AS scale, s.pattern, s.dtype, s.shape,
+         p.format || iif(count(DISTINCT p.format) > 1, ' or other', '') AS format, min(p.n)
   FROM quantization_tensors AS s JOIN quantization_pairs AS p
     ON substr(s.name, -length(p.scale)) = p.scale
   WHERE p.alone OR (p.format = 'MXFP4' AND s.dtype = 'U8')

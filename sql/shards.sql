@@ -1,5 +1,5 @@
--- How is a model spread over its files: are they of a size, is any missing, and do they hold what the
--- index says?
+-- How is a model spread over its files: are they of a size, is any missing, and do they hold what
+-- the index says?
 --
 --   sqlite3 -cmd ".load build/safetensors" -cmd ".param set :path model_folder" < sql/shards.sql
 --
@@ -28,25 +28,33 @@ SELECT count(*) AS files, sum(tensors) AS tensors, printf('%,d', sum(nbytes)) AS
 FROM shards AS s WHERE s.status = 'ok' HAVING count(*) > 0;
 .mode list
 .headers off
-SELECT printf('%d of %d files cannot be read:', sum(status <> 'ok'), count(*)) FROM shards
+SELECT printf('%d of %d files cannot be read.', sum(status <> 'ok'), count(*)) FROM shards
 HAVING sum(status <> 'ok') > 0;
-SELECT error FROM shards WHERE error IS NOT NULL;
+SELECT error FROM shards AS s WHERE s.status = 'invalid' LIMIT 5;
+SELECT max(error) FROM shards HAVING count(*) = 1 AND max(status) = 'missing';
 .mode column
 .headers on
 .print
 
 .print == Files
 SELECT label AS file, ifnull(tensors, status) AS tensors,
-       printf('%,17d', nbytes) AS bytes,
-       printf('%5.1f%%', 100.0 * nbytes / nullif(sum(nbytes) OVER (), 0)) AS share,
-       printf('%.*c', nullif(10 * nbytes / nullif(max(nbytes) OVER (), 0), 0), '#') AS size
+       iif(tensors IS NULL, '', printf('%,17d', nbytes)) AS bytes,
+       iif(tensors IS NULL, '',
+           printf('%5.1f%%', 100.0 * nbytes / nullif(sum(nbytes) OVER (), 0))) AS share,
+       iif(nbytes > 0, printf('%.*c', 10 * nbytes / max(nbytes) OVER (), '#'), '') AS relative
 FROM shards;
 .print
 
 .print == Layers in more than one file
-SELECT layer, count(*) AS tensors, count(DISTINCT shard) AS files,
-       iif(length(group_concat(DISTINCT shard)) > 54,
-           substr(group_concat(DISTINCT shard), 1, 51) || '...', group_concat(DISTINCT shard))
-       AS names
-FROM shard_tensors AS t WHERE t.layer IS NOT NULL GROUP BY t.layer HAVING count(DISTINCT shard) > 1
-ORDER BY t.layer LIMIT 20;
+SELECT layer, tensors, files, iif(length(names) > 54, substr(names, 1, 51) || '...', names) AS names
+FROM (SELECT layer, count(*) AS tensors, count(DISTINCT shard) AS files,
+             replace(group_concat(DISTINCT shard), ',', ', ') AS names
+      FROM shard_tensors AS t WHERE t.layer IS NOT NULL GROUP BY t.layer)
+WHERE files > 1 ORDER BY layer LIMIT 20;
+.mode list
+.headers off
+SELECT 'None.' WHERE NOT EXISTS (
+  SELECT 1 FROM shard_tensors WHERE layer IS NOT NULL GROUP BY layer
+  HAVING count(DISTINCT shard) > 1);
+.mode column
+.headers on

@@ -4,6 +4,7 @@ import os
 import subprocess
 import tempfile
 
+import shell
 from tally import BUILD, Tally, connect
 
 tally = Tally()
@@ -12,18 +13,9 @@ subprocess.run([f"{BUILD}/tests/fixtures", "--demo", demo], check=True)
 BASE, TUNE = (os.path.join(demo, f"{name}.safetensors") for name in ("base", "tune"))
 
 
-def run(*command, text=None):
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+def run(*command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
-
-
-def shell(script, **parameters):
-    """A script of sql/ as its header says to run it."""
-    command = ["sqlite3", "-batch", "-bail", "-cmd", f".load {BUILD}/safetensors"]
-    for name, value in parameters.items():
-        command += ["-cmd", f".param set :{name} {value}"]
-    with open(f"sql/{script}.sql", encoding="utf-8") as file:
-        return run(*command, text=file.read())
 
 
 # One exported symbol.
@@ -105,14 +97,14 @@ for script, parameters, wanted in [
         ("neighbours", {"path": BASE, "name": "model.embed_tokens.weight", "token": "42"}, ["cosine"]),
         ("compare", {"a": BASE, "b": TUNE},
          ["changed  14", "same     23", "only_a   1", "only_b   1", "retyped  1", "score.weight"])]:
-    code, out, error = shell(script, **parameters)
+    code, out, error = shell.script(script, **parameters)
     tally.equal((code, error), (0, ""), f"sql/{script}.sql runs")
     for text in wanted:
         tally.check(text in out, f"sql/{script}.sql shows {text}", out)
     tally.check(max(map(len, out.splitlines())) <= LONG, f"sql/{script}.sql is narrow enough", out)
     with open(f"sql/{script}.sql", encoding="utf-8") as file:
         tally.check("sqlite3 -cmd" in file.read(), f"sql/{script}.sql shows its command line")
-code, out, error = shell("summary", path="/nowhere.safetensors")
+code, out, error = shell.script("summary", path="/nowhere.safetensors")
 tally.check(code != 0 and "/nowhere.safetensors: no such file" in error, "a missing file is said", error)
 
 # demo on one's own files, oddly named.
