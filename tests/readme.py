@@ -121,8 +121,8 @@ def missing(block, folder):
     elif block.language == "perl":
         wanted.append(("DBD::SQLite", ("perl", "-MDBD::SQLite", "-e", "1")))
     elif block.language == "sh":
-        name = block.code.split()[0]
-        wanted.append((name, ("sh", "-c", f"command -v {name}")))
+        for name in re.findall(r"(?:^|\| )([\w-]+)", block.code):
+            wanted.append((name, ("sh", "-c", f"command -v {name}")))
     elif ".load vec0" in block.code:
         wanted.append(("sqlite-vec", ("test", "-e", os.path.join(folder, "vec0.so"))))
     for name, command in wanted:
@@ -208,7 +208,7 @@ def check_help(tally):
 def main(arguments):
     tally = Tally()
     update = arguments == ["--update"]
-    compare_blocks(tally, lambda block: block.language in ("sql", "session") and
+    compare_blocks(tally, lambda block: block.section != CLIENTS and
                    block.output is not None, update)
     tally.finish()
 
