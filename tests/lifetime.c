@@ -4,6 +4,7 @@
 */
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,6 +142,43 @@ static void check_too_big(sqlite3 *db, const char *sql, const char *found) {
             strstr(message, found) != NULL,
         message);
   sqlite3_finalize(statement);
+}
+
+/* A number of kB from /proc/self/status, in bytes. */
+static long long resident(const char *field) {
+  char line[256];
+  long long kilobytes = -1;
+  FILE *status = fopen("/proc/self/status", "r");
+  while (status != NULL && fgets(line, sizeof line, status) != NULL) {
+    if (strncmp(line, field, strlen(field)) == 0) kilobytes = atoll(line + strlen(field));
+  }
+  if (status != NULL) fclose(status);
+  return kilobytes * 1024;
+}
+
+/* A scan of 64 MB keeps a small part of it in the process, mapped or read. */
+static void test_scan(const char *mode) {
+  sqlite3 *db = connect();
+  write_file(path, 1, 64 << 20, 0);
+  char *sql = sqlite3_mprintf("SELECT safetensors_config('io', %Q) || substr(%%Q, 1, 0)", mode);
+  check_one(db, sql, mode);
+  sqlite3_free(sql);
+  FILE *reset = fopen("/proc/self/clear_refs", "w"); /* sets the peak to what is now */
+  bool possible = reset != NULL && fputs("5", reset) >= 0 && fclose(reset) == 0;
+  long long before = resident("VmRSS:");
+  check_one(db, "SELECT sum(value) FROM tensor_elements(%Q || '#a')", "0");
+  check_one(db, "SELECT length(tensor_cast(%Q || '?slice=::64#a', 'BF16'))", "2097152");
+  long long growth = resident("VmHWM:") - before;
+  if (!possible) {
+    printf("skipped: the peak memory of a scan (/proc/self/clear_refs)\n");
+  } else if (growth > 16 << 20) {
+    failed++;
+    printf("FAILED: io=%s: a scan of 64 MB took %lld bytes of memory\n", mode, growth);
+  } else {
+    passed++;
+  }
+  sqlite3_close(db);
+  unlink(path);
 }
 
 static void test_limit(void) {
@@ -339,6 +377,8 @@ int main(void) {
   snprintf(path, sizeof path, "%s/model.safetensors", folder);
   snprintf(other, sizeof other, "%s/other.safetensors", folder);
   test_large();
+  test_scan("map");
+  test_scan("pread");
   test_limit();
   test_kept_values();
   test_changes("SELECT data FROM safetensors_tensors(%Q)");

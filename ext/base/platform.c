@@ -148,6 +148,13 @@ bool platform_populate(const unsigned char *data, uint64_t size, const char *pat
 #endif
 }
 
+void platform_release(const unsigned char *data, uint64_t size) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  uintptr_t start = ((uintptr_t)data + page - 1) & ~(page - 1);
+  uintptr_t end = ((uintptr_t)data + (uintptr_t)size) & ~(page - 1);
+  if (start < end) madvise((void *)start, (size_t)(end - start), MADV_DONTNEED);
+}
+
 void platform_unmap(const unsigned char *data, uint64_t size) {
   munmap((void *)(uintptr_t)data, (size_t)size);
 }

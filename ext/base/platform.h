@@ -65,6 +65,10 @@ const unsigned char *platform_map(int descriptor, const char *path, uint64_t siz
 ** not a SIGBUS. Elsewhere it does nothing. */
 bool platform_populate(const unsigned char *data, uint64_t size, const char *path, Error *error);
 
+/* Takes the whole pages within a mapped range out of the process, which had enough of them. They
+** stay in the system's cache, and come back when they are touched. */
+void platform_release(const unsigned char *data, uint64_t size);
+
 void platform_unmap(const unsigned char *data, uint64_t size);
 
 /* Nanoseconds since some moment, which go on evenly. */

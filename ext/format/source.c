@@ -34,9 +34,16 @@ bool reader_open(Reader *reader, const Source *source, Error *error) {
   return reader->descriptor >= 0;
 }
 
+/* So that a pass over a tensor holds a window of it, not all that it went through. */
+static void release_mapped(const Reader *reader) {
+  if (reader->base == NULL || reader->window_end <= reader->window_begin) return;
+  platform_release(reader->window, reader->window_end - reader->window_begin);
+}
+
 static bool load_mapped(Reader *reader, uint64_t begin, uint64_t size, Error *error) {
   const Source *source = reader->source;
   const unsigned char *window = reader->base + source->offset + begin;
+  release_mapped(reader);
   if (!store_check_mapped(source->file, source->path, error) ||
       !platform_populate(window, size, source->path, error)) {
     return false;
@@ -71,11 +78,14 @@ const unsigned char *reader_load(Reader *reader, uint64_t begin, uint64_t size, 
 }
 
 void reader_close(Reader *reader) {
+  release_mapped(reader);
   if (reader->descriptor >= 0) platform_close(reader->descriptor);
   memory_free(reader->buffer);
   *reader = (Reader){.descriptor = -1};
 }
 
 void reader_forget(Reader *reader) {
-  if (reader->source != NULL && reader->source->memory == NULL) reader->window_end = 0;
+  if (reader->source == NULL || reader->source->memory != NULL) return;
+  release_mapped(reader);
+  reader->window_end = 0;
 }

@@ -18,8 +18,8 @@ typedef struct Axis {
   bool dropped;
 } Axis;
 
-/* More dimensions than any tensor has, but some in a header made to be. */
-enum { VIEW_MAX_RANK = 65536 };
+/* More dimensions than any tensor has: memory for a view stays below 50 MB. */
+enum { VIEW_MAX_RANK = 1 << 20 };
 
 /* A strided window on row-major elements. Starts as {0}; view_clear() releases it. */
 typedef struct View {
