@@ -25,7 +25,7 @@ CREATE TEMP TABLE adapter_files AS
             WHERE f.status = 'ok' AND key = 'ss_network_alpha') AS ss_network_alpha
     FROM safetensors_files(:path) AS f
   )
-  SELECT file, iif(length(base) > 26, substr(base, 1, 12) || '...' || substr(base, -11), base)
+  SELECT file, iif(length(base) > 22, substr(base, 1, 10) || '...' || substr(base, -9), base)
          AS label, status, error,
          iif(json_valid(config), config, NULL) AS config,
          iif(json_valid(noted), noted, NULL) AS noted,
@@ -125,11 +125,13 @@ CREATE TEMP VIEW IF NOT EXISTS adapter_metadata AS
 
 .print == Adapters
 SELECT f.label AS file,
-       ifnull((SELECT group_concat(DISTINCT family) FROM adapter_modules AS m
-               WHERE m.file = f.file), iif(f.status = 'ok', 'no adapter', f.status)) AS kind,
+       ifnull((SELECT iif(count(DISTINCT family) > 1, 'several kinds', family)
+               FROM adapter_modules AS m WHERE m.file = f.file),
+              iif(f.status = 'ok', 'no adapter', f.status)) AS kind,
        (SELECT count(*) FROM adapter_modules AS m WHERE m.file = f.file) AS modules,
        printf('%,d', sum(t.numel)) AS parameters,
-       substr(group_concat(DISTINCT t.dtype), 1, 16) AS dtypes
+       iif(count(DISTINCT t.dtype) > 2, count(DISTINCT t.dtype) || ' dtypes',
+           group_concat(DISTINCT t.dtype)) AS dtypes
 FROM adapter_files AS f LEFT JOIN adapter_tensors AS t USING (file) GROUP BY f.rowid;
 .mode list
 .headers off

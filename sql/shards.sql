@@ -4,18 +4,19 @@
 --   sqlite3 -cmd ".load build/safetensors" -cmd ".param set :path model_folder" < sql/shards.sql
 --
 -- Reads headers and the index. Leaves the table `shards` (file, label, status, error, tensors,
--- parameters, nbytes) and the view `shard_tensors` (shard, name, layer, nbytes) over the files that
+-- parameters, nbytes) and the view `shard_tensors` (file, label, name, layer, nbytes) over the files that
 -- can be read.
 
 DROP TABLE IF EXISTS temp.shards;
 CREATE TEMP TABLE shards AS
   SELECT file, status, error, tensors, numel AS parameters, nbytes,
-         iif(length(base) > 34, substr(base, 1, 16) || '...' || substr(base, -15), base) AS label
-  FROM (SELECT *, replace(file, rtrim(file, replace(file, '/', '')), '') AS base
-        FROM safetensors_files(:path));
+         iif(length(base) > 32, substr(base, 1, 14) || '...' || substr(base, -15), base) AS label
+  FROM (SELECT *, replace(replace(path, rtrim(path, replace(path, '/', '')), ''), '.safetensors', '')
+                  AS base
+        FROM (SELECT *, rtrim(file, '/') AS path FROM safetensors_files(:path)));
 
 CREATE TEMP VIEW IF NOT EXISTS shard_tensors AS
-  SELECT s.label AS shard, t.name, t.layer, t.nbytes
+  SELECT s.file, s.label, t.name, t.layer, t.nbytes
   FROM shards AS s, safetensors_tensors(s.file) AS t WHERE s.status = 'ok';
 
 .mode column
@@ -28,8 +29,10 @@ SELECT count(*) AS files, sum(tensors) AS tensors, printf('%,d', sum(nbytes)) AS
 FROM shards AS s WHERE s.status = 'ok' HAVING count(*) > 0;
 .mode list
 .headers off
-SELECT printf('%d of %d files cannot be read.', sum(status <> 'ok'), count(*)) FROM shards
-HAVING sum(status <> 'ok') > 0;
+SELECT printf('%d of %d files are missing.', sum(status = 'missing'), count(*)) FROM shards
+HAVING sum(status = 'missing') > 0;
+SELECT printf('%d of %d files cannot be read.', sum(status = 'invalid'), count(*)) FROM shards
+HAVING sum(status = 'invalid') > 0;
 SELECT error FROM shards AS s WHERE s.status = 'invalid' LIMIT 5;
 SELECT max(error) FROM shards HAVING count(*) = 1 AND max(status) = 'missing';
 .mode column
@@ -47,14 +50,14 @@ FROM shards;
 
 .print == Layers in more than one file
 SELECT layer, tensors, files, iif(length(names) > 54, substr(names, 1, 51) || '...', names) AS names
-FROM (SELECT layer, count(*) AS tensors, count(DISTINCT shard) AS files,
-             replace(group_concat(DISTINCT shard), ',', ', ') AS names
+FROM (SELECT layer, count(*) AS tensors, count(DISTINCT file) AS files,
+             replace(group_concat(DISTINCT label), ',', ', ') AS names
       FROM shard_tensors AS t WHERE t.layer IS NOT NULL GROUP BY t.layer)
 WHERE files > 1 ORDER BY layer LIMIT 20;
 .mode list
 .headers off
 SELECT 'None.' WHERE NOT EXISTS (
   SELECT 1 FROM shard_tensors WHERE layer IS NOT NULL GROUP BY layer
-  HAVING count(DISTINCT shard) > 1);
+  HAVING count(DISTINCT file) > 1);
 .mode column
 .headers on

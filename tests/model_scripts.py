@@ -47,16 +47,16 @@ files  tensors  bytes  smallest  largest  largest/mean
 3      6        48     8         24       1.50
 
 == Files
-file                              tensors  bytes              share   relative
---------------------------------  -------  -----------------  ------  ----------
-model-00001-of-00003.safetensors  3                       24   50.0%  ##########
-model-00002-of-00003.safetensors  2                       16   33.3%  ######
-model-00003-of-00003.safetensors  1                        8   16.7%  ###
+file                  tensors  bytes              share   relative
+--------------------  -------  -----------------  ------  ----------
+model-00001-of-00003  3                       24   50.0%  ##########
+model-00002-of-00003  2                       16   33.3%  ######
+model-00003-of-00003  1                        8   16.7%  ###
 
 == Layers in more than one file
 layer  tensors  files  names
------  -------  -----  ------------------------------------------------------
-1      2        2      model-00001-of-00003.safetensors, model-00002-of-00...
+-----  -------  -----  ------------------------------------------
+1      2        2      model-00001-of-00003, model-00002-of-00003
 """, path=folder)
     os.remove(f"{folder}/model-00002-of-00003.safetensors")
     with open(f"{folder}/model-00003-of-00003.safetensors", "wb") as file:
@@ -66,22 +66,23 @@ layer  tensors  files  names
 files  tensors  bytes  smallest  largest  largest/mean
 -----  -------  -----  --------  -------  ------------
 1      3        24     24        24       1.00
-2 of 3 files cannot be read.
+1 of 3 files are missing.
+1 of 3 files cannot be read.
 safetensors: ROOT/shards/model-00003-of-00003.safetensors: expected at least 8 bytes, found 7: too small for a header
 
 == Files
-file                              tensors  bytes              share   relative
---------------------------------  -------  -----------------  ------  ----------
-model-00001-of-00003.safetensors  3                       24  100.0%  ##########
-model-00002-of-00003.safetensors  missing
-model-00003-of-00003.safetensors  invalid
+file                  tensors  bytes              share   relative
+--------------------  -------  -----------------  ------  ----------
+model-00001-of-00003  3                       24  100.0%  ##########
+model-00002-of-00003  missing
+model-00003-of-00003  invalid
 
 == Layers in more than one file
 None.
 """, path=folder)
     shows("shards", """
 == Balance
-1 of 1 files cannot be read.
+1 of 1 files are missing.
 safetensors: ROOT/none: no such file
 
 == Files
