@@ -140,12 +140,13 @@ static bool collect_entries(Index *index, json_t *weight_map, Error *error) {
   index->text = memory_alloc(size);
   index->entries = memory_zeroed(json_object_size(weight_map), sizeof(IndexEntry));
   if (index->text == NULL || index->entries == NULL) return error_memory(error);
-  uint32_t offset = 0;
+  uint32_t offset = 0, number = 0;
   json_object_foreach (weight_map, tensor, shard) {
+    const char *name = json_string_value(shard);
     uint32_t length = (uint32_t)strlen(tensor); /* the file's size bounds it */
+    if (strcmp(index->shards.paths[number], name) != 0) number = find_shard(&index->shards, name);
     memcpy(index->text + offset, tensor, length);
-    index->entries[index->entry_count++] = (IndexEntry){
-        .name = {offset, length}, .shard = find_shard(&index->shards, json_string_value(shard))};
+    index->entries[index->entry_count++] = (IndexEntry){.name = {offset, length}, .shard = number};
     offset += length;
   }
   uint32_t duplicate;

@@ -13,6 +13,7 @@ import measure
 
 SUBJECTS = (
     "headers",
+    "folders",
     "values",
 )
 
