@@ -243,7 +243,7 @@ static const Small smalls[] = {
 static void write_small(const char *directory, const Small *small) {
   char *path = join(directory, small->name);
   FILE *file = create(path);
-  uint64_t length = strlen(small->header);
+  size_t length = strlen(small->header);
   put_length(file, small->length != 0 ? (uint64_t)small->length : length);
   fwrite(small->header, 1, length, file);
   for (uint64_t i = 0; i < small->data_size; i++) fputc((int)(i & 0xff), file);

@@ -1,6 +1,6 @@
 # Targets that show that the extension holds under hostile conditions. Part of ../Makefile.
 
-.PHONY: fuzz fuzzers
+.PHONY: fuzz fuzzers check-portable
 
 # ---- Fuzzing ----
 
@@ -24,3 +24,11 @@ $(BUILD)/fuzzers/%: tests/fuzz/%.c $(STATIC_OBJECTS)
 $(BUILD)/tests/corpus: tests/fuzz/corpus.c $(STATIC_OBJECTS)
 	@mkdir -p $(@D)
 	$(COMPILE) -DSQLITE_CORE $< $(STATIC_OBJECTS) -o $@ $(LDFLAGS) $(TEST_LIBS)
+
+# ---- Other machines ----
+
+PARTS =
+
+check-portable: ## test on s390x, i386, arm64, musl, with clang, and SQLite 3.39 to the newest; PARTS=s390x for one
+	@.ci/deps check
+	@BUILD='$(BUILD)' tests/portable/run $(PARTS)

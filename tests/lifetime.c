@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +53,7 @@ static void write_file(const char *name, int count, long long size, int fill) {
   header[length++] = '}';
   FILE *file = fopen(name, "wb");
   if (file == NULL) exit(1);
-  for (int i = 0; i < 8; i++) fputc((int)(length >> (8 * i) & 0xff), file);
+  for (int i = 0; i < 8; i++) fputc((int)((uint64_t)length >> (8 * i) & 0xff), file);
   fwrite(header, 1, length, file);
   if (fill == 0) {
     fflush(file);
@@ -114,8 +115,10 @@ static sqlite3_int64 memory_of(sqlite3 *db, const char *sql, const char *expecte
   sqlite3_stmt *statement = prepare(db, sql);
   sqlite3_int64 before = sqlite3_memory_used();
   sqlite3_memory_highwater(1);
-  check(sqlite3_step(statement) == SQLITE_ROW, sql);
-  check(strcmp((const char *)sqlite3_column_text(statement, 0), expected) == 0, sql);
+  const char *got = sqlite3_step(statement) == SQLITE_ROW
+                        ? (const char *)sqlite3_column_text(statement, 0)
+                        : sqlite3_errmsg(db);
+  check(got != NULL && strcmp(got, expected) == 0, got != NULL ? got : sql);
   sqlite3_finalize(statement);
   return sqlite3_memory_highwater(0) - before;
 }

@@ -129,7 +129,7 @@ static char *hash_values(const List *values) {
   return format_text("%zu values hashing to %s", values->count, MD5End(&context, digest));
 }
 
-static bool is_hashed(const Script *script, size_t count) {
+static bool is_hashed(const Script *script, uint64_t count) {
   return script->hash_threshold > 0 && count > script->hash_threshold;
 }
 

@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,7 +65,7 @@ typedef struct Script {
   size_t line_count;
   sqlite3 *database;
   char *folder; /* ${TMP} */
-  size_t hash_threshold;
+  uint64_t hash_threshold;
   Label *labels;
   size_t label_count;
   bool ended; /* by halt, or by an error in the script */

@@ -1,6 +1,7 @@
 """What is seen from outside: exported symbols, query plans, the scripts of sql/ in the sqlite3 shell."""
 
 import os
+import sqlite3
 import subprocess
 import tempfile
 
@@ -87,6 +88,17 @@ got = plan("SELECT 1 FROM a FULL JOIN b USING (name)")[:2]
 tally.equal([line.replace(" LEFT-JOIN", "") for line in got],
             ["SCAN a VIRTUAL TABLE INDEX 0:all tensors", "SCAN b VIRTUAL TABLE INDEX 2:name lookup"],
             "plan of named tables")
+
+# A RIGHT JOIN, to which SQLite 3.40 and 3.41 do not pass its right table's path: the right rows, or a
+# sentence.
+FIXTURES = os.path.join(BUILD, "fixtures")
+subprocess.run([f"{BUILD}/tests/fixtures", FIXTURES], check=True)
+try:
+    got = db.execute(f"SELECT name FROM safetensors_tensors('{FIXTURES}/left.safetensors') a "
+                     f"RIGHT JOIN safetensors_tensors('{FIXTURES}/right.safetensors') b USING (name)").fetchall()
+    tally.equal(sorted(name for name, in got), ["both", "case", "dtype", "only_right", "shape"], "RIGHT JOIN")
+except sqlite3.OperationalError as error:
+    tally.check("in place of a RIGHT JOIN a LEFT JOIN the other way round" in str(error), "RIGHT JOIN", error)
 
 # The scripts of sql/.
 LONG = 100  # readable in a terminal

@@ -109,7 +109,9 @@ bool platform_read(int descriptor, const char *path, void *buffer, uint64_t size
 
 const unsigned char *platform_map(int descriptor, const char *path, uint64_t size, Error *error) {
   if (size > SIZE_MAX / 2) {
-    error_fill(error, ERROR_IO, path, "%llu bytes are more than this process can map",
+    error_fill(error, ERROR_IO, path,
+               "%llu bytes are more than this process can map; safetensors_config('io', "
+               "'pread') reads without mapping",
                (unsigned long long)size);
     return NULL;
   }

@@ -56,18 +56,18 @@ static json_t *load_after_padding(const char *text, const JsonExtent *extent,
                                   json_error_t *problem) {
   static const char head[] = "[\"", middle[] = "\",";
   enum { HEAD = sizeof head - 1, MIDDLE = sizeof middle - 1 };
-  size_t padding = LEXER_TOKEN_LENGTH + 1;
+  size_t padding = LEXER_TOKEN_LENGTH + 1, length = (size_t)extent->length;
   while (padding <= extent->longest_token) padding *= 2;
   padding = padding / 2 + 8; /* the buffer doubles at powers of two: well past the last of them */
-  size_t size = HEAD + padding + MIDDLE + extent->length + 1;
+  size_t size = HEAD + padding + MIDDLE + length + 1;
   char *copy = memory_alloc(size);
   if (copy == NULL) return NULL;
   char *out = copy;
   memcpy(out, head, HEAD);
   memset(out += HEAD, 'x', padding);
   memcpy(out += padding, middle, MIDDLE);
-  memcpy(out += MIDDLE, text, extent->length);
-  out[extent->length] = ']';
+  memcpy(out += MIDDLE, text, length);
+  out[length] = ']';
   json_t *array = json_loadb(copy, size, load_flags(extent), problem);
   memory_free(copy);
   problem->position -= HEAD + (int)padding + MIDDLE;
@@ -80,7 +80,7 @@ static json_t *load_after_padding(const char *text, const JsonExtent *extent,
 
 static json_t *try_load(const char *text, const JsonExtent *extent, json_error_t *problem) {
   if (extent->longest_token <= LEXER_TOKEN_LENGTH) {
-    return json_loadb(text, extent->length, load_flags(extent), problem);
+    return json_loadb(text, (size_t)extent->length, load_flags(extent), problem);
   }
   json_t *array = load_after_padding(text, extent, problem);
   if (array == NULL) return NULL;

@@ -33,7 +33,9 @@ int offset_order_build(OffsetOrder *order, PathTable *table, PathScan *scan) {
     if (!more) break;
     if (!add_member(order, scan->member.header, member)) return SQLITE_NOMEM;
   }
-  if (order->count > 1) qsort(order->tensors, order->count, sizeof *order->tensors, compare);
+  if (order->count > 1) {
+    qsort(order->tensors, (size_t)order->count, sizeof *order->tensors, compare);
+  }
   return SQLITE_OK;
 }
 
