@@ -34,6 +34,7 @@ enum {
   OPENS_FILES = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
   OPENS_NOTHING = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
   SETS = SQLITE_UTF8 | SQLITE_DIRECTONLY,
+  WRITES_FILES = SETS,
   RETURNS_SUBTYPE = 0x1000000 /* SQLITE_RESULT_SUBTYPE, which 3.40's header lacks */
 };
 
@@ -69,6 +70,23 @@ static const struct {
     {LAST_FUNCTION, 0, OPENS_NOTHING, function_safetensors_version},
 };
 
+static const struct {
+  const char *name;
+  int argc;
+  int flags;
+  Function *step;
+  void (*final)(sqlite3_context *context);
+} aggregates[] = {
+    {"safetensors_write", 5, WRITES_FILES, aggregate_write_step, aggregate_write_final},
+    {"safetensors_write", 6, WRITES_FILES, aggregate_write_step, aggregate_write_final},
+    {"safetensors_write_sharded", 6, WRITES_FILES, aggregate_write_sharded_step,
+     aggregate_write_final},
+    {"safetensors_write_sharded", 7, WRITES_FILES, aggregate_write_sharded_step,
+     aggregate_write_final},
+    {"safetensors_serialize", 4, OPENS_FILES, aggregate_serialize_step, aggregate_serialize_final},
+    {"safetensors_serialize", 5, OPENS_FILES, aggregate_serialize_step, aggregate_serialize_final},
+};
+
 static void release_store(void *store) {
   store_release(store);
 }
@@ -78,6 +96,11 @@ static int register_all(sqlite3 *db, Store *store) {
   for (size_t i = 0; code == SQLITE_OK && i < sizeof modules / sizeof modules[0]; i++) {
     code = sqlite3_create_module_v2(db, modules[i].name, modules[i].module, store_retain(store),
                                     release_store);
+  }
+  for (size_t i = 0; code == SQLITE_OK && i < sizeof aggregates / sizeof aggregates[0]; i++) {
+    code = sqlite3_create_function_v2(db, aggregates[i].name, aggregates[i].argc,
+                                      aggregates[i].flags, store_retain(store), NULL,
+                                      aggregates[i].step, aggregates[i].final, release_store);
   }
   for (size_t i = 0; code == SQLITE_OK && i < sizeof functions / sizeof functions[0]; i++) {
     code = sqlite3_create_function_v2(db, functions[i].name, functions[i].argc, functions[i].flags,

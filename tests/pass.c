@@ -134,7 +134,8 @@ static void run_views(const Source *source, const unsigned char *data, const cha
       View view = {0};
       Error error = {0};
       char what[200];
-      if (!view_open(&view, views[v].shape, strlen(views[v].shape), "test", &error) ||
+      if (!view_open(&view, views[v].shape, strlen(views[v].shape),
+                     &(TensorName){.subject = "test"}, &error) ||
           !view_slice(&view, views[v].slice, strlen(views[v].slice),
                       &(TensorName){.subject = "test"}, &error)) {
         check(false, error.message);

@@ -11,6 +11,8 @@ enum {
   SUBJECT_LENGTH = 4096 /* the longest path that Linux opens */
 };
 
+#define PREFIX "safetensors: "
+
 static void replace_control_characters(char *text) {
   for (; *text != '\0'; text++) {
     unsigned char byte = (unsigned char)*text;
@@ -21,9 +23,9 @@ static void replace_control_characters(char *text) {
 static void append_subject(sqlite3_str *text, const char *subject) {
   size_t length = strlen(subject);
   if (length <= SUBJECT_LENGTH) {
-    sqlite3_str_appendf(text, "safetensors: %s: ", subject);
+    sqlite3_str_appendf(text, PREFIX "%s: ", subject);
   } else {
-    sqlite3_str_appendf(text, "safetensors: %.*s...: ", ERROR_NAME(subject, length));
+    sqlite3_str_appendf(text, PREFIX "%.*s...: ", ERROR_NAME(subject, length));
   }
 }
 
@@ -81,6 +83,15 @@ bool error_repeat(Error *error, const Error *from) {
     if (error->message == NULL) return error_memory(error);
   }
   error->code = from->code;
+  return false;
+}
+
+bool error_within(Error *error, const TensorName *about) {
+  if (error->message == NULL) return false;
+  Error inner = *error;
+  *error = (Error){0};
+  error_fill_tensor(error, inner.code, about, "%s", inner.message + strlen(PREFIX));
+  error_clear(&inner);
   return false;
 }
 

@@ -66,6 +66,10 @@ char *error_take(Error *error);
 /* Raises again what `from` holds, in its words. Returns false. */
 bool error_repeat(Error *error, const Error *from);
 
+/* Puts a tensor before what the error is about: "safetensors: SUBJECT: tensor "NAME": ...", then the
+** message that it had. Returns false. */
+bool error_within(Error *error, const TensorName *about);
+
 void error_clear(Error *error);
 
 /* How many bytes of a name belong in a message: at most 120, never half a character. To be used

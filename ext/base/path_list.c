@@ -6,6 +6,12 @@
 #include "base/memory.h"
 #include "base/sqlite.h"
 
+char *path_folder(const char *path) {
+  const char *slash = strrchr(path, '/');
+  if (slash == NULL) return memory_copy_text("", 0);
+  return memory_copy_text(path, slash == path ? 1 : (uint64_t)(slash - path));
+}
+
 char *path_join(const char *folder, const char *name) {
   size_t folder_length = strlen(folder);
   bool slash = folder_length > 0 && folder[folder_length - 1] != '/';

@@ -24,6 +24,10 @@ void path_list_clear(PathList *list);
 ** later. A total order: 0 only for equal texts. */
 int natural_compare(const char *a, const char *b);
 
+/* The folder that a file is in: "" for one without a slash. memory_free() releases it; NULL when
+** memory runs out. */
+char *path_folder(const char *path);
+
 /* "folder/name", without a doubled slash; NULL when memory runs out. Released by memory_free(). */
 char *path_join(const char *folder, const char *name);
 

@@ -45,9 +45,13 @@ static bool take_identity(const struct stat *status, const char *path, FileIdent
   return true;
 }
 
-bool platform_identity_equal(const FileIdentity *a, const FileIdentity *b) {
+bool platform_identity_unchanged(const FileIdentity *a, const FileIdentity *b) {
   return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-         a->modified == b->modified && a->changed == b->changed;
+         a->modified == b->modified;
+}
+
+bool platform_identity_equal(const FileIdentity *a, const FileIdentity *b) {
+  return platform_identity_unchanged(a, b) && a->changed == b->changed;
 }
 
 bool platform_identify(const char *path, FileIdentity *identity, Error *error) {

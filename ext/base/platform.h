@@ -20,6 +20,9 @@ typedef struct FileIdentity {
 
 bool platform_identity_equal(const FileIdentity *a, const FileIdentity *b);
 
+/* The same but for the time of the last status change, which a new hard link or mode moves too. */
+bool platform_identity_unchanged(const FileIdentity *a, const FileIdentity *b);
+
 /* Looks at `path` without opening it. Anything that is not a regular file is an error: a pipe
 ** would hang the reader, a device may act on being opened. */
 bool platform_identify(const char *path, FileIdentity *identity, Error *error);
@@ -41,6 +44,9 @@ bool platform_list_folder(const char *folder, PathList *names, Error *error);
 /* Whether `path`, all symbolic links followed, lies within `folder`, all of its followed too. What
 ** does not exist lies nowhere. Opens neither. */
 bool platform_is_within(const char *path, const char *folder);
+
+/* Removes a name of a file. */
+bool platform_remove(const char *path);
 
 /* Opens a regular file for reading and identifies it. Returns the descriptor, which the caller
 ** closes with platform_close(), or -1. */

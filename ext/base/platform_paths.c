@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/platform.h"
 
@@ -16,6 +17,10 @@ PathKind platform_path_kind(const char *path) {
   struct stat status;
   if (stat(path, &status) != 0) return PATH_MISSING;
   return S_ISDIR(status.st_mode) ? PATH_FOLDER : PATH_OTHER;
+}
+
+bool platform_remove(const char *path) {
+  return unlink(path) == 0;
 }
 
 bool platform_list_folder(const char *folder, PathList *names, Error *error) {

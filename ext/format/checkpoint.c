@@ -35,7 +35,7 @@ static bool open_index(Checkpoint *checkpoint, Error *error) {
   ResolvedPath *resolved = &checkpoint->resolved;
   checkpoint->index = store_open_index(checkpoint->store, resolved->path, error);
   if (checkpoint->index == NULL) return false;
-  checkpoint->folder = path_form_folder(resolved->path);
+  checkpoint->folder = path_folder(resolved->path);
   if (checkpoint->folder == NULL) return error_memory(error);
   checkpoint->links_may_leave = hub_holds(resolved->path);
   const PathList *shards = &checkpoint->index->index->shards;

@@ -26,6 +26,10 @@ bool header_length(const unsigned char *prefix, uint64_t file_size, uint64_t *le
   return *length <= HEADER_MAX_LENGTH && *length <= file_size - HEADER_PREFIX_SIZE;
 }
 
+void header_write_length(uint64_t length, unsigned char *prefix) {
+  for (int i = 0; i < HEADER_PREFIX_SIZE; i++) prefix[i] = (unsigned char)(length >> (8 * i));
+}
+
 bool header_refuse(const unsigned char *first, uint64_t size, uint64_t file_size,
                    const char *subject, Error *error) {
   if (file_size == 0) {

@@ -51,6 +51,9 @@ typedef struct Header {
 ** too small, a length over the limit, or a length that the file does not have. */
 bool header_length(const unsigned char *prefix, uint64_t file_size, uint64_t *length);
 
+/* The other way round: the file's first 8 bytes. */
+void header_write_length(uint64_t length, unsigned char *prefix);
+
 /* Says why header_length() refused, by the first `size` bytes of the file (SIGNATURE_SIZE if there
 ** are as many); what is recognisably something else is called by its name. Returns false. */
 bool header_refuse(const unsigned char *first, uint64_t size, uint64_t file_size,

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/utf8.h"
 #include "format/json_load.h"
 
 /* ---- Names of shards ---- */
@@ -42,13 +41,8 @@ static bool bad_index(const char *path, const char *what, const json_t *found, E
                      json_type_in_words(found));
 }
 
-/* An index as JSON. */
-typedef struct Document {
-  json_t *root;
-  bool integers_are_reals; /* one in it is beyond 64 bits */
-} Document;
-
-static bool read_total_size(const Document *document, const json_t *number, int64_t *total_size) {
+static bool read_total_size(const JsonDocument *document, const json_t *number,
+                            int64_t *total_size) {
   if (json_is_integer(number)) {
     *total_size = json_integer_value(number);
     return *total_size >= 0;
@@ -62,7 +56,8 @@ static bool read_total_size(const Document *document, const json_t *number, int6
 }
 
 /* Checks "metadata", which is optional, and its "total_size", which is too. */
-static bool read_metadata(Index *index, const Document *document, const char *path, Error *error) {
+static bool read_metadata(Index *index, const JsonDocument *document, const char *path,
+                          Error *error) {
   json_t *metadata = json_object_get(document->root, "metadata");
   if (metadata == NULL) return true;
   if (!json_is_object(metadata)) return bad_index(path, "an object as metadata", metadata, error);
@@ -156,7 +151,7 @@ static bool collect_entries(Index *index, json_t *weight_map, Error *error) {
          error_memory(error);
 }
 
-static bool read_index(Index *index, const Document *document, const char *path, Error *error) {
+static bool read_index(Index *index, const JsonDocument *document, const char *path, Error *error) {
   json_t *weight_map = json_object_get(document->root, "weight_map");
   if (!json_is_object(weight_map)) {
     return bad_index(path, "an object as weight_map", weight_map, error);
@@ -170,53 +165,10 @@ static bool read_index(Index *index, const Document *document, const char *path,
          collect_entries(index, weight_map, error);
 }
 
-static uint64_t skip_space(const char *text, uint64_t length, uint64_t at) {
-  while (at < length && text[at] != '\0' && strchr(" \t\r\n", text[at]) != NULL) at++;
-  return at;
-}
-
-/* The offset of the object's opening brace; `length` where there is none. */
-static uint64_t find_object(const char *text, uint64_t length, const char *path, Error *error) {
-  uint64_t start = skip_space(text, length, 0);
-  if (start == length || text[start] != '{') {
-    error_fill(error, ERROR_INVALID, path, "expected a JSON object, found %s",
-               length == 0 ? "an empty file" : "something else");
-    return length;
-  }
-  uint64_t valid = utf8_valid_length(text, length);
-  if (valid == length) return start;
-  error_fill(error, ERROR_INVALID, path,
-             "expected JSON in UTF-8, found another byte at offset %llu",
-             (unsigned long long)valid);
-  return length;
-}
-
-static bool load(const char *text, uint64_t length, const char *path, Document *document,
-                 Error *error) {
-  uint64_t start = find_object(text, length, path, error);
-  if (start == length) return false;
-  JsonExtent extent = json_measure(text + start, length - start);
-  json_error_t problem;
-  JsonLoadResult result = json_load_object(text + start, &extent, &document->root, &problem);
-  if (result == JSON_WRONG && json_error_code(&problem) == json_error_numeric_overflow) {
-    document->integers_are_reals = extent.integers_are_reals = true;
-    result = json_load_object(text + start, &extent, &document->root, &problem);
-  }
-  if (result == JSON_NO_MEMORY) return error_memory(error);
-  if (result == JSON_WRONG) {
-    return error_raise(error, ERROR_INVALID, path, "expected JSON, found %s at offset %lld",
-                       problem.text, (long long)start + problem.position);
-  }
-  uint64_t end = skip_space(text, length, start + extent.length);
-  return end == length || error_raise(error, ERROR_INVALID, path,
-                                      "expected the end of the JSON, found more at offset %llu",
-                                      (unsigned long long)end);
-}
-
 Index *index_parse(const char *text, uint64_t length, const char *path, Error *error) {
-  Document document = {0};
+  JsonDocument document = {0};
   Index *index = NULL;
-  if (load(text, length, path, &document, error)) {
+  if (json_load_document(text, length, path, &document, error)) {
     index = memory_zeroed(1, sizeof *index);
     if (index == NULL) {
       error_memory(error);

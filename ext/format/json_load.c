@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 
 enum {
   LOAD_FLAGS = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DISABLE_EOF_CHECK,
@@ -124,6 +125,49 @@ JsonLoadResult json_load_object(const char *text, const JsonExtent *extent, json
   bool text_is_wrong = is_problem_of_text(text, extent, object, problem);
   if (*object != NULL) return JSON_LOADED;
   return text_is_wrong ? JSON_WRONG : JSON_NO_MEMORY;
+}
+
+static uint64_t skip_space(const char *text, uint64_t length, uint64_t at) {
+  while (at < length && text[at] != '\0' && strchr(" \t\r\n", text[at]) != NULL) at++;
+  return at;
+}
+
+/* The offset of the object's opening brace; `length` where there is none. */
+static uint64_t find_object(const char *text, uint64_t length, const char *subject, Error *error) {
+  uint64_t start = skip_space(text, length, 0);
+  if (start == length || text[start] != '{') {
+    error_fill(error, ERROR_INVALID, subject, "expected a JSON object, found %s",
+               length == 0 ? "nothing" : "something else");
+    return length;
+  }
+  uint64_t valid = utf8_valid_length(text, length);
+  if (valid == length) return start;
+  error_fill(error, ERROR_INVALID, subject,
+             "expected JSON in UTF-8, found another byte at offset %llu",
+             (unsigned long long)valid);
+  return length;
+}
+
+bool json_load_document(const char *text, uint64_t length, const char *subject,
+                        JsonDocument *document, Error *error) {
+  uint64_t start = find_object(text, length, subject, error);
+  if (start == length) return false;
+  JsonExtent extent = json_measure(text + start, length - start);
+  json_error_t problem;
+  JsonLoadResult result = json_load_object(text + start, &extent, &document->root, &problem);
+  if (result == JSON_WRONG && json_error_code(&problem) == json_error_numeric_overflow) {
+    document->integers_are_reals = extent.integers_are_reals = true;
+    result = json_load_object(text + start, &extent, &document->root, &problem);
+  }
+  if (result == JSON_NO_MEMORY) return error_memory(error);
+  if (result == JSON_WRONG) {
+    return error_raise(error, ERROR_INVALID, subject, "expected JSON, found %s at offset %lld",
+                       problem.text, (long long)start + problem.position);
+  }
+  uint64_t end = skip_space(text, length, start + extent.length);
+  return end == length || error_raise(error, ERROR_INVALID, subject,
+                                      "expected the end of the JSON, found more at offset %llu",
+                                      (unsigned long long)end);
 }
 
 const char *json_type_in_words(const json_t *value) {

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/error.h"
+
 /* What a walk over an object's text finds, without judging it. */
 typedef struct JsonExtent {
   uint64_t length;         /* from the opening to the closing brace, or to the text's end */
@@ -27,6 +29,16 @@ typedef enum JsonLoadResult { JSON_LOADED, JSON_WRONG, JSON_NO_MEMORY } JsonLoad
 ** what is wrong and where, counted from `text`. */
 JsonLoadResult json_load_object(const char *text, const JsonExtent *extent, json_t **object,
                                 json_error_t *problem);
+
+/* A text that is one object, with white space around it. Starts as {0}. */
+typedef struct JsonDocument {
+  json_t *root;            /* the owner's, who calls json_decref() */
+  bool integers_are_reals; /* one in it is beyond 64 bits */
+} JsonDocument;
+
+/* Loads a document. On error, too, the caller owns document->root. */
+bool json_load_document(const char *text, uint64_t length, const char *subject,
+                        JsonDocument *document, Error *error);
 
 /* What a value is, in words for a message; "none" for NULL. */
 const char *json_type_in_words(const json_t *value);

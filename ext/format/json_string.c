@@ -1,5 +1,6 @@
 #include "format/json_string.h"
 
+#include <limits.h>
 #include <stdbool.h>
 
 /* The four hexadecimal digits of a \u escape. False unless all are there. */
@@ -104,4 +105,32 @@ const char *json_string_decode(char *text, uint32_t length, uint32_t *at, Span *
   *at = in + 1;
   *span = (Span){start, out - start};
   return NULL;
+}
+
+/* The letter of a byte's short escape: 'u' when it only has the long one, 0 when it needs none. */
+static char escape_letter(char byte) {
+  switch (byte) {
+    case '"':
+    case '\\': return byte;
+    case '\b': return 'b';
+    case '\f': return 'f';
+    case '\n': return 'n';
+    case '\r': return 'r';
+    case '\t': return 't';
+    default: return (unsigned char)byte < 0x20 ? 'u' : 0;
+  }
+}
+
+void json_string_append(sqlite3_str *out, const char *text, uint64_t length) {
+  sqlite3_str_appendchar(out, 1, '"');
+  for (uint64_t i = 0, start = 0; i <= length; i++) {
+    char letter = i < length ? escape_letter(text[i]) : 0;
+    if (i < length && letter == 0 && i - start < INT_MAX) continue;
+    sqlite3_str_append(out, text + start, (int)(i - start));
+    start = i;
+    if (letter == 0) continue;
+    sqlite3_str_appendf(out, letter == 'u' ? "\\u%04x" : "\\%c", letter == 'u' ? text[i] : letter);
+    start++;
+  }
+  sqlite3_str_appendchar(out, 1, '"');
 }

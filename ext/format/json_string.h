@@ -9,11 +9,16 @@
 
 #include <stdint.h>
 
+#include "base/sqlite.h"
 #include "format/name_table.h"
 
 /* Decodes the string whose opening quote is text[*at]; *at moves past the closing quote, or to the
 ** byte that is wrong. The text is valid UTF-8 and `length` bytes long. Returns NULL, or what was
 ** expected instead. */
 const char *json_string_decode(char *text, uint32_t length, uint32_t *at, Span *span);
+
+/* Appends valid UTF-8 as a JSON string, quotes included, escaped as the reference implementation's
+** JSON library (serde_json) does: the quote, the backslash, and what is below U+0020. */
+void json_string_append(sqlite3_str *out, const char *text, uint64_t length);
 
 #endif

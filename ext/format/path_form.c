@@ -116,9 +116,3 @@ void resolved_path_clear(ResolvedPath *resolved) {
   path_list_clear(&resolved->members);
   *resolved = (ResolvedPath){0};
 }
-
-char *path_form_folder(const char *path) {
-  const char *slash = strrchr(path, '/');
-  if (slash == NULL) return memory_copy_text("", 0);
-  return memory_copy_text(path, slash == path ? 1 : (uint64_t)(slash - path));
-}

@@ -24,8 +24,4 @@ bool path_form_resolve(const char *path, ResolvedPath *resolved, Error *error);
 
 void resolved_path_clear(ResolvedPath *resolved);
 
-/* The folder that a file is in: "" for one without a slash. memory_free() releases it; NULL when
-** memory runs out. */
-char *path_form_folder(const char *path);
-
 #endif

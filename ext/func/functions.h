@@ -25,6 +25,11 @@ Function function_tensor_item, function_tensor_json, function_tensor_cast;
 /* config.c */
 Function function_safetensors_config;
 
+/* write.c: aggregates, each an xStep and an xFinal; the first two share theirs */
+Function aggregate_write_step, aggregate_write_sharded_step, aggregate_serialize_step;
+void aggregate_write_final(sqlite3_context *context);
+void aggregate_serialize_final(sqlite3_context *context);
+
 /* version.c */
 Function function_safetensors_version;
 

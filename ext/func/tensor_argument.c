@@ -28,11 +28,9 @@ static bool find_tensor(TensorArgument *argument, Error *error) {
   return argument->entry != NULL;
 }
 
-static bool open_ref(TensorArgument *argument, sqlite3_value *value, Error *error) {
-  uint64_t length;
-  const char *text = text_of(value, &length);
-  argument->used = 1;
-  if (text == NULL) return error_memory(error);
+bool tensor_argument_open_ref(TensorArgument *argument, Store *store, const char *text,
+                              uint64_t length, Error *error) {
+  *argument = (TensorArgument){.store = store, .used = 1};
   if (!ref_parse(text, length, &argument->ref, error)) return false;
   argument->tensor =
       (TensorName){argument->ref.path, argument->ref.name, argument->ref.name_length};
@@ -41,21 +39,29 @@ static bool open_ref(TensorArgument *argument, sqlite3_value *value, Error *erro
   const Span *shape = &argument->entry->shape;
   const Ref *ref = &argument->ref;
   return view_open(&argument->view, argument->member.header->text + shape->offset, shape->length,
-                   argument->tensor.subject, error) &&
+                   &argument->tensor, error) &&
          (ref->slice == NULL ||
           view_slice(&argument->view, ref->slice, ref->slice_length, &argument->tensor, error));
 }
 
+static bool open_ref(TensorArgument *argument, sqlite3_value *value, Error *error) {
+  uint64_t length;
+  const char *text = text_of(value, &length);
+  if (text == NULL) return error_memory(error);
+  return tensor_argument_open_ref(argument, argument->store, text, length, error);
+}
+
 /* ---- Raw data ---- */
 
-static bool open_dtype(TensorArgument *argument, sqlite3_value *value, Error *error) {
+bool tensor_argument_dtype(sqlite3_value *value, const TensorName *about, Dtype *dtype,
+                           Error *error) {
   uint64_t length;
   const char *name = text_of(value, &length);
   if (name == NULL) return error_memory(error);
-  if (dtype_find(name, length, &argument->dtype)) return true;
-  return error_raise(error, ERROR_ARGUMENT, argument->tensor.subject,
-                     "expected a known dtype (F32, BF16, I64, ...), found \"%.*s\"",
-                     ERROR_NAME(name, length));
+  if (dtype_find(name, length, dtype)) return true;
+  return error_raise_tensor(error, ERROR_ARGUMENT, about,
+                            "expected a known dtype (F32, BF16, I64, ...), found \"%.*s\"",
+                            ERROR_NAME(name, length));
 }
 
 /* As many elements as the bytes hold, in one dimension. */
@@ -69,7 +75,7 @@ static bool open_flat_shape(TensorArgument *argument, Error *error) {
   }
   char shape[32];
   sqlite3_snprintf((int)sizeof shape, shape, "[%llu]", (Big)(bits / element));
-  return view_open(&argument->view, shape, strlen(shape), argument->tensor.subject, error);
+  return view_open(&argument->view, shape, strlen(shape), &argument->tensor, error);
 }
 
 static bool open_shape(TensorArgument *argument, sqlite3_value *value, Error *error) {
@@ -77,7 +83,7 @@ static bool open_shape(TensorArgument *argument, sqlite3_value *value, Error *er
   bool overflow;
   const char *shape = text_of(value, &length);
   if (shape == NULL) return error_memory(error);
-  if (!view_open(&argument->view, shape, length, argument->tensor.subject, error)) return false;
+  if (!view_open(&argument->view, shape, length, &argument->tensor, error)) return false;
   bool whole = dtype_nbytes(argument->dtype, argument->view.numel, &nbytes, &overflow);
   if (whole && nbytes == argument->data_nbytes) return true;
   if (!whole) {
@@ -112,7 +118,7 @@ static bool open_raw(TensorArgument *argument, int argc, sqlite3_value **argv, E
   }
   argument->data = sqlite3_value_blob(argv[0]);
   argument->data_nbytes = (uint64_t)sqlite3_value_bytes(argv[0]);
-  if (!open_dtype(argument, argv[1], error)) return false;
+  if (!tensor_argument_dtype(argv[1], &argument->tensor, &argument->dtype, error)) return false;
   if (argc < 3 || (!is_shape(argv[2]) && !is_null(argv[2]))) {
     return open_flat_shape(argument, error);
   }

@@ -38,6 +38,10 @@ typedef struct TensorArgument {
 bool tensor_argument_open(TensorArgument *argument, Store *store, int argc, sqlite3_value **argv,
                           Error *error);
 
+/* The same for a ref that is at hand as text, which must outlive it. */
+bool tensor_argument_open_ref(TensorArgument *argument, Store *store, const char *text,
+                              uint64_t length, Error *error);
+
 void tensor_argument_close(TensorArgument *argument);
 
 /* The same for a function, called `caller`, that takes a tensor and then, perhaps, a slice: T [,
@@ -48,5 +52,9 @@ bool tensor_argument_open_sliced(TensorArgument *argument, const char *caller, S
 /* Where the tensor's bytes are, all of them: view.offset counts from there. Valid as long as the
 ** argument is open, and raw bytes as long as the SQL value. Not for one that is NULL. */
 Source tensor_argument_source(const TensorArgument *argument);
+
+/* The dtype that a value names. */
+bool tensor_argument_dtype(sqlite3_value *value, const TensorName *about, Dtype *dtype,
+                           Error *error);
 
 #endif

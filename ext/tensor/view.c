@@ -78,15 +78,16 @@ static bool set_strides(View *view) {
   return true;
 }
 
-bool view_open(View *view, const char *shape, uint64_t length, const char *subject, Error *error) {
+bool view_open(View *view, const char *shape, uint64_t length, const TensorName *about,
+               Error *error) {
   Text text = {shape, shape + length};
   uint64_t commas = 0;
   *view = (View){0};
   for (uint64_t i = 0; i < length; i++) commas += shape[i] == ',';
   if (commas >= VIEW_MAX_RANK) {
-    return error_raise(error, ERROR_ARGUMENT, subject,
-                       "expected a shape of at most %d dimensions, found %llu", VIEW_MAX_RANK,
-                       (Big)commas + 1);
+    return error_raise_tensor(error, ERROR_ARGUMENT, about,
+                              "expected a shape of at most %d dimensions, found %llu",
+                              VIEW_MAX_RANK, (Big)commas + 1);
   }
   if (!allocate(view, (uint32_t)commas + 1, (uint32_t)commas + 1)) return error_memory(error);
   bool good = take(&text, '[');
@@ -105,12 +106,13 @@ bool view_open(View *view, const char *shape, uint64_t length, const char *subje
   }
   skip_space(&text);
   if (!good || text.at != text.end) {
-    error_fill(error, ERROR_ARGUMENT, subject,
-               "expected a shape, a JSON array of non-negative integers, found \"%.*s\"",
-               ERROR_NAME(shape, length));
+    error_fill_tensor(error, ERROR_ARGUMENT, about,
+                      "expected a shape, a JSON array of non-negative integers, found \"%.*s\"",
+                      ERROR_NAME(shape, length));
   } else if (!set_strides(view)) {
-    error_fill(error, ERROR_ARGUMENT, subject, "expected a shape below 2^64 elements, found %.*s",
-               ERROR_NAME(shape, length));
+    error_fill_tensor(error, ERROR_ARGUMENT, about,
+                      "expected a shape below 2^64 elements, found %.*s",
+                      ERROR_NAME(shape, length));
   } else {
     return true;
   }

@@ -33,8 +33,9 @@ typedef struct View {
 } View;
 
 /* A view of all elements. `shape` is a JSON array of integers. False, with a message about
-** `subject`, when it is not, has more than VIEW_MAX_RANK of them, or a product that overflows. */
-bool view_open(View *view, const char *shape, uint64_t length, const char *subject, Error *error);
+** the tensor, when it is not, has more than VIEW_MAX_RANK of them, or a product that overflows. */
+bool view_open(View *view, const char *shape, uint64_t length, const TensorName *about,
+               Error *error);
 
 /* Narrows the view by a slice: NumPy basic indexing over the leading dimensions, integers, ranges
 ** start:stop:step with a positive step, and one "...". An integer drops its dimension and must be

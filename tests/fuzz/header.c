@@ -28,7 +28,7 @@ static void require_tensor(const Header *header, const TensorEntry *entry, uint6
   Error error = {0};
   uint64_t nbytes;
   bool overflow;
-  REQUIRE(view_open(&view, shape, entry->shape.length, "file", &error));
+  REQUIRE(view_open(&view, shape, entry->shape.length, &(TensorName){.subject = "file"}, &error));
   REQUIRE(view.numel == tensor_entry_numel(entry));
   REQUIRE(view.rank == tensor_entry_rank(header, entry));
   REQUIRE(dtype_nbytes(entry->dtype, view.numel, &nbytes, &overflow));

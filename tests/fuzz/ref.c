@@ -64,7 +64,8 @@ static void check_row(const View *view, uint64_t row, Part shape, uint64_t numel
   view_append_row_slice(view, row, out);
   int length = sqlite3_str_length(out);
   char *slice = sqlite3_str_finish(out);
-  REQUIRE(slice != NULL && view_open(&sliced, shape.text, shape.length, "ref", &error));
+  REQUIRE(slice != NULL &&
+          view_open(&sliced, shape.text, shape.length, &(TensorName){.subject = "ref"}, &error));
   REQUIRE(view_slice(&sliced, slice, (uint64_t)length, &(TensorName){.subject = "ref"}, &error));
   REQUIRE(sliced.numel == taken.numel && sliced.rank == taken.rank);
   for (uint64_t i = 0; i < taken.numel && i < ELEMENTS_LOOKED_AT; i++) {
@@ -78,7 +79,7 @@ static void check_row(const View *view, uint64_t row, Part shape, uint64_t numel
 static void check_view(Part shape, Part slice) {
   View view;
   Error error = {0};
-  bool good = view_open(&view, shape.text, shape.length, "ref", &error);
+  bool good = view_open(&view, shape.text, shape.length, &(TensorName){.subject = "ref"}, &error);
   require_outcome(good, &error);
   if (!good) return;
   uint64_t numel = view.numel;

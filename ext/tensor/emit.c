@@ -1,0 +1,49 @@
+#include "tensor/emit.h"
+
+#include "tensor/convert.h"
+
+typedef struct Emission {
+  Dtype from, to;
+  Sink *sink;
+  Error *error;
+} Emission;
+
+/* A block as it is written. */
+typedef struct EmittedBlock {
+  uint64_t count; /* of elements */
+  unsigned char bytes[];
+} EmittedBlock;
+
+static void convert_block(const void *task, const PassElements *elements, uint64_t position,
+                          uint64_t count, void *state) {
+  const Emission *emission = task;
+  EmittedBlock *block = state;
+  (void)position;
+  block->count = count;
+  convert_elements(emission->from, emission->to, elements->data, elements->first, count, 1,
+                   block->bytes, 0);
+}
+
+static bool write_block(void *task, const void *state) {
+  const Emission *emission = task;
+  const EmittedBlock *block = state;
+  uint64_t nbytes = (block->count * dtype_bits(emission->to) + 7) / 8;
+  return sink_write(emission->sink, block->bytes, nbytes, emission->error);
+}
+
+bool emit_view(const Source *source, const View *view, Dtype from, Dtype to, Sink *sink,
+               const PassHost *host, Error *error) {
+  Error write_error = {0};
+  uint64_t most = view->numel < PASS_BLOCK ? view->numel : PASS_BLOCK;
+  Emission emission = {.from = from, .to = to, .sink = sink, .error = &write_error};
+  Pass pass = {.input_count = 1,
+               .inputs = {{.source = source, .view = view, .bits = dtype_bits(from)}},
+               .task = &emission,
+               .state_size = sizeof(EmittedBlock) + (most * dtype_bits(to) + 7) / 8,
+               .block = convert_block,
+               .merge = write_block};
+  bool good = pass_run(&pass, host, error) && write_error.code == ERROR_NONE;
+  if (write_error.code != ERROR_NONE) error_repeat(error, &write_error);
+  error_clear(&write_error);
+  return good;
+}
