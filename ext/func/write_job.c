@@ -189,6 +189,11 @@ static bool add_bytes(WriteJob *job, const WriteRow *row, Taken *taken, Error *e
   const void *bytes = sqlite3_value_blob(row->data);
   uint64_t size = (uint64_t)sqlite3_value_bytes(row->data);
   if (bytes == NULL && size > 0) return error_memory(error);
+  if (is_null(row->dtype) || is_null(row->shape)) {
+    return error_raise_tensor(error, ERROR_ARGUMENT, &taken->about,
+                              "expected a %s for the bytes, found NULL",
+                              is_null(row->dtype) ? "dtype" : "shape");
+  }
   if (!tensor_argument_dtype(row->dtype, &taken->about, &taken->dtype, error) ||
       !take_shape(taken, row->shape, error) || !add_tensor(job, taken, &taken->shape, error)) {
     return false;
