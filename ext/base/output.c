@@ -195,8 +195,21 @@ bool output_seal(Output *output, Error *error) {
   return close(descriptor) == 0 || errno == EINTR || raise_errno(output, "write", error);
 }
 
+/* The second name of the old file: always the same, so that what a killed process left there goes
+** when the target is next written. */
+static char *aside_name(const Output *output) {
+  const char *slash = strrchr(output->path, '/');
+  uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
+  for (const char *at = slash != NULL ? slash + 1 : output->path; *at != '\0'; at++) {
+    hash = (hash ^ (unsigned char)*at) * 0x100000001b3;
+  }
+  char name[64];
+  snprintf(name, sizeof name, OUTPUT_TEMPORARY "%016" PRIx64 ".old", hash);
+  return path_join(output->folder, name);
+}
+
 bool output_hide(Output *output, Error *error) {
-  output->aside = new_name(output);
+  output->aside = aside_name(output);
   if (output->aside == NULL) return error_memory(error);
   output->hidden = rename(output->path, output->aside) == 0;
   if (output->hidden) return true;
@@ -208,9 +221,13 @@ bool output_hide(Output *output, Error *error) {
 /* Keeps the target by a second name until all is well; without one, where files have but one. */
 static bool keep_target(Output *output, Error *error) {
   if (!output->exists || output->aside != NULL) return true;
-  output->aside = new_name(output);
+  output->aside = aside_name(output);
   if (output->aside == NULL) return error_memory(error);
-  if (linkat(AT_FDCWD, output->path, AT_FDCWD, output->aside, 0) != 0) forget(&output->aside);
+  int failed = linkat(AT_FDCWD, output->path, AT_FDCWD, output->aside, 0);
+  if (failed != 0 && errno == EEXIST && unlink(output->aside) == 0) {
+    failed = linkat(AT_FDCWD, output->path, AT_FDCWD, output->aside, 0);
+  }
+  if (failed != 0) forget(&output->aside);
   return true;
 }
 
