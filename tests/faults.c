@@ -10,7 +10,8 @@
 **   row
 **     before it: "out of memory" is the only new thing that a fault may bring;
 **   - leave the connection usable: the same script, run again on it without faults, is right;
-**   - leave nothing behind: no memory of either allocator, no file descriptor, no mapping.
+**   - leave nothing behind: no memory of either allocator, no file descriptor, no mapping, no
+**     temporary file.
 **
 ** Lookaside memory is off, so that SQLite asks its allocator for everything. What the C library
 ** takes for itself (qsort) is out of reach here.
@@ -394,6 +395,18 @@ static bool has_mapping(void) {
 
 /* ---- All runs ---- */
 
+/* Whether a file that was to be temporary is still there. */
+static bool has_temporary_file(void) {
+  bool found = false;
+  DIR *directory = opendir("w");
+  if (directory == NULL) stop("w");
+  for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+    found = found || strncmp(entry->d_name, ".safetensors-", 13) == 0;
+  }
+  closedir(directory);
+  return found;
+}
+
 static void run_script(const Script *script) {
   static Run run; /* large */
   Allocator *const allocators[] = {&of_sqlite, &of_jansson};
@@ -409,6 +422,7 @@ static void run_script(const Script *script) {
   }
   if (count_descriptors() != descriptors) fail_run(&run, "file descriptors left open", NULL);
   if (has_mapping()) fail_run(&run, "files left mapped", NULL);
+  if (has_temporary_file()) fail_run(&run, "a temporary file left", NULL);
 }
 
 static void list_file(const char *file) {

@@ -97,7 +97,7 @@ static unsigned char *fixture_bytes(const Fixture *fixture, size_t *size) {
   return bytes;
 }
 
-static char folder[] = "/tmp/faults.XXXXXX";
+static char folder[32]; /* in memory if possible: the writer waits for disks */
 
 /* A model of two shards and more indexes, good and bad, in a Hugging Face cache. */
 #define SNAPSHOT "hub/models--o--n/snapshots/c0ffee/"
@@ -122,22 +122,29 @@ static const struct {
 };
 
 static void write_model(void) {
-  static const char *const folders[] = {
-      "hub",    "hub/models--o--n", "hub/models--o--n/refs", "hub/models--o--n/snapshots",
-      SNAPSHOT, SNAPSHOT "sub"};
+  static const char *const folders[] = {"hub",
+                                        "hub/models--o--n",
+                                        "hub/models--o--n/refs",
+                                        "hub/models--o--n/snapshots",
+                                        SNAPSHOT,
+                                        SNAPSHOT "sub",
+                                        "w"};
   for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
     if (mkdir(folders[i], 0777) != 0) stop(folders[i]);
   }
   for (size_t i = 0; i < sizeof model_files / sizeof model_files[0]; i++) {
     write_file(model_files[i].name, model_files[i].text, strlen(model_files[i].text));
   }
-  if (symlink(SNAPSHOT, "m") != 0 || link("plain", SNAPSHOT "sub/1.safetensors") != 0 ||
+  if (symlink(SNAPSHOT, "m") != 0 || symlink("linked", "w/link") != 0 ||
+      link("plain", SNAPSHOT "sub/1.safetensors") != 0 ||
       link("tricky", SNAPSHOT "2.safetensors") != 0 || setenv("HF_HUB_CACHE", "hub", 1) != 0) {
     stop("link");
   }
 }
 
 static void write_fixtures(void) {
+  bool in_memory = access("/dev/shm", W_OK) == 0;
+  snprintf(folder, sizeof folder, "%s/faults.XXXXXX", in_memory ? "/dev/shm" : "/tmp");
   if (mkdtemp(folder) == NULL || chdir(folder) != 0) stop(folder);
   for (size_t i = 0; i < sizeof fixtures / sizeof fixtures[0]; i++) {
     size_t size;

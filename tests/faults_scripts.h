@@ -134,6 +134,29 @@ static const Script scripts[] = {
      "safetensors_tensors('[po][lt]*[nr]') b USING (name)"},
     {"pattern without matches", STAGE_STEPS, "SELECT * FROM safetensors_tensors('m/none*')"},
     {"pattern in a missing folder", STAGE_STEPS, "SELECT * FROM safetensors_tensors('none/*')"},
+    {"write refs", STAGE_STEPS,
+     "SELECT safetensors_write('w/out', name, dtype, shape, ref, '{\"k\":\"v\"}') "
+     "FROM safetensors_tensors('tricky'); SELECT * FROM safetensors_files('w/out')"},
+    {"write bytes, casts, slices", STAGE_STEPS,
+     "SELECT safetensors_write('w/out', column1, column2, column3, column4) FROM (VALUES "
+     "('a', 'U8', '[2]', x'0102'), ('b', 'BF16', NULL, 'plain#model.layers.3.weight'), "
+     "('c', NULL, '[2]', 'plain?slice=::2#bias')); SELECT data FROM safetensors_tensors('w/out')"},
+    {"write over a link", STAGE_STEPS,
+     "SELECT safetensors_write('w/link', 'a', 'U8', '[1]', x'00')"},
+    {"write shards", STAGE_STEPS,
+     "SELECT safetensors_write_sharded('w/m.safetensors.index.json', 4, name, dtype, shape, ref) "
+     "FROM safetensors_tensors('plain'); SELECT name, file FROM safetensors_tensors('w');"
+     "SELECT safetensors_write_sharded('w/m.safetensors.index.json', 9, 'a', 'U8', '[1]', x'00')"},
+    {"serialize", STAGE_STEPS,
+     "SELECT safetensors_serialize(name, dtype, shape, data, '{\"k\":\"v\"}') "
+     "FROM safetensors_tensors('plain'); SELECT safetensors_serialize(NULL, NULL, NULL, NULL)"},
+    {"write two of a name", STAGE_STEPS,
+     "SELECT safetensors_write('w/e', 'a', 'U8', '[0]', x'') FROM (VALUES (1), (2))"},
+    {"write bad metadata", STAGE_STEPS,
+     "SELECT safetensors_write('w/e', 'a', 'U8', '[0]', x'', '{\"k\":1}')"},
+    {"write a missing ref", STAGE_STEPS,
+     "SELECT safetensors_write('w/e', 'a', NULL, NULL, 'missing#x')"},
+    {"write nothing", STAGE_STEPS, "SELECT safetensors_write('w/e', 1, 2, 3, 4) WHERE 0"},
     {"missing revision", STAGE_STEPS, "SELECT * FROM safetensors_tensors('hf://o/n@v1')"},
     {"missing model", STAGE_STEPS, "SELECT * FROM safetensors_tensors('hf://o/none')"},
     {"missing file in metadata", STAGE_STEPS, "SELECT * FROM safetensors_metadata('missing')"},

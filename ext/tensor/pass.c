@@ -185,23 +185,28 @@ static void *thread_main(void *worker) {
 
 /* ---- All threads ---- */
 
+static bool allocate(Crew *crew) {
+  unsigned count = crew->worker_count;
+  crew->workers = memory_zeroed(count, sizeof *crew->workers);
+  if (crew->workers == NULL) return false;
+  for (unsigned w = 0; w < count; w++) {
+    crew->workers[w].crew = crew;
+    for (unsigned i = 0; i < PASS_MAX_INPUTS; i++) {
+      crew->workers[w].feeds[i].reader.descriptor = -1; /* so that it can be closed unopened */
+    }
+  }
+  crew->slot_count = crew->pass->any_order ? count : 4 * count;
+  crew->finished = memory_zeroed(crew->slot_count, sizeof *crew->finished);
+  crew->states = memory_zeroed(crew->slot_count, crew->pass->state_size);
+  return crew->finished != NULL && crew->states != NULL;
+}
+
 static bool crew_open(Crew *crew, Error *error) {
   const Pass *pass = crew->pass;
   unsigned count = crew->worker_count;
-  crew->slot_count = pass->any_order ? count : 4 * count;
-  crew->workers = memory_zeroed(count, sizeof *crew->workers);
-  crew->finished = memory_zeroed(crew->slot_count, sizeof *crew->finished);
-  crew->states = memory_zeroed(crew->slot_count, pass->state_size);
-  if (crew->workers == NULL || crew->finished == NULL || crew->states == NULL) {
-    return error_memory(error);
-  }
+  if (!allocate(crew)) return error_memory(error);
   for (unsigned w = 0; w < count; w++) {
-    Worker *worker = &crew->workers[w];
-    worker->crew = crew;
-    if (pass->any_order) worker->state = crew->states + w * pass->state_size;
-    for (unsigned i = 0; i < pass->input_count; i++) {
-      worker->feeds[i].reader.descriptor = -1; /* so that it can be closed unopened */
-    }
+    if (pass->any_order) crew->workers[w].state = crew->states + w * pass->state_size;
   }
   for (unsigned w = 0; w < count; w++) {
     for (unsigned i = 0; i < pass->input_count; i++) {
