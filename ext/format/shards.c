@@ -30,12 +30,12 @@ bool shards_is_index_path(const char *path) {
 /* Shards under way: what opens first may be completed later, and is numbered then. */
 typedef struct Split {
   uint32_t completed;
-  uint32_t current; /* when it is completed, tensors with this mark are put into it */
-  uint64_t nbytes;  /* of the current one */
-  bool open;
+  bool open;        /* whether there is a current one */
+  uint32_t current; /* its first tensor */
+  uint64_t nbytes;  /* of its tensors */
 } Split;
 
-enum { CURRENT = UINT32_MAX };
+#define CURRENT UINT32_MAX /* of a tensor: in the shard that is not complete yet */
 
 static void complete_current(Split *split, Writer *writer, uint32_t end) {
   for (uint32_t i = split->current; i < end; i++) {
