@@ -29,7 +29,7 @@ TEST_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/*
 
 .DEFAULT_GOAL := all
 .SECONDARY:
-.PHONY: all static amalgamation bundled deb npm demo test check clients sanitize valgrind bench install \
+.PHONY: all static amalgamation bundled deb npm demo test check check-bare clients sanitize valgrind bench install \
 	uninstall format lint clean help requirements programs
 
 all: requirements $(BUILD)/safetensors.so ## build build/safetensors.so, the loadable extension
@@ -96,8 +96,8 @@ $(BUILD)/tests/%: tests/%.c $(STATIC_OBJECTS)
 programs: all static $(TEST_PROGRAMS)
 
 demo: ## show it: two small checkpoints, or MODEL=path [MODEL2=path], in the sqlite3 shell
-	@CC='$(CC)' .ci/deps test
-	@$(MAKE) --no-print-directory -s all $(BUILD)/tests/fixtures
+	@CC='$(CC)' .ci/deps demo
+	@$(MAKE) --no-print-directory -s -j "$$(nproc)" all $(if $(MODEL),,$(BUILD)/tests/fixtures)
 	@BUILD='$(BUILD)' MODEL='$(MODEL)' MODEL2='$(MODEL2)' tests/demo
 
 test: ## run the tests; the last line says how many passed and failed
@@ -114,6 +114,11 @@ clients: npm ## test the clients in README, after installing them (Debian packag
 	@CC='$(CC)' BUILD='$(BUILD)' .ci/deps clients
 	@$(MAKE) --no-print-directory -s all $(BUILD)/tests/fixtures
 	@BUILD='$(BUILD)' tests/python tests/clients.py
+
+check-bare: ## try README's ways from a bare Debian 12 to an answer, within a minute (debootstrap)
+	@CC='$(CC)' .ci/deps test
+	@$(MAKE) --no-print-directory -s all $(BUILD)/tests/fixtures
+	@BUILD='$(BUILD)' tests/bare
 
 sanitize: ## run scripts and test programs under AddressSanitizer and UBSan (clang)
 	@.ci/deps check
@@ -158,7 +163,7 @@ clean: ## remove the build folder
 	rm -rf '$(BUILD)'
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 include tests/hostile.mk
 
