@@ -100,6 +100,13 @@ try:
 except sqlite3.OperationalError as error:
     tally.check("in place of a RIGHT JOIN a LEFT JOIN the other way round" in str(error), "RIGHT JOIN", error)
 
+# README tells of casts what the header does.
+with open("ext/tensor/encode.h", encoding="utf-8") as file:
+    comment = file.read().split("*/")[0].removeprefix("/*\n")
+casts = "".join(line.removeprefix("**").removeprefix(" ") for line in comment.splitlines(keepends=True))
+with open("README.md", encoding="utf-8") as file:
+    tally.check(f"\n```\n{casts}```\n" in file.read(), "README has the table of casts", casts)
+
 # The scripts of sql/.
 LONG = 100  # readable in a terminal
 for script, parameters, wanted in [
