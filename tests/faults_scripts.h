@@ -95,6 +95,13 @@ static const Script scripts[] = {
      "SELECT tensor_json('plain#model.layers.3.weight', '::2'), tensor_item('plain#bias', -1), "
      "tensor_json(x'0000803f00000040', 'C64'), tensor_item(x'0000803f00000040', 'C64', 0), "
      "tensor_cast('plain#model.layers.3.weight', 'BF16'), tensor_cast(x'0102', 'U8', 'F32')"},
+    {"files that are read, not mapped", STAGE_SCRIPT,
+     "SELECT safetensors_config('io', 'pread');"
+     "SELECT data, tensor_data(ref) FROM safetensors_tensors('plain');"
+     "SELECT tensor_data('plain#model.layers.3.weight', ':, ::2'), tensor_json('plain#bias'), "
+     "tensor_item('plain#bias', 0), tensor_cast('plain#model.layers.3.weight', 'BF16');"
+     "SELECT coord, value FROM tensor_elements('plain#model.layers.3.weight') ORDER BY idx DESC;"
+     "SELECT data, tensor_json(ref) FROM tensor_rows('plain#model.layers.3.weight')"},
     {"blob", STAGE_SCRIPT,
      "SELECT " ALL_COLUMNS " FROM safetensors_tensors(:blob) t;"
      "SELECT name FROM safetensors_tensors(:blob) WHERE name = 'ab';"
