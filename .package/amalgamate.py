@@ -287,7 +287,7 @@ class Amalgamation:
             clash = {name for name in private if counts[name] > 1 or name in system}
             pasted = {name for name in source.pasted - header_pasted - private
                       if counts[name] > 1 and not any(other.startswith(name) for other in shared)}
-            result[path] = ({name: prefix + name for name in clash},
+            result[path] = ({name: prefix + name + ("_" if prefix + name in counts else "") for name in clash},
                             {name: prefix + name for name in pasted})
         return result
 
