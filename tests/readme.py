@@ -13,6 +13,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 
+import making
 from tally import BUILD, Tally, connect
 
 README = "README.md"
@@ -123,7 +124,7 @@ def missing(block, folder):
     elif block.language == "sh":
         for name in re.findall(r"(?:^|\| )([\w-]+)", block.code):
             wanted.append((name, ("sh", "-c", f"command -v {name}")))
-    elif ".load vec0" in block.code:
+    elif ".load ./vec0" in block.code:
         wanted.append(("sqlite-vec", ("test", "-e", os.path.join(folder, "vec0.so"))))
     for name, command in wanted:
         if not succeeds(*command):
@@ -143,6 +144,14 @@ def make_folder(folder):
     os.symlink("build/demo/base.safetensors", os.path.join(folder, "base.safetensors"))
     os.symlink("build/demo/tune.safetensors", os.path.join(folder, "tune.safetensors"))
     os.symlink("build/demo/base.safetensors", os.path.join(folder, "model.safetensors"))
+    adapters = os.path.join(folder, "loras")
+    for name, rank in [("style", 4), ("accent", 2)]:
+        making.file(os.path.join(adapters, f"{name}.safetensors"),
+                    {f"lora_{end}.weight": ("F16", shape, bytes(2 * 32 * rank))
+                     for end, shape in [("down", [rank, 32]), ("up", [32, rank])]})
+    with open(os.path.join(adapters, "style.safetensors"), "rb") as good, \
+            open(os.path.join(adapters, "half.safetensors"), "wb") as cut_short:
+        cut_short.write(good.read(300))
 
 
 def render(block, output):
