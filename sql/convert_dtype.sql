@@ -1,0 +1,36 @@
+-- Converts a checkpoint's floating-point tensors to another dtype.
+--
+--   sqlite3 -cmd ".load build/safetensors" -cmd ".param set :path model.safetensors" \
+--           -cmd ".param set :dtype BF16" -cmd ".param set :out bf16.safetensors" \
+--           < sql/convert_dtype.sql
+--
+-- Converted are tensors of F64, F32, F16 and BF16; all others, and those whose names match :keep (a
+-- pattern, such as *norm*), stay as they are. Rounding is to nearest, ties to even; what is too large
+-- becomes infinity, or what README says of :dtype. Without :out a file is changed in place. A model in
+-- shards becomes one file.
+
+.mode column
+.headers on
+
+DROP TABLE IF EXISTS temp.converted;
+CREATE TEMP TABLE converted AS
+  SELECT name, dtype AS dtype_a,
+         iif(dtype IN ('F64', 'F32', 'F16', 'BF16') AND name NOT GLOB ifnull(:keep, ''), :dtype,
+             dtype) AS dtype_b,
+         shape, nbytes, ref
+  FROM safetensors_tensors(:path);
+
+.print == Written
+SELECT ifnull(:out, :path) AS file, safetensors_write(ifnull(:out, :path), name, dtype_b, shape, ref, (
+         SELECT json_group_object(key, value) FROM (
+           SELECT key, value, min(rowid) FROM safetensors_metadata(:path) GROUP BY key ORDER BY 3)))
+       AS tensors
+FROM converted;
+.print
+
+.print == Tensors by dtype
+SELECT c.dtype_a AS "from", c.dtype_b AS "to", count(*) AS tensors,
+       printf('%,13d', sum(c.nbytes)) AS bytes_before,
+       printf('%,13d', sum(t.nbytes)) AS bytes
+FROM converted AS c JOIN safetensors_tensors(ifnull(:out, :path)) AS t USING (name)
+GROUP BY 1, 2 ORDER BY sum(t.nbytes) DESC, 1, 2;

@@ -1,0 +1,34 @@
+-- Splits a model into shards of another size, or makes one file of it.
+--
+--   sqlite3 -cmd ".load build/safetensors" -cmd ".param set :path model.safetensors" \
+--           -cmd ".param set :out sharded/model.safetensors.index.json" \
+--           -cmd ".param set :limit 5000000000" < sql/reshard.sql
+--
+-- :out is an index, NAME.safetensors.index.json, in a folder that is there: then :limit is the most
+-- bytes of tensors in a shard. Any other :out is one file, without a limit. The model may be written
+-- over itself, and shards that it no longer has are removed.
+
+.mode column
+.headers on
+
+DROP TABLE IF EXISTS temp.resharded;
+CREATE TEMP TABLE resharded AS
+  SELECT name, dtype, shape, ref, nbytes, (
+           SELECT json_group_object(key, value) FROM (
+             SELECT key, value, min(rowid) FROM safetensors_metadata(:path) GROUP BY key ORDER BY 3))
+         AS metadata
+  FROM safetensors_tensors(:path);
+
+.print == Written
+SELECT :out AS "index", safetensors_write_sharded(
+         :out, iif(:limit GLOB '*[^0-9]*', :limit, CAST(:limit AS INTEGER)), name, dtype, shape, ref,
+         metadata) AS tensors
+FROM resharded WHERE :out LIKE '%.safetensors.index.json' GROUP BY 1;
+SELECT :out AS file, safetensors_write(:out, name, dtype, shape, ref, metadata) AS tensors
+FROM resharded WHERE :out NOT LIKE '%.safetensors.index.json' GROUP BY 1;
+.print
+
+.print == Files
+SELECT replace(file, rtrim(file, replace(file, '/', '')), '') AS name, tensors,
+       printf('%,17d', nbytes) AS bytes
+FROM safetensors_files(:out);
