@@ -15,6 +15,7 @@ from tally import Tally, connect
 ADAPTERS, SHARDS, TENSORS = 10000, 163, 91991
 LARGE = 12000000  # bytes of a header, of which a connection keeps about twenty
 KEPT = 256 << 20  # STORE_HEADER_BYTES
+HUGE = 95000000  # bytes of a header of which three are more than that
 
 # What stands before this process counts in its children's limit.
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
@@ -120,6 +121,24 @@ def test_model():
     tally.equal(rows(f"SELECT count(tensor_dtype(ref)) FROM {table}"), [(TENSORS,)], "91,991 refs")
     offsets = [offset for offset, in rows(f"SELECT offset FROM {table} ORDER BY offset")]
     tally.equal(offsets, sorted(offsets), "by offset")
+
+
+def test_huge_headers():
+    """To and fro between three files whose headers take more together than may be kept of others."""
+    folder = f"{ROOT}/huge"
+    os.makedirs(folder)
+    entry = b'{"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"__metadata__":{"y":"'
+    for name in "abc":
+        text = entry + b"y" * (HUGE - len(entry) - 3) + b'"}}'
+        with open(f"{folder}/{name}.safetensors", "wb") as file:
+            file.write(struct.pack("<Q", len(text)) + text + b"\1")
+    wait_for_clock(folder)
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 29)"
+    path = f"'{folder}/' || substr('abc', 1 + i % 3, 1) || '.safetensors'"
+    check(f"{numbers} SELECT count(*), sum(tensor_numel({path} || '#x')) FROM n", [(30, 30)], 6,
+          "refs to three files in turn, prefix and header of each once")
+    check(f"{numbers} SELECT count(*), sum(t.numel) FROM n, safetensors_tensors({path}) t", [(30, 30)], 0,
+          "a join that opens them in turn")
 
 
 def test_memory():

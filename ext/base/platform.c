@@ -89,6 +89,14 @@ void platform_close(int descriptor) {
   close(descriptor);
 }
 
+void platform_no_read_ahead(int descriptor) {
+#if defined(POSIX_FADV_RANDOM)
+  posix_fadvise(descriptor, 0, 0, POSIX_FADV_RANDOM); /* a wish: what comes of it does not matter */
+#else
+  (void)descriptor;
+#endif
+}
+
 bool platform_read(int descriptor, const char *path, void *buffer, uint64_t size, uint64_t offset,
                    Error *error) {
   char *at = buffer;

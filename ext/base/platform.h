@@ -54,6 +54,9 @@ int platform_open(const char *path, FileIdentity *identity, Error *error);
 
 void platform_close(int descriptor);
 
+/* Reads from now on what it is asked for, and nothing ahead of it. */
+void platform_no_read_ahead(int descriptor);
+
 /* Looks at an open file. */
 bool platform_identify_descriptor(int descriptor, const char *path, FileIdentity *identity,
                                   Error *error);

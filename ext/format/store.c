@@ -101,7 +101,11 @@ static void forget_file(Store *store, File *file) {
 }
 
 static void drop_old_headers(Store *store) {
-  for (File *file = store->oldest, *newer; file != NULL; file = newer) {
+  if (store->header_bytes <= STORE_HEADER_BYTES) return;
+  const File *kept = store->newest; /* this one, and the newer ones */
+  for (int i = 1; i < STORE_KEPT_FILES && kept != NULL; i++) kept = kept->older;
+  if (kept == NULL) return;
+  for (File *file = store->oldest, *newer; file != kept; file = newer) {
     if (store->header_bytes <= STORE_HEADER_BYTES) return;
     newer = file->newer;
     if (file->pins == 0) forget_file(store, file);
@@ -187,6 +191,7 @@ static File *read_file(Store *store, const char *path, FileKind kind, Error *err
   if (kind == FILE_WITH_INDEX) {
     index = read_index(descriptor, path, identity.size, error);
   } else {
+    platform_no_read_ahead(descriptor); /* not into the tensors behind the header */
     header = read_header(descriptor, path, identity.size, error);
   }
   platform_close(descriptor);

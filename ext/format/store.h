@@ -13,7 +13,8 @@
 ** for (size and times) before bytes are handed out, and reported.
 **
 ** Parsed headers are kept by (device, inode, size, times) up to STORE_HEADER_BYTES, least recently
-** used first to go.
+** used first to go; the STORE_KEPT_FILES that were used last stay, whatever they take, so that a
+** query that goes to and fro between huge models does not read them again and again.
 */
 #ifndef SAFETENSORS_FORMAT_STORE_H
 #define SAFETENSORS_FORMAT_STORE_H
@@ -26,6 +27,8 @@
 
 /* How much memory the headers that no cursor uses may hold. */
 #define STORE_HEADER_BYTES ((uint64_t)256 << 20)
+
+enum { STORE_KEPT_FILES = 4 };
 
 typedef struct Store Store;
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "format/verify.h"
 
 int path_table_connect(sqlite3 *db, Store *store, const char *name, const char *schema,
                        sqlite3_vtab **out) {
@@ -27,36 +28,71 @@ int path_table_disconnect(sqlite3_vtab *base) {
 
 /* ---- Planning ---- */
 
-int path_table_plan(PathTable *table, sqlite3_index_info *info, int path_column, int *next_argv) {
-  int guard_column = path_column + 1;
-  int usable = -1;
-  bool unusable = false;
-  *next_argv = 1;
+/* The usable EQ on a column, or -1; *unusable says whether there is one that cannot be used here. */
+static int find_eq(const sqlite3_index_info *info, int column, bool *unusable) {
+  int found = -1;
   for (int i = 0; i < info->nConstraint; i++) {
     const struct sqlite3_index_constraint *constraint = &info->aConstraint[i];
-    if (constraint->op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
-    if (constraint->iColumn == guard_column) {
-      Error error = {0};
-      error_fill(&error, ERROR_ARGUMENT, table->name, "expected one argument, found more");
-      return result_vtab_error(&table->base, &error);
-    }
-    if (constraint->iColumn != path_column) continue;
+    if (constraint->iColumn != column || constraint->op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
     if (!constraint->usable) {
-      unusable = true;
-    } else if (usable < 0) {
-      usable = i;
+      *unusable = true;
+    } else if (found < 0) {
+      found = i;
     }
+  }
+  return found;
+}
+
+static int refuse_surplus(PathTable *table, int path_count) {
+  Error error = {0};
+  error_fill(&error, ERROR_ARGUMENT, table->name, "expected %s, found more",
+             path_count == 1 ? "one argument" : "two arguments");
+  return result_vtab_error(&table->base, &error);
+}
+
+int path_table_plan(PathTable *table, sqlite3_index_info *info, int path_column, int path_count,
+                    int *next_argv) {
+  bool unusable = false;
+  *next_argv = 1;
+  if (find_eq(info, path_column + path_count, &unusable) >= 0 || unusable) {
+    return refuse_surplus(table, path_count);
   }
   if (table->fixed_path != NULL) return SQLITE_OK; /* a filter like any other */
-  if (usable >= 0) {
-    info->aConstraintUsage[usable].argvIndex = (*next_argv)++;
-    info->aConstraintUsage[usable].omit = 1;
-    info->idxNum |= PLAN_PATH;
+  int found[PATH_TABLE_MAX_PATHS], count = 0;
+  for (int i = 0; i < path_count; i++) {
+    found[i] = find_eq(info, path_column + i, &unusable);
+    count += found[i] >= 0;
+  }
+  if (count < path_count) {
+    if (unusable) return SQLITE_CONSTRAINT;
+    info->estimatedCost = 1e99; /* never chosen while another plan has the paths */
     return SQLITE_OK;
   }
-  if (unusable) return SQLITE_CONSTRAINT;
-  info->estimatedCost = 1e99; /* never chosen while another plan has a path */
+  for (int i = 0; i < path_count; i++) {
+    info->aConstraintUsage[found[i]].argvIndex = (*next_argv)++;
+    info->aConstraintUsage[found[i]].omit = 1;
+  }
+  info->idxNum |= PLAN_PATH;
   return SQLITE_OK;
+}
+
+void path_table_plan_name(sqlite3_index_info *info, int name_column, int next_argv) {
+  for (int i = 0; i < info->nConstraint; i++) {
+    const struct sqlite3_index_constraint *constraint = &info->aConstraint[i];
+    if (constraint->iColumn != name_column || !constraint->usable ||
+        constraint->op != SQLITE_INDEX_CONSTRAINT_EQ ||
+        sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") != 0) {
+      continue;
+    }
+    info->aConstraintUsage[i].argvIndex = next_argv;
+    info->idxNum |= PLAN_NAME;
+    return;
+  }
+}
+
+bool path_table_can_look_up(sqlite3_value *name) {
+  int type = sqlite3_value_type(name);
+  return type == SQLITE_TEXT || type == SQLITE_NULL;
 }
 
 /* ---- Scanning ---- */
@@ -151,10 +187,38 @@ int path_scan_member(PathTable *table, PathScan *scan, uint32_t number, bool *mo
   return result_vtab_error(&table->base, &error);
 }
 
+int path_scan_verify(PathTable *table, PathScan *scan) {
+  Error error = {0};
+  if (!scan->verified && !verify_shards(scan->checkpoint, &error)) {
+    return result_vtab_error(&table->base, &error);
+  }
+  scan->verified = true;
+  return SQLITE_OK;
+}
+
 int path_scan_keep_open(PathTable *table, PathScan *scan) {
   Error error = {0};
   if (checkpoint_keep_open(scan->checkpoint, &error)) return SQLITE_OK;
   return result_vtab_error(&table->base, &error);
+}
+
+int path_scan_find(PathTable *table, PathScan *scan, uint32_t number, const char *name,
+                   uint64_t length, const TensorEntry **entry) {
+  uint32_t end = checkpoint_member_count(scan->checkpoint), holder;
+  int code = scan->searched ? path_scan_keep_open(table, scan) : SQLITE_OK;
+  *entry = NULL;
+  scan->searched = true;
+  if (checkpoint_member_of(scan->checkpoint, name, length, &holder)) {
+    if (number < holder) number = holder;
+    end = holder + 1;
+  }
+  while (code == SQLITE_OK && *entry == NULL && number < end) {
+    bool more;
+    code = path_scan_member(table, scan, number++, &more);
+    if (code == SQLITE_OK && more) *entry = header_find(scan->member.header, name, length);
+  }
+  scan->found_the_only = number >= end;
+  return code;
 }
 
 sqlite3_int64 path_scan_rowid(const PathScan *scan, uint32_t row) {

@@ -18,6 +18,8 @@
 /* The hidden columns at the end of each schema's visible ones. */
 #define PATH_TABLE_HIDDEN_COLUMNS "path HIDDEN, surplus_argument HIDDEN"
 
+enum { PATH_TABLE_MAX_PATHS = 2 };
+
 /* Bits of idxNum. */
 typedef enum PathPlan {
   PLAN_PATH = 1,        /* argv has the path */
@@ -39,8 +41,9 @@ typedef struct PathScan {
   Checkpoint *checkpoint;  /* NULL when the path is NULL */
   uint32_t member_number;
   Member member;
-  bool verified; /* the members are what the model's index says, if there is one */
-  bool searched; /* a name was looked up before */
+  bool verified;       /* the members are what the model's index says, if there is one */
+  bool searched;       /* a name was looked up before */
+  bool found_the_only; /* by the last lookup: no other member can have the name */
 } PathScan;
 
 /* A cursor of such a table starts with this. */
@@ -54,9 +57,19 @@ int path_table_connect(sqlite3 *db, Store *store, const char *name, const char *
                        sqlite3_vtab **out);
 int path_table_disconnect(sqlite3_vtab *table);
 
-/* Plans the path argument: claims an EQ on `path_column`, refuses a surplus argument. With no path
-** at all it makes a plan that fails with a sentence when it is run. *next_argv is 1 or 2 after. */
-int path_table_plan(PathTable *table, sqlite3_index_info *info, int path_column, int *next_argv);
+/* Plans the path arguments: claims an EQ on each of the `path_count` columns from `path_column` on,
+** refuses a surplus argument. With too few of them it makes a plan that fails with a sentence when
+** it is run. *next_argv is the number of the next argument after. */
+int path_table_plan(PathTable *table, sqlite3_index_info *info, int path_column, int path_count,
+                    int *next_argv);
+
+/* Plans a lookup by name as argument `next_argv`: PLAN_NAME, if there is an EQ on `name_column`
+** under the BINARY collation. SQLite checks again, so a scan in place of the lookup is right too. */
+void path_table_plan_name(sqlite3_index_info *info, int name_column, int next_argv);
+
+/* Whether a name can be looked up. A number or BLOB is compared under the affinities of both sides,
+** which a hash does not know: then all rows are scanned, and SQLite picks. */
+bool path_table_can_look_up(sqlite3_value *name);
 
 /* xFilter's work: opens what the plan's argument, or the fixed path, names; what is open already
 ** and still wanted is kept. */
@@ -67,8 +80,17 @@ void path_scan_close(PathScan *scan);
 ** empty. A bad file is an error here. */
 int path_scan_member(PathTable *table, PathScan *scan, uint32_t number, bool *more);
 
+/* Checks the members of a model against its index, once; to be done before any row is told. */
+int path_scan_verify(PathTable *table, PathScan *scan);
+
 /* Keeps the members open that are opened from now on: a query goes back and forth between them. */
 int path_scan_keep_open(PathTable *table, PathScan *scan);
+
+/* Looks a name up: opens members from `number` on until one has it; where an index says which does,
+** no other is looked at. From the second lookup on they stay open. *entry is NULL when there is
+** none. */
+int path_scan_find(PathTable *table, PathScan *scan, uint32_t number, const char *name,
+                   uint64_t length, const TensorEntry **entry);
 
 /* rowid: unique over the whole path, the same under every plan. */
 sqlite3_int64 path_scan_rowid(const PathScan *scan, uint32_t row);

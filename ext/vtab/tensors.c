@@ -11,17 +11,13 @@
 ** closes; it is computed only for rows and statements that read it, and is an error above the
 ** connection's length limit.
 */
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
-#include "format/ref.h"
-#include "format/tensor_name.h"
-#include "format/verify.h"
 #include "func/tensor_result.h"
 #include "vtab/modules.h"
 #include "vtab/offset_order.h"
 #include "vtab/path_table.h"
+#include "vtab/tensor_columns.h"
 
 static const char schema[] =
     "CREATE TABLE x(name TEXT, dtype TEXT, shape TEXT, numel INTEGER, nbytes INTEGER, "
@@ -124,21 +120,6 @@ static int create_table(sqlite3 *db, void *store, int argc, const char *const *a
 
 /* ---- Planning ---- */
 
-static void plan_name(sqlite3_index_info *info, int next_argv) {
-  for (int i = 0; i < info->nConstraint; i++) {
-    const struct sqlite3_index_constraint *constraint = &info->aConstraint[i];
-    if (constraint->iColumn != COLUMN_NAME || !constraint->usable ||
-        constraint->op != SQLITE_INDEX_CONSTRAINT_EQ ||
-        sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") != 0) {
-      continue;
-    }
-    /* Not omitted: SQLite checks again, so a scan in place of the lookup is right too. */
-    info->aConstraintUsage[i].argvIndex = next_argv;
-    info->idxNum |= PLAN_NAME;
-    return;
-  }
-}
-
 static int best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
   static const char *const plan_text[] = {
       "all tensors",         "all tensors of path",    "name lookup",
@@ -146,9 +127,9 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
   int next_argv;
   info->estimatedCost = 10000;
   info->estimatedRows = 1000;
-  int code = path_table_plan((PathTable *)base, info, COLUMN_PATH, &next_argv);
+  int code = path_table_plan((PathTable *)base, info, COLUMN_PATH, 1, &next_argv);
   if (code != SQLITE_OK) return code;
-  plan_name(info, next_argv);
+  path_table_plan_name(info, COLUMN_NAME, next_argv);
   if ((info->idxNum & PLAN_NAME) != 0 && info->estimatedCost < 1e9) {
     info->estimatedCost = 10;
     info->estimatedRows = 1;
@@ -176,15 +157,8 @@ static int cursor_close(sqlite3_vtab_cursor *base) {
   return path_cursor_close(base);
 }
 
-static const TensorEntry *find_name(const Header *header, sqlite3_value *wanted) {
-  const char *name = (const char *)sqlite3_value_text(wanted);
-  if (name == NULL) return NULL; /* SQL NULL: filter() saw to it that the text is UTF-8 */
-  return header_find(header, name, (uint64_t)sqlite3_value_bytes(wanted));
-}
-
-/* Opens members from `number` on until one has a row: all of them, or the one that is `wanted`.
-** Where an index says which member has it, no other is looked at. */
-static int find_rows(TensorsCursor *cursor, uint32_t number, sqlite3_value *wanted) {
+/* Opens members from `number` on until one has a row. */
+static int find_rows(TensorsCursor *cursor, uint32_t number) {
   PathTable *table = (PathTable *)cursor->path.base.pVtab;
   PathScan *scan = &cursor->path.scan;
   for (;; number++) {
@@ -192,46 +166,31 @@ static int find_rows(TensorsCursor *cursor, uint32_t number, sqlite3_value *want
     cursor->entry = cursor->end = NULL;
     int code = path_scan_member(table, scan, number, &more);
     if (code != SQLITE_OK || !more) return code;
-    const Header *header = scan->member.header;
-    if (wanted != NULL) {
-      cursor->entry = find_name(header, wanted);
-      cursor->end = cursor->entry != NULL ? cursor->entry + 1 : NULL;
-    } else {
-      cursor->entry = header->tensors;
-      cursor->end = header->tensors + header->tensor_count;
-    }
+    cursor->entry = scan->member.header->tensors;
+    cursor->end = cursor->entry + scan->member.header->tensor_count;
     if (cursor->entry != cursor->end) return SQLITE_OK;
   }
 }
 
-static int find_wanted(TensorsCursor *cursor, sqlite3_value *wanted) {
-  PathTable *table = (PathTable *)cursor->path.base.pVtab;
-  PathScan *scan = &cursor->path.scan;
+/* Opens members from `number` on until one has the tensor that is wanted. */
+static int find_name(TensorsCursor *cursor, uint32_t number, sqlite3_value *wanted) {
   const char *name = (const char *)sqlite3_value_text(wanted);
-  uint64_t length = (uint64_t)sqlite3_value_bytes(wanted);
-  uint32_t number;
+  cursor->entry = cursor->end = NULL;
   if (name == NULL) {
     return sqlite3_value_type(wanted) == SQLITE_NULL ? SQLITE_OK : SQLITE_NOMEM;
   }
-  if (scan->searched) {
-    int code = path_scan_keep_open(table, scan);
-    if (code != SQLITE_OK) return code;
-  }
-  scan->searched = true;
-  if (checkpoint_member_of(scan->checkpoint, name, length, &number)) {
-    bool more;
-    int code = path_scan_member(table, scan, number, &more);
-    if (code != SQLITE_OK) return code;
-    cursor->entry = find_name(scan->member.header, wanted);
-    cursor->end = cursor->entry != NULL ? cursor->entry + 1 : NULL;
-    cursor->looked_up = true;
-    return SQLITE_OK;
-  }
-  if (checkpoint_member_count(scan->checkpoint) > 1) {
-    cursor->wanted = sqlite3_value_dup(wanted); /* argv dies with xFilter */
-    if (cursor->wanted == NULL) return SQLITE_NOMEM;
-  }
-  return find_rows(cursor, 0, wanted);
+  int code = path_scan_find((PathTable *)cursor->path.base.pVtab, &cursor->path.scan, number, name,
+                            (uint64_t)sqlite3_value_bytes(wanted), &cursor->entry);
+  if (cursor->entry != NULL) cursor->end = cursor->entry + 1;
+  return code;
+}
+
+static int look_up(TensorsCursor *cursor, sqlite3_value *wanted) {
+  int code = find_name(cursor, 0, wanted);
+  cursor->looked_up = cursor->path.scan.found_the_only;
+  if (code != SQLITE_OK || cursor->entry == NULL || cursor->looked_up) return code;
+  cursor->wanted = sqlite3_value_dup(wanted); /* argv dies with xFilter */
+  return cursor->wanted != NULL ? SQLITE_OK : SQLITE_NOMEM;
 }
 
 /* Goes to the tensor that is next by offset. */
@@ -249,23 +208,6 @@ static int go_to_ordered(TensorsCursor *cursor) {
   return SQLITE_OK;
 }
 
-/* The members of a model are checked against its index before any row is told. */
-static int verify(PathTable *table, PathScan *scan) {
-  Error error = {0};
-  if (!scan->verified && !verify_shards(scan->checkpoint, &error)) {
-    return result_vtab_error(&table->base, &error);
-  }
-  scan->verified = true;
-  return SQLITE_OK;
-}
-
-/* Whether a name can be looked up. A number or BLOB is compared under the affinities of both sides,
-** which a hash does not know: then all rows are scanned, and SQLite picks. */
-static bool can_look_up(sqlite3_value *name) {
-  int type = sqlite3_value_type(name);
-  return type == SQLITE_TEXT || type == SQLITE_NULL;
-}
-
 static int filter(sqlite3_vtab_cursor *base, int plan, const char *plan_text, int argc,
                   sqlite3_value **argv) {
   (void)plan_text;
@@ -280,14 +222,14 @@ static int filter(sqlite3_vtab_cursor *base, int plan, const char *plan_text, in
   offset_order_clear(&cursor->order);
   int code = path_scan_open(table, scan, plan, argv);
   if (code != SQLITE_OK || scan->checkpoint == NULL) return code;
-  code = verify(table, scan);
+  code = path_scan_verify(table, scan);
   if (code != SQLITE_OK) return code;
   if ((plan & PLAN_OFFSET_ORDER) != 0 && checkpoint_member_count(scan->checkpoint) > 1) {
     code = offset_order_build(&cursor->order, table, scan);
     return code == SQLITE_OK ? go_to_ordered(cursor) : code;
   }
-  if (wanted != NULL && can_look_up(wanted)) return find_wanted(cursor, wanted);
-  return find_rows(cursor, 0, NULL);
+  if (wanted != NULL && path_table_can_look_up(wanted)) return look_up(cursor, wanted);
+  return find_rows(cursor, 0);
 }
 
 static int next(sqlite3_vtab_cursor *base) {
@@ -297,9 +239,10 @@ static int next(sqlite3_vtab_cursor *base) {
     cursor->order.at++;
     return go_to_ordered(cursor);
   }
-  uint32_t number = cursor->path.scan.member_number;
   if (cursor->looked_up) return SQLITE_OK;
-  return find_rows(cursor, number + 1, cursor->wanted);
+  uint32_t number = cursor->path.scan.member_number + 1;
+  return cursor->wanted != NULL ? find_name(cursor, number, cursor->wanted)
+                                : find_rows(cursor, number);
 }
 
 static int at_end(sqlite3_vtab_cursor *base) {
@@ -315,40 +258,6 @@ static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
 }
 
 /* ---- Columns ---- */
-
-/* As SQLite reads an integer literal: REAL when it does not fit 64 bits. */
-static void result_layer(sqlite3_context *context, const char *name, uint64_t length) {
-  const char *digits;
-  uint64_t digits_length;
-  if (!tensor_name_layer(name, length, &digits, &digits_length)) return;
-  sqlite3_int64 value = 0;
-  for (uint64_t i = 0; i < digits_length; i++) {
-    if (__builtin_mul_overflow(value, 10, &value) ||
-        __builtin_add_overflow(value, digits[i] - '0', &value)) {
-      sqlite3_result_double(context, strtod(digits, NULL));
-      return;
-    }
-  }
-  sqlite3_result_int64(context, value);
-}
-
-static void result_pattern(sqlite3_context *context, const char *name, uint64_t length) {
-  char *pattern = memory_alloc(length);
-  if (pattern == NULL) {
-    sqlite3_result_error_nomem(context);
-    return;
-  }
-  uint64_t written = tensor_name_pattern(name, length, pattern);
-  sqlite3_result_text64(context, pattern, written, memory_free, SQLITE_UTF8);
-}
-
-static void result_ref(sqlite3_context *context, const Member *member, const char *name,
-                       uint64_t length) {
-  if (member->path == NULL) return; /* a BLOB has no path to refer to */
-  sqlite3_str *out = sqlite3_str_new(sqlite3_context_db_handle(context));
-  ref_append(out, member->path, strlen(member->path), NULL, 0, name, length);
-  result_string(context, out);
-}
 
 static void result_data(sqlite3_context *context, const TensorsCursor *cursor) {
   const PathScan *scan = &cursor->path.scan;
@@ -380,9 +289,9 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int numbe
     case COLUMN_PATH: path_scan_result_path((const PathTable *)base->pVtab, scan, context); break;
     case COLUMN_SURPLUS_ARGUMENT: break;
     case COLUMN_RANK: result_uint64(context, tensor_entry_rank(header, entry)); break;
-    case COLUMN_LAYER: result_layer(context, name, entry->name.length); break;
-    case COLUMN_PATTERN: result_pattern(context, name, entry->name.length); break;
-    case COLUMN_REF: result_ref(context, &scan->member, name, entry->name.length); break;
+    case COLUMN_LAYER: column_layer(context, name, entry->name.length); break;
+    case COLUMN_PATTERN: column_pattern(context, name, entry->name.length); break;
+    case COLUMN_REF: column_ref(context, &scan->member, name, entry->name.length); break;
     case COLUMN_DATA: result_data(context, cursor); break;
   }
   return SQLITE_OK;
