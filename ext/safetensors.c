@@ -67,6 +67,8 @@ static const struct {
     {"tensor_cast", 4, OPENS_FILES, function_tensor_cast},
     {"safetensors_config", 1, SETS, function_safetensors_config},
     {"safetensors_config", 2, SETS, function_safetensors_config},
+    {"safetensors_pretty", 1, OPENS_NOTHING, function_safetensors_pretty},
+    {"safetensors_pretty", 2, OPENS_NOTHING, function_safetensors_pretty},
     {LAST_FUNCTION, 0, OPENS_NOTHING, function_safetensors_version},
 };
 

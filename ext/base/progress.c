@@ -7,21 +7,13 @@
 #include <unistd.h>
 
 #include "base/platform.h"
+#include "base/quantity.h"
 
 enum { MAX_WIDTH = 200, DEFAULT_WIDTH = 80, MIN_NAME = 12, MAX_NUMBERS = 160 };
 
 static const int64_t millisecond = 1000000, second = 1000000000;
 
 /* ---- The line ---- */
-
-/* Three digits and a unit, as in "1.23 GB". */
-static void format_bytes(char *out, size_t size, double bytes) {
-  static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
-  unsigned unit = 0;
-  while (bytes >= 999.5 && unit + 1 < sizeof units / sizeof units[0]) bytes /= 1000, unit++;
-  int decimals = unit == 0 || bytes >= 99.95 ? 0 : bytes >= 9.995 ? 1 : 2;
-  snprintf(out, size, "%.*f %s", decimals, bytes, units[unit]);
-}
 
 static void format_time(char *out, size_t size, double seconds) {
   uint64_t whole = seconds < 360000 ? (uint64_t)(seconds + 0.5) : 360000;
@@ -87,12 +79,13 @@ static unsigned terminal_width(void) {
 
 static void draw(Progress *progress, uint64_t done, int64_t now) {
   static const char prefix[] = "safetensors: ";
-  char numbers[MAX_NUMBERS], so_far[32], all[32], rate[32], left[32];
+  char numbers[MAX_NUMBERS], so_far[QUANTITY_SIZE], all[QUANTITY_SIZE], rate[QUANTITY_SIZE],
+      left[QUANTITY_SIZE];
   double per_second =
       (double)(progress->done + done) / ((double)(now - progress->began) / (double)second);
-  format_bytes(so_far, sizeof so_far, (double)done);
-  format_bytes(all, sizeof all, (double)progress->nbytes);
-  format_bytes(rate, sizeof rate, per_second);
+  quantity_format(so_far, (double)done, "B");
+  quantity_format(all, (double)progress->nbytes, "B");
+  quantity_format(rate, per_second, "B");
   format_time(left, sizeof left, (double)(progress->nbytes - done) / (per_second + 1e-9));
   int length =
       snprintf(numbers, sizeof numbers, "  %s of %s, %s/s, %s left", so_far, all, rate, left);

@@ -30,6 +30,9 @@ Function aggregate_write_step, aggregate_write_sharded_step, aggregate_serialize
 void aggregate_write_final(sqlite3_context *context);
 void aggregate_serialize_final(sqlite3_context *context);
 
+/* pretty.c */
+Function function_safetensors_pretty;
+
 /* version.c */
 Function function_safetensors_version;
 
