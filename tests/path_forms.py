@@ -193,6 +193,8 @@ def test_routes():
     making.index(path, good)
     making.file(f"{folder}/{two}", {"c": b"\3", "a": b"\4"})
     refuses(path, 'tensor "a"', f"expected in one shard, found in several: {one} and {two}")
+    tally.check("found in several" in error_of(f"CREATE VIRTUAL TABLE temp.m USING safetensors('{path}')"),
+                "a named table is not made of such a model")
     tally.equal([status for _, status in files(path)], ["ok", "ok"], "the files themselves are good")
     # Outside the weight_map: listed if in one shard, refused if in several.
     making.file(f"{folder}/{two}", {"c": b"\3", "x": b"\4", "y": b"\5"})

@@ -107,6 +107,7 @@ static int create_table(sqlite3 *db, void *store, int argc, const char *const *a
   PathScan scan = {0};
   bool more = true;
   code = path_scan_open(table, &scan, 0, NULL);
+  if (code == SQLITE_OK) code = path_scan_verify(table, &scan);
   for (uint32_t i = 0; code == SQLITE_OK && more; i++) {
     code = path_scan_member(table, &scan, i, &more);
   }
