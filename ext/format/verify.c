@@ -44,7 +44,7 @@ static bool note_stranger(Verification *verification, const char *name, uint32_t
     return error_raise(error, ERROR_INVALID, checkpoint_index_path(verification->checkpoint),
                        "expected the tensors to be in the index, found 4 GB of names that are not");
   }
-  if (end > verification->text_capacity) {
+  if (verification->text == NULL || end > verification->text_capacity) {
     char *text = memory_resize(verification->text, end * 2, 1);
     if (text == NULL) return error_memory(error);
     verification->text = text;
@@ -129,6 +129,13 @@ static bool is_unchanged(const Checkpoint *checkpoint, const Index *index) {
   return index->verified_shards != NULL;
 }
 
+static bool look_through_all(Verification *verification, Error *error) {
+  for (uint32_t i = 0; i < verification->index->shards.count; i++) {
+    if (!look_through(verification, i, error)) return false;
+  }
+  return check_found(verification, error) && check_strangers(verification, error);
+}
+
 bool verify_shards(Checkpoint *checkpoint, Error *error) {
   Index *index = checkpoint_index(checkpoint);
   if (index == NULL || checkpoint_problem(checkpoint) != NULL) return true;
@@ -140,11 +147,12 @@ bool verify_shards(Checkpoint *checkpoint, Error *error) {
       .found = memory_zeroed(index->entry_count, sizeof *verification.found),
       .shards = memory_zeroed(index->shards.count, sizeof *verification.shards),
   };
-  bool good = (verification.found != NULL && verification.shards != NULL) || error_memory(error);
-  for (uint32_t i = 0; i < index->shards.count && good; i++) {
-    good = look_through(&verification, i, error);
+  bool good = false;
+  if (verification.found == NULL || verification.shards == NULL) {
+    error_memory(error);
+  } else {
+    good = look_through_all(&verification, error);
   }
-  good = good && check_found(&verification, error) && check_strangers(&verification, error);
   memory_free(index->verified_shards);
   index->verified_shards = good && verification.settled ? verification.shards : NULL;
   if (index->verified_shards == NULL) memory_free(verification.shards);
