@@ -97,7 +97,7 @@ programs: all static $(TEST_PROGRAMS)
 
 demo: ## show it: two small checkpoints, or MODEL=path [MODEL2=path], in the sqlite3 shell
 	@CC='$(CC)' .ci/deps demo
-	@$(MAKE) --no-print-directory -s -j "$$(nproc)" all $(if $(MODEL),,$(BUILD)/tests/fixtures)
+	@$(MAKE) --no-print-directory -s -j "$$(nproc)" all
 	@BUILD='$(BUILD)' MODEL='$(MODEL)' MODEL2='$(MODEL2)' tests/demo
 
 test: ## run the tests; the last line says how many passed and failed

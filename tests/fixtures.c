@@ -1,8 +1,7 @@
 /*
-** Writes the safetensors files that the tests, the demo and the benchmark read:
+** Writes the safetensors files that the tests and the benchmark read:
 **
 **     fixtures DIR            small files, good and bad, for the scripts
-**     fixtures --demo DIR     base.safetensors and tune.safetensors: a tiny GPT and its fine-tune
 **     fixtures --model FILE   sparse: 91,991 tensors named as in DeepSeek-V3
 **     fixtures --limit FILE   sparse: about 700,000 tensors, a header just under 100 MB
 **     fixtures --large FILE   sparse: one tensor of 900 MB, one of 4 kB
@@ -289,133 +288,28 @@ static void write_smalls(const char *directory) {
   }
 }
 
-/* ---- The demo's two checkpoints ---- */
+/* ---- Large, sparse ones ---- */
 
-/* A file under construction: the header and the data grow side by side. */
+/* A header under construction. */
 typedef struct Builder {
-  char *header, *data;
-  size_t header_size, data_size;
-  FILE *header_stream, *data_stream;
+  char *header;
+  size_t header_size;
+  FILE *header_stream;
   uint64_t offset, seed;
 } Builder;
 
 static void builder_open(Builder *builder, const char *metadata) {
   *builder = (Builder){0};
   builder->header_stream = open_memstream(&builder->header, &builder->header_size);
-  builder->data_stream = open_memstream(&builder->data, &builder->data_size);
-  if (builder->header_stream == NULL || builder->data_stream == NULL) fail("open_memstream");
+  if (builder->header_stream == NULL) fail("open_memstream");
   fprintf(builder->header_stream, "{\"__metadata__\":%s", metadata);
 }
-
-static void builder_write(Builder *builder, const char *path) {
-  fputc('}', builder->header_stream);
-  fflush(builder->header_stream);
-  while (builder->header_size % 8 != 0) { /* the data start at a multiple of 8 */
-    fputc(' ', builder->header_stream);
-    fflush(builder->header_stream);
-  }
-  fclose(builder->header_stream);
-  fclose(builder->data_stream);
-  FILE *file = create(path);
-  put_length(file, builder->header_size);
-  fwrite(builder->header, 1, builder->header_size, file);
-  fwrite(builder->data, 1, builder->data_size, file);
-  finish(file, path);
-  free(builder->header);
-  free(builder->data);
-}
-
-/* A value in -1..1 that depends on seed and place alone. */
-static float pseudo_random(uint64_t seed, uint64_t i) {
-  uint64_t mixed = (seed * 0x9e3779b97f4a7c15u + i) * 0xbf58476d1ce4e5b9u;
-  mixed = (mixed ^ mixed >> 31) * 0x94d049bb133111ebu;
-  return (float)(int32_t)(mixed >> 40) / 8388608.0f - 1.0f;
-}
-
-static uint64_t name_seed(const char *name) {
-  uint64_t seed = 14695981039346656037u; /* FNV-1a */
-  for (; *name != '\0'; name++) seed = (seed ^ (unsigned char)*name) * 1099511628211u;
-  return seed;
-}
-
-/* Adds a tensor whose values follow from its name, plus `delta` times others. BF16 is F32 cut off.
- */
-static void add(Builder *builder, const char *name, bool bf16, uint64_t rows, uint64_t columns,
-                float delta) {
-  uint64_t numel = rows * (columns > 0 ? columns : 1), seed = name_seed(name);
-  uint64_t end = builder->offset + numel * (bf16 ? 2 : 4);
-  char shape[64];
-  if (columns > 0) {
-    snprintf(shape, sizeof shape, "%" PRIu64 ",%" PRIu64, rows, columns);
-  } else {
-    snprintf(shape, sizeof shape, "%" PRIu64, rows);
-  }
-  fprintf(builder->header_stream,
-          ",\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}",
-          name, bf16 ? "BF16" : "F32", shape, builder->offset, end);
-  for (uint64_t i = 0; i < numel; i++) {
-    float value = 0.02f * pseudo_random(seed, i) + delta * pseudo_random(seed + 1, i);
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    for (int shift = bf16 ? 16 : 0; shift < 32; shift += 8) {
-      fputc((int)(bits >> shift & 0xff), builder->data_stream);
-    }
-  }
-  builder->offset = end;
-}
-
-static void add_layer(Builder *builder, int layer, float delta) {
-  static const struct {
-    const char *name;
-    uint64_t rows, columns;
-  } parts[] = {
-      {"input_layernorm.weight", 32, 0},          {"mlp.down_proj.weight", 32, 128},
-      {"mlp.gate_proj.weight", 128, 32},          {"mlp.up_proj.weight", 128, 32},
-      {"post_attention_layernorm.weight", 32, 0}, {"self_attn.k_proj.weight", 16, 32},
-      {"self_attn.o_proj.weight", 32, 32},        {"self_attn.q_proj.weight", 32, 32},
-      {"self_attn.v_proj.weight", 16, 32},
-  };
-  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-    char name[96];
-    bool changes = parts[i].columns > 0;
-    snprintf(name, sizeof name, "model.layers.%d.%s", layer, parts[i].name);
-    add(builder, name, true, parts[i].rows, parts[i].columns, changes ? delta : 0);
-  }
-}
-
-/* The fine-tune changes layers 2 and 3, stores the final norm as BF16, drops the language head and
-** gains a classifier. */
-static void write_demo(const char *directory) {
-  make_directory(directory);
-  for (int tuned = 0; tuned <= 1; tuned++) {
-    Builder builder;
-    char *path = join(directory, tuned ? "tune.safetensors" : "base.safetensors");
-    builder_open(&builder, tuned
-                               ? "{\"format\":\"pt\",\"base_model\":\"tiny-gpt\",\"epochs\":\"3\"}"
-                               : "{\"format\":\"pt\",\"model_type\":\"tiny-gpt\"}");
-    add(&builder, "model.embed_tokens.weight", true, 256, 32, 0);
-    for (int layer = 0; layer < 4; layer++) {
-      add_layer(&builder, layer, tuned && layer >= 2 ? 0.004f : 0);
-    }
-    add(&builder, "model.norm.weight", tuned, 32, 0, 0);
-    if (tuned) {
-      add(&builder, "score.weight", true, 2, 32, 0);
-    } else {
-      add(&builder, "lm_head.weight", true, 256, 32, 0);
-    }
-    builder_write(&builder, path);
-    free(path);
-  }
-}
-
-/* ---- Large, sparse ones ---- */
 
 /* Two passes over the same callbacks: the header's length has to be known before it is written, and
 ** a memory stream of 100 MB will do. */
 static void write_sparse(const char *path, Builder *builder) {
   fputc('}', builder->header_stream);
   fclose(builder->header_stream);
-  fclose(builder->data_stream);
   FILE *file = create(path);
   put_length(file, builder->header_size);
   fwrite(builder->header, 1, builder->header_size, file);
@@ -423,7 +317,6 @@ static void write_sparse(const char *path, Builder *builder) {
   if (fflush(file) != 0 || ftruncate(fileno(file), (off_t)size) != 0) fail(path);
   finish(file, path);
   free(builder->header);
-  free(builder->data);
 }
 
 static void declare(Builder *builder, const char *name, const char *dtype, unsigned bytes,
@@ -485,8 +378,6 @@ int main(int argc, char **argv) {
   const char *mode = argc == 3 ? argv[1] : "", *path = argv[argc - 1];
   if (argc == 2 && argv[1][0] != '-') {
     write_smalls(path);
-  } else if (strcmp(mode, "--demo") == 0) {
-    write_demo(path);
   } else if (strcmp(mode, "--model") == 0) {
     write_experts(path, 91991, SIZE_MAX);
   } else if (strcmp(mode, "--limit") == 0) {
@@ -496,9 +387,7 @@ int main(int argc, char **argv) {
   } else if (strcmp(mode, "--over") == 0) {
     write_large(path, 750000);
   } else {
-    fprintf(stderr,
-            "usage: fixtures DIR, or fixtures --demo DIR, or fixtures "
-            "--model|--limit|--large|--over FILE\n");
+    fprintf(stderr, "usage: fixtures DIR, or fixtures --model|--limit|--large|--over FILE\n");
     return 2;
   }
   return 0;

@@ -16,7 +16,7 @@ tally = Tally()
 CORPUS = os.environ.get("CORPUS", "../shared/corpus")
 VEC0 = os.environ.get("VEC0", f"{BUILD}/npm/node_modules/sqlite-vec-linux-x64/vec0")
 BASE = f"{BUILD}/demo/base.safetensors"
-subprocess.run([f"{BUILD}/tests/fixtures", "--demo", f"{BUILD}/demo"], check=True)
+subprocess.run(["tests/make_demo", f"{BUILD}/demo"], check=True)
 with open(BASE, "rb") as file:
     (length,) = struct.unpack("<Q", file.read(8))
     HEADER = {name: entry for name, entry in json.loads(file.read(length)).items() if name != "__metadata__"}

@@ -140,7 +140,7 @@ def make_folder(folder):
     vec0 = os.path.join(node_path(), "sqlite-vec-linux-x64/vec0.so")
     if os.path.exists(vec0):
         os.symlink(vec0, os.path.join(folder, "vec0.so"))
-    subprocess.run([f"{BUILD}/tests/fixtures", "--demo", os.path.join(folder, "build/demo")], check=True)
+    subprocess.run(["tests/make_demo", os.path.join(folder, "build/demo")], check=True)
     os.symlink("build/demo/base.safetensors", os.path.join(folder, "base.safetensors"))
     os.symlink("build/demo/tune.safetensors", os.path.join(folder, "tune.safetensors"))
     os.symlink("build/demo/base.safetensors", os.path.join(folder, "model.safetensors"))

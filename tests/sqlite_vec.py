@@ -31,7 +31,7 @@ def neighbours(name):
 
 
 def check():
-    subprocess.run([f"{BUILD}/tests/fixtures", "--demo", f"{BUILD}/demo"], check=True)
+    subprocess.run(["tests/make_demo", f"{BUILD}/demo"], check=True)
     tokens, cosines = neighbours("neighbours")
     tally.equal(len(tokens), 10, "ten neighbours")
     got_tokens, got_cosines = neighbours("neighbours_vec")
