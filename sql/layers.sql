@@ -13,12 +13,27 @@ CREATE TEMP VIEW IF NOT EXISTS tensors AS
 
 .print == Parameters by layer
 SELECT ifnull(layer, '-') AS layer, count(*) AS tensors,
-       printf('%,16d', sum(numel)) AS parameters, printf('%,16d', sum(nbytes)) AS bytes,
-       printf('%5.1f%%', 100.0 * sum(numel) / nullif(sum(sum(numel)) OVER (), 0)) AS share
+       printf('%10s', safetensors_pretty(sum(numel))) AS parameters,
+       printf('%8s', safetensors_pretty(sum(nbytes), 'B')) AS bytes,
+       printf('%5.1f%%', 100.0 * sum(numel) / max(1, sum(sum(numel)) OVER ())) AS share,
+       substr('##############################', 1,
+              CAST(round(30.0 * sum(numel) / max(1, max(sum(numel)) OVER ())) AS INTEGER)) AS relative
 FROM tensors AS t GROUP BY t.layer ORDER BY t.layer;
+.headers off
+.mode list
+SELECT 'None: it has no tensors.' WHERE NOT EXISTS (SELECT 1 FROM tensors);
+.headers on
+.mode column
 .print
 
 .print == Kinds of tensors
-SELECT pattern, count(*) AS tensors, group_concat(DISTINCT dtype) AS dtypes,
-       group_concat(DISTINCT shape) AS shapes, printf('%,16d', sum(numel)) AS parameters
-FROM tensors GROUP BY pattern ORDER BY sum(numel) DESC, pattern;
+SELECT iif(length(pattern) > 43, substr(pattern, 1, 20) || '...' || substr(pattern, -20), pattern) AS pattern,
+       count(*) AS n, iif(count(DISTINCT dtype) > 1, count(DISTINCT dtype) || ' dtypes', min(dtype)) AS dtype,
+       iif(count(DISTINCT shape) > 1, count(DISTINCT shape) || ' shapes', min(shape)) AS shape,
+       printf('%6s', safetensors_pretty(sum(numel))) AS numel
+FROM tensors AS t GROUP BY t.pattern ORDER BY sum(t.numel) DESC, t.pattern LIMIT 40;
+.headers off
+.mode list
+SELECT printf('and %,d more', count(DISTINCT pattern) - 40) FROM tensors HAVING count(DISTINCT pattern) > 40;
+.headers on
+.mode column

@@ -13,22 +13,45 @@ CREATE TEMP VIEW IF NOT EXISTS tensors AS
 .headers on
 
 .print == Files
-SELECT file, tensors, printf('%,d', numel) AS parameters, printf('%,d', nbytes) AS bytes, status
-FROM safetensors_files(:path);
+SELECT iif(length(file) > 36, '...' || substr(file, -33), file) AS file, tensors,
+       printf('%10s', safetensors_pretty(numel)) AS parameters,
+       printf('%8s', safetensors_pretty(nbytes, 'B')) AS bytes, status
+FROM safetensors_files(:path) LIMIT 20;
+.headers off
+.mode list
+SELECT printf('and %,d more: %,d files, %s parameters, %s in all', count(*) - 20, count(*),
+              safetensors_pretty(sum(numel)), safetensors_pretty(sum(nbytes), 'B'))
+FROM safetensors_files(:path) HAVING count(*) > 20;
+SELECT error FROM safetensors_files(:path) WHERE error IS NOT NULL LIMIT 5;
+.headers on
+.mode column
 .print
 
 .print == Parameters by dtype
-SELECT dtype, count(*) AS tensors, printf('%,16d', sum(numel)) AS parameters,
-       printf('%,16d', sum(nbytes)) AS bytes,
-       printf('%5.1f%%', 100.0 * sum(numel) / nullif(sum(sum(numel)) OVER (), 0)) AS share
+SELECT dtype, count(*) AS tensors, printf('%10s', safetensors_pretty(sum(numel))) AS parameters,
+       printf('%8s', safetensors_pretty(sum(nbytes), 'B')) AS bytes,
+       printf('%5.1f%%', 100.0 * sum(numel) / max(1, sum(sum(numel)) OVER ())) AS share
 FROM tensors GROUP BY dtype ORDER BY sum(numel) DESC, dtype;
+.headers off
+.mode list
+SELECT 'None: it has no tensors.' WHERE NOT EXISTS (SELECT 1 FROM tensors);
+.headers on
+.mode column
 .print
 
 .print == Metadata
-SELECT key, CASE WHEN length(value) > 50 THEN substr(value, 1, 47) || '...' ELSE value END AS value
-FROM safetensors_metadata(:path);
+SELECT iif(length(key) > 26, substr(key, 1, 23) || '...', key) AS key,
+       replace(iif(length(value) > 50, substr(value, 1, 47) || '...', value), char(10), ' ') AS value
+FROM safetensors_metadata(:path) LIMIT 20;
+.headers off
+.mode list
+SELECT iif(count(*) = 0, 'None.', printf('and %,d more', count(*) - 20))
+FROM safetensors_metadata(:path) HAVING count(*) = 0 OR count(*) > 20;
+.headers on
+.mode column
 .print
 
 .print == Largest tensors
-SELECT name, dtype, shape, printf('%,d', nbytes) AS bytes
-FROM tensors ORDER BY nbytes DESC, name LIMIT 10;
+SELECT iif(length(name) > 44, substr(name, 1, 20) || '...' || substr(name, -21), name) AS name, dtype,
+       shape, printf('%8s', safetensors_pretty(nbytes, 'B')) AS bytes
+FROM tensors ORDER BY nbytes DESC, tensors.name LIMIT 10;

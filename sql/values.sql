@@ -14,8 +14,8 @@ CREATE TEMP VIEW IF NOT EXISTS tensors AS
 .headers on
 
 .print == First elements
-SELECT name, dtype,
-       (SELECT group_concat(ifnull(printf('%.4g', value), 'nan'), ' ')
+SELECT iif(length(name) > 36, substr(name, 1, 14) || '...' || substr(name, -19), name) AS name, dtype,
+       (SELECT group_concat(ifnull(printf('%.3g', value), 'nan'), ' ')
         FROM tensor_elements(t.ref) WHERE idx < 4) AS first_elements
 FROM tensors AS t LIMIT 20;
 .print

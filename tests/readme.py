@@ -185,13 +185,19 @@ def compare_blocks(tally, wanted, update=False):
             file.write(text)
 
 
-def check_demo(tally):
+def compare_demo(tally, update=False):
     """What README says that `make demo` prints."""
     with open(README, encoding="utf-8") as file:
-        quoted = re.search(r"<!-- demo -->\n```\n(.*?)```\n<!-- end of demo -->", file.read(), re.DOTALL)
+        before, quoted, after = re.fullmatch(
+            r"(.*<!-- demo -->\n```\n)(.*?)(```\n<!-- end of demo -->.*)", file.read(), re.DOTALL).groups()
     done = subprocess.run(["tests/demo"], capture_output=True, text=True, check=False,
                           env={**os.environ, "MODEL": "", "MODEL2": ""})
-    tally.equal(quoted.group(1), re.sub(r" +$", "", done.stdout, flags=re.MULTILINE), "README's demo")
+    printed = re.sub(r" +$", "", done.stdout, flags=re.MULTILINE)
+    if not update:
+        tally.equal(quoted, printed, "README's demo")
+        return
+    with open(README, "w", encoding="utf-8") as file:
+        file.write(before + printed + after)
 
 
 def check_help(tally):
@@ -219,6 +225,9 @@ def main(arguments):
     update = arguments == ["--update"]
     compare_blocks(tally, lambda block: block.section != CLIENTS and
                    block.output is not None, update)
+    compare_demo(tally, update)
+    if tally.failed:
+        print("outputs in README are made anew by: tests/python tests/readme.py --update")
     tally.finish()
 
 
