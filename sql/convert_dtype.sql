@@ -30,7 +30,7 @@ FROM converted;
 
 .print == Tensors by dtype
 SELECT c.dtype_a AS "from", c.dtype_b AS "to", count(*) AS tensors,
-       printf('%,13d', sum(c.nbytes)) AS bytes_before,
-       printf('%,13d', sum(t.nbytes)) AS bytes
+       printf('%8s', safetensors_pretty(sum(c.nbytes), 'B')) AS bytes_before,
+       printf('%8s', safetensors_pretty(sum(t.nbytes), 'B')) AS bytes
 FROM converted AS c JOIN safetensors_tensors(ifnull(:out, :path)) AS t USING (name)
 GROUP BY 1, 2 ORDER BY sum(t.nbytes) DESC, 1, 2;

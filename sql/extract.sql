@@ -21,5 +21,5 @@ WHERE name GLOB ifnull(:names, '*') AND name NOT GLOB ifnull(:without, '');
 
 .print == Kinds of tensors
 SELECT pattern, count(*) AS tensors, group_concat(DISTINCT dtype) AS dtypes,
-       printf('%,16d', sum(numel)) AS parameters
+       printf('%10s', safetensors_pretty(sum(numel))) AS parameters
 FROM safetensors_tensors(:out) GROUP BY pattern ORDER BY sum(numel) DESC, pattern LIMIT 20;

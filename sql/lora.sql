@@ -129,7 +129,7 @@ SELECT f.label AS file,
                FROM adapter_modules AS m WHERE m.file = f.file),
               iif(f.status = 'ok', 'no adapter', f.status)) AS kind,
        (SELECT count(*) FROM adapter_modules AS m WHERE m.file = f.file) AS modules,
-       printf('%,d', sum(t.numel)) AS parameters,
+       safetensors_pretty(sum(t.numel)) AS parameters,
        iif(count(DISTINCT t.dtype) > 2, count(DISTINCT t.dtype) || ' dtypes',
            group_concat(DISTINCT t.dtype)) AS dtypes
 FROM adapter_files AS f LEFT JOIN adapter_tensors AS t USING (file) GROUP BY f.rowid;

@@ -30,5 +30,5 @@ FROM resharded WHERE :out NOT LIKE '%.safetensors.index.json' GROUP BY 1;
 
 .print == Files
 SELECT replace(file, rtrim(file, replace(file, '/', '')), '') AS name, tensors,
-       printf('%,17d', nbytes) AS bytes
+       printf('%8s', safetensors_pretty(nbytes, 'B')) AS bytes
 FROM safetensors_files(:out);

@@ -23,8 +23,8 @@ CREATE TEMP VIEW IF NOT EXISTS shard_tensors AS
 .headers on
 
 .print == Balance
-SELECT count(*) AS files, sum(tensors) AS tensors, printf('%,d', sum(nbytes)) AS bytes,
-       printf('%,d', min(nbytes)) AS smallest, printf('%,d', max(nbytes)) AS largest,
+SELECT count(*) AS files, sum(tensors) AS tensors, safetensors_pretty(sum(nbytes), 'B') AS bytes,
+       safetensors_pretty(min(nbytes), 'B') AS smallest, safetensors_pretty(max(nbytes), 'B') AS largest,
        printf('%.2f', max(nbytes) / avg(nbytes)) AS "largest/mean"
 FROM shards AS s WHERE s.status = 'ok' HAVING count(*) > 0;
 .mode list
@@ -41,7 +41,7 @@ SELECT max(error) FROM shards HAVING count(*) = 1 AND max(status) = 'missing';
 
 .print == Files
 SELECT label AS file, ifnull(tensors, status) AS tensors,
-       iif(tensors IS NULL, '', printf('%,17d', nbytes)) AS bytes,
+       iif(tensors IS NULL, '', printf('%8s', safetensors_pretty(nbytes, 'B'))) AS bytes,
        iif(tensors IS NULL, '',
            printf('%5.1f%%', 100.0 * nbytes / nullif(sum(nbytes) OVER (), 0))) AS share,
        iif(nbytes > 0, printf('%.*c', 10 * nbytes / max(nbytes) OVER (), '#'), '') AS relative

@@ -44,14 +44,14 @@ def test_shards():
 == Balance
 files  tensors  bytes  smallest  largest  largest/mean
 -----  -------  -----  --------  -------  ------------
-3      6        48     8         24       1.50
+3      6        48 B   8 B       24 B     1.50
 
 == Files
-file                  tensors  bytes              share   relative
---------------------  -------  -----------------  ------  ----------
-model-00001-of-00003  3                       24   50.0%  ##########
-model-00002-of-00003  2                       16   33.3%  ######
-model-00003-of-00003  1                        8   16.7%  ###
+file                  tensors  bytes     share   relative
+--------------------  -------  --------  ------  ----------
+model-00001-of-00003  3            24 B   50.0%  ##########
+model-00002-of-00003  2            16 B   33.3%  ######
+model-00003-of-00003  1             8 B   16.7%  ###
 
 == Layers in more than one file
 layer  tensors  files  names
@@ -65,15 +65,15 @@ layer  tensors  files  names
 == Balance
 files  tensors  bytes  smallest  largest  largest/mean
 -----  -------  -----  --------  -------  ------------
-1      3        24     24        24       1.00
+1      3        24 B   24 B      24 B     1.00
 1 of 3 files are missing.
 1 of 3 files cannot be read.
 safetensors: ROOT/shards/model-00003-of-00003.safetensors: expected at least 8 bytes, found 7: too small for a header
 
 == Files
-file                  tensors  bytes              share   relative
---------------------  -------  -----------------  ------  ----------
-model-00001-of-00003  3                       24  100.0%  ##########
+file                  tensors  bytes     share   relative
+--------------------  -------  --------  ------  ----------
+model-00001-of-00003  3            24 B  100.0%  ##########
 model-00002-of-00003  missing
 model-00003-of-00003  invalid
 
@@ -125,15 +125,15 @@ def test_inventory():
 == Taken
 time_utc                 files  ok  parameters  bytes
 -----------------------  -----  --  ----------  -----
-TIME                     4      3   8           297
+TIME                     4      3   8           297 B
 
 == Largest files
-file  tensors  bytes              dtypes
-----  -------  -----------------  ------
-b     2                      153  F16,U8
-a     1                       72  F32
-c     1                       65  U8
-bad   invalid                  7
+file  tensors  bytes     dtypes
+----  -------  --------  ------
+b     2           153 B  F16,U8
+a     1            72 B  F32
+c     1            65 B  U8
+bad   invalid       7 B
 
 == Changes since the last time
 This path was not taken before.
@@ -142,15 +142,15 @@ This path was not taken before.
 == Taken
 time_utc                 files  ok  parameters  bytes
 -----------------------  -----  --  ----------  -----
-TIME                     4      3   8           297
+TIME                     4      3   8           297 B
 
 == Largest files
-file  tensors  bytes              dtypes
-----  -------  -----------------  ------
-b     2                      153  F16,U8
-a     1                       72  F32
-c     1                       65  U8
-bad   invalid                  7
+file  tensors  bytes     dtypes
+----  -------  --------  ------
+b     2           153 B  F16,U8
+a     1            72 B  F32
+c     1            65 B  U8
+bad   invalid       7 B
 
 == Changes since the last time
 None since BEFORE.
@@ -163,15 +163,15 @@ None since BEFORE.
 == Taken
 time_utc                 files  ok  parameters  bytes
 -----------------------  -----  --  ----------  -----
-TIME                     4      4   9           355
+TIME                     4      4   9           355 B
 
 == Largest files
-file  tensors  bytes              dtypes
-----  -------  -----------------  ------
-b     2                      153  F16,U8
-a     1                       72  F32
-bad   1                       65  U8
-d     1                       65  U8
+file  tensors  bytes     dtypes
+----  -------  --------  ------
+b     2           153 B  F16,U8
+a     1            72 B  F32
+bad   1            65 B  U8
+d     1            65 B  U8
 
 == Changes since the last time
 change   file  what
@@ -380,9 +380,9 @@ def test_quantized():
     shows("quantized", """
 == Quantized weights
 format       dtype  weights  without_scale  bytes
------------  -----  -------  -------------  -----------------
-GPTQ         I32    2        0                            512
-GPTQ or AWQ  I32    1        1                            256
+-----------  -----  -------  -------------  --------
+GPTQ         I32    2        0                 512 B
+GPTQ or AWQ  I32    1        1                 256 B
 
 == Packed weights without scales
 format       weights  name
@@ -433,15 +433,15 @@ def test_quantized_formats():
     shows("quantized", """
 == Quantized weights
 format              dtype    weights  without_scale  bytes
-------------------  -------  -------  -------------  -----------------
-AWQ                 I32      1        0                            256
-FP8                 F8_E4M3  4        2                            256
-GPTQ or AWQ         I32      1        1                            256
-MLX                 U32      2        1                            256
-MXFP4               U8       2        1                            256
-bitsandbytes 4-bit  U8       2        1                            128
-bitsandbytes 8-bit  I8       2        1                            128
-packed integers     I32      2        1                             64
+------------------  -------  -------  -------------  --------
+AWQ                 I32      1        0                 256 B
+FP8                 F8_E4M3  4        2                 256 B
+GPTQ or AWQ         I32      1        1                 256 B
+MLX                 U32      2        1                 256 B
+MXFP4               U8       2        1                 256 B
+bitsandbytes 4-bit  U8       2        1                 128 B
+bitsandbytes 8-bit  I8       2        1                 128 B
+packed integers     I32      2        1                  64 B
 
 == Packed weights without scales
 format              weights  name
@@ -472,8 +472,8 @@ bitsandbytes 8-bit    1       int8.layers.2.up.SCB
     shows("quantized", """
 == Quantized weights
 format  dtype    weights  without_scale  bytes
-------  -------  -------  -------------  -----------------
-FP8     F8_E4M3  12       12                            48
+------  -------  -------  -------------  --------
+FP8     F8_E4M3  12       12                 48 B
 
 == Packed weights without scales
 format  weights  name

@@ -138,13 +138,13 @@ file                  tensors
 ROOT/out.safetensors  5
 
 == Tensors by dtype
-from  to    tensors  bytes_before   bytes
-----  ----  -------  -------------  -------------
-F32   BF16  1                   16              8
-F32   F32   1                    8              8
-BF16  BF16  1                    4              4
-U8    U8    1                    3              3
-F16   BF16  1                    2              2"""), "sql/convert_dtype.sql")
+from  to    tensors  bytes_before  bytes
+----  ----  -------  ------------  --------
+F32   BF16  1            16 B               8 B
+F32   F32   1             8 B               8 B
+BF16  BF16  1             4 B               4 B
+U8    U8    1             3 B               3 B
+F16   BF16  1             2 B               2 B"""), "sql/convert_dtype.sql")
     expected = dict(before)
     expected["model.layers.0.w"] = ("BF16", [2, 2], bf16(1, 2, 3, 1))  # 1.00390625, a tie, goes to even
     expected["lm_head"] = ("BF16", [1], bf16(6))
@@ -170,10 +170,10 @@ ROOT/shards/m.safetensors.index.json  5
 
 == Files
 name                          tensors  bytes
-----------------------------  -------  -----------------
-m-00001-of-00003.safetensors  1                        8
-m-00002-of-00003.safetensors  2                       20
-m-00003-of-00003.safetensors  2                        5"""), "sql/reshard.sql")  # 8, 16 + 4, 2 + 3
+----------------------------  -------  --------
+m-00001-of-00003.safetensors  1             8 B
+m-00002-of-00003.safetensors  2            20 B
+m-00003-of-00003.safetensors  2             5 B"""), "sql/reshard.sql")  # 8, 16 + 4, 2 + 3
     tally.equal(sorted(os.listdir(f"{ROOT}/shards")),
                 [f"m-0000{i}-of-00003.safetensors" for i in (1, 2, 3)] + ["m.safetensors.index.json"], "shards")
     runs("reshard", path=f"{ROOT}/shards", out=index, limit="1000")
@@ -186,8 +186,8 @@ ROOT/out.safetensors  5
 
 == Files
 name             tensors  bytes
----------------  -------  -----------------
-out.safetensors  5                       33"""), "sql/reshard.sql into one file")
+---------------  -------  --------
+out.safetensors  5            33 B"""), "sql/reshard.sql into one file")
     tally.equal(contents(OUT), before, "one file of a model")
     fails("reshard", "expected the most bytes of a shard, a positive INTEGER", path=MODEL, out=index, limit="0")
     fails("reshard", "expected the most bytes of a shard, a positive INTEGER", path=MODEL, out=index, limit="5GB")
