@@ -61,7 +61,7 @@ static const struct {
     {"tensor_json", 2, OPENS_FILES | RETURNS_SUBTYPE, function_tensor_json},
     {"tensor_json", 3, OPENS_FILES | RETURNS_SUBTYPE, function_tensor_json},
     {"tensor_json", 4, OPENS_FILES | RETURNS_SUBTYPE, function_tensor_json},
-    {"tensor_item", -1, OPENS_FILES, function_tensor_item},
+    {"tensor_item", -1, OPENS_FILES | RETURNS_SUBTYPE, function_tensor_item},
     {"tensor_cast", 2, OPENS_FILES, function_tensor_cast},
     {"tensor_cast", 3, OPENS_FILES, function_tensor_cast},
     {"tensor_cast", 4, OPENS_FILES, function_tensor_cast},

@@ -76,6 +76,7 @@ static void result_element(sqlite3_context *context, const TensorArgument *argum
     Value value;
     decode_value(argument->dtype, data, within, &value);
     value_result(context, &value);
+    if (value.kind == VALUE_COMPLEX) sqlite3_result_subtype(context, JSON_SUBTYPE);
   }
   reader_close(&reader);
 }
