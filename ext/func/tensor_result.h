@@ -9,7 +9,12 @@
 ** length limit, before anything is read, or do not start and end on a byte. */
 void tensor_result_data(sqlite3_context *context, const TensorArgument *argument, const View *view);
 
-/* The same for all bytes of a tensor of a checkpoint, which messages call `name`. */
-void tensor_result_source(sqlite3_context *context, const TensorName *name, const Source *source);
+/* Sets the result to the argument's elements in another dtype, as tensor_cast() gives them. */
+void tensor_result_cast(sqlite3_context *context, const TensorArgument *argument, Dtype dtype);
+
+/* Sets the result to all bytes of a tensor of a checkpoint, which messages call `name`: as
+** tensor_result_data(). */
+void tensor_result_source(sqlite3_context *context, Store *store, const TensorName *name,
+                          const Source *source);
 
 #endif

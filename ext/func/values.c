@@ -1,10 +1,9 @@
 #include <math.h>
 
-#include "base/memory.h"
 #include "func/functions.h"
+#include "func/host.h"
 #include "func/tensor_result.h"
 #include "func/value_result.h"
-#include "tensor/convert.h"
 #include "tensor/decode.h"
 #include "tensor/gather.h"
 #include "tensor/text.h"
@@ -113,15 +112,21 @@ static bool json_too_big(const TensorArgument *argument, int limit, Error *error
                             limit, (unsigned long long)argument->view.numel);
 }
 
-static bool append_json(sqlite3_str *out, const TensorArgument *argument, int limit, Error *error) {
+static bool append_json(sqlite3_str *out, sqlite3 *db, const TensorArgument *argument,
+                        Error *error) {
+  int limit = sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1);
   Source source = tensor_argument_source(argument);
   Reader reader;
+  Host host;
   if (text_least_length(&argument->view) > (uint64_t)limit) {
     return json_too_big(argument, limit, error);
   }
+  host_open(&host, db, argument->store, &argument->tensor, argument->view.numel,
+            argument->view.numel * dtype_bits(argument->dtype) / 8);
   bool good = reader_open(&reader, &source, error) &&
-              text_append_view(out, argument->dtype, &argument->view, &reader, error);
+              text_append_view(out, argument->dtype, &argument->view, &reader, &host.pass, error);
   reader_close(&reader);
+  host_close(&host);
   return good &&
          (sqlite3_str_errcode(out) != SQLITE_TOOBIG || json_too_big(argument, limit, error));
 }
@@ -130,7 +135,7 @@ static void result_json(sqlite3_context *context, const TensorArgument *argument
   sqlite3 *db = sqlite3_context_db_handle(context);
   sqlite3_str *out = sqlite3_str_new(db);
   Error error = {0};
-  if (append_json(out, argument, sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1), &error)) {
+  if (append_json(out, db, argument, &error)) {
     result_string(context, out);
     sqlite3_result_subtype(context, JSON_SUBTYPE);
   } else {
@@ -169,60 +174,6 @@ static bool find_dtype(sqlite3_value *value, Dtype *dtype, Error *error) {
                      ERROR_NAME(name, length));
 }
 
-static bool convert_view(const TensorArgument *argument, Dtype dtype, Reader *reader,
-                         unsigned char *out, Error *error) {
-  Walk walk;
-  Chunk chunk;
-  uint64_t done = 0;
-  if (!walk_open(&walk, &argument->view, dtype_bits(argument->dtype), reader, error)) return false;
-  while (walk_next(&walk, UINT64_MAX, &chunk, error)) {
-    convert_elements(argument->dtype, dtype, chunk.data, chunk.first, chunk.count, chunk.step, out,
-                     done);
-    done += chunk.count;
-  }
-  walk_close(&walk);
-  return error->code == ERROR_NONE;
-}
-
-static void result_converted(sqlite3_context *context, const TensorArgument *argument, Dtype dtype,
-                             uint64_t nbytes) {
-  Error error = {0};
-  Source source = tensor_argument_source(argument);
-  Reader reader;
-  /* Elements of less than a byte are put into bytes that are zero. */
-  bool packed = dtype_bits(dtype) % 8 != 0;
-  unsigned char *block = packed ? memory_zeroed(nbytes, 1) : memory_alloc(nbytes);
-  if (block == NULL) {
-    sqlite3_result_error_nomem(context);
-    return;
-  }
-  if (reader_open(&reader, &source, &error) &&
-      convert_view(argument, dtype, &reader, block, &error)) {
-    sqlite3_result_blob64(context, block, nbytes, memory_free);
-  } else {
-    memory_free(block);
-    result_error(context, &error);
-  }
-  reader_close(&reader);
-}
-
-static void result_cast(sqlite3_context *context, const TensorArgument *argument, Dtype dtype) {
-  const View *view = &argument->view;
-  uint64_t nbytes;
-  bool overflow;
-  Error error = {0};
-  if (dtype == argument->dtype && gather_is_whole_bytes(view, dtype_bits(dtype))) {
-    tensor_result_data(context, argument, view); /* nothing to convert */
-  } else if (!dtype_nbytes(dtype, view->numel, &nbytes, &overflow)) {
-    error_fill_tensor(&error, ERROR_ARGUMENT, &argument->tensor,
-                      "expected elements that fill whole bytes, found %llu of %s",
-                      (unsigned long long)view->numel, dtype_name(dtype));
-    result_error(context, &error);
-  } else if (result_fits(context, &argument->tensor, nbytes)) {
-    result_converted(context, argument, dtype, nbytes);
-  }
-}
-
 /*
 ** tensor_cast(ref, dtype) -> BLOB
 ** tensor_cast(data, dtype [, shape], dtype) -> BLOB
@@ -245,7 +196,7 @@ void function_tensor_cast(sqlite3_context *context, int argc, sqlite3_value **ar
   } else if (!find_dtype(argv[argc - 1], &dtype, &error)) {
     result_error(context, &error);
   } else {
-    result_cast(context, &argument, dtype);
+    tensor_result_cast(context, &argument, dtype);
   }
   tensor_argument_close(&argument);
 }

@@ -2,6 +2,7 @@
 
 #include "tensor/decode.h"
 #include "tensor/encode.h"
+#include "tensor/gather.h"
 
 /* Elements taken at a time, through buffers on the stack. */
 enum { BLOCK = 256 };
@@ -68,29 +69,6 @@ typedef struct Move {
   uint64_t out_first;
 } Move;
 
-static void copy_codes(unsigned bits, const Move *move) {
-  for (uint64_t i = 0; i < move->count; i++) {
-    element_store(move->out, bits, move->out_first + i,
-                  element_load(move->data, bits, move->first + i * move->step));
-  }
-}
-
-static void copy(unsigned bits, const Move *move) {
-  if (move->step == 1 && bits % 8 == 0) {
-    memcpy(move->out + move->out_first * (bits / 8), move->data + move->first * (bits / 8),
-           (size_t)(move->count * (bits / 8)));
-    return;
-  }
-  switch (bits) { /* a constant makes each a loop of its own */
-    case 4: copy_codes(4, move); break;
-    case 6: copy_codes(6, move); break;
-    case 8: copy_codes(8, move); break;
-    case 16: copy_codes(16, move); break;
-    case 32: copy_codes(32, move); break;
-    default: copy_codes(64, move);
-  }
-}
-
 static bool fast(Dtype from, Dtype to, const Move *move) {
   unsigned in_bits = dtype_bits(from), out_bits = dtype_bits(to);
   if (move->step != 1 || in_bits % 8 != 0 || out_bits % 8 != 0) return false;
@@ -143,7 +121,7 @@ void convert_elements(Dtype from, Dtype to, const unsigned char *data, uint64_t 
   Move move = {data, first, count, step, out, out_first};
   ValueKind kind = decode_kind(from);
   if (from == to) {
-    copy(dtype_bits(from), &move);
+    gather_chunk(&(Chunk){data, first, count, step}, dtype_bits(from), out, out_first);
   } else if (fast(from, to, &move)) {
     return;
   } else if (kind == VALUE_INTEGER || kind == VALUE_BOOLEAN) {
@@ -151,4 +129,19 @@ void convert_elements(Dtype from, Dtype to, const unsigned char *data, uint64_t 
   } else {
     doubles(from, to, &move);
   }
+}
+
+bool convert_view(const View *view, Dtype from, Dtype to, Reader *reader, unsigned char *out,
+                  const PassHost *host, Error *error) {
+  Asking asking = asking_begin(host);
+  Walk walk;
+  Chunk chunk;
+  uint64_t done = 0;
+  if (!walk_open(&walk, view, dtype_bits(from), reader, error)) return false;
+  while (asking_go_on(&asking, done, error) && walk_next(&walk, UINT64_MAX, &chunk, error)) {
+    convert_elements(from, to, chunk.data, chunk.first, chunk.count, chunk.step, out, done);
+    done += chunk.count;
+  }
+  walk_close(&walk);
+  return error->code == ERROR_NONE;
 }

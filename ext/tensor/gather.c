@@ -66,17 +66,3 @@ void gather_chunk(const Chunk *chunk, unsigned bits, unsigned char *out, uint64_
     element_store(out, bits, out_first + i, code);
   }
 }
-
-bool gather_view(const View *view, unsigned bits, Reader *reader, unsigned char *out,
-                 Error *error) {
-  Walk walk;
-  Chunk chunk;
-  uint64_t done = 0;
-  if (!walk_open(&walk, view, bits, reader, error)) return false;
-  while (walk_next(&walk, UINT64_MAX, &chunk, error)) {
-    gather_chunk(&chunk, bits, out, done);
-    done += chunk.count;
-  }
-  walk_close(&walk);
-  return error->code == ERROR_NONE;
-}

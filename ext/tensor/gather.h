@@ -15,7 +15,4 @@ unsigned gather_byte_group(unsigned bits);
 ** less than a byte are added to bits that must be 0 before. */
 void gather_chunk(const Chunk *chunk, unsigned bits, unsigned char *out, uint64_t out_first);
 
-/* Copies the view's elements, in row-major order, to `out`: as gather_chunk(), from element 0. */
-bool gather_view(const View *view, unsigned bits, Reader *reader, unsigned char *out, Error *error);
-
 #endif

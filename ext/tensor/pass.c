@@ -10,8 +10,7 @@
 
 enum {
   MAX_THREADS = 64,
-  BLOCKS_A_THREAD = 4,       /* fewer are not worth a thread */
-  ASK_NANOSECONDS = 10000000 /* between two questions whether to go on */
+  BLOCKS_A_THREAD = 4 /* fewer are not worth a thread */
 };
 
 /* One thread's way of reading one input. */
@@ -47,7 +46,7 @@ typedef struct Crew {
   unsigned char *states;
   bool *finished; /* of each slot */
   bool stop;
-  int64_t asked; /* when, by the monotonic clock */
+  Asking asking; /* the caller's thread alone */
 } Crew;
 
 /* ---- Reading ---- */
@@ -129,12 +128,8 @@ static void merge_finished(Crew *crew) {
 /* On the caller's thread, without the mutex. */
 static bool ask(Worker *worker, uint64_t blocks_done) {
   Crew *crew = worker->crew;
-  if (crew->host == NULL || crew->host->go_on == NULL) return true;
-  int64_t now = platform_monotonic();
-  if (now - crew->asked < ASK_NANOSECONDS) return true;
-  crew->asked = now;
   uint64_t done = blocks_done < crew->block_count ? blocks_done * PASS_BLOCK : crew->numel;
-  return crew->host->go_on(crew->host->context, done, &worker->error);
+  return asking_go_on(&crew->asking, done, &worker->error);
 }
 
 /* Takes the next block's number. False when there is none left. Under the mutex. */
@@ -267,7 +262,7 @@ static unsigned worker_count(const PassHost *host, uint64_t block_count) {
 bool pass_run(const Pass *pass, const PassHost *host, Error *error) {
   uint64_t numel = pass->inputs[0].view->numel;
   if (numel == 0) return true;
-  Crew crew = {.pass = pass, .host = host, .numel = numel, .asked = platform_monotonic()};
+  Crew crew = {.pass = pass, .host = host, .numel = numel, .asking = asking_begin(host)};
   crew.block_count = (numel - 1) / PASS_BLOCK + 1;
   crew.worker_count = worker_count(host, crew.block_count);
   pthread_mutex_init(&crew.mutex, NULL);

@@ -13,6 +13,7 @@
 #define SAFETENSORS_TENSOR_PASS_H
 
 #include "format/source.h"
+#include "tensor/ask.h"
 #include "tensor/view.h"
 
 enum { PASS_BLOCK = 1 << 16, PASS_MAX_INPUTS = 2 };
@@ -47,16 +48,6 @@ typedef struct Pass {
   ** thread. False when enough has been seen: the pass ends then. */
   bool (*merge)(void *task, const void *state);
 } Pass;
-
-/* What the caller lends to a pass, and wants to be asked. */
-typedef struct PassHost {
-  unsigned threads; /* how many it may use besides the caller's */
-  void *context;
-
-  /* Asked on the caller's thread every few milliseconds; `done` of the view's elements have been
-  ** taken. False, with an error, ends the pass. */
-  bool (*go_on)(void *context, uint64_t done, Error *error);
-} PassHost;
 
 /* Runs the pass. `host` may be NULL: no other threads, no questions. False on error. */
 bool pass_run(const Pass *pass, const PassHost *host, Error *error);

@@ -114,9 +114,13 @@ static bool go_on(Nesting *nesting) {
   return true;
 }
 
-static void append_elements(Nesting *nesting, Dtype dtype, Walk *walk, Error *error) {
+static void append_elements(Nesting *nesting, Dtype dtype, Walk *walk, const PassHost *host,
+                            Error *error) {
+  Asking asking = asking_begin(host);
   Chunk chunk;
-  while (walk_next(walk, CHUNK, &chunk, error)) {
+  for (uint64_t done = 0;
+       asking_go_on(&asking, done, error) && walk_next(walk, CHUNK, &chunk, error);
+       done += chunk.count) {
     for (uint64_t i = 0; i < chunk.count; i++) {
       Value value;
       decode_value(dtype, chunk.data, chunk.first + i * chunk.step, &value);
@@ -134,7 +138,7 @@ static void append_empties(Nesting *nesting) {
 }
 
 bool text_append_view(sqlite3_str *out, Dtype dtype, const View *view, Reader *reader,
-                      Error *error) {
+                      const PassHost *host, Error *error) {
   Nesting nesting = {.out = out, .view = view, .rank = bracket_rank(view)};
   Walk walk;
   if (!walk_open(&walk, view, dtype_bits(dtype), reader, error)) return false;
@@ -144,7 +148,7 @@ bool text_append_view(sqlite3_str *out, Dtype dtype, const View *view, Reader *r
   } else {
     append_repeated(out, nesting.rank, '[');
     if (view->numel > 0) {
-      append_elements(&nesting, dtype, &walk, error);
+      append_elements(&nesting, dtype, &walk, host, error);
     } else {
       append_empties(&nesting);
     }

@@ -7,16 +7,17 @@
 #define SAFETENSORS_TENSOR_TEXT_H
 
 #include "format/dtype.h"
+#include "tensor/ask.h"
 #include "tensor/value.h"
 #include "tensor/walk.h"
 
 void text_append_value(sqlite3_str *out, const Value *value);
 
 /* Appends the view's elements, which the reader reads, as nested arrays. A scalar is its value
-** alone. False with an error of reading, or of memory here; sqlite3_str_errcode() tells the rest.
-*/
+** alone. `host`, or NULL, is asked on the way; its threads are not used. False with an error of it,
+** of reading, or of memory here; sqlite3_str_errcode() tells the rest. */
 bool text_append_view(sqlite3_str *out, Dtype dtype, const View *view, Reader *reader,
-                      Error *error);
+                      const PassHost *host, Error *error);
 
 /* No fewer bytes than this does text_append_view() append. UINT64_MAX when that overflows. */
 uint64_t text_least_length(const View *view);

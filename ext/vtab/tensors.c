@@ -266,7 +266,8 @@ static void result_data(sqlite3_context *context, const TensorsCursor *cursor) {
                      .name = scan->member.header->text + cursor->entry->name.offset,
                      .name_length = cursor->entry->name.length};
   Source source = checkpoint_source(scan->checkpoint, &scan->member, cursor->entry);
-  tensor_result_source(context, &name, &source);
+  const PathTable *table = (const PathTable *)cursor->path.base.pVtab;
+  tensor_result_source(context, table->store, &name, &source);
 }
 
 static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number) {
