@@ -1,6 +1,23 @@
 """Values of large tensors: element by element, and cast as a whole."""
 
-from measure import Shell, copying, heading, row, scaled, take_turns, tensor_file
+import json
+
+from measure import Shell, copying, heading, numpy, row, scaled, take_turns, tensor_file
+
+
+def as_json():
+    """Numbers as text, of values that need all their digits."""
+    count = scaled(5_000_000, 1000)
+    if numpy is None:
+        print("\nvalues as JSON: skipped, for NumPy is not installed")
+        return
+    array = numpy.random.default_rng(1).standard_normal(count).astype(numpy.float32)
+    path = tensor_file("values_random", "F32", [count], array.nbytes, [array.tobytes()])
+    heading(f"values as JSON: {count:,} F32 elements", "ours", "Python")
+    text = f"SELECT length(tensor_json('{path}#x'))"
+    with Shell(text) as shell:
+        row("tensor_json; peer: json.dumps of NumPy's tolist()",
+            *take_turns(shell.timed(text), lambda: json.dumps(array.tolist()), runs=5))
 
 
 def run():
@@ -18,3 +35,4 @@ def run():
     with Shell(cast) as shell:
         row("tensor_cast BF16 to F32; peer: memcpy of the result",
             *take_turns(shell.timed(cast), copying(count * 4)), goal=2)
+    as_json()
