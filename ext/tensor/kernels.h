@@ -1,0 +1,92 @@
+/*
+** The loops over many elements, each made for several instruction sets: plain C for every machine,
+** AVX2 and AVX-512 for x86-64. The set is chosen once, at load, for the machine.
+**
+** All sets give the same results, to the last bit. What is summed is summed in KERNEL_LANES lanes,
+** element i in lane i % KERNEL_LANES, in order; nothing is rounded in one set that is not rounded in
+** the others (a fused multiply-add is used only where the product is exact).
+**
+** Elements lie together, little-endian, at any address. Counts are of elements, and may be 0.
+*/
+#ifndef SAFETENSORS_TENSOR_KERNELS_H
+#define SAFETENSORS_TENSOR_KERNELS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "format/dtype.h"
+
+enum { KERNEL_LANES = 16, HASH_BLOCK = 1024, HASH_LANES = 8 };
+
+/* What is found in each lane. Sums are of that lane's elements; of the rest only all lanes together
+** mean something, since a set of kernels may use fewer.
+**
+** Of floats. A NaN is in none of min and max; it, or an infinity, makes the sum of the squares a NaN
+** or infinite. */
+typedef struct FloatScan {
+  double sum[KERNEL_LANES], squares[KERNEL_LANES];
+  float min[KERNEL_LANES], max[KERNEL_LANES]; /* infinity and -infinity if there is no number */
+  uint32_t least[KERNEL_LANES]; /* bits of the smallest magnitude but 0, less 1; UINT32_MAX: none */
+  uint32_t zeros[KERNEL_LANES];
+} FloatScan;
+
+typedef struct FloatRange {
+  float min[KERNEL_LANES], max[KERNEL_LANES]; /* as in a FloatScan */
+  uint32_t largest[KERNEL_LANES]; /* bits of the largest magnitude; above 0x7f7fffff: not finite */
+  uint32_t zeros[KERNEL_LANES];
+} FloatRange;
+
+/* Of doubles. What rounding takes from sum_high is in sum_low. A NaN or an infinity makes sum_high a
+** NaN or infinite. */
+typedef struct DoubleScan {
+  double sum_high[KERNEL_LANES], sum_low[KERNEL_LANES];
+  double min[KERNEL_LANES], max[KERNEL_LANES]; /* infinity and -infinity if there is no number */
+  uint32_t zeros[KERNEL_LANES];
+} DoubleScan;
+
+/* Elements as floats, where a float holds all of the dtype's values. */
+typedef void KernelFloats(const unsigned char *data, uint64_t count, float *out);
+
+typedef struct Kernels {
+  const char *name;
+
+  /* By dtype; NULL where there is no such loop: of F32, which needs none, and of what `lookup` or
+  ** decode_doubles() is for. */
+  KernelFloats *floats[DTYPE_COUNT];
+
+  /* Bytes as what a table has for them. Values are such as fill the upper half of a float. */
+  void (*lookup)(const unsigned char *data, uint64_t count, const float *table, float *out);
+
+  /* `count` is a multiple of KERNEL_LANES, and below 2^32. */
+  void (*scan_floats)(const void *data, uint64_t count, FloatScan *out);
+  void (*range_floats)(const void *data, uint64_t count, FloatRange *out);
+  void (*scan_doubles)(const void *data, uint64_t count, DoubleScan *out);
+
+  /* The sum, by lane, of the squares of doubles' distances from `mean`. `count` is a multiple of
+  ** KERNEL_LANES. */
+  void (*deviations)(const void *data, uint64_t count, double mean, double *out);
+
+  /* XXH3's accumulation: what each of `count` blocks of HASH_BLOCK bytes adds to the accumulators,
+  ** HASH_LANES numbers for each. `secret` has 192 bytes. */
+  void (*hash_blocks)(const unsigned char *data, uint64_t count, const unsigned char *secret,
+                      uint64_t *out);
+} Kernels;
+
+extern const Kernels kernels_portable;
+#if defined(__x86_64__)
+extern const Kernels kernels_avx2;   /* Haswell, Zen and later: AVX2, FMA and F16C */
+extern const Kernels kernels_avx512; /* Ice Lake, Zen 4 and later: F, BW, DQ, VL and VBMI */
+#endif
+
+/* The set of this name. NULL if there is none, or this machine cannot run it. */
+const Kernels *kernels_find(const char *name);
+
+/* Chooses the set of this name, or, of NULL and "", the best that the machine can run, for all that
+** is computed from now on. */
+bool kernels_choose(const char *name, Error *error);
+
+/* The chosen set; the best, if none was chosen. */
+const Kernels *kernels_chosen(void);
+
+#endif

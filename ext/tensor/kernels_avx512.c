@@ -1,0 +1,250 @@
+/* The kernels for AVX-512: F, BW, DQ, VL and VBMI. */
+#include "tensor/kernels.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")))
+
+enum { WIDTH = 16, DOUBLES = 8 };
+
+static inline const unsigned char *at(const void *data, uint64_t byte) {
+  return (const unsigned char *)data + byte;
+}
+
+AVX512 static inline __m256i load_32(const unsigned char *data) {
+  return _mm256_loadu_si256((const __m256i *)data);
+}
+
+AVX512 static inline __m512 load_floats(const void *data, uint64_t index) {
+  return _mm512_loadu_ps(at(data, index * sizeof(float)));
+}
+
+AVX512 static inline __m512d load_doubles(const void *data, uint64_t index) {
+  return _mm512_loadu_pd(at(data, index * sizeof(double)));
+}
+
+AVX512 static inline uint32_t count_bits(unsigned mask) {
+  return (uint32_t)__builtin_popcount(mask);
+}
+
+/* ---- Elements as floats ---- */
+
+AVX512 static inline __m512 widen_F16(const unsigned char *data) {
+  return _mm512_cvtph_ps(load_32(data));
+}
+
+AVX512 static inline __m512 widen_BF16(const unsigned char *data) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load_32(data)), 16));
+}
+
+AVX512 static inline __m512 widen_I16(const unsigned char *data) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(load_32(data)));
+}
+
+AVX512 static inline __m512 widen_U16(const unsigned char *data) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(load_32(data)));
+}
+
+#define FLOATS(name)                                                                        \
+  AVX512 static void floats_##name(const unsigned char *data, uint64_t count, float *out) { \
+    uint64_t whole = count - count % WIDTH;                                                 \
+    for (uint64_t i = 0; i < whole; i += WIDTH) {                                           \
+      _mm512_storeu_ps(out + i, widen_##name(data + 2 * i));                                \
+    }                                                                                       \
+    kernels_portable.floats[DTYPE_##name](data + 2 * whole, count - whole, out + whole);    \
+  }
+FLOATS(F16)
+FLOATS(BF16)
+FLOATS(I16)
+FLOATS(U16)
+#undef FLOATS
+
+/* One byte of each of the 256 floats of a table. */
+typedef struct Plane {
+  __m512i quarter[4];
+} Plane;
+
+AVX512 static Plane load_plane(const float *table, unsigned shift) {
+  Plane plane;
+  for (unsigned q = 0; q < 4; q++) {
+    unsigned char bytes[64];
+    for (unsigned i = 0; i < 64; i += WIDTH) {
+      __m512i bits = _mm512_castps_si512(load_floats(table, q * 64 + i));
+      _mm_storeu_si128((__m128i *)(bytes + i),
+                       _mm512_cvtepi32_epi8(_mm512_srli_epi32(bits, shift)));
+    }
+    plane.quarter[q] = _mm512_loadu_si512(bytes);
+  }
+  return plane;
+}
+
+AVX512 static inline __m512i look_up(const Plane *plane, __m512i codes, __mmask64 upper) {
+  __m512i low = _mm512_permutex2var_epi8(plane->quarter[0], codes, plane->quarter[1]);
+  __m512i high = _mm512_permutex2var_epi8(plane->quarter[2], codes, plane->quarter[3]);
+  return _mm512_mask_blend_epi8(upper, low, high);
+}
+
+/* 64 values, of which `low` and `high` are the third and the fourth byte. */
+AVX512 static inline void store_interleaved(float *out, __m512i low, __m512i high) {
+  __m512i zero = _mm512_setzero_si512();
+  __m512i first = _mm512_unpacklo_epi8(low, high), second = _mm512_unpackhi_epi8(low, high);
+  /* Each has four values from each quarter of the 64. */
+  __m512i a = _mm512_unpacklo_epi16(zero, first), b = _mm512_unpackhi_epi16(zero, first);
+  __m512i c = _mm512_unpacklo_epi16(zero, second), d = _mm512_unpackhi_epi16(zero, second);
+  __m512i ab_01 = _mm512_shuffle_i32x4(a, b, 0x44), cd_01 = _mm512_shuffle_i32x4(c, d, 0x44);
+  __m512i ab_23 = _mm512_shuffle_i32x4(a, b, 0xee), cd_23 = _mm512_shuffle_i32x4(c, d, 0xee);
+  _mm512_storeu_si512(out, _mm512_shuffle_i32x4(ab_01, cd_01, 0x88));
+  _mm512_storeu_si512(out + 16, _mm512_shuffle_i32x4(ab_01, cd_01, 0xdd));
+  _mm512_storeu_si512(out + 32, _mm512_shuffle_i32x4(ab_23, cd_23, 0x88));
+  _mm512_storeu_si512(out + 48, _mm512_shuffle_i32x4(ab_23, cd_23, 0xdd));
+}
+
+AVX512 static void lookup(const unsigned char *data, uint64_t count, const float *table,
+                          float *out) {
+  Plane low = load_plane(table, 16), high = load_plane(table, 24);
+  uint64_t whole = count - count % 64;
+  for (uint64_t i = 0; i < whole; i += 64) {
+    __m512i codes = _mm512_loadu_si512(data + i);
+    __mmask64 upper = _mm512_movepi8_mask(codes);
+    store_interleaved(out + i, look_up(&low, codes, upper), look_up(&high, codes, upper));
+  }
+  kernels_portable.lookup(data + whole, count - whole, table, out + whole);
+}
+
+/* ---- Scans ---- */
+
+#define MAGNITUDE 0x7fffffff
+
+AVX512 static void scan_floats(const void *data, uint64_t count, FloatScan *out) {
+  const __m512i magnitude = _mm512_set1_epi32(MAGNITUDE), minus_one = _mm512_set1_epi32(-1);
+  __m512 min = _mm512_set1_ps(INFINITY), max = _mm512_set1_ps(-INFINITY);
+  __m512i least = minus_one;
+  __m512d low_sum = _mm512_setzero_pd(), high_sum = low_sum;
+  __m512d low_squares = low_sum, high_squares = low_sum;
+  uint32_t zeros = 0;
+  for (uint64_t i = 0; i < count; i += WIDTH) {
+    __m512 numbers = load_floats(data, i);
+    __m512i bits = _mm512_castps_si512(numbers);
+    zeros += count_bits(_mm512_testn_epi32_mask(bits, magnitude));
+    least = _mm512_min_epu32(least, _mm512_add_epi32(_mm512_and_si512(bits, magnitude), minus_one));
+    min = _mm512_min_ps(numbers, min);
+    max = _mm512_max_ps(numbers, max);
+    __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(numbers));
+    __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(numbers, 1));
+    low_sum = _mm512_add_pd(low_sum, low);
+    high_sum = _mm512_add_pd(high_sum, high);
+    low_squares = _mm512_fmadd_pd(low, low, low_squares);
+    high_squares = _mm512_fmadd_pd(high, high, high_squares);
+  }
+  _mm512_storeu_pd(out->sum, low_sum);
+  _mm512_storeu_pd(out->sum + DOUBLES, high_sum);
+  _mm512_storeu_pd(out->squares, low_squares);
+  _mm512_storeu_pd(out->squares + DOUBLES, high_squares);
+  _mm512_storeu_ps(out->min, min);
+  _mm512_storeu_ps(out->max, max);
+  _mm512_storeu_si512(out->least, least);
+  memset(out->zeros, 0, sizeof out->zeros);
+  out->zeros[0] = zeros;
+}
+
+AVX512 static void range_floats(const void *data, uint64_t count, FloatRange *out) {
+  const __m512i magnitude = _mm512_set1_epi32(MAGNITUDE);
+  __m512 min = _mm512_set1_ps(INFINITY), max = _mm512_set1_ps(-INFINITY);
+  __m512i largest = _mm512_setzero_si512();
+  uint32_t zeros = 0;
+  for (uint64_t i = 0; i < count; i += WIDTH) {
+    __m512 numbers = load_floats(data, i);
+    __m512i bits = _mm512_castps_si512(numbers);
+    zeros += count_bits(_mm512_testn_epi32_mask(bits, magnitude));
+    largest = _mm512_max_epu32(largest, _mm512_and_si512(bits, magnitude));
+    min = _mm512_min_ps(numbers, min);
+    max = _mm512_max_ps(numbers, max);
+  }
+  _mm512_storeu_ps(out->min, min);
+  _mm512_storeu_ps(out->max, max);
+  _mm512_storeu_si512(out->largest, largest);
+  memset(out->zeros, 0, sizeof out->zeros);
+  out->zeros[0] = zeros;
+}
+
+AVX512 static void scan_doubles(const void *data, uint64_t count, DoubleScan *out) {
+  __m512d min = _mm512_set1_pd(INFINITY), max = _mm512_set1_pd(-INFINITY);
+  __m512d sum[2], lost[2];
+  uint32_t zeros = 0;
+  for (int p = 0; p < 2; p++) sum[p] = lost[p] = _mm512_setzero_pd();
+  for (uint64_t i = 0; i < count; i += KERNEL_LANES) {
+    for (int p = 0; p < 2; p++) {
+      __m512d numbers = load_doubles(data, i + (uint64_t)p * DOUBLES);
+      zeros += count_bits(_mm512_cmp_pd_mask(numbers, _mm512_setzero_pd(), _CMP_EQ_OQ));
+      min = _mm512_min_pd(numbers, min);
+      max = _mm512_max_pd(numbers, max);
+      __m512d before = sum[p];
+      sum[p] = _mm512_add_pd(before, numbers);
+      __m512d part = _mm512_sub_pd(sum[p], before);
+      __m512d error = _mm512_add_pd(_mm512_sub_pd(before, _mm512_sub_pd(sum[p], part)),
+                                    _mm512_sub_pd(numbers, part));
+      lost[p] = _mm512_add_pd(lost[p], error);
+    }
+  }
+  for (int p = 0; p < 2; p++) {
+    _mm512_storeu_pd(out->sum_high + p * DOUBLES, sum[p]);
+    _mm512_storeu_pd(out->sum_low + p * DOUBLES, lost[p]);
+    _mm512_storeu_pd(out->min + p * DOUBLES, min);
+    _mm512_storeu_pd(out->max + p * DOUBLES, max);
+  }
+  memset(out->zeros, 0, sizeof out->zeros);
+  out->zeros[0] = zeros;
+}
+
+AVX512 static void deviations(const void *data, uint64_t count, double mean, double *out) {
+  const __m512d means = _mm512_set1_pd(mean);
+  __m512d squares[2];
+  for (int p = 0; p < 2; p++) squares[p] = _mm512_setzero_pd();
+  for (uint64_t i = 0; i < count; i += KERNEL_LANES) {
+    for (int p = 0; p < 2; p++) {
+      __m512d distance = _mm512_sub_pd(load_doubles(data, i + (uint64_t)p * DOUBLES), means);
+      __m512d square = _mm512_mul_pd(distance, distance);
+      __asm__("" : "+v"(square)); /* rounded: not to be fused with the addition */
+      squares[p] = _mm512_add_pd(squares[p], square);
+    }
+  }
+  for (int p = 0; p < 2; p++) _mm512_storeu_pd(out + p * DOUBLES, squares[p]);
+}
+
+/* ---- Hashing ---- */
+
+AVX512 static void hash_blocks(const unsigned char *data, uint64_t count,
+                               const unsigned char *secret, uint64_t *out) {
+  enum { STRIPE = 64 };
+  for (uint64_t block = 0; block < count; block++, out += HASH_LANES) {
+    __m512i sums = _mm512_setzero_si512();
+    for (unsigned stripe = 0; stripe < HASH_BLOCK / STRIPE; stripe++, data += STRIPE) {
+      __m512i value = _mm512_loadu_si512(data);
+      __m512i mixed = _mm512_xor_si512(value, _mm512_loadu_si512(secret + 8 * stripe));
+      __m512i product = _mm512_mul_epu32(mixed, _mm512_srli_epi64(mixed, 32));
+      __m512i swapped = _mm512_shuffle_epi32(value, _MM_PERM_BADC); /* lanes j ^ 1 */
+      sums = _mm512_add_epi64(sums, _mm512_add_epi64(product, swapped));
+    }
+    _mm512_storeu_si512(out, sums);
+  }
+}
+
+const Kernels kernels_avx512 = {
+    .name = "avx512",
+    .floats = {[DTYPE_F16] = floats_F16,
+               [DTYPE_BF16] = floats_BF16,
+               [DTYPE_I16] = floats_I16,
+               [DTYPE_U16] = floats_U16},
+    .lookup = lookup,
+    .scan_floats = scan_floats,
+    .range_floats = range_floats,
+    .scan_doubles = scan_doubles,
+    .deviations = deviations,
+    .hash_blocks = hash_blocks,
+};
+
+#endif

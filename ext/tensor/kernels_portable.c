@@ -1,0 +1,157 @@
+/* The kernels in plain C: what the others have to agree with. Loops over the lanes have a constant
+** length, so that compilers vectorise them. */
+#include <math.h>
+#include <string.h>
+
+#include "tensor/double_double.h"
+#include "tensor/kernels.h"
+#include "tensor/value.h"
+
+/* Native numbers, at any address. */
+static inline float float_at(const void *data, uint64_t index) {
+  float number;
+  memcpy(&number, (const unsigned char *)data + index * sizeof number, sizeof number);
+  return number;
+}
+
+static inline double double_at(const void *data, uint64_t index) {
+  double number;
+  memcpy(&number, (const unsigned char *)data + index * sizeof number, sizeof number);
+  return number;
+}
+
+/* ---- Elements as floats ---- */
+
+static void floats_F16(const unsigned char *data, uint64_t count, float *out) {
+  for (uint64_t i = 0; i < count; i++) {
+    out[i] = float_widen(element_load_16(data + 2 * i), format_F16);
+  }
+}
+
+static void floats_BF16(const unsigned char *data, uint64_t count, float *out) {
+  for (uint64_t i = 0; i < count; i++) {
+    out[i] = float_from_bits((uint32_t)element_load_16(data + 2 * i) << 16);
+  }
+}
+
+static void floats_I16(const unsigned char *data, uint64_t count, float *out) {
+  for (uint64_t i = 0; i < count; i++) out[i] = (int16_t)element_load_16(data + 2 * i);
+}
+
+static void floats_U16(const unsigned char *data, uint64_t count, float *out) {
+  for (uint64_t i = 0; i < count; i++) out[i] = element_load_16(data + 2 * i);
+}
+
+static void lookup(const unsigned char *data, uint64_t count, const float *table, float *out) {
+  for (uint64_t i = 0; i < count; i++) out[i] = table[data[i]];
+}
+
+/* ---- Scans ---- */
+
+static void scan_floats(const void *data, uint64_t count, FloatScan *out) {
+  FloatScan scan = {0};
+  for (unsigned j = 0; j < KERNEL_LANES; j++) {
+    scan.min[j] = INFINITY;
+    scan.max[j] = -INFINITY;
+    scan.least[j] = UINT32_MAX;
+  }
+  for (uint64_t i = 0; i < count; i += KERNEL_LANES) {
+    for (unsigned j = 0; j < KERNEL_LANES; j++) {
+      float number = float_at(data, i + j);
+      uint32_t below = (float_bits(number) & 0x7fffffff) - 1; /* wraps for 0 */
+      scan.zeros[j] += below == UINT32_MAX;
+      scan.least[j] = below < scan.least[j] ? below : scan.least[j];
+      scan.min[j] = number < scan.min[j] ? number : scan.min[j];
+      scan.max[j] = number > scan.max[j] ? number : scan.max[j];
+      double value = number;
+      scan.sum[j] += value;
+      scan.squares[j] += value * value;
+    }
+  }
+  *out = scan;
+}
+
+static void range_floats(const void *data, uint64_t count, FloatRange *out) {
+  FloatRange range = {0};
+  for (unsigned j = 0; j < KERNEL_LANES; j++) {
+    range.min[j] = INFINITY;
+    range.max[j] = -INFINITY;
+  }
+  for (uint64_t i = 0; i < count; i += KERNEL_LANES) {
+    for (unsigned j = 0; j < KERNEL_LANES; j++) {
+      float number = float_at(data, i + j);
+      uint32_t magnitude = float_bits(number) & 0x7fffffff;
+      range.zeros[j] += magnitude == 0;
+      range.largest[j] = magnitude > range.largest[j] ? magnitude : range.largest[j];
+      range.min[j] = number < range.min[j] ? number : range.min[j];
+      range.max[j] = number > range.max[j] ? number : range.max[j];
+    }
+  }
+  *out = range;
+}
+
+static void scan_doubles(const void *data, uint64_t count, DoubleScan *out) {
+  DoubleScan scan = {0};
+  for (unsigned j = 0; j < KERNEL_LANES; j++) {
+    scan.min[j] = INFINITY;
+    scan.max[j] = -INFINITY;
+  }
+  for (uint64_t i = 0; i < count; i += KERNEL_LANES) {
+    for (unsigned j = 0; j < KERNEL_LANES; j++) {
+      double number = double_at(data, i + j);
+      scan.zeros[j] += number == 0;
+      scan.min[j] = number < scan.min[j] ? number : scan.min[j];
+      scan.max[j] = number > scan.max[j] ? number : scan.max[j];
+      DoubleDouble sum = double_two_sum(scan.sum_high[j], number);
+      scan.sum_high[j] = sum.high;
+      scan.sum_low[j] += sum.low;
+    }
+  }
+  *out = scan;
+}
+
+static void deviations(const void *data, uint64_t count, double mean, double *out) {
+  double squares[KERNEL_LANES] = {0};
+  for (uint64_t i = 0; i < count; i += KERNEL_LANES) {
+    for (unsigned j = 0; j < KERNEL_LANES; j++) {
+      double distance = double_at(data, i + j) - mean;
+      squares[j] += distance * distance;
+    }
+  }
+  memcpy(out, squares, sizeof squares);
+}
+
+/* ---- Hashing ---- */
+
+/* github.com/Cyan4973/xxHash, doc/xxhash_spec.md: "XXH3 large inputs", the accumulation of a
+** stripe. */
+static void hash_blocks(const unsigned char *data, uint64_t count, const unsigned char *secret,
+                        uint64_t *out) {
+  enum { STRIPE = 8 * HASH_LANES };
+  for (uint64_t block = 0; block < count; block++) {
+    uint64_t sums[HASH_LANES] = {0};
+    for (unsigned stripe = 0; stripe < HASH_BLOCK / STRIPE; stripe++, data += STRIPE) {
+      for (unsigned j = 0; j < HASH_LANES; j++) {
+        uint64_t value = element_load_64(data + 8 * j);
+        uint64_t mixed = value ^ element_load_64(secret + 8 * (stripe + j));
+        sums[j ^ 1] += value;
+        sums[j] += (mixed & UINT32_MAX) * (mixed >> 32);
+      }
+    }
+    memcpy(out + block * HASH_LANES, sums, sizeof sums);
+  }
+}
+
+const Kernels kernels_portable = {
+    .name = "portable",
+    .floats = {[DTYPE_F16] = floats_F16,
+               [DTYPE_BF16] = floats_BF16,
+               [DTYPE_I16] = floats_I16,
+               [DTYPE_U16] = floats_U16},
+    .lookup = lookup,
+    .scan_floats = scan_floats,
+    .range_floats = range_floats,
+    .scan_doubles = scan_doubles,
+    .deviations = deviations,
+    .hash_blocks = hash_blocks,
+};

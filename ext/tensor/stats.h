@@ -1,0 +1,38 @@
+/*
+** Statistics of a tensor's elements, in one pass.
+**
+** NaN and infinities are counted, all else is over the finite elements. C64 is taken by its
+** magnitude (which is infinite if a part is, else NaN if a part is), BOOL as 0 and 1. The mean, the
+** deviation and the norm are right to about 1e-15, whatever the numbers: neither an offset, nor
+** cancellation, nor squares beyond the range of a double spoil them. Nothing depends on the number
+** of threads or on the kernels.
+*/
+#ifndef SAFETENSORS_TENSOR_STATS_H
+#define SAFETENSORS_TENSOR_STATS_H
+
+#include "format/dtype.h"
+#include "tensor/pass.h"
+#include "tensor/value.h"
+
+/* What is computed, to be combined. Counts always are. */
+typedef enum StatsParts {
+  STATS_COUNTS = 0,
+  STATS_RANGE = 0, /* min, max and abs_max come with the counts */
+  STATS_MEAN = 1,
+  STATS_SPREAD = 2 /* std and l2; brings the mean with it */
+} StatsParts;
+
+typedef struct Stats {
+  uint64_t nans, infinities, zeros;
+  uint64_t finite; /* elements; if 0, there is no min, max, abs_max, mean and std, and l2 is 0 */
+  Value min, max, abs_max; /* of the kind of the dtype's values; C64's are REAL */
+  double mean;
+  double std; /* of the population: divided by the count, as numpy.std() */
+  double l2;  /* the square root of the sum of squares; infinite only if no double is as large */
+} Stats;
+
+/* Takes the elements of a view. False on error. */
+bool stats_run(const Source *source, const View *view, Dtype dtype, StatsParts parts,
+               const PassHost *host, Stats *out, Error *error);
+
+#endif
