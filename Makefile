@@ -19,7 +19,8 @@ JANSSON_A := $(shell pkg-config --variable=libdir jansson 2>/dev/null)/libjansso
 TEST_LIBS := $(PKG_LIBS) $(shell pkg-config --libs sqlite3 libmd 2>/dev/null) -lm -lpthread
 VERSION := $(shell sed -n 's/^\#define SAFETENSORS_VERSION "\(.*\)"/\1/p' ext/safetensors.h)
 
-COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fPIC -fvisibility=hidden $(WARNINGS) -MMD -MP -Iext \
+COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -ffp-contract=off -fPIC \
+	-fvisibility=hidden $(WARNINGS) -MMD -MP -Iext \
 	$(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 
 SOURCES := $(sort $(wildcard ext/*.c ext/*/*.c))

@@ -4,12 +4,14 @@
 #include "safetensors.h"
 
 #include <sqlite3ext.h>
+#include <stdlib.h>
 
 #include "base/memory.h"
 #include "base/result.h"
 #include "format/store.h"
 #include "func/config.h"
 #include "func/functions.h"
+#include "tensor/kernels.h"
 #include "vtab/modules.h"
 
 SQLITE_EXTENSION_INIT1
@@ -27,6 +29,8 @@ static const struct {
     {"safetensors_help", &safetensors_help_module},
     {"tensor_elements", &tensor_elements_module},
     {"tensor_rows", &tensor_rows_module},
+    {"tensor_stats", &tensor_stats_module},
+    {"tensor_histogram", &tensor_histogram_module},
 };
 
 /* What can open a file must not be callable from a hostile schema. */
@@ -65,6 +69,9 @@ static const struct {
     {"tensor_cast", 2, OPENS_FILES, function_tensor_cast},
     {"tensor_cast", 3, OPENS_FILES, function_tensor_cast},
     {"tensor_cast", 4, OPENS_FILES, function_tensor_cast},
+    {"tensor_hash", 1, OPENS_FILES, function_tensor_hash},
+    {"tensor_hash", 2, OPENS_FILES, function_tensor_hash},
+    {"tensor_hash", 3, OPENS_FILES, function_tensor_hash},
     {"safetensors_config", 1, SETS, function_safetensors_config},
     {"safetensors_config", 2, SETS, function_safetensors_config},
     {"safetensors_pretty", 1, OPENS_NOTHING, function_safetensors_pretty},
@@ -142,7 +149,8 @@ int sqlite3_safetensors_init(sqlite3 *db, char **message, const struct sqlite3_a
   Store *store = store_new();
   if (store == NULL) return SQLITE_NOMEM;
   Error error = {0};
-  if (config_from_environment(store, &error)) {
+  if (kernels_choose(getenv("SAFETENSORS_KERNELS"), &error) &&
+      config_from_environment(store, &error)) {
     code = register_all(db, store);
   } else {
     code = result_code(error.code);

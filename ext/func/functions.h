@@ -22,6 +22,9 @@ Function function_tensor_data;
 /* values.c */
 Function function_tensor_item, function_tensor_json, function_tensor_cast;
 
+/* hash.c */
+Function function_tensor_hash;
+
 /* config.c */
 Function function_safetensors_config;
 

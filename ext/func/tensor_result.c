@@ -5,23 +5,21 @@
 #include "tensor/convert.h"
 #include "tensor/gather.h"
 
-static void refuse_part_of_a_byte(sqlite3_context *context, const TensorArgument *argument,
-                                  const View *view) {
-  Error error = {0};
+bool tensor_result_is_whole_bytes(const TensorArgument *argument, const View *view, Error *error) {
   unsigned bits = dtype_bits(argument->dtype), group = gather_byte_group(bits);
+  if (gather_is_whole_bytes(view, bits)) return true;
   char found[64] = "runs that do not";
   if (view_is_contiguous(view)) {
     sqlite3_snprintf((int)sizeof found, found, "elements %llu to %llu",
                      (unsigned long long)view->offset,
                      (unsigned long long)(view->offset + view->numel - 1));
   }
-  error_fill_tensor(&error, ERROR_ARGUMENT, &argument->tensor,
-                    "expected a slice that starts and ends on a byte, at a multiple of %u elements "
-                    "of the tensor (%u %s elements share %u byte%s), found %s; tensor_json and "
-                    "tensor_cast take any slice",
-                    group, group, dtype_name(argument->dtype), group * bits / 8,
-                    group * bits > 8 ? "s" : "", found);
-  result_error(context, &error);
+  return error_raise_tensor(
+      error, ERROR_ARGUMENT, &argument->tensor,
+      "expected a slice that starts and ends on a byte, at a multiple of %u elements of the tensor "
+      "(%u %s elements share %u byte%s), found %s; tensor_json and tensor_cast take any slice",
+      group, group, dtype_name(argument->dtype), group * bits / 8, group * bits > 8 ? "s" : "",
+      found);
 }
 
 /* Elements on their way into a block of the result's size. */
@@ -81,9 +79,10 @@ void tensor_result_data(sqlite3_context *context, const TensorArgument *argument
   Dtype dtype = argument->dtype;
   unsigned bits = dtype_bits(dtype);
   uint64_t nbytes = (view->numel * bits + 7) / 8;
+  Error error = {0};
   if (!result_fits(context, &argument->tensor, nbytes)) return;
-  if (!gather_is_whole_bytes(view, bits)) {
-    refuse_part_of_a_byte(context, argument, view);
+  if (!tensor_result_is_whole_bytes(argument, view, &error)) {
+    result_error(context, &error);
     return;
   }
   Source source = tensor_argument_source(argument);

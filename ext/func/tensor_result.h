@@ -9,6 +9,10 @@
 ** length limit, before anything is read, or do not start and end on a byte. */
 void tensor_result_data(sqlite3_context *context, const TensorArgument *argument, const View *view);
 
+/* Whether the elements of `view`, the argument's own or narrower, are whole bytes: only then can
+** they be had as such. An error if not. */
+bool tensor_result_is_whole_bytes(const TensorArgument *argument, const View *view, Error *error);
+
 /* Sets the result to the argument's elements in another dtype, as tensor_cast() gives them. */
 void tensor_result_cast(sqlite3_context *context, const TensorArgument *argument, Dtype dtype);
 

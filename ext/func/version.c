@@ -2,13 +2,15 @@
 
 #include "func/functions.h"
 #include "safetensors.h"
+#include "tensor/kernels.h"
 
 /* safetensors_version() -> TEXT: the versions of the extension and of what it runs on, and the
 ** kernels chosen for this machine. */
 void function_safetensors_version(sqlite3_context *context, int argc, sqlite3_value **argv) {
   (void)argc, (void)argv;
-  char *text = sqlite3_mprintf("safetensors %s, SQLite %s, jansson %s, kernels portable",
-                               SAFETENSORS_VERSION, sqlite3_libversion(), jansson_version_str());
+  char *text =
+      sqlite3_mprintf("safetensors %s, SQLite %s, jansson %s, kernels %s", SAFETENSORS_VERSION,
+                      sqlite3_libversion(), jansson_version_str(), kernels_chosen()->name);
   if (text == NULL) {
     sqlite3_result_error_nomem(context);
   } else {

@@ -6,13 +6,14 @@
 ** element i in lane i % KERNEL_LANES, in order; nothing is rounded in one set that is not rounded in
 ** the others (a fused multiply-add is used only where the product is exact).
 **
-** Elements lie together, little-endian, at any address. Counts are of elements, and may be 0.
+** Elements lie together, at any address. Counts are of elements, and may be 0.
 */
 #ifndef SAFETENSORS_TENSOR_KERNELS_H
 #define SAFETENSORS_TENSOR_KERNELS_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "format/dtype.h"
@@ -47,6 +48,19 @@ typedef struct DoubleScan {
 
 /* Elements as floats, where a float holds all of the dtype's values. */
 typedef void KernelFloats(const unsigned char *data, uint64_t count, float *out);
+
+/* Number `index` of an array of the machine's own floats, or doubles, at any address. */
+static inline float float_at(const void *data, uint64_t index) {
+  float number;
+  memcpy(&number, (const unsigned char *)data + index * sizeof number, sizeof number);
+  return number;
+}
+
+static inline double double_at(const void *data, uint64_t index) {
+  double number;
+  memcpy(&number, (const unsigned char *)data + index * sizeof number, sizeof number);
+  return number;
+}
 
 typedef struct Kernels {
   const char *name;

@@ -7,19 +7,6 @@
 #include "tensor/kernels.h"
 #include "tensor/value.h"
 
-/* Native numbers, at any address. */
-static inline float float_at(const void *data, uint64_t index) {
-  float number;
-  memcpy(&number, (const unsigned char *)data + index * sizeof number, sizeof number);
-  return number;
-}
-
-static inline double double_at(const void *data, uint64_t index) {
-  double number;
-  memcpy(&number, (const unsigned char *)data + index * sizeof number, sizeof number);
-  return number;
-}
-
 /* ---- Elements as floats ---- */
 
 static void floats_F16(const unsigned char *data, uint64_t count, float *out) {

@@ -7,10 +7,11 @@
 #include "tensor/decode.h"
 #include "tensor/kernels.h"
 #include "tensor/moments.h"
+#include "tensor/numbers.h"
 
 /* Elements are taken this many at a time: they stay in the first-level cache while decoded, and
 ** each lane has at most 2^LANE_BITS of them. */
-enum { GROUP = 4096, LANE_BITS = 8 };
+enum { GROUP = NUMBERS_GROUP, LANE_BITS = 8 };
 
 /* What a pass finds; of no elements: all zero. */
 typedef struct Found {
@@ -21,10 +22,10 @@ typedef struct Found {
 } Found;
 
 typedef struct Task {
+  Numbers numbers;
   const Kernels *kernels;
   Dtype dtype;
-  StatsParts parts;
-  float table[256]; /* of dtypes of at most 8 bits: the values of the codes */
+  StatsLevel level;
   Found found;
 } Task;
 
@@ -150,7 +151,7 @@ static void take_doubles(const Task *task, double *numbers, uint64_t count, Foun
   found.zeros = count_lanes(scan.zeros);
   found.min = least_double(scan.min);
   found.max = greatest_double(scan.max);
-  if (count > 0 && task->parts != 0) {
+  if (count > 0 && task->level > STATS_RANGE) {
     found.moments.exponent = exponent_of(fmax(fabs(found.min), fabs(found.max)));
     if (found.moments.exponent != 0) {
       double factor = ldexp(1, -found.moments.exponent);
@@ -160,7 +161,7 @@ static void take_doubles(const Task *task, double *numbers, uint64_t count, Foun
     }
     found.moments.count = count;
     found.moments.sum = sum;
-    if ((task->parts & STATS_SPREAD) != 0) {
+    if (task->level == STATS_SPREAD) {
       found.moments.squares.high = spread(task->kernels, numbers, count, sum);
     }
   }
@@ -169,13 +170,13 @@ static void take_doubles(const Task *task, double *numbers, uint64_t count, Foun
 
 /* ---- Floats ---- */
 
-static void scan_floats(const Kernels *kernels, const unsigned char *floats, uint64_t count,
+static void scan_floats(const Kernels *kernels, const void *floats, uint64_t count,
                         FloatScan *scan) {
   uint64_t whole = count - count % KERNEL_LANES;
   kernels->scan_floats(floats, whole, scan);
   for (uint64_t i = whole; i < count; i++) {
     unsigned j = (unsigned)(i - whole);
-    float number = float_from_bits(element_load_32(floats + 4 * i));
+    float number = float_at(floats, i);
     uint32_t below = (float_bits(number) & 0x7fffffff) - 1;
     scan->zeros[j] += below == UINT32_MAX;
     if (below < scan->least[j]) scan->least[j] = below;
@@ -187,13 +188,13 @@ static void scan_floats(const Kernels *kernels, const unsigned char *floats, uin
   }
 }
 
-static void range_floats(const Kernels *kernels, const unsigned char *floats, uint64_t count,
+static void range_floats(const Kernels *kernels, const void *floats, uint64_t count,
                          FloatRange *range) {
   uint64_t whole = count - count % KERNEL_LANES;
   kernels->range_floats(floats, whole, range);
   for (uint64_t i = whole; i < count; i++) {
     unsigned j = (unsigned)(i - whole);
-    float number = float_from_bits(element_load_32(floats + 4 * i));
+    float number = float_at(floats, i);
     uint32_t magnitude = float_bits(number) & 0x7fffffff;
     range->zeros[j] += magnitude == 0;
     if (magnitude > range->largest[j]) range->largest[j] = magnitude;
@@ -214,8 +215,7 @@ static bool is_exact(FloatScan *scan, float min, float max, unsigned digits) {
 
 /* The quick way: sums of the numbers and of their squares, in doubles. It serves where the former
 ** are exact, and little of the latter is cancelled by the mean's. If not, nothing is done. */
-static bool take_floats_quickly(const Task *task, const unsigned char *floats, uint64_t count,
-                                Found *all) {
+static bool take_floats_quickly(const Task *task, const void *floats, uint64_t count, Found *all) {
   FloatScan scan;
   scan_floats(task->kernels, floats, count, &scan);
   double squares = sum_lanes(scan.squares).high;
@@ -231,8 +231,7 @@ static bool take_floats_quickly(const Task *task, const unsigned char *floats, u
   return true;
 }
 
-static bool take_floats_range(const Task *task, const unsigned char *floats, uint64_t count,
-                              Found *all) {
+static bool take_floats_range(const Task *task, const void *floats, uint64_t count, Found *all) {
   FloatRange range;
   range_floats(task->kernels, floats, count, &range);
   if (greatest_bits(range.largest) > 0x7f7fffff) return false; /* not all are finite */
@@ -244,57 +243,16 @@ static bool take_floats_range(const Task *task, const unsigned char *floats, uin
   return true;
 }
 
-static void take_floats(const Task *task, const unsigned char *floats, uint64_t count, Found *all) {
+static void take_floats(const Task *task, const void *floats, uint64_t count, Found *all) {
   _Alignas(64) double numbers[GROUP];
-  bool done = task->parts == 0 ? take_floats_range(task, floats, count, all)
-                               : take_floats_quickly(task, floats, count, all);
+  bool done = task->level == STATS_RANGE ? take_floats_range(task, floats, count, all)
+                                         : take_floats_quickly(task, floats, count, all);
   if (done) return;
-  decode_doubles(DTYPE_F32, floats, 0, count, 1, numbers);
+  for (uint64_t i = 0; i < count; i++) numbers[i] = float_at(floats, i);
   take_doubles(task, numbers, count, all);
 }
 
 /* ---- By dtype ---- */
-
-/* Elements as floats: where they lie, if they are that, or in `out`. NULL for a dtype whose values
-** no float holds. */
-static const unsigned char *floats_of(const Task *task, const unsigned char *data, uint64_t first,
-                                      uint64_t count, float *out) {
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-  return NULL;
-#endif
-  unsigned bits = dtype_bits(task->dtype);
-  unsigned char codes[GROUP];
-  if (task->dtype == DTYPE_F32) return data + 4 * first;
-  if (bits < 8) {
-    for (uint64_t i = 0; i < count; i++) {
-      codes[i] = (unsigned char)element_load(data, bits, first + i);
-    }
-    task->kernels->lookup(codes, count, task->table, out);
-  } else if (bits == 8) {
-    task->kernels->lookup(data + first, count, task->table, out);
-  } else if (task->kernels->floats[task->dtype] != NULL) {
-    task->kernels->floats[task->dtype](data + first * bits / 8, count, out);
-  } else {
-    return NULL;
-  }
-  return (const unsigned char *)out;
-}
-
-static double magnitude_of(double real, double imaginary) {
-  if (isinf(real) || isinf(imaginary)) return INFINITY;
-  return sqrt(real * real + imaginary * imaginary); /* of floats: neither overflows nor vanishes */
-}
-
-static void take_complex(const Task *task, const unsigned char *data, uint64_t first,
-                         uint64_t count, Found *all) {
-  _Alignas(64) double numbers[GROUP];
-  for (uint64_t i = 0; i < count; i++) {
-    uint64_t code = element_load_64(data + 8 * (first + i));
-    numbers[i] =
-        magnitude_of(float_from_bits((uint32_t)code), float_from_bits((uint32_t)(code >> 32)));
-  }
-  take_doubles(task, numbers, count, all);
-}
 
 /* 64-bit integers: exactly, as distances from a base where all are near one another; else rounded
 ** to doubles. */
@@ -310,7 +268,7 @@ static void take_long_integers(const Task *task, const unsigned char *data, uint
     if (key > found.most) found.most = key;
     found.zeros += codes[i] == 0;
   }
-  if (task->parts != 0) {
+  if (task->level > STATS_RANGE) {
     bool near = found.most - found.least < (uint64_t)1 << 53;
     uint64_t base = near ? (found.least ^ sign) & ~(uint64_t)0x7ff : 0; /* a double holds it */
     double base_value = sign != 0 ? (double)(int64_t)base : (double)base;
@@ -331,16 +289,14 @@ static void take_long_integers(const Task *task, const unsigned char *data, uint
 static void take_group(const Task *task, const unsigned char *data, uint64_t first, uint64_t count,
                        Found *all) {
   _Alignas(64) float floats[GROUP];
-  const unsigned char *as_floats = floats_of(task, data, first, count, floats);
+  const void *as_floats = numbers_floats(&task->numbers, data, first, count, floats);
   if (as_floats != NULL) {
     take_floats(task, as_floats, count, all);
-  } else if (task->dtype == DTYPE_C64) {
-    take_complex(task, data, first, count, all);
   } else if (task->dtype == DTYPE_I64 || task->dtype == DTYPE_U64) {
     take_long_integers(task, data, first, count, all);
   } else {
     _Alignas(64) double numbers[GROUP];
-    decode_doubles(task->dtype, data, first, count, 1, numbers);
+    numbers_doubles(&task->numbers, data, first, count, numbers);
     take_doubles(task, numbers, count, all);
   }
 }
@@ -361,15 +317,6 @@ static bool merge_block(void *context, const void *state) {
   Task *task = context;
   merge_found(&task->found, state);
   return true;
-}
-
-static void fill_table(Dtype dtype, float table[256]) {
-  for (unsigned code = 0; code < 1u << dtype_bits(dtype); code++) {
-    unsigned char byte = (unsigned char)code;
-    double value;
-    decode_doubles(dtype, &byte, 0, 1, 1, &value);
-    table[code] = (float)value;
-  }
 }
 
 /* ---- Results ---- */
@@ -405,10 +352,11 @@ static void set_range(const Task *task, Stats *out) {
   out->abs_max = integer_value(false, below > above ? below : above);
 }
 
-bool stats_run(const Source *source, const View *view, Dtype dtype, StatsParts parts,
+bool stats_run(const Source *source, const View *view, Dtype dtype, StatsLevel level,
                const PassHost *host, Stats *out, Error *error) {
-  Task task = {.kernels = kernels_chosen(), .dtype = dtype, .parts = parts};
-  if (dtype_bits(dtype) <= 8) fill_table(dtype, task.table);
+  Task task = {.dtype = dtype, .level = level};
+  numbers_open(&task.numbers, dtype);
+  task.kernels = task.numbers.kernels;
   Pass pass = {.input_count = 1,
                .inputs = {{source, view, dtype_bits(dtype)}},
                .task = &task,

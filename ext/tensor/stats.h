@@ -14,13 +14,12 @@
 #include "tensor/pass.h"
 #include "tensor/value.h"
 
-/* What is computed, to be combined. Counts always are. */
-typedef enum StatsParts {
-  STATS_COUNTS = 0,
-  STATS_RANGE = 0, /* min, max and abs_max come with the counts */
-  STATS_MEAN = 1,
-  STATS_SPREAD = 2 /* std and l2; brings the mean with it */
-} StatsParts;
+/* How much is computed; each brings what is before it. */
+typedef enum StatsLevel {
+  STATS_RANGE, /* the counts, min, max and abs_max */
+  STATS_MEAN,
+  STATS_SPREAD /* std and l2 */
+} StatsLevel;
 
 typedef struct Stats {
   uint64_t nans, infinities, zeros;
@@ -32,7 +31,7 @@ typedef struct Stats {
 } Stats;
 
 /* Takes the elements of a view. False on error. */
-bool stats_run(const Source *source, const View *view, Dtype dtype, StatsParts parts,
+bool stats_run(const Source *source, const View *view, Dtype dtype, StatsLevel level,
                const PassHost *host, Stats *out, Error *error);
 
 #endif

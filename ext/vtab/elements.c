@@ -35,6 +35,7 @@ static const TensorTable table_template = {
     .usage = "(ref [, slice]) or (data, dtype [, shape] [, slice])",
     .argument_column = COLUMN_ARGUMENTS,
     .argument_count = 4,
+    .trailing = TRAILING_SLICE,
 };
 
 static int connect(sqlite3 *db, void *store, int argc, const char *const *argv, sqlite3_vtab **out,

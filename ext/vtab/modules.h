@@ -13,5 +13,7 @@ extern const sqlite3_module safetensors_files_module;
 extern const sqlite3_module safetensors_help_module;
 extern const sqlite3_module tensor_elements_module;
 extern const sqlite3_module tensor_rows_module;
+extern const sqlite3_module tensor_stats_module;
+extern const sqlite3_module tensor_histogram_module;
 
 #endif

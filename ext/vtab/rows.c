@@ -45,10 +45,7 @@ static int filter(sqlite3_vtab_cursor *base, int plan, const char *plan_text, in
   if (code != SQLITE_OK || cursor->argument.is_null) return code;
   const TensorArgument *argument = &cursor->argument;
   Error error = {0};
-  if (cursor->value_count > argument->used) {
-    error_fill(&error, ERROR_ARGUMENT, table_template.name, "expected %s, found a slice too",
-               table_template.usage);
-  } else if (argument->view.rank == 0) {
+  if (argument->view.rank == 0) {
     error_fill_tensor(&error, ERROR_ARGUMENT, &argument->tensor,
                       "expected a tensor with rows, found a scalar");
   } else {

@@ -13,6 +13,7 @@ int tensor_table_connect(sqlite3 *db, Store *store, const char *schema, const Te
   TensorTable *made = memory_zeroed(1, sizeof *made);
   if (made == NULL) return SQLITE_NOMEM;
   *made = *table;
+  made->db = db;
   made->store = store;
   *out = &made->base;
   return SQLITE_OK;
@@ -93,16 +94,18 @@ int tensor_table_best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
   int next_argv;
   int code = plan_arguments(table, info, &next_argv);
   if (code != SQLITE_OK) return code;
-  plan_positions(info, next_argv);
-  bool one = (info->idxNum & PLAN_EQ) != 0;
+  if (!table->single_row) plan_positions(info, next_argv);
+  bool one = table->single_row || (info->idxNum & PLAN_EQ) != 0;
   bool range = (info->idxNum & (PLAN_GT | PLAN_GE | PLAN_LT | PLAN_LE)) != 0;
   info->estimatedRows = one ? 1 : range ? 10000 : 1000000;
-  info->estimatedCost = one ? 10 : range ? 1e5 : 1e7;
+  info->estimatedCost = table->single_row ? 1e6 : one ? 10 : range ? 1e5 : 1e7;
   if ((info->idxNum & PLAN_ARGUMENT_COUNT) == 0) info->estimatedCost = 1e99; /* fails when run */
   info->idxStr = one ? "one position" : range ? "range of positions" : "all positions";
   if (one) info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
   /* No two rows have the same position: what the order has behind it decides nothing. */
-  if (info->nOrderBy > 0 && info->aOrderBy[0].iColumn <= TENSOR_TABLE_POSITION) {
+  if (table->single_row) {
+    info->idxStr = "one row";
+  } else if (info->nOrderBy > 0 && info->aOrderBy[0].iColumn <= TENSOR_TABLE_POSITION) {
     info->orderByConsumed = 1;
     if (info->aOrderBy[0].desc) info->idxNum |= PLAN_DESCENDING;
   }
@@ -150,6 +153,18 @@ static bool still_wanted(const TensorCursor *cursor, int count, sqlite3_value **
   return true;
 }
 
+static bool open_argument(TensorCursor *cursor, TensorTable *table, int count, Error *error) {
+  TensorArgument *argument = &cursor->argument;
+  if (table->trailing == TRAILING_SLICE) {
+    return tensor_argument_open_sliced(argument, table->name, table->store, count, cursor->values,
+                                       error);
+  }
+  if (!tensor_argument_open(argument, table->store, count, cursor->values, error)) return false;
+  return table->trailing == TRAILING_VALUES || argument->is_null || argument->used == count ||
+         error_raise(error, ERROR_ARGUMENT, table->name, "expected %s, found more arguments",
+                     table->usage);
+}
+
 int tensor_cursor_filter(TensorCursor *cursor, int plan, sqlite3_value **argv) {
   TensorTable *table = (TensorTable *)cursor->base.pVtab;
   int count = plan & PLAN_ARGUMENT_COUNT;
@@ -169,10 +184,7 @@ int tensor_cursor_filter(TensorCursor *cursor, int plan, sqlite3_value **argv) {
     cursor->value_count++;
   }
   Error error = {0};
-  if (tensor_argument_open_sliced(&cursor->argument, table->name, table->store, count,
-                                  cursor->values, &error)) {
-    return SQLITE_OK;
-  }
+  if (open_argument(cursor, table, count, &error)) return SQLITE_OK;
   forget_arguments(cursor);
   return result_vtab_error(&table->base, &error);
 }
@@ -222,6 +234,14 @@ Reader *tensor_cursor_reader(TensorCursor *cursor, Error *error) {
   cursor->reading = reader_open(&cursor->reader, &cursor->source, error);
   if (!cursor->reading) reader_close(&cursor->reader);
   return cursor->reading ? &cursor->reader : NULL;
+}
+
+void tensor_cursor_host(const TensorCursor *cursor, Host *host) {
+  const TensorTable *table = (const TensorTable *)cursor->base.pVtab;
+  const TensorArgument *argument = &cursor->argument;
+  uint64_t numel = argument->view.numel;
+  host_open(host, table->db, table->store, &argument->tensor, numel,
+            numel * dtype_bits(argument->dtype) / 8);
 }
 
 int tensor_cursor_next(sqlite3_vtab_cursor *base) {

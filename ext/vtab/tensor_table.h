@@ -1,6 +1,7 @@
 /*
-** What the tables over one tensor share: the hidden argument columns T [, slice], constraints on
-** the position (idx or i, always the first column), and the scan over a range of positions.
+** What the tables over one tensor share: the hidden argument columns T and what may follow it,
+** constraints on the position (idx, i or bin, always the first column), and the scan over a range of
+** positions.
 **
 ** The arguments are EQ constraints on hidden columns, a guard column behind them turns a surplus
 ** argument into an error, a NULL argument gives no rows. Position constraints narrow the scan and
@@ -9,9 +10,10 @@
 #ifndef SAFETENSORS_VTAB_TENSOR_TABLE_H
 #define SAFETENSORS_VTAB_TENSOR_TABLE_H
 
+#include "func/host.h"
 #include "func/tensor_argument.h"
 
-enum { TENSOR_TABLE_MAX_ARGUMENTS = 4, TENSOR_TABLE_POSITION = 0 };
+enum { TENSOR_TABLE_MAX_ARGUMENTS = 6, TENSOR_TABLE_POSITION = 0 };
 
 /* The hidden columns behind the visible ones. */
 #define TENSOR_TABLE_3_ARGUMENTS \
@@ -19,6 +21,9 @@ enum { TENSOR_TABLE_MAX_ARGUMENTS = 4, TENSOR_TABLE_POSITION = 0 };
 #define TENSOR_TABLE_4_ARGUMENTS                                                              \
   "tensor HIDDEN, argument_2 HIDDEN, argument_3 HIDDEN, argument_4 HIDDEN, surplus_argument " \
   "HIDDEN"
+#define TENSOR_TABLE_6_ARGUMENTS                                                                \
+  "tensor HIDDEN, argument_2 HIDDEN, argument_3 HIDDEN, argument_4 HIDDEN, argument_5 HIDDEN, " \
+  "argument_6 HIDDEN, surplus_argument HIDDEN"
 
 /* Bits of idxNum. argv has the arguments, then the position constraints in this order. */
 typedef enum TensorPlan {
@@ -28,16 +33,23 @@ typedef enum TensorPlan {
   PLAN_GE = 32,
   PLAN_LT = 64,
   PLAN_LE = 128,
-  PLAN_DESCENDING = 256
+  PLAN_DESCENDING = 256,
+  PLAN_OWN = 512 /* this one, and the higher ones, are for the table's own use */
 } TensorPlan;
+
+/* What may follow T. */
+typedef enum TensorTrailing { TRAILING_NOTHING, TRAILING_SLICE, TRAILING_VALUES } TensorTrailing;
 
 typedef struct TensorTable {
   sqlite3_vtab base;
+  sqlite3 *db;
   Store *store;
   const char *name;    /* of the module, for messages */
   const char *usage;   /* of its arguments */
   int argument_column; /* the first of the hidden ones */
   int argument_count;  /* the most it takes */
+  TensorTrailing trailing;
+  bool single_row; /* there is no position */
 } TensorTable;
 
 /* A cursor of such a table starts with this. */
@@ -62,7 +74,8 @@ int tensor_table_best_index(sqlite3_vtab *table, sqlite3_index_info *info);
 int tensor_cursor_open(sqlite3_vtab_cursor **out, uint64_t size);
 int tensor_cursor_close(sqlite3_vtab_cursor *cursor);
 
-/* xFilter's first half: opens the arguments, or keeps them open when they are the same. */
+/* xFilter's first half: opens the arguments, or keeps them open when they are the same. A slice is
+** applied; other values behind T begin at values[argument.used]. */
 int tensor_cursor_filter(TensorCursor *cursor, int plan, sqlite3_value **argv);
 
 /* Its second half: the positions 0..count-1, narrowed by the plan's constraints. */
@@ -70,6 +83,9 @@ void tensor_cursor_set_range(TensorCursor *cursor, uint64_t count, int plan, sql
 
 /* The reader of the argument's bytes, opened when first asked for. NULL on error. */
 Reader *tensor_cursor_reader(TensorCursor *cursor, Error *error);
+
+/* The host for a pass over the argument's elements: host_open(). */
+void tensor_cursor_host(const TensorCursor *cursor, Host *host);
 
 int tensor_cursor_next(sqlite3_vtab_cursor *cursor);
 int tensor_cursor_at_end(sqlite3_vtab_cursor *cursor);
