@@ -47,26 +47,13 @@ static void take_block(const void *context, const PassElements *elements, uint64
   if (hashed > 0) memcpy(part->last_stripe, data + hashed - STRIPE, STRIPE);
 }
 
-/* The end of a block, by the specification: "acc[i] ^= acc[i] >> 47", and so on. */
-static void scramble(XXH64_hash_t *accumulators, const unsigned char *key) {
-  for (unsigned j = 0; j < HASH_LANES; j++) {
-    uint64_t value = accumulators[j];
-    value ^= value >> 47 ^ element_load_64(key + 8 * j);
-    accumulators[j] = value * 0x9e3779b1; /* XXH_PRIME32_1 */
-  }
-}
-
 /* What XXH3_128bits_update() does with whole blocks. The fields of the state are the same in all
 ** versions since 0.8.0. */
 static bool merge_block(void *context, const void *state) {
   Task *task = context;
   const Part *part = state;
   XXH3_state_t *xxh = &task->state;
-  const unsigned char *key = xxh->extSecret + xxh->secretLimit;
-  for (uint64_t i = 0; i < part->block_count; i++) {
-    for (unsigned j = 0; j < HASH_LANES; j++) xxh->acc[j] += part->sums[i * HASH_LANES + j];
-    scramble(xxh->acc, key);
-  }
+  task->kernels->hash_merge(part->sums, part->block_count, xxh->extSecret, xxh->acc);
   if (part->block_count > 0) {
     xxh->totalLen += part->block_count * HASH_BLOCK;
     memcpy(xxh->buffer + sizeof xxh->buffer - STRIPE, part->last_stripe, STRIPE);

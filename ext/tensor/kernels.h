@@ -18,7 +18,12 @@
 #include "base/error.h"
 #include "format/dtype.h"
 
-enum { KERNEL_LANES = 16, HASH_BLOCK = 1024, HASH_LANES = 8 };
+enum { KERNEL_LANES = 16 };
+
+/* Of XXH3, with its own secret: bytes of a block, accumulators, and where in the secret the key for
+** scrambling begins. */
+enum { HASH_BLOCK = 1024, HASH_LANES = 8, HASH_SCRAMBLE_KEY = 128 };
+#define HASH_PRIME 0x9e3779b1u /* XXH_PRIME32_1 */
 
 /* What is found in each lane. Sums are of that lane's elements; of the rest only all lanes together
 ** mean something, since a set of kernels may use fewer.
@@ -85,6 +90,10 @@ typedef struct Kernels {
   ** HASH_LANES numbers for each. `secret` has 192 bytes. */
   void (*hash_blocks)(const unsigned char *data, uint64_t count, const unsigned char *secret,
                       uint64_t *out);
+
+  /* Adds that to the accumulators, which are scrambled after each block. */
+  void (*hash_merge)(const uint64_t *sums, uint64_t count, const unsigned char *secret,
+                     uint64_t *accumulators);
 } Kernels;
 
 extern const Kernels kernels_portable;

@@ -43,6 +43,25 @@ AVX2 static inline __m256 widen_BF16(const unsigned char *data) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load_16(data)), 16));
 }
 
+/* 8 bytes, each as the upper half of 16 bits. */
+AVX2 static inline __m128i upper_halves(const unsigned char *data) {
+  return _mm_unpacklo_epi8(_mm_setzero_si128(), _mm_loadl_epi64((const __m128i *)data));
+}
+
+/* The upper half of an F16. */
+AVX2 static inline __m256 widen_F8_E5M2(const unsigned char *data) {
+  return _mm256_cvtph_ps(upper_halves(data));
+}
+
+/* An F16 whose exponent is 8 too small, but for the NaN. */
+AVX2 static inline __m256 widen_F8_E4M3(const unsigned char *data) {
+  __m128i codes = upper_halves(data), sign = _mm_and_si128(codes, _mm_set1_epi16(-0x8000));
+  __m128i magnitude = _mm_srli_epi16(_mm_slli_epi16(codes, 1), 2);
+  __m128i nan = _mm_cmpeq_epi16(magnitude, _mm_set1_epi16(0x3f80));
+  __m128i halves = _mm_or_si128(_mm_or_si128(sign, magnitude), nan);
+  return _mm256_mul_ps(_mm256_cvtph_ps(halves), _mm256_set1_ps(256));
+}
+
 AVX2 static inline __m256 widen_I16(const unsigned char *data) {
   return _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(load_16(data)));
 }
@@ -51,18 +70,24 @@ AVX2 static inline __m256 widen_U16(const unsigned char *data) {
   return _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(load_16(data)));
 }
 
-#define FLOATS(name)                                                                      \
+#define FLOATS(name, size)                                                                \
   AVX2 static void floats_##name(const unsigned char *data, uint64_t count, float *out) { \
-    uint64_t whole = count - count % WIDTH;                                               \
-    for (uint64_t i = 0; i < whole; i += WIDTH) {                                         \
-      _mm256_storeu_ps(out + i, widen_##name(data + 2 * i));                              \
+    for (; count >= WIDTH; count -= WIDTH, data += WIDTH * (size), out += WIDTH) {        \
+      _mm256_storeu_ps(out, widen_##name(data));                                          \
     }                                                                                     \
-    kernels_portable.floats[DTYPE_##name](data + 2 * whole, count - whole, out + whole);  \
+    if (count == 0) return;                                                               \
+    unsigned char last[WIDTH * (size)] = {0};                                             \
+    float values[WIDTH];                                                                  \
+    memcpy(last, data, (size_t)count *(size));                                            \
+    _mm256_storeu_ps(values, widen_##name(last));                                         \
+    memcpy(out, values, (size_t)count * sizeof(float));                                   \
   }
-FLOATS(F16)
-FLOATS(BF16)
-FLOATS(I16)
-FLOATS(U16)
+FLOATS(F8_E5M2, 1)
+FLOATS(F8_E4M3, 1)
+FLOATS(F16, 2)
+FLOATS(BF16, 2)
+FLOATS(I16, 2)
+FLOATS(U16, 2)
 #undef FLOATS
 
 /* A loop of scalar loads: the gathers of these machines are no faster. */
@@ -205,9 +230,32 @@ AVX2 static void hash_blocks(const unsigned char *data, uint64_t count, const un
   }
 }
 
+AVX2 static inline __m256i scramble(__m256i value, __m256i key) {
+  const __m256i prime = _mm256_set1_epi64x(HASH_PRIME);
+  value = _mm256_xor_si256(_mm256_xor_si256(value, _mm256_srli_epi64(value, 47)), key);
+  __m256i high = _mm256_mul_epu32(_mm256_srli_epi64(value, 32), prime);
+  return _mm256_add_epi64(_mm256_mul_epu32(value, prime), _mm256_slli_epi64(high, 32));
+}
+
+AVX2 static void hash_merge(const uint64_t *sums, uint64_t count, const unsigned char *secret,
+                            uint64_t *accumulators) {
+  __m256i *both = (__m256i *)accumulators;
+  __m256i low = _mm256_loadu_si256(both), high = _mm256_loadu_si256(both + 1);
+  const __m256i low_key = load_32(secret + HASH_SCRAMBLE_KEY);
+  const __m256i high_key = load_32(secret + HASH_SCRAMBLE_KEY + 32);
+  for (uint64_t block = 0; block < count; block++, sums += HASH_LANES) {
+    low = scramble(_mm256_add_epi64(low, load_32(at(sums, 0))), low_key);
+    high = scramble(_mm256_add_epi64(high, load_32(at(sums, 32))), high_key);
+  }
+  _mm256_storeu_si256(both, low);
+  _mm256_storeu_si256(both + 1, high);
+}
+
 const Kernels kernels_avx2 = {
     .name = "avx2",
-    .floats = {[DTYPE_F16] = floats_F16,
+    .floats = {[DTYPE_F8_E5M2] = floats_F8_E5M2,
+               [DTYPE_F8_E4M3] = floats_F8_E4M3,
+               [DTYPE_F16] = floats_F16,
                [DTYPE_BF16] = floats_BF16,
                [DTYPE_I16] = floats_I16,
                [DTYPE_U16] = floats_U16},
@@ -217,6 +265,7 @@ const Kernels kernels_avx2 = {
     .scan_doubles = scan_doubles,
     .deviations = deviations,
     .hash_blocks = hash_blocks,
+    .hash_merge = hash_merge,
 };
 
 #endif

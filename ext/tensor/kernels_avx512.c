@@ -49,18 +49,22 @@ AVX512 static inline __m512 widen_U16(const unsigned char *data) {
   return _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(load_32(data)));
 }
 
-#define FLOATS(name)                                                                        \
+#define FLOATS(name, size)                                                                  \
   AVX512 static void floats_##name(const unsigned char *data, uint64_t count, float *out) { \
-    uint64_t whole = count - count % WIDTH;                                                 \
-    for (uint64_t i = 0; i < whole; i += WIDTH) {                                           \
-      _mm512_storeu_ps(out + i, widen_##name(data + 2 * i));                                \
+    for (; count >= WIDTH; count -= WIDTH, data += WIDTH * (size), out += WIDTH) {          \
+      _mm512_storeu_ps(out, widen_##name(data));                                            \
     }                                                                                       \
-    kernels_portable.floats[DTYPE_##name](data + 2 * whole, count - whole, out + whole);    \
+    if (count == 0) return;                                                                 \
+    unsigned char last[WIDTH * (size)] = {0};                                               \
+    float values[WIDTH];                                                                    \
+    memcpy(last, data, (size_t)count *(size));                                              \
+    _mm512_storeu_ps(values, widen_##name(last));                                           \
+    memcpy(out, values, (size_t)count * sizeof(float));                                     \
   }
-FLOATS(F16)
-FLOATS(BF16)
-FLOATS(I16)
-FLOATS(U16)
+FLOATS(F16, 2)
+FLOATS(BF16, 2)
+FLOATS(I16, 2)
+FLOATS(U16, 2)
 #undef FLOATS
 
 /* One byte of each of the 256 floats of a table. */
@@ -233,6 +237,19 @@ AVX512 static void hash_blocks(const unsigned char *data, uint64_t count,
   }
 }
 
+AVX512 static void hash_merge(const uint64_t *sums, uint64_t count, const unsigned char *secret,
+                              uint64_t *accumulators) {
+  const __m512i key = _mm512_loadu_si512(secret + HASH_SCRAMBLE_KEY);
+  const __m512i prime = _mm512_set1_epi64(HASH_PRIME);
+  __m512i value = _mm512_loadu_si512(accumulators);
+  for (uint64_t block = 0; block < count; block++, sums += HASH_LANES) {
+    value = _mm512_add_epi64(value, _mm512_loadu_si512(sums));
+    value = _mm512_xor_si512(_mm512_xor_si512(value, _mm512_srli_epi64(value, 47)), key);
+    value = _mm512_mullo_epi64(value, prime);
+  }
+  _mm512_storeu_si512(accumulators, value);
+}
+
 const Kernels kernels_avx512 = {
     .name = "avx512",
     .floats = {[DTYPE_F16] = floats_F16,
@@ -245,6 +262,7 @@ const Kernels kernels_avx512 = {
     .scan_doubles = scan_doubles,
     .deviations = deviations,
     .hash_blocks = hash_blocks,
+    .hash_merge = hash_merge,
 };
 
 #endif

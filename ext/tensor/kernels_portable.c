@@ -110,8 +110,8 @@ static void deviations(const void *data, uint64_t count, double mean, double *ou
 
 /* ---- Hashing ---- */
 
-/* github.com/Cyan4973/xxHash, doc/xxhash_spec.md: "XXH3 large inputs", the accumulation of a
-** stripe. */
+/* github.com/Cyan4973/xxHash, doc/xxhash_spec.md: "XXH3 Algorithm Overview", inputs of more than
+** 240 bytes: accumulation of a stripe, and scrambling. */
 static void hash_blocks(const unsigned char *data, uint64_t count, const unsigned char *secret,
                         uint64_t *out) {
   enum { STRIPE = 8 * HASH_LANES };
@@ -129,6 +129,17 @@ static void hash_blocks(const unsigned char *data, uint64_t count, const unsigne
   }
 }
 
+static void hash_merge(const uint64_t *sums, uint64_t count, const unsigned char *secret,
+                       uint64_t *accumulators) {
+  for (uint64_t block = 0; block < count; block++) {
+    for (unsigned j = 0; j < HASH_LANES; j++) {
+      uint64_t value = accumulators[j] + sums[block * HASH_LANES + j];
+      value ^= value >> 47 ^ element_load_64(secret + HASH_SCRAMBLE_KEY + 8 * j);
+      accumulators[j] = value * HASH_PRIME;
+    }
+  }
+}
+
 const Kernels kernels_portable = {
     .name = "portable",
     .floats = {[DTYPE_F16] = floats_F16,
@@ -141,4 +152,5 @@ const Kernels kernels_portable = {
     .scan_doubles = scan_doubles,
     .deviations = deviations,
     .hash_blocks = hash_blocks,
+    .hash_merge = hash_merge,
 };

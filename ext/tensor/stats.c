@@ -45,23 +45,26 @@ static void merge_found(Found *all, const Found *more) {
   moments_merge(&all->moments, &more->moments);
 }
 
-/* The least of the lanes, pair by pair. */
-#define LEAST(type, name, before)                                        \
+/* The first of all lanes in an order, pair by pair: without branches, which would be guessed wrong. */
+#define FIRST(type, name, before)                                        \
   static type name(type lanes[KERNEL_LANES]) {                           \
-    for (unsigned half = KERNEL_LANES / 2; half > 0; half /= 2) {        \
-      for (unsigned j = 0; j < half; j++) {                              \
-        if (lanes[j + half] before lanes[j]) lanes[j] = lanes[j + half]; \
-      }                                                                  \
+    for (unsigned j = 0; j < 8; j++) {                                   \
+      lanes[j] = lanes[j + 8] before lanes[j] ? lanes[j + 8] : lanes[j]; \
     }                                                                    \
-    return lanes[0];                                                     \
+    for (unsigned j = 0; j < 4; j++) {                                   \
+      lanes[j] = lanes[j + 4] before lanes[j] ? lanes[j + 4] : lanes[j]; \
+    }                                                                    \
+    type even = lanes[2] before lanes[0] ? lanes[2] : lanes[0];          \
+    type odd = lanes[3] before lanes[1] ? lanes[3] : lanes[1];           \
+    return odd before even ? odd : even;                                 \
   }
-LEAST(float, least_float, <)
-LEAST(float, greatest_float, >)
-LEAST(double, least_double, <)
-LEAST(double, greatest_double, >)
-LEAST(uint32_t, least_bits, <)
-LEAST(uint32_t, greatest_bits, >)
-#undef LEAST
+FIRST(float, least_float, <)
+FIRST(float, greatest_float, >)
+FIRST(double, least_double, <)
+FIRST(double, greatest_double, >)
+FIRST(uint32_t, least_bits, <)
+FIRST(uint32_t, greatest_bits, >)
+#undef FIRST
 
 static uint64_t count_lanes(const uint32_t *lanes) {
   uint64_t count = 0;
