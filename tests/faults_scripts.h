@@ -185,6 +185,14 @@ static const Script scripts[] = {
     {"bad index of an item", STAGE_STEPS, "SELECT tensor_item('plain#bias', 'x')"},
     {"bad dtype to cast to", STAGE_STEPS, "SELECT tensor_cast('plain#bias', 'F31')"},
     {"elements of no tensor", STAGE_STEPS, "SELECT * FROM tensor_elements('plain#unknown')"},
+    {"statistics", STAGE_STEPS,
+     "SELECT s.* FROM safetensors_tensors('plain') t, tensor_stats(t.ref) s;"
+     "SELECT mean FROM tensor_stats('plain?slice=:,1#model.layers.3.weight') WHERE std >= 0"},
+    {"histogram", STAGE_STEPS,
+     "SELECT * FROM tensor_histogram('plain?slice=:,1#model.layers.3.weight', 5);"
+     "SELECT count FROM tensor_histogram('plain#bias', 5, 0, 1) WHERE bin > 2"},
+    {"hash", STAGE_STEPS,
+     "SELECT tensor_hash(ref), tensor_hash(data, 'U8') FROM safetensors_tensors('plain')"},
     {"rows of a scalar", STAGE_STEPS, "SELECT * FROM tensor_rows(x'00', 'U8', '[]')"},
     {"tensor_ref of a blob", STAGE_STEPS, "SELECT tensor_ref(x'00', 'n')"},
 };

@@ -89,26 +89,39 @@ static void plan_positions(sqlite3_index_info *info, int next_argv) {
   }
 }
 
+static void plan_scan(sqlite3_index_info *info) {
+  bool one = (info->idxNum & PLAN_EQ) != 0;
+  bool range = (info->idxNum & (PLAN_GT | PLAN_GE | PLAN_LT | PLAN_LE)) != 0;
+  info->estimatedRows = one ? 1 : range ? 10000 : 1000000;
+  info->estimatedCost = one ? 10 : range ? 1e5 : 1e7;
+  info->idxStr = one ? "one position" : range ? "range of positions" : "all positions";
+  if (one) info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
+  /* No two rows have the same position: what the order has behind it decides nothing. */
+  if (info->nOrderBy > 0 && info->aOrderBy[0].iColumn <= TENSOR_TABLE_POSITION) {
+    info->orderByConsumed = 1;
+    if (info->aOrderBy[0].desc) info->idxNum |= PLAN_DESCENDING;
+  }
+}
+
+static void plan_single_row(sqlite3_index_info *info) {
+  info->estimatedRows = 1;
+  info->estimatedCost = 1e6;
+  info->idxStr = "one row";
+  info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
+}
+
 int tensor_table_best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
   TensorTable *table = (TensorTable *)base;
   int next_argv;
   int code = plan_arguments(table, info, &next_argv);
   if (code != SQLITE_OK) return code;
-  if (!table->single_row) plan_positions(info, next_argv);
-  bool one = table->single_row || (info->idxNum & PLAN_EQ) != 0;
-  bool range = (info->idxNum & (PLAN_GT | PLAN_GE | PLAN_LT | PLAN_LE)) != 0;
-  info->estimatedRows = one ? 1 : range ? 10000 : 1000000;
-  info->estimatedCost = table->single_row ? 1e6 : one ? 10 : range ? 1e5 : 1e7;
-  if ((info->idxNum & PLAN_ARGUMENT_COUNT) == 0) info->estimatedCost = 1e99; /* fails when run */
-  info->idxStr = one ? "one position" : range ? "range of positions" : "all positions";
-  if (one) info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
-  /* No two rows have the same position: what the order has behind it decides nothing. */
   if (table->single_row) {
-    info->idxStr = "one row";
-  } else if (info->nOrderBy > 0 && info->aOrderBy[0].iColumn <= TENSOR_TABLE_POSITION) {
-    info->orderByConsumed = 1;
-    if (info->aOrderBy[0].desc) info->idxNum |= PLAN_DESCENDING;
+    plan_single_row(info);
+  } else {
+    plan_positions(info, next_argv);
+    plan_scan(info);
   }
+  if ((info->idxNum & PLAN_ARGUMENT_COUNT) == 0) info->estimatedCost = 1e99; /* fails when run */
   return SQLITE_OK;
 }
 

@@ -1,0 +1,401 @@
+/*
+** The kernels, every set that this machine can run: elements as numbers against the plain decoder,
+** scans against plain loops, statistics, histogram and hash against themselves on other kernels,
+** threads and alignments, and the hash against xxHash's own.
+*/
+#include "tensor/kernels.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "tensor/decode.h"
+#include "tensor/double_double.h"
+#include "tensor/hash.h"
+#include "tensor/histogram.h"
+#include "tensor/numbers.h"
+#include "tensor/stats.h"
+
+static const char *const names[] = {"portable", "avx2", "avx512"};
+enum { NAMES = sizeof names / sizeof names[0] };
+
+static int passed, failed;
+
+static void check(bool good, const char *what, const char *kernels, const char *subject) {
+  if (good) {
+    passed++;
+  } else {
+    failed++;
+    printf("FAIL %s: %s: %s\n", kernels, what, subject);
+  }
+}
+
+static uint64_t random_state = 88172645463325252u;
+
+static uint64_t random_bits(void) {
+  random_state ^= random_state << 13;
+  random_state ^= random_state >> 7;
+  random_state ^= random_state << 17;
+  return random_state * 0x2545f4914f6cdd1du;
+}
+
+static void fill_random(unsigned char *data, size_t size) {
+  for (size_t i = 0; i < size; i++) data[i] = (unsigned char)(random_bits() >> 56);
+}
+
+/* ---- Elements as numbers ---- */
+
+/* By decode_value(); C64 as C's hypot(). */
+static double expected_number(Dtype dtype, const unsigned char *data, uint64_t index) {
+  Value value;
+  decode_value(dtype, data, index, &value);
+  if (value.kind == VALUE_COMPLEX) return hypot(value.real, value.imaginary);
+  if (dtype == DTYPE_I64) return (double)(int64_t)value.integer;
+  return value.kind == VALUE_REAL ? value.real : (double)value.integer;
+}
+
+static bool same(double a, double b, double tolerance) {
+  if (isnan(a) || isnan(b)) return isnan(a) && isnan(b);
+  if (isinf(a) || isinf(b)) return a == b;
+  return signbit(a) == signbit(b) && fabs(a - b) <= tolerance * fabs(b);
+}
+
+/* The numbers of `count` elements from `first` on, against the decoder. hypot() may be off by one
+** unit in the last place. */
+static bool numbers_agree(const Numbers *numbers, const unsigned char *data, uint64_t first,
+                          uint64_t count) {
+  static double doubles[NUMBERS_GROUP];
+  static float floats[NUMBERS_GROUP];
+  double tolerance = numbers->dtype == DTYPE_C64 ? 0x1p-52 : 0;
+  numbers_doubles(numbers, data, first, count, doubles);
+  const void *as_floats = numbers_floats(numbers, data, first, count, floats);
+  for (uint64_t i = 0; i < count; i++) {
+    double expected = expected_number(numbers->dtype, data, first + i);
+    if (!same(doubles[i], expected, tolerance)) return false;
+    if (as_floats != NULL && !same(float_at(as_floats, i), expected, 0)) return false;
+  }
+  return true;
+}
+
+/* Every code, every short length, at every alignment, in a block of just the size: what reads too
+** far is seen by the sanitizer. */
+static void test_numbers(const char *kernels, Dtype dtype) {
+  Numbers numbers;
+  numbers_open(&numbers, dtype);
+  unsigned bits = dtype_bits(dtype);
+  bool good = true;
+  for (uint64_t count = 0; count < 140; count++) {
+    for (uint64_t first = 0; first < 8; first++) {
+      size_t size = (size_t)(((first + count) * bits + 7) / 8);
+      for (size_t shift = 0; shift < 3; shift++) {
+        unsigned char *block = malloc(size + shift + 1), *data = block + shift + 1;
+        fill_random(data, size);
+        good = good && numbers_agree(&numbers, data, first, count);
+        free(block);
+      }
+    }
+  }
+  check(good, "numbers, short", kernels, dtype_name(dtype));
+  static unsigned char data[65536 * 2 + 16];
+  for (uint64_t code = 0; code < 65536; code++) element_store_16(data + 2 * code, (uint16_t)code);
+  uint64_t count = bits <= 16 ? (uint64_t)1 << 17 : 0;
+  for (uint64_t first = 0; first < count * 8 / bits; first += NUMBERS_GROUP) {
+    good = good && numbers_agree(&numbers, data, first, NUMBERS_GROUP);
+  }
+  check(good, "numbers, every code", kernels, dtype_name(dtype));
+}
+
+/* ---- Scans, lane by lane ---- */
+
+enum { SCANNED = 4096 };
+
+static const float special_floats[] = {0,     -0.0f,   1,        -1,        0x1p-149f, -0x1p-149f,
+                                       1e30f, 3.4e38f, INFINITY, -INFINITY, NAN,       0x1p-126f};
+enum { SPECIAL_FLOATS = sizeof special_floats / sizeof special_floats[0] };
+
+/* Kinds of numbers: 0 usual, 1 of any magnitude, 2 with special ones among them. */
+static double random_number(int kind) {
+  double number = (double)(int64_t)random_bits() * 0x1p-63;
+  if (kind > 0) number = ldexp(number, (int)(random_bits() % 200) - 100);
+  if (kind > 1 && random_bits() % 8 == 0) {
+    number = (double)special_floats[random_bits() % SPECIAL_FLOATS];
+  }
+  return number;
+}
+
+/* NaN equals NaN: which one comes out of a sum is the machine's choice. */
+static bool same_lanes(const double *a, const double *b) {
+  for (unsigned j = 0; j < KERNEL_LANES; j++) {
+    if (isnan(a[j]) != isnan(b[j]) || (!isnan(a[j]) && double_bits(a[j]) != double_bits(b[j]))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+static bool float_scan_agrees(const Kernels *kernels, const float *data, uint64_t count) {
+  FloatScan scan;
+  FloatRange range;
+  double sum[KERNEL_LANES] = {0}, squares[KERNEL_LANES] = {0};
+  float min = INFINITY, max = -INFINITY;
+  uint32_t least = UINT32_MAX, largest = 0;
+  uint64_t zeros = 0;
+  for (uint64_t i = 0; i < count; i++) {
+    double value = (double)data[i];
+    uint32_t magnitude = float_bits(fabsf(data[i]));
+    sum[i % KERNEL_LANES] += value;
+    squares[i % KERNEL_LANES] += value * value;
+    if (data[i] < min) min = data[i];
+    if (data[i] > max) max = data[i];
+    if (magnitude > largest) largest = magnitude;
+    if (magnitude > 0 && magnitude - 1 < least) least = magnitude - 1;
+    zeros += data[i] == 0;
+  }
+  unsigned char *moved = malloc(count * sizeof *data + 1);
+  memcpy(moved + 1, data, count * sizeof *data);
+  kernels->scan_floats(moved + 1, count, &scan);
+  kernels->range_floats(moved + 1, count, &range);
+  free(moved);
+  bool good = same_lanes(scan.sum, sum) && same_lanes(scan.squares, squares);
+  float got_min = INFINITY, got_max = -INFINITY;
+  uint32_t got_least = UINT32_MAX, got_largest = 0;
+  uint64_t got_zeros = 0, range_zeros = 0;
+  for (unsigned j = 0; j < KERNEL_LANES; j++) {
+    if (scan.min[j] < got_min) got_min = scan.min[j];
+    if (range.min[j] < min) good = false;
+    if (scan.max[j] > got_max) got_max = scan.max[j];
+    if (range.max[j] > max) good = false;
+    if (scan.least[j] < got_least) got_least = scan.least[j];
+    if (range.largest[j] > got_largest) got_largest = range.largest[j];
+    got_zeros += scan.zeros[j];
+    range_zeros += range.zeros[j];
+  }
+  return good && got_min == min && got_max == max && got_least == least && got_zeros == zeros &&
+         got_largest == largest && range_zeros == zeros;
+}
+
+static bool double_scan_agrees(const Kernels *kernels, const double *data, uint64_t count) {
+  DoubleScan scan;
+  double high[KERNEL_LANES] = {0}, low[KERNEL_LANES] = {0}, squares[KERNEL_LANES] = {0};
+  double got[KERNEL_LANES], min = INFINITY, max = -INFINITY, mean = 0.125;
+  uint64_t zeros = 0, got_zeros = 0;
+  for (uint64_t i = 0; i < count; i++) {
+    DoubleDouble sum = double_two_sum(high[i % KERNEL_LANES], data[i]);
+    high[i % KERNEL_LANES] = sum.high;
+    low[i % KERNEL_LANES] += sum.low;
+    squares[i % KERNEL_LANES] += (data[i] - mean) * (data[i] - mean);
+    if (data[i] < min) min = data[i];
+    if (data[i] > max) max = data[i];
+    zeros += data[i] == 0;
+  }
+  unsigned char *moved = malloc(count * sizeof *data + 1);
+  memcpy(moved + 1, data, count * sizeof *data);
+  kernels->scan_doubles(moved + 1, count, &scan);
+  kernels->deviations(moved + 1, count, mean, got);
+  free(moved);
+  double got_min = INFINITY, got_max = -INFINITY;
+  for (unsigned j = 0; j < KERNEL_LANES; j++) {
+    if (scan.min[j] < got_min) got_min = scan.min[j];
+    if (scan.max[j] > got_max) got_max = scan.max[j];
+    got_zeros += scan.zeros[j];
+  }
+  return same_lanes(scan.sum_high, high) && same_lanes(scan.sum_low, low) &&
+         same_lanes(got, squares) && got_min == min && got_max == max && got_zeros == zeros;
+}
+
+static void test_scans(const Kernels *kernels) {
+  static float floats[SCANNED];
+  static double doubles[SCANNED];
+  bool good_floats = true, good_doubles = true;
+  for (int kind = 0; kind < 3; kind++) {
+    for (uint64_t count = 0; count <= SCANNED; count += count < 160 ? KERNEL_LANES : 992) {
+      for (uint64_t i = 0; i < count; i++) {
+        doubles[i] = random_number(kind);
+        floats[i] = (float)doubles[i];
+      }
+      good_floats = good_floats && float_scan_agrees(kernels, floats, count);
+      good_doubles = good_doubles && double_scan_agrees(kernels, doubles, count);
+    }
+  }
+  check(good_floats, "scans", kernels->name, "floats");
+  check(good_doubles, "scans", kernels->name, "doubles");
+}
+
+/* ---- Passes ---- */
+
+typedef struct Case {
+  unsigned char *data;
+  uint64_t numel, stride;
+  Dtype dtype;
+} Case;
+
+static View view_of(Case *what) {
+  return (View){.rank = 1, .shape = &what->numel, .stride = &what->stride, .numel = what->numel};
+}
+
+static Source source_of(const Case *what) {
+  uint64_t elements = what->numel == 0 ? 0 : (what->numel - 1) * what->stride + 1;
+  return (Source){.memory = what->data, .nbytes = (elements * dtype_bits(what->dtype) + 7) / 8};
+}
+
+static Stats stats_of(Case *what, unsigned threads) {
+  Stats stats;
+  Error error = {0};
+  Source source = source_of(what);
+  View view = view_of(what);
+  PassHost host = {.threads = threads};
+  memset(&stats, 0, sizeof stats);
+  if (!stats_run(&source, &view, what->dtype, STATS_SPREAD, &host, &stats, &error)) abort();
+  return stats;
+}
+
+static bool same_value(const Value *a, const Value *b) {
+  return a->kind == b->kind && a->integer == b->integer &&
+         double_bits(a->real) == double_bits(b->real);
+}
+
+static bool same_stats(const Stats *a, const Stats *b) {
+  return a->nans == b->nans && a->infinities == b->infinities && a->zeros == b->zeros &&
+         a->finite == b->finite && same_value(&a->min, &b->min) && same_value(&a->max, &b->max) &&
+         same_value(&a->abs_max, &b->abs_max) && double_bits(a->mean) == double_bits(b->mean) &&
+         double_bits(a->std) == double_bits(b->std) && double_bits(a->l2) == double_bits(b->l2);
+}
+
+/* Not one bit depends on kernels, threads, or where the elements lie. */
+static void test_stats(Dtype dtype) {
+  enum { NUMEL = 300001 };
+  uint64_t nbytes = ((uint64_t)NUMEL * dtype_bits(dtype) + 7) / 8;
+  unsigned char *block = malloc(nbytes + 1);
+  Case what = {.data = block, .numel = NUMEL, .stride = 1, .dtype = dtype};
+  fill_random(block, nbytes);
+  kernels_choose("portable", NULL);
+  Stats expected = stats_of(&what, 0);
+  for (int n = 0; n < NAMES; n++) {
+    if (kernels_find(names[n]) == NULL) continue;
+    kernels_choose(names[n], NULL);
+    for (unsigned threads = 0; threads < 4; threads++) {
+      Stats got = stats_of(&what, threads);
+      check(same_stats(&got, &expected), "statistics", names[n], dtype_name(dtype));
+    }
+    memmove(block + 1, block, nbytes);
+    what.data = block + 1;
+    Stats moved = stats_of(&what, 1);
+    check(same_stats(&moved, &expected), "statistics, moved", names[n], dtype_name(dtype));
+    memmove(block, block + 1, nbytes);
+    what.data = block;
+  }
+  free(block);
+}
+
+/* A slice has the statistics of its elements brought together. */
+static void test_strided(Dtype dtype) {
+  enum { NUMEL = 70001, STEP = 3 };
+  unsigned bits = dtype_bits(dtype);
+  uint64_t nbytes = ((uint64_t)NUMEL * STEP * bits + 7) / 8;
+  unsigned char *all = malloc(nbytes), *together = calloc(nbytes, 1);
+  fill_random(all, nbytes);
+  for (uint64_t i = 0; i < NUMEL; i++) {
+    element_store(together, bits, i, element_load(all, bits, i * STEP));
+  }
+  Case slice = {.data = all, .numel = NUMEL, .stride = STEP, .dtype = dtype};
+  Case plain = {.data = together, .numel = NUMEL, .stride = 1, .dtype = dtype};
+  Stats a = stats_of(&slice, 2), b = stats_of(&plain, 0);
+  check(same_stats(&a, &b), "statistics of a slice", "", dtype_name(dtype));
+  free(all);
+  free(together);
+}
+
+static void test_histogram(Dtype dtype) {
+  enum { NUMEL = 100003, BINS = 37 };
+  uint64_t nbytes = ((uint64_t)NUMEL * dtype_bits(dtype) + 7) / 8;
+  uint64_t expected[BINS] = {0};
+  double edges[BINS + 1], lo = -3, hi = 250;
+  Case what = {.data = malloc(nbytes), .numel = NUMEL, .stride = 1, .dtype = dtype};
+  fill_random(what.data, nbytes);
+  histogram_edges(lo, hi, BINS, edges);
+  for (uint64_t i = 0; i < NUMEL; i++) {
+    double number = expected_number(dtype, what.data, i);
+    if (!(number >= lo && number <= hi)) continue;
+    unsigned bin = 0;
+    while (bin < BINS - 1 && number >= edges[bin + 1]) bin++;
+    expected[bin]++;
+  }
+  for (int n = 0; n < NAMES; n++) {
+    if (kernels_find(names[n]) == NULL) continue;
+    kernels_choose(names[n], NULL);
+    for (unsigned threads = 0; threads < 3; threads++) {
+      uint64_t counts[BINS] = {0};
+      Source source = source_of(&what);
+      View view = view_of(&what);
+      PassHost host = {.threads = threads};
+      Error error = {0};
+      bool good = histogram_run(&source, &view, dtype, edges, BINS, &host, counts, &error);
+      check(good && memcmp(counts, expected, sizeof counts) == 0, "histogram", names[n],
+            dtype_name(dtype));
+    }
+  }
+  free(what.data);
+}
+
+/* ---- Hashing ---- */
+
+static bool hash_agrees(const unsigned char *data, uint64_t nbytes, unsigned threads) {
+  Hash hash;
+  Error error = {0};
+  PassHost host = {.threads = threads};
+  Case what = {.data = (unsigned char *)(uintptr_t)data, nbytes, 1, DTYPE_U8};
+  Source source = source_of(&what);
+  View view = view_of(&what);
+  XXH128_canonical_t expected;
+  XXH128_canonicalFromHash(&expected, XXH3_128bits(data, nbytes));
+  return hash_run(&source, &view, 8, &host, &hash, &error) &&
+         memcmp(hash.bytes, expected.digest, sizeof hash.bytes) == 0;
+}
+
+static void test_hash(const char *kernels) {
+  enum { SIZE = 1200000 };
+  unsigned char *data = malloc(SIZE + 8);
+  bool good = true;
+  fill_random(data, SIZE + 8);
+  for (uint64_t nbytes = 0; nbytes < 5000; nbytes++) {
+    good = good && hash_agrees(data + nbytes % 8, nbytes, 0);
+  }
+  check(good, "hash", kernels, "lengths to 5000");
+  for (uint64_t block = PASS_BLOCK; block < SIZE; block += 3 * PASS_BLOCK) {
+    for (uint64_t nbytes = block - 70; nbytes < block + 1100; nbytes += nbytes % 64 < 60 ? 13 : 1) {
+      good = good && hash_agrees(data, nbytes, (unsigned)(nbytes % 3));
+    }
+  }
+  check(good, "hash", kernels, "lengths about the blocks of a pass");
+  good = hash_agrees(data, SIZE, 0) && hash_agrees(data + 1, SIZE, 1) &&
+         hash_agrees(data + 3, SIZE, 7);
+  check(good, "hash", kernels, "several threads");
+  free(data);
+}
+
+int main(void) {
+  for (int n = 0; n < NAMES; n++) {
+    const Kernels *kernels = kernels_find(names[n]);
+    if (kernels == NULL) {
+      printf("skipped: kernels %s (not for this machine)\n", names[n]);
+      continue;
+    }
+    kernels_choose(names[n], NULL);
+    check(kernels_chosen() == kernels, "chosen", names[n], names[n]);
+    for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) test_numbers(names[n], (Dtype)dtype);
+    test_scans(kernels);
+    test_hash(names[n]);
+  }
+  for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
+    test_stats((Dtype)dtype);
+    test_strided((Dtype)dtype);
+    test_histogram((Dtype)dtype);
+  }
+  check(kernels_find("sse9") == NULL, "found", "sse9", "no such kernels");
+  printf("%d passed, %d failed\n", passed, failed);
+  return failed > 0;
+}
