@@ -49,23 +49,31 @@ AVX512 static inline __m512 widen_U16(const unsigned char *data) {
   return _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(load_32(data)));
 }
 
-#define FLOATS(name, size)                                                                  \
-  AVX512 static void floats_##name(const unsigned char *data, uint64_t count, float *out) { \
-    for (; count >= WIDTH; count -= WIDTH, data += WIDTH * (size), out += WIDTH) {          \
-      _mm512_storeu_ps(out, widen_##name(data));                                            \
-    }                                                                                       \
-    if (count == 0) return;                                                                 \
-    unsigned char last[WIDTH * (size)] = {0};                                               \
-    float values[WIDTH];                                                                    \
-    memcpy(last, data, (size_t)count *(size));                                              \
-    _mm512_storeu_ps(values, widen_##name(last));                                           \
-    memcpy(out, values, (size_t)count * sizeof(float));                                     \
+/* The body of a function of data, count and out, of elements of `size` bytes. */
+#define WIDEN_ALL(widen, size)                                                   \
+  for (; count >= WIDTH; count -= WIDTH, data += WIDTH * (size), out += WIDTH) { \
+    _mm512_storeu_ps(out, widen(data));                                          \
+  }                                                                              \
+  if (count > 0) {                                                               \
+    unsigned char last[WIDTH * (size)] = {0};                                    \
+    float values[WIDTH];                                                         \
+    memcpy(last, data, (size_t)count *(size));                                   \
+    _mm512_storeu_ps(values, widen(last));                                       \
+    memcpy(out, values, (size_t)count * sizeof(float));                          \
   }
-FLOATS(F16, 2)
-FLOATS(BF16, 2)
-FLOATS(I16, 2)
-FLOATS(U16, 2)
-#undef FLOATS
+
+AVX512 static void floats_F16(const unsigned char *data, uint64_t count,
+                              float *out){WIDEN_ALL(widen_F16, 2)}
+
+AVX512 static void floats_BF16(const unsigned char *data, uint64_t count,
+                               float *out){WIDEN_ALL(widen_BF16, 2)}
+
+AVX512 static void floats_I16(const unsigned char *data, uint64_t count,
+                              float *out){WIDEN_ALL(widen_I16, 2)}
+
+AVX512 static void floats_U16(const unsigned char *data, uint64_t count, float *out) {
+  WIDEN_ALL(widen_U16, 2)
+}
 
 /* One byte of each of the 256 floats of a table. */
 typedef struct Plane {

@@ -146,12 +146,15 @@ static bool find_range(const HistogramCursor *cursor, Range *range, Error *error
   return true;
 }
 
-static bool count_elements(HistogramCursor *cursor, Error *error) {
+static void count_elements(HistogramCursor *cursor, Error *error) {
   const TensorArgument *argument = &cursor->tensor.argument;
   Source source = tensor_argument_source(argument);
   Host host;
   uint64_t *counts = memory_zeroed(cursor->bins, sizeof *counts);
-  if (counts == NULL) return error_memory(error);
+  if (counts == NULL) {
+    error_memory(error);
+    return;
+  }
   tensor_cursor_host(&cursor->tensor, &host);
   bool good = histogram_run(&source, &argument->view, argument->dtype, cursor->edges, cursor->bins,
                             &host.pass, counts, error);
@@ -161,7 +164,6 @@ static bool count_elements(HistogramCursor *cursor, Error *error) {
   } else {
     memory_free(counts);
   }
-  return good;
 }
 
 static bool open_bins(HistogramCursor *cursor, Error *error) {
@@ -198,7 +200,8 @@ static int filter(sqlite3_vtab_cursor *base, int plan, const char *plan_text, in
 
 static void result_count(sqlite3_context *context, HistogramCursor *cursor, uint64_t bin) {
   Error error = {0};
-  if (cursor->counts != NULL || count_elements(cursor, &error)) {
+  if (cursor->counts == NULL) count_elements(cursor, &error);
+  if (cursor->counts != NULL) {
     result_uint64(context, cursor->counts[bin]);
   } else {
     result_error(context, &error);
