@@ -63,7 +63,8 @@ const Kernels *kernels_find(const char *name) {
 }
 
 bool kernels_choose(const char *name, Error *error) {
-  const Kernels *kernels = name == NULL || name[0] == '\0' ? best() : kernels_find(name);
+  if (name == NULL) name = "";
+  const Kernels *kernels = name[0] == '\0' ? best() : kernels_find(name);
   if (kernels == NULL) {
     return error_raise(error, ERROR_ARGUMENT, "SAFETENSORS_KERNELS",
                        "expected portable, avx2 or avx512, as this machine has it, found \"%.*s\"",
