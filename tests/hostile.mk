@@ -1,6 +1,6 @@
 # Targets that show that the extension holds under hostile conditions. Part of ../Makefile.
 
-.PHONY: fuzz fuzzers check-portable
+.PHONY: fuzz fuzzers check-portable threads cost
 
 # ---- Fuzzing ----
 
@@ -32,3 +32,24 @@ PARTS =
 check-portable: ## test on s390x, i386, arm64, musl, with clang, and SQLite 3.39 to the newest; PARTS=s390x for one
 	@.ci/deps check
 	@BUILD='$(BUILD)' tests/portable/run $(PARTS)
+
+# ---- Threads ----
+
+THREAD_ROUNDS ?= 50
+
+threads: ## run the threads of tests/threads.c and of passes under ThreadSanitizer (clang)
+	@.ci/deps check
+	@$(MAKE) --no-print-directory -s BUILD='$(BUILD)/threads' CC=clang NO_UNDEFINED= \
+		CFLAGS='-O1 -g -fsanitize=thread' LDFLAGS=-fsanitize=thread \
+		'$(BUILD)/threads/safetensors.so' '$(BUILD)/threads/tests/threads' '$(BUILD)/threads/tests/pass'
+	@BUILD='$(BUILD)/threads' TSAN_OPTIONS=halt_on_error=1 '$(BUILD)/threads/tests/pass'
+	@BUILD='$(BUILD)/threads' TSAN_OPTIONS=halt_on_error=1 \
+		'$(BUILD)/threads/tests/threads' '$(THREAD_ROUNDS)'
+
+# ---- Cost ----
+
+cost: ## measure what hostile headers up to the format's limit cost in memory, and how that grows in time
+	@.ci/deps check
+	@$(MAKE) --no-print-directory -s '$(BUILD)/tests/cost'
+	@'$(BUILD)/tests/cost' full
+	@BUILD='$(BUILD)' tests/python tests/cost.py 400000

@@ -3,67 +3,11 @@
 ** that they live as long as SQLite may keep them, and that a changed file is seen.
 */
 #include <fcntl.h>
-#include <sqlite3.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "safetensors.h"
+#include "program.h"
 
-static int passed, failed;
-static char folder[] = "/tmp/lifetime.XXXXXX";
 static char path[64], other[64];
-
-static void check(int good, const char *what) {
-  if (good) {
-    passed++;
-  } else {
-    failed++;
-    printf("FAILED: %s\n", what);
-  }
-}
-
-static sqlite3 *connect(void) {
-  sqlite3 *db = NULL;
-  char *message = NULL;
-  if (sqlite3_open(":memory:", &db) != SQLITE_OK ||
-      sqlite3_safetensors_init(db, &message, NULL) != SQLITE_OK) {
-    printf("cannot open: %s\n", message);
-    exit(1);
-  }
-  return db;
-}
-
-/* Tensors of `size` bytes each, named a, b, ..., filled with `fill`, fill + 1, ...; sparse when
- *`fill`
-** is 0. */
-static void write_file(const char *name, int count, long long size, int fill) {
-  char header[1024] = "{";
-  size_t length = 1;
-  for (int i = 0; i < count; i++) {
-    length += (size_t)snprintf(header + length, sizeof header - length,
-                               "%s\"%c\":{\"dtype\":\"U8\",\"shape\":[%lld],\"data_offsets\":[%lld,"
-                               "%lld]}",
-                               i > 0 ? "," : "", 'a' + i, size, i * size, (i + 1) * size);
-  }
-  header[length++] = '}';
-  FILE *file = fopen(name, "wb");
-  if (file == NULL) exit(1);
-  for (int i = 0; i < 8; i++) fputc((int)((uint64_t)length >> (8 * i) & 0xff), file);
-  fwrite(header, 1, length, file);
-  if (fill == 0) {
-    fflush(file);
-    if (ftruncate(fileno(file), (off_t)(8 + (long long)length + count * size)) != 0) exit(1);
-  }
-  for (int i = 0; i < count && fill != 0; i++) {
-    for (long long j = 0; j < size; j++) fputc(fill + i, file);
-  }
-  fclose(file);
-}
 
 static sqlite3_stmt *prepare(sqlite3 *db, const char *sql) {
   sqlite3_stmt *statement = NULL;
@@ -91,23 +35,6 @@ static void check_one(sqlite3 *db, const char *sql, const char *expected) {
   check(strcmp(got, expected) == 0, sql);
   if (strcmp(got, expected) != 0) printf("  expected %s\n  got      %s\n", expected, got);
   sqlite3_free(got);
-}
-
-static int is_mapped(void) {
-  char line[512];
-  int found = 0;
-  FILE *maps = fopen("/proc/self/maps", "r");
-  while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
-    if (strstr(line, folder) != NULL) found = 1;
-  }
-  if (maps != NULL) fclose(maps);
-  return found;
-}
-
-static int open_descriptors(void) {
-  int count = 0;
-  for (int i = 0; i < 256; i++) count += fcntl(i, F_GETFD) >= 0;
-  return count;
 }
 
 /* The most memory that a query takes on top of what is held before. */
@@ -272,15 +199,15 @@ static void test_resources(void) {
                                     "SELECT name, dtype, shape, numel, nbytes, offset FROM "
                                     "safetensors_tensors(%Q)");
   check(sqlite3_step(statement) == SQLITE_ROW, "listing");
-  check(!is_mapped(), "listing maps nothing");
+  check(!is_mapped(folder), "listing maps nothing");
   check(open_descriptors() == before, "no descriptor stays open");
   check(sqlite3_safetensors_init(db, &message, NULL) == SQLITE_OK,
         "loading again while a statement runs");
   sqlite3_finalize(statement);
   check_one(db, "SELECT max(data) FROM safetensors_tensors(%Q)", "bbbbbbbb");
-  check(is_mapped(), "bytes are mapped");
+  check(is_mapped(folder), "bytes are mapped");
   check(sqlite3_close(db) == SQLITE_OK, "close");
-  check(!is_mapped(), "closing unmaps");
+  check(!is_mapped(folder), "closing unmaps");
   check(sqlite3_memory_used() == 0, "no memory is left");
 }
 
@@ -303,7 +230,7 @@ static void test_reading(void) {
   check_one(db, "SELECT tensor_cast(%Q || '#a', 'I8')", "aaaaaaaa");
   check_one(db, "SELECT group_concat(value) FROM tensor_elements(%Q || '#b', '::3')", "98,98,98");
   check_one(db, "SELECT group_concat(data, '') FROM tensor_rows(%Q || '#a')", "aaaaaaaa");
-  check(!is_mapped(), "nothing was mapped");
+  check(!is_mapped(folder), "nothing was mapped");
   check(open_descriptors() == before, "no descriptor is left open");
   sqlite3_stmt *statement = prepare(db, "SELECT data FROM safetensors_tensors(%Q)");
   check(sqlite3_step(statement) == SQLITE_ROW, "a row");
@@ -376,7 +303,7 @@ static void test_strangers(void) {
 
 int main(void) {
   unsetenv("SAFETENSORS_IO"); /* the tests set it themselves */
-  if (mkdtemp(folder) == NULL) return 1;
+  make_folder();
   snprintf(path, sizeof path, "%s/model.safetensors", folder);
   snprintf(other, sizeof other, "%s/other.safetensors", folder);
   test_large();
@@ -397,6 +324,5 @@ int main(void) {
   test_strangers();
   unlink(path);
   rmdir(folder);
-  printf("%d passed, %d failed\n", passed, failed);
-  return failed > 0;
+  return finish();
 }
