@@ -25,6 +25,9 @@ Function function_tensor_item, function_tensor_json, function_tensor_cast;
 /* hash.c */
 Function function_tensor_hash;
 
+/* sparkline.c */
+Function function_tensor_sparkline;
+
 /* config.c */
 Function function_safetensors_config;
 

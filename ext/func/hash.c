@@ -29,14 +29,10 @@ void function_tensor_hash(sqlite3_context *context, int argc, sqlite3_value **ar
   TensorArgument argument;
   Error error = {0};
   Hash hash;
-  if (!tensor_argument_open(&argument, store, argc, argv, &error)) {
+  if (!tensor_argument_open_alone(&argument, "tensor_hash", store, argc, argv, &error)) {
     result_error(context, &error);
   } else if (argument.is_null) {
     /* NULL in, NULL out */
-  } else if (argument.used != argc) {
-    error_fill(&error, ERROR_ARGUMENT, "tensor_hash",
-               "expected (ref) or (data, dtype [, shape]), found %d arguments", argc);
-    result_error(context, &error);
   } else if (!hash_argument(&argument, sqlite3_context_db_handle(context), store, &hash, &error)) {
     result_error(context, &error);
   } else {

@@ -160,6 +160,14 @@ static bool apply_slice(TensorArgument *argument, sqlite3_value *slice, Error *e
   return view_slice(&argument->view, text, length, &argument->tensor, error);
 }
 
+bool tensor_argument_open_alone(TensorArgument *argument, const char *caller, Store *store,
+                                int argc, sqlite3_value **argv, Error *error) {
+  if (!tensor_argument_open(argument, store, argc, argv, error)) return false;
+  return argument->is_null || argument->used == argc ||
+         error_raise(error, ERROR_ARGUMENT, caller,
+                     "expected (ref) or (data, dtype [, shape]), found %d arguments", argc);
+}
+
 bool tensor_argument_open_sliced(TensorArgument *argument, const char *caller, Store *store,
                                  int argc, sqlite3_value **argv, Error *error) {
   if (!tensor_argument_open(argument, store, argc, argv, error)) return false;

@@ -44,6 +44,10 @@ bool tensor_argument_open_ref(TensorArgument *argument, Store *store, const char
 
 void tensor_argument_close(TensorArgument *argument);
 
+/* The same for a function, called `caller`, that takes a tensor and nothing after. */
+bool tensor_argument_open_alone(TensorArgument *argument, const char *caller, Store *store,
+                                int argc, sqlite3_value **argv, Error *error);
+
 /* The same for a function, called `caller`, that takes a tensor and then, perhaps, a slice: T [,
 ** slice], and nothing after. A NULL slice makes the argument NULL. */
 bool tensor_argument_open_sliced(TensorArgument *argument, const char *caller, Store *store,

@@ -25,6 +25,11 @@ typedef struct Value {
   double imaginary;
 } Value;
 
+/* The number as a double, of all but VALUE_COMPLEX. */
+static inline double value_double(const Value *value) {
+  return value->kind == VALUE_REAL ? value->real : (double)value->integer;
+}
+
 /* ---- Elements in memory ---- */
 
 /* Between the machine's byte order and the format's, either way. */

@@ -127,10 +127,6 @@ static bool any_null(sqlite3_value **values, int count) {
 
 /* ---- Passes ---- */
 
-static double double_of(const Value *value) {
-  return value->kind == VALUE_REAL ? value->real : (double)value->integer;
-}
-
 /* From the smallest to the largest element; range->given is false if there are none. */
 static bool find_range(const HistogramCursor *cursor, Range *range, Error *error) {
   const TensorArgument *argument = &cursor->tensor.argument;
@@ -142,7 +138,7 @@ static bool find_range(const HistogramCursor *cursor, Range *range, Error *error
       stats_run(&source, &argument->view, argument->dtype, STATS_RANGE, &host.pass, &stats, error);
   host_close(&host);
   if (!good) return false;
-  if (stats.finite > 0) *range = (Range){true, double_of(&stats.min), double_of(&stats.max)};
+  if (stats.finite > 0) *range = (Range){true, value_double(&stats.min), value_double(&stats.max)};
   return true;
 }
 
