@@ -83,7 +83,9 @@ def test_every_form():
              ("tensor_nbytes({})", 4), ("tensor_data({})", b"\4\5\6\7"), ("tensor_data({}, '1:3')", b"\5\6"),
              ("tensor_json({})", "[4,5,6,7]"), ("tensor_item({}, -1)", 7),
              ("tensor_cast({}, 'I16')", b"\4\0\5\0\6\0\7\0"),
-             ("(SELECT sum(value) FROM tensor_elements({}))", 22),
+             ("tensor_hash({0}) = tensor_hash(x'04050607', 'U8')", 1),
+             ("(SELECT sum(value) FROM tensor_elements({}))", 22), ("(SELECT max FROM tensor_stats({}))", 7),
+             ("(SELECT sum(count) FROM tensor_histogram({}, 3))", 4),
              ("(SELECT group_concat(hex(data), '') FROM tensor_rows({}))", "04050607")]
     for path in whole + parts:
         for call, expected in calls:
