@@ -1,6 +1,6 @@
 # Targets that show that the extension holds under hostile conditions. Part of ../Makefile.
 
-.PHONY: fuzz fuzzers check-portable threads cost
+.PHONY: fuzz fuzzers check-portable threads cost truncation
 
 # ---- Fuzzing ----
 
@@ -53,3 +53,10 @@ cost: ## measure what hostile headers up to the format's limit cost in memory, a
 	@$(MAKE) --no-print-directory -s '$(BUILD)/tests/cost'
 	@'$(BUILD)/tests/cost' full
 	@BUILD='$(BUILD)' tests/python tests/cost.py 400000
+
+# ---- Files that change ----
+
+truncation: ## cut files short at 1,000 random moments under concurrent queries, reading and mapped
+	@.ci/deps test
+	@$(MAKE) --no-print-directory -s '$(BUILD)/tests/truncation'
+	@'$(BUILD)/tests/truncation' 1000

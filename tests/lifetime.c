@@ -52,7 +52,7 @@ static sqlite3_int64 memory_of(sqlite3 *db, const char *sql, const char *expecte
 
 static void test_large(void) {
   sqlite3 *db = connect();
-  write_file(path, 1, 900000000, 0);
+  write_tensors(path, 1, 900000000, 0);
   sqlite3_int64 large =
       memory_of(db, "SELECT length(data) || hex(substr(data,1,8)) FROM safetensors_tensors(%Q)",
                 "9000000000000000000000000");
@@ -89,7 +89,7 @@ static long long resident(const char *field) {
 /* A scan of 64 MB keeps a small part of it in the process, mapped or read. */
 static void test_scan(const char *mode) {
   sqlite3 *db = connect();
-  write_file(path, 1, 64 << 20, 0);
+  write_tensors(path, 1, 64 << 20, 0);
   char *sql = sqlite3_mprintf("SELECT safetensors_config('io', %Q) || substr(%%Q, 1, 0)", mode);
   check_one(db, sql, mode);
   sqlite3_free(sql);
@@ -114,7 +114,7 @@ static void test_scan(const char *mode) {
 static void test_limit(void) {
   sqlite3 *db = connect();
   sqlite3_limit(db, SQLITE_LIMIT_LENGTH, 1000);
-  write_file(path, 1, 2000, 'x');
+  write_tensors(path, 1, 2000, 'x');
   check_too_big(db, "SELECT data FROM safetensors_tensors(%Q)", "found 2000");
   check_too_big(db, "SELECT tensor_data(%Q || '#a')", "found 2000");
   check_too_big(db, "SELECT tensor_json(%Q || '#a')", "2000 elements");
@@ -129,7 +129,7 @@ static void test_limit(void) {
 
 static void test_kept_values(void) {
   sqlite3 *db = connect();
-  write_file(path, 3, 8, 'a');
+  write_tensors(path, 3, 8, 'a');
   check_one(db, "SELECT max(data) FROM safetensors_tensors(%Q)", "cccccccc");
   check_one(db, "SELECT data || min(name) FROM safetensors_tensors(%Q)", "aaaaaaaaa");
   check_one(db,
@@ -140,7 +140,7 @@ static void test_kept_values(void) {
   sqlite3_stmt *statement = prepare(db, "SELECT data FROM safetensors_tensors(%Q)");
   check(sqlite3_step(statement) == SQLITE_ROW, "first row");
   const void *data = sqlite3_column_blob(statement, 0);
-  write_file(other, 3, 8, 'p');
+  write_tensors(other, 3, 8, 'p');
   rename(other, path);
   check(memcmp(data, "aaaaaaaa", 8) == 0, "a value outlives its file's replacement");
   check(sqlite3_step(statement) == SQLITE_ROW, "second row");
@@ -157,21 +157,21 @@ static void test_kept_values(void) {
 /* A change between two runs of one prepared statement is seen by the second. */
 static void test_changes(const char *sql) {
   sqlite3 *db = connect();
-  write_file(path, 1, 8, 'a');
+  write_tensors(path, 1, 8, 'a');
   sqlite3_stmt *statement = prepare(db, sql);
   check(sqlite3_step(statement) == SQLITE_ROW, "before");
   check(memcmp(sqlite3_column_blob(statement, 0), "aaaaaaaa", 8) == 0, "before");
   sqlite3_reset(statement);
-  write_file(other, 1, 8, 'b');
+  write_tensors(other, 1, 8, 'b');
   rename(other, path);
   check(sqlite3_step(statement) == SQLITE_ROW, "replaced");
   check(memcmp(sqlite3_column_blob(statement, 0), "bbbbbbbb", 8) == 0, "replaced: seen");
   sqlite3_reset(statement);
-  write_file(path, 1, 8, 'c');
+  write_tensors(path, 1, 8, 'c');
   check(sqlite3_step(statement) == SQLITE_ROW, "overwritten");
   check(memcmp(sqlite3_column_blob(statement, 0), "cccccccc", 8) == 0, "overwritten: seen");
   sqlite3_reset(statement);
-  write_file(path, 1, 16, 'd');
+  write_tensors(path, 1, 16, 'd');
   check(sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_bytes(statement, 0) == 16,
         "overwritten in another size: seen");
   sqlite3_finalize(statement);
@@ -180,7 +180,7 @@ static void test_changes(const char *sql) {
 
 static void test_cut_short(void) {
   sqlite3 *db = connect();
-  write_file(path, 2, 8, 'a');
+  write_tensors(path, 2, 8, 'a');
   sqlite3_stmt *statement = prepare(db, "SELECT name, data FROM safetensors_tensors(%Q)");
   check(sqlite3_step(statement) == SQLITE_ROW, "before it is cut short");
   check(truncate(path, 20) == 0, "truncate");
@@ -194,7 +194,7 @@ static void test_resources(void) {
   int before = open_descriptors();
   sqlite3 *db = connect();
   char *message = NULL;
-  write_file(path, 2, 8, 'a');
+  write_tensors(path, 2, 8, 'a');
   sqlite3_stmt *statement = prepare(db,
                                     "SELECT name, dtype, shape, numel, nbytes, offset FROM "
                                     "safetensors_tensors(%Q)");
@@ -223,7 +223,7 @@ static sqlite3 *connect_reading(void) {
 static void test_reading(void) {
   int before = open_descriptors();
   sqlite3 *db = connect_reading();
-  write_file(path, 2, 8, 'a');
+  write_tensors(path, 2, 8, 'a');
   check_one(db, "SELECT max(data) || min(data) FROM safetensors_tensors(%Q)", "bbbbbbbbaaaaaaaa");
   check_one(db, "SELECT tensor_json(%Q || '#b', '0:2')", "[98,98]");
   check_one(db, "SELECT tensor_item(%Q || '#b', 7)", "98");
@@ -235,10 +235,10 @@ static void test_reading(void) {
   sqlite3_stmt *statement = prepare(db, "SELECT data FROM safetensors_tensors(%Q)");
   check(sqlite3_step(statement) == SQLITE_ROW, "a row");
   const void *data = sqlite3_column_blob(statement, 0);
-  write_file(path, 2, 8, 'p');
+  write_tensors(path, 2, 8, 'p');
   check(memcmp(data, "aaaaaaaa", 8) == 0, "a value is its own copy");
   sqlite3_finalize(statement);
-  write_file(path, 1, 30000000, 0);
+  write_tensors(path, 1, 30000000, 0);
   check(memory_of(db, "SELECT sum(value) FROM tensor_elements(%Q || '#a')", "0") < 2 << 20,
         "elements take a buffer, not the tensor");
   check(memory_of(db, "SELECT tensor_json(%Q || '#a', '29999990::5')", "[0,0]") < 2 << 20,
@@ -253,14 +253,14 @@ static void change_delete(void) {
 }
 
 static void change_replace(void) {
-  write_file(other, 2, 8, 'p');
+  write_tensors(other, 2, 8, 'p');
   rename(other, path);
 }
 
 /* In place; the time is set, for the clock of a file system may stand still for a while. */
 static void change_overwrite(void) {
   struct timespec times[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
-  write_file(path, 2, 8, 'p');
+  write_tensors(path, 2, 8, 'p');
   check(utimensat(AT_FDCWD, path, times, 0) == 0, "utimensat");
 }
 
@@ -271,7 +271,7 @@ static void change_cut_short(void) {
 /* A statement never mixes the bytes of two states of a file. */
 static void test_changes_while_reading(Change *change, const char *words) {
   sqlite3 *db = connect_reading();
-  write_file(path, 2, 8, 'a');
+  write_tensors(path, 2, 8, 'a');
   sqlite3_stmt *statement = prepare(db, "SELECT data FROM safetensors_tensors(%Q)");
   check(sqlite3_step(statement) == SQLITE_ROW, "before the change");
   change();
@@ -284,7 +284,7 @@ static void test_changes_while_reading(Change *change, const char *words) {
 static void test_utf16(void) {
   sqlite3 *db = connect();
   sqlite3_exec(db, "PRAGMA encoding = 'UTF-16le'; CREATE TABLE t(x)", NULL, NULL, NULL);
-  write_file(path, 2, 8, 'a');
+  write_tensors(path, 2, 8, 'a');
   check_one(db, "SELECT dtype FROM safetensors_tensors(%Q) WHERE name = 'b'", "U8");
   check_one(db, "SELECT hex(tensor_data(ref)) FROM safetensors_tensors(%Q) WHERE name = 'b'",
             "6262626262626262");

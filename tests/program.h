@@ -17,6 +17,11 @@
 
 #include "safetensors.h"
 
+/* A query of one row and column; %Q in the SQL is a file's path. */
+typedef struct Question {
+  const char *sql, *answer;
+} Question;
+
 static atomic_int passed, failed;
 static char folder[] = "/tmp/safetensors.XXXXXX";
 
@@ -62,7 +67,7 @@ static inline sqlite3 *connect(void) {
 
 /* Tensors of `size` bytes each, U8, named a, b, ..., filled with `fill`, fill + 1, ...; sparse when
 ** `fill` is 0. */
-static inline void write_file(const char *name, int count, long long size, int fill) {
+static inline void write_tensors(const char *name, int count, long long size, int fill) {
   char header[1024] = "{";
   size_t length = 1;
   for (int i = 0; i < count; i++) {

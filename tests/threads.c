@@ -18,10 +18,6 @@ static char paths[FILES][64];
 
 /* ---- Queries with known answers ---- */
 
-typedef struct Question {
-  const char *sql, *answer; /* %Q in the SQL is a file's path */
-} Question;
-
 /* Tensor a of either file is 300,000 bytes 'a', b as many 'b', and so on. */
 static const Question questions[] = {
     {"SELECT group_concat(name || nbytes) FROM safetensors_tensors(%Q)",
@@ -166,7 +162,7 @@ int main(int argc, char **argv) {
   make_folder();
   for (int i = 0; i < FILES; i++) {
     snprintf(paths[i], sizeof paths[i], "%s/%d.safetensors", folder, i);
-    write_file(paths[i], TENSORS, TENSOR_SIZE, 'a');
+    write_tensors(paths[i], TENSORS, TENSOR_SIZE, 'a');
   }
   test_threads();
   test_loading();
