@@ -224,7 +224,7 @@ def test_index_as_json():
         write(text)
         tally.equal(names(path), ["a"], f"index {text}")
     for text, words in [
-            (b"", "found nothing"), (b"   ", "found nothing"), (b"[]", "a JSON object"), (b"\xff{}", "JSON"),
+            (b"", "found nothing"), (b"   ", "a JSON object"), (b"[]", "a JSON object"), (b"\xff{}", "JSON"),
             (b"{" + a, "expected JSON"), (b"{" + a + b"}x", "expected the end of the JSON, found more at offset 36"),
             (b"{" + a + b"," + a + b"}", "duplicate object key"), (b"{}", "an object as weight_map in the index, found none"),
             (b'{"weight_map":{"a":"x","a":"x"}}', "duplicate object key"),
