@@ -27,6 +27,7 @@ static const struct {
     {"safetensors_metadata", &safetensors_metadata_module},
     {"safetensors_files", &safetensors_files_module},
     {"safetensors_help", &safetensors_help_module},
+    {"safetensors_check", &safetensors_check_module},
     {"tensor_elements", &tensor_elements_module},
     {"tensor_rows", &tensor_rows_module},
     {"tensor_stats", &tensor_stats_module},

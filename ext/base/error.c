@@ -1,6 +1,5 @@
 #include "base/error.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -20,6 +19,24 @@ static void replace_control_characters(char *text) {
   }
 }
 
+/* The text built in `text`, which this releases. NULL when memory runs out. */
+static char *finish(sqlite3_str *text) {
+  bool failed = sqlite3_str_errcode(text) != SQLITE_OK;
+  char *message = sqlite3_str_finish(text);
+  if (failed || message == NULL) {
+    memory_free(message);
+    return NULL;
+  }
+  replace_control_characters(message);
+  return message;
+}
+
+char *error_text(const char *format, va_list arguments) {
+  sqlite3_str *text = sqlite3_str_new(NULL);
+  sqlite3_str_vappendf(text, format, arguments);
+  return finish(text);
+}
+
 static void append_subject(sqlite3_str *text, const char *subject) {
   size_t length = strlen(subject);
   if (length <= SUBJECT_LENGTH) {
@@ -34,20 +51,17 @@ static void fill(Error *error, ErrorCode code, const TensorName *about, const ch
   if (error->code != ERROR_NONE) return;
   sqlite3_str *text = sqlite3_str_new(NULL);
   append_subject(text, about->subject);
+  size_t detail = (size_t)sqlite3_str_length(text);
   if (about->name != NULL) {
     sqlite3_str_appendf(text, "tensor \"%.*s\": ", ERROR_NAME(about->name, about->name_length));
   }
   sqlite3_str_vappendf(text, format, arguments);
-  bool failed = sqlite3_str_errcode(text) != SQLITE_OK;
-  char *message = sqlite3_str_finish(text);
-  if (failed || message == NULL) {
-    memory_free(message);
+  char *message = finish(text);
+  if (message == NULL) {
     error_memory(error);
     return;
   }
-  replace_control_characters(message);
-  error->code = code;
-  error->message = message;
+  *error = (Error){.code = code, .message = message, .detail = detail};
 }
 
 void error_fill(Error *error, ErrorCode code, const char *subject, const char *format, ...) {
@@ -81,6 +95,7 @@ bool error_repeat(Error *error, const Error *from) {
   if (from->message != NULL) {
     error->message = memory_copy_text(from->message, strlen(from->message));
     if (error->message == NULL) return error_memory(error);
+    error->detail = from->detail;
   }
   error->code = from->code;
   return false;

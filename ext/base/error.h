@@ -14,6 +14,7 @@
 #ifndef SAFETENSORS_BASE_ERROR_H
 #define SAFETENSORS_BASE_ERROR_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,7 @@ typedef enum ErrorCode {
 typedef struct Error {
   ErrorCode code;
   char *message;
+  size_t detail; /* where in the message what follows the subject begins */
 } Error;
 
 /* Fills in `error`, unless it already holds one: the first cause is the one to report. The format
@@ -71,6 +73,10 @@ bool error_repeat(Error *error, const Error *from);
 bool error_within(Error *error, const TensorName *about);
 
 void error_clear(Error *error);
+
+/* A message's text without the beginning, for what is told and not raised. Released with
+** memory_free(); NULL when memory runs out. */
+char *error_text(const char *format, va_list arguments);
 
 /* How many bytes of a name belong in a message: at most 120, never half a character. To be used
 ** with "%.*s" through ERROR_NAME. */

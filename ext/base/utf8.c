@@ -36,3 +36,9 @@ uint64_t utf8_valid_length(const char *text, uint64_t length) {
   }
   return at;
 }
+
+void utf8_mend(char *text, uint64_t length) {
+  for (uint64_t at = 0; (at += utf8_valid_length(text + at, length - at)) < length;) {
+    text[at] = '?';
+  }
+}

@@ -8,4 +8,7 @@
 /* The offset of the first byte that does not belong to a valid sequence, or `length` if all do. */
 uint64_t utf8_valid_length(const char *text, uint64_t length);
 
+/* Puts '?' in the place of every byte that does not belong to a valid sequence. */
+void utf8_mend(char *text, uint64_t length);
+
 #endif

@@ -14,7 +14,7 @@ typedef unsigned long long Big; /* for "%llu" */
 
 /* ---- The first 8 bytes ---- */
 
-static uint64_t read_little_endian(const unsigned char *bytes) {
+uint64_t header_prefix(const unsigned char *bytes) {
   uint64_t value = 0;
   for (int i = HEADER_PREFIX_SIZE - 1; i >= 0; i--) value = value << 8 | bytes[i];
   return value;
@@ -22,7 +22,7 @@ static uint64_t read_little_endian(const unsigned char *bytes) {
 
 bool header_length(const unsigned char *prefix, uint64_t file_size, uint64_t *length) {
   if (file_size < HEADER_PREFIX_SIZE) return false;
-  *length = read_little_endian(prefix);
+  *length = header_prefix(prefix);
   return *length <= HEADER_MAX_LENGTH && *length <= file_size - HEADER_PREFIX_SIZE;
 }
 
@@ -46,7 +46,7 @@ bool header_refuse(const unsigned char *first, uint64_t size, uint64_t file_size
                        "expected at least 8 bytes, found %llu: too small for a header",
                        (Big)file_size);
   }
-  uint64_t length = read_little_endian(first);
+  uint64_t length = header_prefix(first);
   if (length > HEADER_MAX_LENGTH) {
     return error_raise(
         error, ERROR_INVALID, subject,
@@ -182,10 +182,10 @@ static int by_offsets(const void *left, const void *right) {
   return a->name.offset < b->name.offset ? -1 : 1;
 }
 
-static void sort_tensors(Header *header) {
-  for (uint32_t i = 1; i < header->tensor_count; i++) {
-    if (by_offsets(&header->tensors[i - 1], &header->tensors[i]) > 0) {
-      qsort(header->tensors, header->tensor_count, sizeof(TensorEntry), by_offsets);
+void tensor_entries_sort(TensorEntry *entries, uint32_t count) {
+  for (uint32_t i = 1; i < count; i++) {
+    if (by_offsets(&entries[i - 1], &entries[i]) > 0) {
+      qsort(entries, count, sizeof(TensorEntry), by_offsets);
       return;
     }
   }
@@ -238,19 +238,26 @@ static bool shape_numel(const char *shape, uint32_t length, uint64_t *numel) {
   return true;
 }
 
+TensorSize tensor_entry_size(const char *text, const TensorEntry *entry, uint64_t *numel,
+                             uint64_t *nbytes) {
+  bool overflow;
+  if (!shape_numel(text + entry->shape.offset, entry->shape.length, numel)) return SIZE_OVERFLOW;
+  if (dtype_nbytes(entry->dtype, *numel, nbytes, &overflow)) return SIZE_WHOLE;
+  return overflow ? SIZE_OVERFLOW : SIZE_PART_OF_BYTE;
+}
+
 static bool check_size(const Parser *parser, const TensorEntry *entry) {
   const Header *header = parser->header;
   const char *text = header->text;
   uint64_t numel = 0, nbytes = 0;
-  bool overflow = !shape_numel(text + entry->shape.offset, entry->shape.length, &numel);
-  bool whole = !overflow && dtype_nbytes(entry->dtype, numel, &nbytes, &overflow);
-  if (whole && nbytes == entry->end - entry->begin) return true;
+  TensorSize size = tensor_entry_size(text, entry, &numel, &nbytes);
+  if (size == SIZE_WHOLE && nbytes == entry->end - entry->begin) return true;
   sqlite3_str *what = sqlite3_str_new(NULL);
   sqlite3_str_appendf(what, "dtype %s and shape %.*s", dtype_name(entry->dtype),
                       ERROR_NAME(text + entry->shape.offset, entry->shape.length));
-  if (overflow) {
+  if (size == SIZE_OVERFLOW) {
     sqlite3_str_appendf(what, " overflow 64 bits");
-  } else if (!whole) {
+  } else if (size == SIZE_PART_OF_BYTE) {
     sqlite3_str_appendf(what, " end inside a byte: expected %u bits times %llu to be whole bytes",
                         dtype_bits(entry->dtype), (Big)numel);
   } else {
@@ -315,7 +322,7 @@ static bool parse(Parser *parser, uint64_t file_size) {
                        (unsigned char)scanner->text[valid], (Big)valid + HEADER_PREFIX_SIZE);
   }
   if (!take_header(parser)) return false;
-  sort_tensors(parser->header);
+  tensor_entries_sort(parser->header->tensors, parser->header->tensor_count);
   return index_names(parser) && check_metadata_keys(parser) && check_layout(parser, file_size);
 }
 

@@ -47,6 +47,9 @@ typedef struct Header {
   NameTable names;
 } Header;
 
+/* The number that the first 8 bytes make, little-endian. */
+uint64_t header_prefix(const unsigned char *bytes);
+
 /* The header's length by the file's first 8 bytes. False when this cannot be a safetensors file:
 ** too small, a length over the limit, or a length that the file does not have. */
 bool header_length(const unsigned char *prefix, uint64_t file_size, uint64_t *length);
@@ -80,6 +83,20 @@ uint64_t header_data_nbytes(const Header *header);
 uint64_t tensor_entry_nbytes(const TensorEntry *entry);
 uint64_t tensor_entry_numel(const TensorEntry *entry);
 uint32_t tensor_entry_rank(const Header *header, const TensorEntry *entry);
+
+typedef enum TensorSize {
+  SIZE_WHOLE,
+  SIZE_OVERFLOW,    /* the elements or their bits do not fit 64 bits */
+  SIZE_PART_OF_BYTE /* elements of less than a byte end inside one */
+} TensorSize;
+
+/* What an entry's dtype and shape take, by the header's text; *nbytes is set on SIZE_WHOLE, *numel
+** unless that overflows. */
+TensorSize tensor_entry_size(const char *text, const TensorEntry *entry, uint64_t *numel,
+                             uint64_t *nbytes);
+
+/* Sorts by (begin, end), then as in the header. */
+void tensor_entries_sort(TensorEntry *entries, uint32_t count);
 
 /* Bytes of memory that the header holds. */
 uint64_t header_memory(const Header *header);

@@ -11,6 +11,11 @@
 
 #include "base/error.h"
 
+/* The levels that objects and arrays may nest: serde_json, the reference's reader, refuses the
+ * 128th.
+ */
+enum { JSON_MAX_DEPTH = 127 };
+
 /* What a walk over an object's text finds, without judging it. */
 typedef struct JsonExtent {
   uint64_t length;         /* from the opening to the closing brace, or to the text's end */

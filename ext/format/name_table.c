@@ -32,8 +32,8 @@ static uint64_t *find_slot(const NameTable *table, const char *name, uint64_t le
   }
 }
 
-NameTableResult name_table_build(NameTable *table, const char *text, const void *rows,
-                                 size_t row_size, uint32_t count, uint32_t *duplicate) {
+bool name_table_start(NameTable *table, const char *text, const void *rows, size_t row_size,
+                      uint32_t count) {
   uint64_t capacity = 8;
   while (capacity < (uint64_t)count + count / 2) capacity *= 2;
   *table = (NameTable){.slots = memory_zeroed(capacity, sizeof(uint64_t)),
@@ -42,18 +42,30 @@ NameTableResult name_table_build(NameTable *table, const char *text, const void 
                        .text = text,
                        .rows = rows,
                        .row_size = row_size};
-  if (table->slots == NULL) return NAME_TABLE_NO_MEMORY;
+  return table->slots != NULL;
+}
+
+bool name_table_add(NameTable *table, uint32_t row, uint32_t *earlier) {
+  uint32_t length;
+  const char *name = row_name(table, row, &length);
+  uint64_t hash = name_hash(table, name, length);
+  uint64_t *slot = find_slot(table, name, length, hash);
+  uint64_t before = *slot;
+  *slot = (hash >> 32 << 32) | (row + 1);
+  if (before == 0) return true;
+  *earlier = (uint32_t)before - 1;
+  return false;
+}
+
+NameTableResult name_table_build(NameTable *table, const char *text, const void *rows,
+                                 size_t row_size, uint32_t count, uint32_t *duplicate) {
+  if (!name_table_start(table, text, rows, row_size, count)) return NAME_TABLE_NO_MEMORY;
   for (uint32_t row = 0; row < count; row++) {
-    uint32_t length;
-    const char *name = row_name(table, row, &length);
-    uint64_t hash = name_hash(table, name, length);
-    uint64_t *slot = find_slot(table, name, length, hash);
-    if (*slot != 0) {
-      *duplicate = row;
-      name_table_free(table);
-      return NAME_TABLE_DUPLICATE;
-    }
-    *slot = (hash >> 32 << 32) | (row + 1);
+    uint32_t earlier;
+    if (name_table_add(table, row, &earlier)) continue;
+    *duplicate = row;
+    name_table_free(table);
+    return NAME_TABLE_DUPLICATE;
   }
   return NAME_TABLE_BUILT;
 }

@@ -28,6 +28,15 @@ typedef enum NameTableResult {
   NAME_TABLE_NO_MEMORY
 } NameTableResult;
 
+/* Starts an empty table with room for `count` rows, which name_table_add() puts in one by one. Text
+** and rows must outlive the table. False when memory runs out. */
+bool name_table_start(NameTable *table, const char *text, const void *rows, size_t row_size,
+                      uint32_t count);
+
+/* Puts row number `row` in. False when an earlier row has the same name: then *earlier is its
+** number, and it is the later one that the table has from now on. */
+bool name_table_add(NameTable *table, uint32_t row, uint32_t *earlier);
+
 /* Builds the table over `count` rows of `row_size` bytes, each starting with the Span of its name.
 ** Text and rows must outlive the table. On NAME_TABLE_DUPLICATE, *duplicate is the number of a row
 ** whose name occurred before. */

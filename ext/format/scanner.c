@@ -1,5 +1,6 @@
 #include "format/scanner.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "format/entry_json.h"
@@ -42,23 +43,20 @@ const char *scanner_next_kind(Scanner *scanner) {
   }
 }
 
+const char *scanner_found(const Scanner *scanner, char *buffer) {
+  if (scanner->at >= scanner->length) return "the header's end";
+  unsigned char byte = (unsigned char)scanner->text[scanner->at];
+  bool visible = byte > 0x20 && byte < 0x7f;
+  snprintf(buffer, SCANNER_FOUND_SIZE, visible ? "'%c'" : "byte 0x%02x", byte);
+  return buffer;
+}
+
 bool scanner_expected(const Scanner *scanner, const char *what, Error *error) {
-  uint32_t at = scanner->at;
-  unsigned long long offset = (unsigned long long)at + HEADER_PREFIX_SIZE;
-  if (at >= scanner->length) {
-    return error_raise(error, ERROR_INVALID, scanner->subject,
-                       "header is not JSON: expected %s at offset %llu, found the header's end",
-                       what, offset);
-  }
-  unsigned char byte = (unsigned char)scanner->text[at];
-  if (byte > 0x20 && byte < 0x7f) {
-    return error_raise(error, ERROR_INVALID, scanner->subject,
-                       "header is not JSON: expected %s at offset %llu, found '%c'", what, offset,
-                       byte);
-  }
+  char buffer[SCANNER_FOUND_SIZE];
   return error_raise(error, ERROR_INVALID, scanner->subject,
-                     "header is not JSON: expected %s at offset %llu, found byte 0x%02x", what,
-                     offset, byte);
+                     "header is not JSON: expected %s at offset %llu, found %s", what,
+                     (unsigned long long)scanner->at + HEADER_PREFIX_SIZE,
+                     scanner_found(scanner, buffer));
 }
 
 /* A string without escapes. On false nothing is taken. */
@@ -80,12 +78,14 @@ static bool plain_string(Scanner *scanner, Span *span) {
   return false;
 }
 
+const char *scanner_take_string(Scanner *scanner, Span *span) {
+  if (plain_string(scanner, span)) return NULL;
+  if (scanner->at >= scanner->length || scanner->text[scanner->at] != '"') return "a string";
+  return json_string_decode(scanner->text, scanner->length, &scanner->at, span);
+}
+
 bool scanner_string(Scanner *scanner, Span *span, Error *error) {
-  if (plain_string(scanner, span)) return true;
-  if (scanner->at >= scanner->length || scanner->text[scanner->at] != '"') {
-    return scanner_expected(scanner, "a string", error);
-  }
-  const char *problem = json_string_decode(scanner->text, scanner->length, &scanner->at, span);
+  const char *problem = scanner_take_string(scanner, span);
   return problem == NULL || scanner_expected(scanner, problem, error);
 }
 
@@ -143,7 +143,7 @@ static bool span_is(const Scanner *scanner, Span span, const char *word) {
 }
 
 /* An entry of exactly the three keys, each once. On false the scanner may have moved on. */
-static bool plain_entry(Scanner *scanner, TensorEntry *entry) {
+static bool take_plain_entry(Scanner *scanner, TensorEntry *entry) {
   enum { HAS_DTYPE = 1, HAS_SHAPE = 2, HAS_DATA_OFFSETS = 4, HAS_ALL = 7 };
   unsigned seen = 0;
   if (!scanner_take(scanner, '{')) return false;
@@ -170,6 +170,13 @@ static bool plain_entry(Scanner *scanner, TensorEntry *entry) {
   return seen == HAS_ALL && scanner_take(scanner, '}');
 }
 
+bool scanner_plain_entry(Scanner *scanner, TensorEntry *entry) {
+  uint32_t start = scanner->at;
+  if (take_plain_entry(scanner, entry)) return true;
+  scanner->at = start;
+  return false;
+}
+
 static void remove_spaces(char *text, Span *span) {
   uint32_t kept = 0;
   for (uint32_t i = 0; i < span->length; i++) {
@@ -181,11 +188,7 @@ static void remove_spaces(char *text, Span *span) {
 
 bool scanner_entry(Scanner *scanner, TensorEntry *entry, Error *error) {
   scanner_skip_space(scanner);
-  uint32_t start = scanner->at;
-  if (plain_entry(scanner, entry)) {
-    remove_spaces(scanner->text, &entry->shape);
-    return true;
-  }
-  scanner->at = start;
-  return entry_json_parse(scanner, entry, error);
+  if (!scanner_plain_entry(scanner, entry)) return entry_json_parse(scanner, entry, error);
+  remove_spaces(scanner->text, &entry->shape);
+  return true;
 }

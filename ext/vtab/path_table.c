@@ -117,6 +117,35 @@ void path_scan_close(PathScan *scan) {
   *scan = (PathScan){0};
 }
 
+bool path_table_raise_no_path(const PathTable *table, Error *error) {
+  return error_raise(error, ERROR_ARGUMENT, table->name,
+                     "expected a path, found none; write %s('model.safetensors')%s", table->name,
+                     ", and in place of a RIGHT JOIN a LEFT JOIN the other way round");
+}
+
+bool path_table_read(const PathTable *table, sqlite3_value *value, PathArgument *argument,
+                     Error *error) {
+  static const unsigned char nothing[1] = {0};
+  *argument = (PathArgument){0};
+  switch (sqlite3_value_type(value)) {
+    case SQLITE_NULL: return true;
+    case SQLITE_TEXT:
+      argument->path = (const char *)sqlite3_value_text(value);
+      if (argument->path == NULL) return error_memory(error);
+      break;
+    case SQLITE_BLOB:
+      argument->blob = sqlite3_value_blob(value);
+      if (argument->blob == NULL && sqlite3_value_bytes(value) > 0) return error_memory(error);
+      if (argument->blob == NULL) argument->blob = nothing;
+      break;
+    default:
+      return error_raise(error, ERROR_ARGUMENT, table->name,
+                         "expected a path (TEXT) or the bytes of a file (BLOB), found a number");
+  }
+  argument->length = (uint64_t)sqlite3_value_bytes(value);
+  return true;
+}
+
 static bool same_bytes(sqlite3_value *a, sqlite3_value *b) {
   int size = sqlite3_value_bytes(a);
   if (sqlite3_value_bytes(b) != size) return false;
@@ -132,23 +161,14 @@ static bool still_wanted(const PathScan *scan, sqlite3_value *argument) {
 }
 
 static bool open_argument(const PathTable *table, PathScan *scan, Error *error) {
-  sqlite3_value *argument = scan->argument;
-  switch (sqlite3_value_type(argument)) {
-    case SQLITE_NULL: return true;
-    case SQLITE_TEXT: {
-      const char *path = (const char *)sqlite3_value_text(argument);
-      if (path == NULL) return error_memory(error);
-      uint64_t length = (uint64_t)sqlite3_value_bytes(argument);
-      scan->checkpoint = checkpoint_open_path(table->store, path, length, error);
-      break;
-    }
-    case SQLITE_BLOB:
-      scan->checkpoint = checkpoint_open_blob(table->store, sqlite3_value_blob(argument),
-                                              (uint64_t)sqlite3_value_bytes(argument), error);
-      break;
-    default:
-      return error_raise(error, ERROR_ARGUMENT, table->name,
-                         "expected a path (TEXT) or the bytes of a file (BLOB), found a number");
+  PathArgument argument;
+  if (!path_table_read(table, scan->argument, &argument, error)) return false;
+  if (argument.path != NULL) {
+    scan->checkpoint = checkpoint_open_path(table->store, argument.path, argument.length, error);
+  } else if (argument.blob != NULL) {
+    scan->checkpoint = checkpoint_open_blob(table->store, argument.blob, argument.length, error);
+  } else {
+    return true;
   }
   return scan->checkpoint != NULL;
 }
@@ -165,10 +185,7 @@ int path_scan_open(PathTable *table, PathScan *scan, int plan, sqlite3_value **a
       opened = scan->checkpoint != NULL;
     }
   } else if ((plan & PLAN_PATH) == 0) {
-    opened =
-        error_raise(&error, ERROR_ARGUMENT, table->name,
-                    "expected a path, found none; write %s('model.safetensors')%s", table->name,
-                    ", and in place of a RIGHT JOIN a LEFT JOIN the other way round");
+    opened = path_table_raise_no_path(table, &error);
   } else if (!still_wanted(scan, argv[0])) {
     path_scan_close(scan);
     scan->argument = sqlite3_value_dup(argv[0]);

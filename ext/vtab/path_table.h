@@ -71,6 +71,19 @@ void path_table_plan_name(sqlite3_index_info *info, int name_column, int next_ar
 ** which a hash does not know: then all rows are scanned, and SQLite picks. */
 bool path_table_can_look_up(sqlite3_value *name);
 
+/* What a path argument is: a path, or bytes; neither for NULL. Valid as long as the value. */
+typedef struct PathArgument {
+  const char *path; /* NUL-terminated */
+  const unsigned char *blob;
+  uint64_t length;
+} PathArgument;
+
+bool path_table_read(const PathTable *table, sqlite3_value *value, PathArgument *argument,
+                     Error *error);
+
+/* Raises the error of a plan without PLAN_PATH. */
+bool path_table_raise_no_path(const PathTable *table, Error *error);
+
 /* xFilter's work: opens what the plan's argument, or the fixed path, names; what is open already
 ** and still wanted is kept. */
 int path_scan_open(PathTable *table, PathScan *scan, int plan, sqlite3_value **argv);
