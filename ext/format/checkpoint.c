@@ -14,8 +14,8 @@ struct Checkpoint {
   /* of a model with an index */
   File *index;
   char *folder;
-  bool links_may_leave; /* the Hugging Face cache is made of such links */
-  bool *link_checked;   /* of each shard */
+  bool in_hub;        /* it is in the Hugging Face cache */
+  bool *link_checked; /* of each shard */
   /* the open member */
   File *file;
   uint32_t file_number;
@@ -37,7 +37,7 @@ static bool open_index(Checkpoint *checkpoint, Error *error) {
   if (checkpoint->index == NULL) return false;
   checkpoint->folder = path_folder(resolved->path);
   if (checkpoint->folder == NULL) return error_memory(error);
-  checkpoint->links_may_leave = hub_holds(resolved->path);
+  checkpoint->in_hub = hub_holds(resolved->path);
   const PathList *shards = &checkpoint->index->index->shards;
   for (uint32_t i = 0; i < shards->count; i++) {
     if (!path_list_add(&resolved->members, checkpoint->folder, shards->paths[i])) {
@@ -138,9 +138,8 @@ static bool open_blob(Checkpoint *checkpoint, Member *member, Error *error) {
 static bool check_link(const Checkpoint *checkpoint, uint32_t number, const char *path,
                        Error *error) {
   if (checkpoint->folder == NULL || checkpoint->link_checked[number]) return true;
-  const char *folder = checkpoint->folder[0] != '\0' ? checkpoint->folder : ".";
   checkpoint->link_checked[number] =
-      platform_is_within(path, folder) || (checkpoint->links_may_leave && hub_holds(path));
+      path_form_is_shard_place(path, checkpoint->folder, checkpoint->in_hub);
   return checkpoint->link_checked[number] || platform_path_kind(path) == PATH_MISSING ||
          error_raise(error, ERROR_INVALID, path,
                      "expected a shard within the index's folder, found a link that leaves it");

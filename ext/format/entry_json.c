@@ -6,9 +6,6 @@
 
 #include "format/json_load.h"
 
-/* serde_json refuses the 128th level; the header's own object and the entry are two of them. */
-enum { MAX_ENTRY_DEPTH = 126 };
-
 static json_t *load_entry(const Scanner *scanner, const TensorEntry *entry,
                           const JsonExtent *extent, Error *error) {
   json_error_t problem;
@@ -31,24 +28,6 @@ static bool bad_entry(const Scanner *scanner, const TensorEntry *entry, Error *e
   return error_raise(error, ERROR_INVALID, scanner->subject, "tensor \"%.*s\": %s, found %s",
                      ERROR_NAME(scanner->text + entry->name.offset, entry->name.length), what,
                      found);
-}
-
-/* How many levels `value` nests, counted up to `limit`. jansson itself refuses 2048. */
-static unsigned depth(json_t *value, unsigned limit) {
-  unsigned deepest = 0;
-  const char *key;
-  json_t *child;
-  size_t i;
-  if ((!json_is_object(value) && !json_is_array(value)) || limit == 0) return 0;
-  json_array_foreach (value, i, child) {
-    unsigned below = depth(child, limit - 1);
-    if (below > deepest) deepest = below;
-  }
-  json_object_foreach (value, key, child) {
-    unsigned below = depth(child, limit - 1);
-    if (below > deepest) deepest = below;
-  }
-  return deepest + 1;
 }
 
 /* Reads a non-negative integer. */
@@ -127,7 +106,7 @@ bool entry_json_parse(Scanner *scanner, TensorEntry *entry, Error *error) {
   json_t *object = load_entry(scanner, entry, &extent, error);
   if (object == NULL) return false;
   bool read = false;
-  if (depth(object, MAX_ENTRY_DEPTH + 1) > MAX_ENTRY_DEPTH) {
+  if (1 + extent.depth > JSON_MAX_DEPTH) { /* the header's object is a level too */
     bad_entry(scanner, entry, error, "expected at most 127 levels of JSON", "more");
   } else if (read_dtype(scanner, json_object_get(object, "dtype"), entry, error) &&
              read_data_offsets(scanner, json_object_get(object, "data_offsets"), entry, error) &&

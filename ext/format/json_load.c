@@ -17,7 +17,7 @@ static bool ends_number(const char *text, uint64_t left) {
 
 JsonExtent json_measure(const char *text, uint64_t left) {
   JsonExtent extent = {.length = left};
-  uint64_t level = 0, token = 0;
+  uint64_t level = 0, depth = 0, token = 0;
   bool in_string = false;
   for (uint64_t i = 0; i < left; i++) {
     char byte = text[i];
@@ -33,11 +33,15 @@ JsonExtent json_measure(const char *text, uint64_t left) {
       }
     } else if (byte == '"') {
       in_string = true;
-    } else if (byte == '{') {
-      level++;
-    } else if (byte == '}' && --level == 0) {
-      extent.length = i + 1;
-      break;
+    } else if (byte == '{' || byte == '[') {
+      level += byte == '{';
+      if (++depth > extent.depth) extent.depth = depth;
+    } else if (byte == '}' || byte == ']') {
+      if (depth > 0) depth--;
+      if (byte == '}' && --level == 0) {
+        extent.length = i + 1;
+        break;
+      }
     } else if (byte == '-' && token == 1 && left - i > 1 && text[i + 1] == '0' &&
                ends_number(text + i + 2, left - i - 2)) {
       extent.negative_zero = true;
@@ -163,6 +167,10 @@ bool json_load_document(const char *text, uint64_t length, const char *subject,
   if (result == JSON_WRONG) {
     return error_raise(error, ERROR_INVALID, subject, "expected JSON, found %s at offset %lld",
                        problem.text, (long long)start + problem.position);
+  }
+  if (extent.depth > JSON_MAX_DEPTH) {
+    return error_raise(error, ERROR_INVALID, subject,
+                       "expected at most %d levels of JSON, found more", JSON_MAX_DEPTH);
   }
   uint64_t end = skip_space(text, length, start + extent.length);
   return end == length || error_raise(error, ERROR_INVALID, subject,

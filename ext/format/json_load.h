@@ -11,15 +11,15 @@
 
 #include "base/error.h"
 
-/* The levels that objects and arrays may nest: serde_json, the reference's reader, refuses the
- * 128th.
- */
+/* How many levels objects and arrays may nest: serde_json, by which the reference implementation
+** reads, refuses the 128th. */
 enum { JSON_MAX_DEPTH = 127 };
 
 /* What a walk over an object's text finds, without judging it. */
 typedef struct JsonExtent {
   uint64_t length;         /* from the opening to the closing brace, or to the text's end */
   uint64_t longest_token;  /* at least the longest string or number, quotes included */
+  uint64_t depth;          /* levels of objects and arrays, the object itself included */
   bool negative_zero;      /* the number -0 occurs: an integer to jansson, a float to others */
   bool integers_are_reals; /* for the caller to set: load integers as reals, of any size */
 } JsonExtent;

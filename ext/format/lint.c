@@ -40,7 +40,7 @@ struct Lint {
   /* of a model with an index */
   IndexLint index;
   char *folder;
-  bool links_may_leave; /* the Hugging Face cache is made of such links */
+  bool in_hub; /* it is in the Hugging Face cache */
   PathList beside;
   uint32_t next_beside;
   /* of several files */
@@ -163,8 +163,8 @@ static void read_index(Lint *lint) {
 static void take_shards(Lint *lint) {
   lint->stage = LINT_FILE;
   if (lint->index.stage == INDEX_DONE) lint->stage = LINT_DONE;
-  lint->folder = path_form_folder(lint->resolved.path);
-  lint->links_may_leave = hub_holds(lint->resolved.path);
+  lint->folder = path_folder(lint->resolved.path);
+  lint->in_hub = hub_holds(lint->resolved.path);
   for (uint32_t i = 0; i < lint->index.shard_count; i++) {
     const char *name = lint->index.shards[i].name;
     if (lint->folder != NULL && path_list_add(&lint->resolved.members, lint->folder, name))
@@ -174,16 +174,10 @@ static void take_shards(Lint *lint) {
   }
 }
 
-/* A shard's name stays within the folder, and so must what it links to. */
-static bool stays_within(const Lint *lint, const char *path) {
-  const char *folder = lint->folder[0] != '\0' ? lint->folder : ".";
-  return platform_path_kind(path) == PATH_MISSING || platform_is_within(path, folder) ||
-         (lint->links_may_leave && hub_holds(path));
-}
-
 static void start_shard(Lint *lint, const char *path) {
   const IndexShard *shard = &lint->index.shards[lint->file];
-  if (stays_within(lint, path)) {
+  if (path_form_is_shard_place(path, lint->folder, lint->in_hub) ||
+      platform_path_kind(path) == PATH_MISSING) {
     start_file(lint, path);
     return;
   }

@@ -169,9 +169,11 @@ static bool take_metadata(HeaderLint *lint) {
                 "expected an object of strings as __metadata__, found null");
     return true;
   }
-  walk_report(walk, LINT_BAD_METADATA, at,
-              "expected an object of strings as __metadata__, found %s",
-              scanner_next_kind(&walk->scanner));
+  if (walk_at_value(walk)) {
+    walk_report(walk, LINT_BAD_METADATA, at,
+                "expected an object of strings as __metadata__, found %s",
+                scanner_next_kind(&walk->scanner));
+  }
   return walk_value(walk);
 }
 
@@ -217,9 +219,11 @@ static bool take_metadata_member(HeaderLint *lint) {
     return true;
   }
   if (walk_peek(walk) == '"') return walk_string(walk, &ignored);
-  walk_report(walk, LINT_BAD_METADATA, walk->scanner.at,
-              "__metadata__ key \"%.*s\": expected a string as value, found %s",
-              ERROR_NAME(lint->text + key.offset, key.length), scanner_next_kind(&walk->scanner));
+  if (walk_at_value(walk)) {
+    walk_report(walk, LINT_BAD_METADATA, walk->scanner.at,
+                "__metadata__ key \"%.*s\": expected a string as value, found %s",
+                ERROR_NAME(lint->text + key.offset, key.length), scanner_next_kind(&walk->scanner));
+  }
   return walk_value(walk);
 }
 

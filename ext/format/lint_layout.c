@@ -34,7 +34,7 @@ static void check_begin(HeaderLint *lint, const TensorEntry *entry) {
   if (entry->begin > lint->end && lint->followed) {
     findings_add(
         findings, LINT_HOLE, lint->data_offset + lint->end,
-        "expected data_offsets to begin at %llu, found [%llu,%llu]: %llu bytes are nobody's",
+        "expected data_offsets to begin at %llu, found [%llu,%llu]: %llu bytes belong to no tensor",
         (Big)lint->end, (Big)entry->begin, (Big)entry->end, (Big)(entry->begin - lint->end));
   } else if (entry->begin < lint->end) {
     Span other = lint->end_tensor->name;
@@ -84,6 +84,6 @@ void lint_layout_end(HeaderLint *lint) {
   uint64_t end = lint->data_offset + lint->end;
   if (end >= lint->file_size || !lint->followed) return;
   findings_add(lint->walk.findings, LINT_TRAILING_BYTES, end,
-               "expected %llu bytes by the header, found %llu: %llu bytes are nobody's", (Big)end,
+               "expected %llu bytes by the header, found %llu: %llu bytes belong to no tensor", (Big)end,
                (Big)lint->file_size, (Big)(lint->file_size - end));
 }

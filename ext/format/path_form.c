@@ -116,3 +116,7 @@ void resolved_path_clear(ResolvedPath *resolved) {
   path_list_clear(&resolved->members);
   *resolved = (ResolvedPath){0};
 }
+
+bool path_form_is_shard_place(const char *path, const char *folder, bool in_hub) {
+  return platform_is_within(path, folder[0] != '\0' ? folder : ".") || (in_hub && hub_holds(path));
+}

@@ -1,8 +1,8 @@
 #include "func/host.h"
 
-/* Whether sqlite3_interrupt() was called. 3.39 has no function that tells, but a statement that is
-** prepared, or stepped, does: it takes about 2 microseconds and resets nothing. */
-static bool interrupted(sqlite3 *db) {
+/* 3.39 has no function that tells, but a statement that is prepared, or stepped, does: it takes about
+** 2 microseconds and resets nothing. */
+bool host_interrupted(sqlite3 *db) {
   sqlite3_stmt *statement = NULL;
   int code = sqlite3_prepare_v2(db, "SELECT 1", -1, &statement, NULL);
   if (code == SQLITE_OK) code = sqlite3_step(statement);
@@ -14,7 +14,7 @@ static bool go_on(void *context, uint64_t done, Error *error) {
   Host *host = context;
   uint64_t bytes = (uint64_t)((double)host->nbytes * ((double)done / (double)host->numel));
   progress_step(&store_settings(host->store)->progress, bytes);
-  return !interrupted(host->db) ||
+  return !host_interrupted(host->db) ||
          error_raise(error, ERROR_INTERRUPT, host->tensor.subject, "interrupted");
 }
 

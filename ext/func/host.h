@@ -28,4 +28,7 @@ void host_open(Host *host, sqlite3 *db, Store *store, const TensorName *tensor, 
 /* Ends it, whatever the outcome of the pass. */
 void host_close(Host *host);
 
+/* Whether sqlite3_interrupt() was called: for long work of other kinds. */
+bool host_interrupted(sqlite3 *db);
+
 #endif

@@ -18,6 +18,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "format/lint.h"
+#include "func/host.h"
 #include "vtab/modules.h"
 #include "vtab/path_table.h"
 
@@ -80,13 +81,17 @@ static int cursor_close(sqlite3_vtab_cursor *base) {
 }
 
 static bool find_next(CheckCursor *cursor, Error *error) {
+  const PathTable *table = (const PathTable *)cursor->base.pVtab;
   bool done = false;
   cursor->row++;
   cursor->finding = NULL;
-  while (cursor->finding == NULL && !done) {
+  for (;;) {
     if (!lint_step(cursor->lint, &cursor->finding, &done, error)) return false;
+    if (cursor->finding != NULL || done) return true;
+    if (host_interrupted(table->db)) {
+      return error_raise(error, ERROR_INTERRUPT, table->name, "interrupted");
+    }
   }
-  return true;
 }
 
 static bool start(CheckCursor *cursor, const PathTable *table, Error *error) {
