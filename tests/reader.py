@@ -4,6 +4,7 @@ It judges as the reference implementation does (safetensors/src/tensor.rs), with
 README documents as a separate verdict, and shares no code with the extension."""
 
 import json
+import math
 import struct
 
 BITS = {
@@ -50,6 +51,11 @@ def load(text):
 def check_string(text):
     if any(0xD800 <= ord(c) <= 0xDFFF for c in text):
         raise Invalid("lone surrogate")
+
+
+def check_number(text):
+    if math.isinf(float(text)):
+        raise Invalid("number out of range")
 
 
 def depth(value):
@@ -151,6 +157,8 @@ def check_strictness(header, text):
         if isinstance(item, Number) and item.lstrip("-").isdigit():
             if not -2**63 <= int(item) < 2**63:
                 raise Stricter("integer outside 64 bits")
+            if item == "-0":
+                raise Stricter("-0")
 
 
 def read(data, size=None):
@@ -174,7 +182,9 @@ def read(data, size=None):
     if depth(header) > 127:
         raise Invalid("recursion limit")
     for item in walk(header):
-        if isinstance(item, str):
+        if isinstance(item, Number):
+            check_number(item)
+        elif isinstance(item, str):
             check_string(item)
     metadata = metadata_of(header)
     by_name = {}
