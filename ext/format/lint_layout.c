@@ -27,19 +27,25 @@ static void check_size(HeaderLint *lint, const TensorEntry *entry) {
               (Big)(entry->end - entry->begin), (Big)entry->begin, (Big)entry->end);
 }
 
+/* The offset in the file of a byte of the data; of one that is cut off, the file's end. */
+static uint64_t data_at(const HeaderLint *lint, uint64_t offset) {
+  uint64_t at = lint->data_offset + offset;
+  return at < lint->file_size ? at : lint->file_size;
+}
+
 /* `entry` begins where the data so far ends; or there is a hole, or an overlap. When other tensors'
 ** data_offsets are not known, a hole may be theirs. */
 static void check_begin(HeaderLint *lint, const TensorEntry *entry) {
   Findings *findings = lint->walk.findings;
   if (entry->begin > lint->end && lint->followed) {
     findings_add(
-        findings, LINT_HOLE, lint->data_offset + lint->end,
+        findings, LINT_HOLE, data_at(lint, lint->end),
         "expected data_offsets to begin at %llu, found [%llu,%llu]: %llu bytes belong to no tensor",
         (Big)lint->end, (Big)entry->begin, (Big)entry->end, (Big)(entry->begin - lint->end));
   } else if (entry->begin < lint->end) {
     Span other = lint->end_tensor->name;
     findings_add(
-        findings, LINT_OVERLAP, lint->data_offset + entry->begin,
+        findings, LINT_OVERLAP, data_at(lint, entry->begin),
         "expected data_offsets to begin at %llu, found [%llu,%llu], which overlap those of "
         "tensor \"%.*s\"",
         (Big)lint->end, (Big)entry->begin, (Big)entry->end,
@@ -61,7 +67,7 @@ static void check_alignment(HeaderLint *lint, const TensorEntry *entry) {
   uint64_t offset = lint->data_offset + entry->begin;
   if (entry->dtype == DTYPE_COUNT || entry->begin == entry->end) return;
   unsigned alignment = dtype_bits(entry->dtype) / 8;
-  if (alignment < 2 || offset % alignment == 0) return;
+  if (alignment < 2 || offset % alignment == 0 || offset >= lint->file_size) return;
   findings_add(lint->walk.findings, LINT_MISALIGNED_TENSOR, offset,
                "expected %s at a multiple of %u bytes, found offset %llu", dtype_name(entry->dtype),
                alignment, (Big)offset);
@@ -84,6 +90,6 @@ void lint_layout_end(HeaderLint *lint) {
   uint64_t end = lint->data_offset + lint->end;
   if (end >= lint->file_size || !lint->followed) return;
   findings_add(lint->walk.findings, LINT_TRAILING_BYTES, end,
-               "expected %llu bytes by the header, found %llu: %llu bytes belong to no tensor", (Big)end,
-               (Big)lint->file_size, (Big)(lint->file_size - end));
+               "expected %llu bytes by the header, found %llu: %llu bytes belong to no tensor",
+               (Big)end, (Big)lint->file_size, (Big)(lint->file_size - end));
 }

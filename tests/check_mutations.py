@@ -1,0 +1,329 @@
+"""safetensors_check and safetensors_files against the independent reader, on valid files with something
+done to them: check_mutations.py [COUNT [SEED]]
+
+Each file is written in one of the ways that JSON allows and then has one thing wrong, or several: an
+offset, a dtype, a shape, a duplicate, an escape, whitespace, the length, its end, any byte. reader.py, which
+implements the reference's rules and README's strictnesses, says whether it is valid; so must both tables.
+Where one thing was done, the code must be one that goes with it."""
+
+import collections
+import json
+import random
+import struct
+import sys
+
+import reader
+from tally import Tally, connect
+
+COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 6000
+SEED = int(sys.argv[2]) if len(sys.argv) > 2 else 20240229
+chance = random.Random(SEED)
+tally = Tally()
+db = connect()
+
+NAMES = ["a", "b", "weight", "model.layers.0.weight", "é", "😀", "", " ", "__metadata", "a\"b", "a\\b", "dtype", "x/y"]
+WHOLE = [dtype for dtype, bits in reader.BITS.items() if bits % 8 == 0]
+
+
+class Raw(str):
+    """JSON as it is to be written."""
+
+
+def space():
+    return chance.choice(["", "", "", "", " ", "\n", "\t ", "\r\n"])
+
+
+def string(text):
+    """A JSON string, with or without escapes."""
+    way = chance.randrange(4)
+    if way < 2:
+        return json.dumps(text, ensure_ascii=way == 0)
+    out = ""
+    for character in text:
+        units = character.encode("utf-16-be")
+        escaped = "".join(f"\\u{units[i]:02x}{units[i + 1]:02X}" for i in range(0, len(units), 2))
+        plain = json.dumps(character, ensure_ascii=False)[1:-1]
+        out += escaped if chance.random() < 0.3 else plain
+    return f'"{out}"'
+
+
+def write(value, wide):
+    """JSON; objects are lists of pairs."""
+    gap = space if wide else str
+    if isinstance(value, Raw):
+        return value
+    if isinstance(value, str):
+        return string(value) if wide else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, reader.Pairs):
+        members = [f"{gap()}{write(k, wide)}{gap()}:{gap()}{write(v, wide)}{gap()}" for k, v in value]
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(f"{gap()}{write(item, wide)}{gap()}" for item in value) + "]"
+    return json.dumps(value)
+
+
+class File:
+    """A valid file, as what it is made of."""
+
+    def __init__(self):
+        self.header = reader.Pairs()
+        self.at = 0
+        for name in chance.sample(NAMES, chance.randrange(6)):
+            self.add(name)
+        if chance.random() < 0.4:
+            pairs = [(key, chance.choice(["", "pt", "a\nb", "\0", "é"])) for key in chance.sample(NAMES, chance.randrange(4))]
+            self.header.insert(chance.randrange(len(self.header) + 1),
+                               ("__metadata__", chance.choice([reader.Pairs(pairs), reader.Pairs(pairs), None])))
+        if chance.random() < 0.3:
+            chance.shuffle(self.header)
+        self.wide = chance.random() < 0.5
+        self.before, self.after, self.length, self.data, self.cut = "", "", 0, bytes(self.at), None
+        self.padding = " " * chance.randrange(9)
+
+    def add(self, name):
+        dtype = chance.choice(WHOLE if chance.random() < 0.8 else ["F4", "F6_E2M3", "F6_E3M2"])
+        shape = [chance.choice([0, 1, 2, 3, 4]) for _ in range(chance.randrange(4))]
+        if dtype not in WHOLE:
+            shape.append(4)
+        size = reader.nbytes(name, dtype, shape)
+        entry = reader.Pairs([("dtype", dtype), ("shape", shape), ("data_offsets", [self.at, self.at + size])])
+        if chance.random() < 0.2:
+            entry.append((chance.choice(["comment", "x", "Dtype"]), chance.choice([None, 1.5, [], reader.Pairs([("y", [True])])])))
+        if chance.random() < 0.3:
+            chance.shuffle(entry)
+        self.at += size
+        self.header.append((name, entry))
+
+    def bytes(self):
+        text = (self.before + write(self.header, self.wide) + self.padding + self.after).encode("utf-8", "surrogatepass")
+        return (struct.pack("<Q", (len(text) + self.length) % 2**64) + text + self.data)[:self.cut]
+
+    def tensor(self):
+        """The entry of some tensor, made when there is none."""
+        if not any(key != "__metadata__" for key, _ in self.header):
+            self.add("t")
+            self.data = bytes(self.at)
+        return chance.choice([value for key, value in self.header if key != "__metadata__"])
+
+
+def get(entry, key):
+    return next(value for k, value in entry if k == key)
+
+
+def put(entry, key, value):
+    entry[:] = [(k, value if k == key else v) for k, v in entry]
+
+
+NUMBERS = [Raw(text) for text in ("-1", "-0", "0.0", "1.0", "1e0", "1E+2", "01", "+1", ".5", "1.", "0x1", "null", "true", '"1"',
+                                  "[]", "{}", "9223372036854775807", "9223372036854775808", "18446744073709551615",
+                                  "18446744073709551616", "1e400", "NaN", "Infinity", "-", "1_000", "1 2")]
+LAYOUT = {"hole", "overlap", "truncated", "trailing-bytes", "size-mismatch", "bad-offsets"}
+
+
+def change_offset(file):
+    entry = file.tensor()
+    offsets = list(get(entry, "data_offsets"))
+    which = chance.randrange(2)
+    offsets[which] = max(0, offsets[which] + chance.choice([-8, -2, -1, 0, 1, 2, 8, 2**32, 2**62]))
+    put(entry, "data_offsets", offsets)
+    return LAYOUT
+
+
+def swap_offsets(file):
+    one, other = file.tensor(), file.tensor()
+    if chance.random() < 0.5:
+        put(one, "data_offsets", get(one, "data_offsets")[::-1])
+    else:
+        first, second = get(one, "data_offsets"), get(other, "data_offsets")
+        put(one, "data_offsets", second)
+        put(other, "data_offsets", first)
+    return LAYOUT
+
+
+def bad_offset(file):
+    entry = file.tensor()
+    offsets = list(get(entry, "data_offsets"))
+    way = chance.randrange(5)
+    if way == 0:
+        offsets = chance.choice([[], offsets[:1], offsets + [0], None, "x", 3, reader.Pairs()])
+    else:
+        offsets[chance.randrange(2)] = chance.choice(NUMBERS)
+    put(entry, "data_offsets", offsets)
+    return LAYOUT | {"not-json"}
+
+
+def change_shape(file):
+    entry = file.tensor()
+    shape = list(get(entry, "shape"))
+    way = chance.randrange(4)
+    if way == 0 or not shape:
+        shape.insert(chance.randrange(len(shape) + 1), chance.choice([0, 1, 2, 2**31, 2**61, 2**63 - 1, *NUMBERS]))
+    elif way == 1:
+        shape[chance.randrange(len(shape))] = chance.choice([0, 1, 5, *NUMBERS])
+    elif way == 2:
+        del shape[chance.randrange(len(shape))]
+    else:
+        shape = chance.choice([None, "[1]", 1, reader.Pairs(), [shape]])
+    put(entry, "shape", shape)
+    return {"bad-shape", "size-mismatch", "overflow", "sub-byte-remainder", "not-json"}
+
+
+def change_dtype(file):
+    put(file.tensor(), "dtype", chance.choice([*reader.BITS, "f32", "F128", "", "F32 ", "FLOAT", None, 32, [], reader.Pairs([("F32", None)]),
+                                               Raw("F32"), Raw("'F32'"), Raw('"F\\u00332"'), Raw('"F\\u33"')]))
+    return {"bad-dtype", "size-mismatch", "sub-byte-remainder", "overflow", "not-json"}
+
+
+def change_fields(file):
+    entry = file.tensor()
+    way = chance.randrange(4)
+    key, value = chance.choice(entry)
+    if way == 0:
+        entry.remove((key, value))
+    elif way == 1:
+        entry.insert(chance.randrange(len(entry) + 1), (chance.choice([key, Raw(f'"\\u{ord(key[0]):04x}{key[1:]}"')]), value))
+    elif way == 2:
+        entry.append(("x", Raw(chance.choice(["9223372036854775808", "-0", "-0.0", "-9223372036854775809", "1e400", "1e-400", "[1,-0]",
+                                              '{"y":1,"y":1}', '{"\\u0000":1}', '"\\u0000"', '"\\ud800"', "[" * 125 + "]" * 125,
+                                              "[" * 126 + "]" * 126, '[{"z":{}},{"z":{}}]', "1" * 400, "\x7f", '"\x7f"', '"\x1f"']))))
+    else:
+        file.header[:] = [(k, chance.choice([None, 1, "x", True, [], reader.Pairs()]) if v is entry else v) for k, v in file.header]
+    return {"bad-entry", "duplicate-key", "nul-in-key", "bad-number", "not-json"}
+
+
+def repeat_name(file):
+    file.tensor()
+    name, value = chance.choice(file.header)
+    again = Raw('"' + "".join(f"\\u{unit:04x}" for unit in struct.unpack(f">{len(name.encode('utf-16-be')) // 2}H",
+                                                                        name.encode("utf-16-be"))) + '"')
+    file.header.insert(chance.randrange(len(file.header) + 1), (chance.choice([name, again]), value))
+    return {"duplicate-key", "overlap"}
+
+
+def odd_name(file):
+    name = Raw(chance.choice(['"\\u0000"', '"n\\u0000"', '"\\ud83d"', '"\\ude00"', '"\\ud83d\\u0041"', '"\\ud83d\\ude00"', '"\\x41"',
+                              '"\\u12"', '"\\u12G4"', '"\t"', '"\x7f"', "'n'", "n", "1", '"\ud800"', '"\\/\\b\\f\\n\\r\\t"']))
+    entry = file.tensor()
+    file.header[:] = [(name if value is entry else key, value) for key, value in file.header]
+    return {"nul-in-key", "not-json", "not-utf8", "duplicate-key"}
+
+
+def change_metadata(file):
+    value = chance.choice([Raw(text) for text in (
+        "null", "[]", "1", '"x"', '{"a":1}', '{"a":null}', '{"a":{}}', '{"a":"1","a":"2"}', '{"a":"1","\\u0061":"2"}', '{"a":"\\u0000"}',
+        '{"\\u0000":""}', '{"a":"\\ud800"}', '{"a":"\\ud83d\\ude00"}', '{"a":"b",}', '{"a" "b"}', '{"a":}', "{,}", '{a:"b"}', '{"a":-0}',
+        '{"a":"\x01"}', "{", "nul", '{"a":"b"]')])
+    file.header[:] = [(k, v) for k, v in file.header if k != "__metadata__"]
+    file.header.insert(chance.randrange(len(file.header) + 1), ("__metadata__", value))
+    return {"bad-metadata", "duplicate-key", "nul-in-key", "not-json"}
+
+
+def change_around(file):
+    way = chance.randrange(2)
+    text = chance.choice([" ", "\n", "\t\r", "\0", "\f", "\v", "\xa0", "\ufeff", "x", "}", "{", ",", "//", "[]", "null", "\u2003"])
+    if way == 0:
+        file.before = text
+    else:
+        file.after = text
+    return {"not-json", "not-an-object"}
+
+
+def change_size(file):
+    way = chance.randrange(4)
+    if way == 0:
+        file.data += bytes(chance.choice([1, 2, 8]))
+    elif way == 1:
+        file.data = file.data[:max(0, len(file.data) - chance.choice([1, 2, 8]))]
+    elif way == 2:
+        file.cut = chance.randrange(chance.choice([10, len(file.bytes())]))
+    else:
+        file.length = chance.choice([-9, -2, -1, 1, 2, 9, 10**8, 10**9, 2**63])
+    return {"truncated", "trailing-bytes", "header-too-small", "header-too-large", "empty", "not-json"}
+
+
+MUTATIONS = [change_offset, swap_offsets, bad_offset, change_shape, change_dtype, change_fields, repeat_name, odd_name,
+             change_metadata, change_around, change_size]
+
+
+def mutate(file, mutations):
+    """The codes that go with them."""
+    allowed = set()
+    for mutation in mutations:
+        try:
+            allowed |= mutation(file)
+        except (AttributeError, IndexError, StopIteration, TypeError, ValueError):
+            if len(mutations) == 1:  # else the one before has taken away what it is for
+                raise
+    return allowed
+
+
+def change_bytes(data):
+    """Any byte, mostly of the header; or some bytes less, or twice."""
+    data = bytearray(data)
+    for _ in range(chance.choice([1, 1, 2, 4])):
+        if not data:
+            break
+        at = chance.randrange(len(data)) if chance.random() < 0.1 else min(8 + chance.randrange(len(data)), len(data) - 1)
+        way = chance.randrange(4)
+        if way == 0:
+            data[at] = chance.randrange(256)
+        elif way == 1:
+            data[at] = ord(chance.choice('{}[]",:\\ \n-+.eE0123456789ntf'))
+        elif way == 2:
+            del data[at]
+        else:
+            data.insert(at, ord(chance.choice('{}[]",:\\ 0')))
+    if chance.random() < 0.8 and len(data) > 8:  # the length goes with it
+        end = data.rfind(b"}") + 1
+        data[:8] = struct.pack("<Q", max(0, end - 8))
+    return bytes(data)
+
+
+def verdict(data):
+    try:
+        reader.read(data)
+        return "valid", ""
+    except reader.Invalid as problem:
+        return "invalid", str(problem)
+    except reader.Stricter as problem:
+        return "stricter", str(problem)
+
+
+def judge(data, allowed, what):
+    """`allowed`: the codes of which one must be found, if there is an error; None for any."""
+    expected, why = verdict(data)
+    counts[expected] += 1
+    found = db.execute("SELECT severity, code, offset FROM safetensors_check(?)", [data]).fetchall()
+    errors = {code for severity, code, _ in found if severity == "error"}
+    codes.update(errors)
+    status, message = db.execute("SELECT status, error FROM safetensors_files(?)", [data]).fetchone()
+    good = (expected == "valid") == (not errors) == (status == "ok")
+    good = good and (not errors or allowed is None or bool(errors & allowed))
+    good = good and all(0 <= offset <= len(data) for _, _, offset in found)
+    tally.check(good, f"{what}: {data!r}", f"{expected}: {why}", f"found {found}", f"status {status}: {message}")
+
+
+counts, codes = collections.Counter(), collections.Counter()
+for number in range(COUNT):
+    made = File()
+    several = chance.random() < 0.15
+    done = chance.sample(MUTATIONS, 3 if several else 1) if number % 10 else []
+    allow = mutate(made, done)
+    content = made.bytes()
+    if chance.random() < 0.15:
+        content, allow = change_bytes(content), None
+    judge(content, None if several else allow, "+".join(mutation.__name__ for mutation in done))
+    if tally.failed > 10:
+        break
+
+# Two that refuse everything would agree.
+print(dict(counts), dict(codes), f"seed {SEED}")
+if COUNT >= 5000:
+    tally.check(counts["valid"] > COUNT // 8, "enough valid files", counts)
+    tally.check(counts["invalid"] > COUNT // 4, "enough invalid files", counts)
+    tally.check(counts["stricter"] > COUNT // 100, "enough that only the extension refuses", counts)
+    for expected_code in ("empty", "header-too-small", "header-too-large", "not-utf8", "not-json", "not-an-object", "duplicate-key",
+                          "nul-in-key", "bad-number", "bad-entry", "bad-dtype", "bad-shape", "bad-offsets", "bad-metadata", "hole",
+                          "overlap", "size-mismatch", "overflow", "sub-byte-remainder", "truncated", "trailing-bytes"):
+        tally.check(codes[expected_code] > 0, f"some {expected_code}", codes)
+tally.finish()
