@@ -245,6 +245,10 @@ static void sort_shards(IndexLint *lint) {
 }
 
 static void check_shard_name(IndexLint *lint) {
+  if (lint->row_count == 0) {
+    sort_shards(lint);
+    return;
+  }
   const char *names = (const char *)lint->rows + offsetof(IndexRow, shard_name);
   uint32_t earlier;
   if (!start_table(lint, &lint->shard_names, names)) return;

@@ -82,6 +82,8 @@ void walk_report_duplicate(Walk *walk, uint32_t duplicate, uint32_t earlier) {
 bool walk_next_duplicate(Walk *walk, uint32_t first, uint32_t *duplicate, uint32_t *earlier) {
   NameTable *table = &walk->duplicates;
   uint32_t count = walk->key_count - first;
+  *duplicate = walk->key_count;
+  if (count == 0) return true;
   if (table->slots == NULL) {
     if (!name_table_start(table, walk->scanner.text, walk->keys + first, sizeof(Span), count)) {
       walk->findings->out_of_memory = true;

@@ -77,6 +77,9 @@ static inline Header *parse_granting_size(const void *text, size_t length, uint6
     if (header != NULL || asked == NULL || attempt > 0) return header;
     while (asked[-1] >= '0' && asked[-1] <= '9') asked--;
     *file_size = strtoull(asked, NULL, 10);
+    if (*file_size < HEADER_PREFIX_SIZE + length) { /* the words came out of the header */
+      *file_size = HEADER_PREFIX_SIZE + length;
+    }
     error_clear(error);
   }
 }

@@ -8,7 +8,7 @@
 */
 #include "base/utf8.h"
 #include "format/signature.h"
-#include "fuzz.h"
+#include "fuzz_lint.h"
 #include "tensor/view.h"
 
 static void require_text(const Header *header, Span span) {
@@ -68,6 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   Header *header = parse_granting_size(data, size, &file_size, &error);
   if (header != NULL) require_header(header, file_size);
   require_outcome(header != NULL, &error);
+  REQUIRE((header != NULL) == (lint_header_errors(data, size, file_size) == 0));
   header_free(header);
   REQUIRE(sqlite3_memory_used() == before);
   return 0;

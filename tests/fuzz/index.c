@@ -6,7 +6,7 @@
 ** The input is the index file.
 */
 #include "format/index.h"
-#include "fuzz.h"
+#include "fuzz_lint.h"
 
 static void require_entry(const Index *index, uint32_t number) {
   const IndexEntry *entry = &index->entries[number];
@@ -36,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     REQUIRE(index_memory(index) > 0);
   }
   require_outcome(index != NULL, &error);
+  REQUIRE((index != NULL) == (lint_index_errors(data, size) == 0));
   index_free(index);
   REQUIRE(sqlite3_memory_used() == before);
   return 0;
