@@ -426,10 +426,13 @@ static void run_script(const Script *script) {
 }
 
 static void list_file(const char *file) {
-  char sql[200];
-  Script script = {file, STAGE_STEPS, sql};
-  snprintf(sql, sizeof sql, "SELECT * FROM safetensors_tensors('%s') t", file);
-  run_script(&script);
+  static const char *const tables[] = {"safetensors_tensors", "safetensors_check"};
+  for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+    char sql[200];
+    Script script = {file, STAGE_STEPS, sql};
+    snprintf(sql, sizeof sql, "SELECT * FROM %s('%s') t", tables[i], file);
+    run_script(&script);
+  }
 }
 
 static void take_blobs(void) {

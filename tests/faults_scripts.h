@@ -54,6 +54,17 @@ static const Script scripts[] = {
     {"files, bad", STAGE_SCRIPT,
      "WITH paths(p) AS (VALUES ('missing'), ('pointer'), ('bad_long_entry'), ('plain'), ('hole')) "
      "SELECT f.* FROM paths, safetensors_files(p) f"},
+    {"check", STAGE_SCRIPT,
+     "SELECT *, path, rowid FROM safetensors_check('tricky'); "
+     "SELECT code, tensor, message FROM safetensors_check(:bad_blob);"
+     "SELECT count(*) FROM safetensors_check(NULL)"},
+    {"check of a model", STAGE_SCRIPT, "SELECT * FROM safetensors_check('m')"},
+    {"check of bad models", STAGE_STEPS,
+     "WITH models(p) AS (VALUES ('misplaced'), ('in_two'), ('unindexed_in_two'), ('bad_name'), "
+     "('bad_json')) SELECT c.* FROM models, safetensors_check(p || '.safetensors.index.json') c"},
+    {"check of several files", STAGE_STEPS, "SELECT * FROM safetensors_check('[bc][au][dt]_*')"},
+    {"check without a path", STAGE_STEPS, "SELECT * FROM safetensors_check"},
+    {"check of a number", STAGE_STEPS, "SELECT * FROM safetensors_check(1)"},
     {"named table", STAGE_SCRIPT,
      "DROP TABLE IF EXISTS m; CREATE VIRTUAL TABLE m USING safetensors('tricky');"
      "SELECT name, data, path FROM m; SELECT dtype FROM m WHERE name = 'ab'; DROP TABLE m"},

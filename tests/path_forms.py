@@ -74,6 +74,7 @@ def test_every_form():
         tally.equal(rows("SELECT status, tensors FROM safetensors_files(?)", path),
                     [("ok", 1)] if path in parts else [("ok", 2), ("ok", 1)], f"files of {path}")
         tally.equal(rows("SELECT count(*) FROM safetensors_metadata(?)", path), [(0,)], f"metadata of {path}")
+        tally.equal(rows("SELECT * FROM safetensors_check(?)", path), [], f"check of {path}")
         tally.equal(rows("SELECT ref, tensor_nbytes(ref), data FROM safetensors_tensors(?) WHERE name = 'c'", path),
                     [(f"{folder}/{second}#c", 4, b"\4\5\6\7")], f"the ref of {path} names the shard")
         db.execute(f"CREATE VIRTUAL TABLE temp.named USING safetensors('{path}')")
@@ -117,6 +118,8 @@ def test_index_rules():
         refuses(path, path, 'tensor "s"', words)
         tally.equal(files(folder), [("rules/model.safetensors.index.json", "invalid")], f"files with {name!r}")
         tally.check(words in error_of("SELECT tensor_data(?)", f"{path}#s"), f"ref with {name!r}")
+        tally.equal(rows("SELECT code, tensor FROM safetensors_check(?) WHERE code <> 'missing-shard'", folder),
+                    [("bad-path", "s")], f"check with {name!r}")
     for name in ("sub/x.safetensors", "a b.safetensors", "ü%20#?.safetensors", "...", "x..y", "-", "~", "$HOME"):
         making.model(folder, {name: {"s": b"\1"}})
         tally.equal(names(folder), ["s"], f"a shard may be named {name!r}")
@@ -137,6 +140,8 @@ def test_index_links():
         refuses(path, f"{folder}/{name}", "found a link that leaves it")
         tally.equal(files(path), [(f"links/{name}", "invalid")], f"files: {name} leaves the folder")
         tally.check("leaves it" in error_of("SELECT tensor_data(?)", f"{path}#s"), f"ref: {name} leaves the folder")
+        tally.equal(rows("SELECT file, tensor FROM safetensors_check(?) WHERE code = 'bad-path'", path),
+                    [(path, None)], f"check: {name} leaves the folder")
         if TRACED:
             continue
         # What the user names is the user's business.

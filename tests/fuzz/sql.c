@@ -27,6 +27,7 @@ static const char *const statements[] = {
     "SELECT a.name, b.name, a.data = b.data FROM safetensors_tensors(?1) a "
     "FULL JOIN safetensors_tensors(?1) b ON a.name = b.name",
     "SELECT tensor_json(data, dtype, shape) FROM safetensors_tensors(?1)",
+    "SELECT * FROM safetensors_check(?1)",
     "SELECT pattern, max(data), group_concat(hex(data)) FROM safetensors_tensors(?1) GROUP BY 1",
 };
 
