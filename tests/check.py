@@ -101,7 +101,8 @@ def test_header():
     header(f'{{"a":{entry(dtype="§1")}}}', ("bad-dtype", "a"), data=b"x")
     header(f'{{"a":{entry(dtype="§null")}}}', ("bad-dtype", "a"), data=b"x")
     header(f'''{{"a":{entry(dtype='§"u8"')}}}''', ("bad-dtype", "a"), data=b"x")
-    for shape in ("§1", "§null", '§"[1]"', "§{}", "[§-1]", "[1,§1.0]", "[§1e0]", '[§"1"]', "[1,§[1]]", "[§-0]", "[1, 1 , §true]", "[§18446744073709551616]", "[§null,-1]"):
+    for shape in ("§1", "§null", '§"[1]"', "§{}", "[§-1]", "[1,§1.0]", "[§1e0]", '[§"1"]', "[1,§[1]]",
+                  "[§-0]", "[1, 1 , §true]", "[§18446744073709551616]", "[§null,-1]"):
         header(f'{{"a":{entry(shape=shape)}}}', ("bad-shape", "a"), data=b"x")
     for offsets in ("§1", "§null", "§{}", "[0,§-1]", "[§0.0,1]", "[§-0,1]", "§[0]", "§[]", "§[0,1,2]", "§[1,0]",
                     '[0,§"1"]', "[0,§1e0]", "[0,§9223372036854775808]"):
@@ -179,7 +180,8 @@ def test_layout():
     two("[0,2]", "[2,4]", ("truncated", "a", 1), size=1)
     two("[0,2]", "[2,4]", ("truncated", "a", 0), size=0)
     two("[0,2]", "[2,5]", ("size-mismatch", "b"), size=5, shapes=("[2]", "§[2]"))
-    two("[0,2]", "[5,7]", ("size-mismatch", "a"), ("hole", "b", 2), ("trailing-bytes", None, 7), size=9, shapes=("§[3]", "[2]"))
+    two("[0,2]", "[5,7]", ("size-mismatch", "a"), ("hole", "b", 2), ("trailing-bytes", None, 7), size=9,
+        shapes=("§[3]", "[2]"))
     two("[0,1]", "[1,2]", ("sub-byte-remainder", "b"), size=2, shapes=("[2]", "§[ 1 ]"), dtype='"F4"')
     two("[0,0]", "[0,0]", ("overflow", "a"), ("overflow", "b"), size=0, dtype='"F64"',
         shapes=("§[9223372036854775807,3,0]", "§[576460752303423488]"))
@@ -229,7 +231,9 @@ def test_models():
     model(f"{{{good}}}", ("bad-metadata", None), metadata="§[]")
     model(f'{{{good},§"d":"{two}"}}', ("missing-tensor", "d"), metadata='{"total_size":17}')
     model(f'{{"a":"{one}",§"b":"{one}","c":"{two}"}}', ("misplaced-tensor", "b"))
-    model(f'{{"a":"{one}","b":"{two}"}}', ("unindexed-tensor", "c", two, 8 + open(f"{folder}/{two}", "rb").read()[8:].index(b'"c"')))
+    with open(f"{folder}/{two}", "rb") as file:
+        place = file.read().index(b'"c"')
+    model(f'{{"a":"{one}","b":"{two}"}}', ("unindexed-tensor", "c", two, place))
     model(f'{{{good},"d":§"sub/x.safetensors","e":"sub/x.safetensors"}}', ("missing-shard", None))
     for path in ("/etc/x", "../x", "..", "a\\\\b", "c:x", "http://x/y", "a\\nb", ""):
         model(f'{{"z":§"{path}",{good}}}', ("bad-path", "z"))

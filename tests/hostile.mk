@@ -1,6 +1,6 @@
 # Targets that show that the extension holds under hostile conditions. Part of ../Makefile.
 
-.PHONY: fuzz fuzzers check-portable threads cost truncation
+.PHONY: fuzz fuzzers check-portable threads cost truncation mutations
 
 # ---- Fuzzing ----
 
@@ -60,3 +60,11 @@ truncation: ## cut files short at 1,000 random moments under concurrent queries,
 	@.ci/deps test
 	@$(MAKE) --no-print-directory -s '$(BUILD)/tests/truncation'
 	@'$(BUILD)/tests/truncation' 1000
+
+# ---- Mutations ----
+
+MUTATIONS ?= 1000000
+
+mutations: ## compare the checks of MUTATIONS=1000000 damaged files with an independent reader's
+	@$(MAKE) --no-print-directory -s all
+	@BUILD='$(BUILD)' tests/python tests/check_mutations.py '$(MUTATIONS)' "$$(date +%s)"
