@@ -55,7 +55,7 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
   int next_argv;
   info->estimatedCost = 10000;
   info->estimatedRows = 10;
-  return path_table_plan((PathTable *)base, info, COLUMN_PATH, &next_argv);
+  return path_table_plan((PathTable *)base, info, COLUMN_PATH, 1, &next_argv);
 }
 
 static int cursor_open(sqlite3_vtab *table, sqlite3_vtab_cursor **out) {
