@@ -19,6 +19,9 @@ typedef struct Sink {
   unsigned char *block; /* the buffer, or the memory */
   uint64_t used, size;  /* of block */
   bool no_copy;         /* copy_file_range() does not work here */
+  bool lasting;         /* for the caller to set: the file is to be on the disk soon */
+  uint64_t written;     /* to the file, and of these */
+  uint64_t begun;       /* what the disk was set to work on */
 } Sink;
 
 /* Starts a Sink into a file, which must outlive it, and so must `path`. sink_close() releases it.

@@ -155,12 +155,14 @@ static bool write_tensors(WriteJob *job, const WriterPart *part, Sink *sink, Err
 /* ---- One file ---- */
 
 static bool write_file(WriteJob *job, const WriterPart *part, const Output *output, Error *error) {
-  Sink sink = {.descriptor = -1};
+  Sink sink;
   uint64_t length;
   unsigned char *header = writer_header(&job->writer, part, job->subject, &length, error);
-  bool good = header != NULL && sink_open_file(&sink, output->descriptor, output->path, error) &&
-              sink_write(&sink, header, length, error) && write_tensors(job, part, &sink, error) &&
-              sink_flush(&sink, error);
+  if (header == NULL) return false;
+  bool good = sink_open_file(&sink, output->descriptor, output->path, error);
+  sink.lasting = true;
+  good = good && sink_write(&sink, header, length, error) &&
+         write_tensors(job, part, &sink, error) && sink_flush(&sink, error);
   memory_free(header);
   sink_close(&sink);
   return good;
