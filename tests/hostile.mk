@@ -1,6 +1,6 @@
 # Targets that show that the extension holds under hostile conditions. Part of ../Makefile.
 
-.PHONY: fuzz fuzzers check-portable threads cost truncation mutations
+.PHONY: fuzz fuzzers check-portable threads cost truncation mutations kills
 
 # ---- Fuzzing ----
 
@@ -68,3 +68,10 @@ MUTATIONS ?= 1000000
 mutations: ## compare the checks of MUTATIONS=1000000 damaged files with an independent reader's
 	@$(MAKE) --no-print-directory -s all
 	@BUILD='$(BUILD)' tests/python tests/check_mutations.py '$(MUTATIONS)' "$$(date +%s)"
+
+# ---- Writers that are killed ----
+
+kills: ## kill -9 200 writing processes at random moments: the old file or the new one, whole
+	@.ci/deps test
+	@$(MAKE) --no-print-directory -s all
+	@BUILD='$(BUILD)' WRITE_KILLS=200 tests/python tests/write_faults.py

@@ -210,6 +210,37 @@ def bystanders(folder):
                 "the file that a shard linked to stays")
 
 
+# ---- Tensors of many blocks ----
+
+def large(folder):
+    """Copied, sliced and converted, on one thread and on several, mapped and read."""
+    rows, columns = 3000, 100
+    codes = random.Random(11).randbytes(rows * columns * 2)
+    source, target = f"{folder}/source", f"{folder}/target"
+    db.execute("SELECT safetensors_write(?, 'x', 'BF16', ?, ?)", [source, f"[{rows},{columns}]", codes]).fetchall()
+    elements = [codes[2 * i:2 * i + 2] for i in range(rows * columns)]
+    wide = [b"\0\0" + code for code in elements]  # BF16 is the upper half of F32
+    odd = [r * columns + c for r in range(1, rows, 2) for c in range(columns)]
+    third = [r * columns + c for r in range(rows) for c in range(1, columns, 3)]
+    row = list(range(7 * columns, 8 * columns))
+    expected = layout([("copy", "BF16", [rows, columns], codes), ("wide", "F32", [rows * columns], b"".join(wide)),
+                       ("odd", "BF16", [rows // 2, columns], b"".join(elements[i] for i in odd)),
+                       ("third", "F32", [rows, 33], b"".join(wide[i] for i in third)),
+                       ("row", "F32", [columns], b"".join(wide[i] for i in row))], [])
+    for io in ("map", "pread"):
+        for threads in (0, 3):
+            db.execute("SELECT safetensors_config('io', ?)", [io]).fetchall()
+            db.execute(f"PRAGMA threads = {threads}").fetchall()
+            count = db.execute(
+                "SELECT safetensors_write(?, column1, column2, column3, tensor_ref(?, 'x', column4)) FROM (VALUES "
+                "('copy', NULL, NULL, '...'), ('wide', 'F32', ?, '...'), ('odd', NULL, NULL, '1::2'), "
+                "('third', 'F32', NULL, ':, 1::3'), ('row', 'F32', NULL, '7'))",
+                [target, source, f"[{rows * columns}]"]).fetchone()[0]
+            tally.check(count == 5 and read(target) == expected, f"large tensors, {io}, {threads} threads more")
+    db.execute("SELECT safetensors_config('io', 'map')").fetchall()
+    db.execute("PRAGMA threads = 0").fetchall()
+
+
 # ---- The target ----
 
 def one(path, value):
@@ -277,7 +308,7 @@ def cache_links(folder):
     tally.check(holds(f"{blobs}/hash", 1), "the cache stays as it was")
 
 
-for part in (round_trips, sharding, bystanders, targets, cache_links):
+for part in (round_trips, sharding, bystanders, large, targets, cache_links):
     with tempfile.TemporaryDirectory() as place:
         part(place)
 tally.finish()

@@ -140,7 +140,7 @@ static bool write_tensor(Writing *writing, const WriterTensor *tensor, Error *er
 }
 
 static bool write_tensors(WriteJob *job, const WriterPart *part, Sink *sink, Error *error) {
-  TensorName name = {.subject = job->subject};
+  TensorName name = {job->subject, job->subject, strlen(job->subject)}; /* for progress, too */
   Writing writing = {.job = job, .sink = sink, .descriptor = -1};
   host_open(&writing.host, job->db, job->store, &name, part->nbytes, part->nbytes);
   bool good = true;
