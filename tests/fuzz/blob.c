@@ -17,34 +17,29 @@ static const char *const statements[] = {
     "SELECT value FROM tensor_elements(?1, ?2, ?3) WHERE idx > 1 ORDER BY idx DESC",
     "SELECT *, tensor_json(data, ?2) FROM tensor_rows(?1, ?2, ?3)",
     "SELECT * FROM tensor_rows(?1, ?2) WHERE i >= ?4 ORDER BY i DESC",
+    "SELECT s.*, h.* FROM tensor_stats(?1, ?2, ?3) s, tensor_histogram(?1, ?2, ?3, 4) h",
+    "SELECT * FROM tensor_histogram(?1, ?2, 9, -1.5, 1e30)",
+    "SELECT tensor_hash(?1, ?2, ?3), tensor_sparkline(?1, ?2, 8)",
     "SELECT name, data FROM safetensors_tensors(?1)",
 };
 
 static sqlite3 *db;
 
-static void bind_text(sqlite3_stmt *statement, int number, Part part) {
-  if (part.length == 0) return;
-  sqlite3_bind_text64(statement, number, part.text, part.length, SQLITE_STATIC, SQLITE_UTF8);
-}
-
-static sqlite3_stmt *prepare(const char *sql, const uint8_t *data, size_t size) {
-  sqlite3_stmt *statement;
-  REQUIRE(sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK);
-  const char *dtype = dtype_name((Dtype)(data[0] % DTYPE_COUNT));
-  const char *other = dtype_name((Dtype)(data[1] % DTYPE_COUNT));
+static sqlite3_stmt *prepare_bound(const char *sql, const uint8_t *data, size_t size) {
+  sqlite3_stmt *statement = prepare(db, sql);
   Part rest = {(const char *)data + 2, size - 2};
   Part shape = take_part(&rest), slice = take_part(&rest);
-  sqlite3_bind_blob64(statement, 1, rest.text, rest.length, SQLITE_STATIC);
-  sqlite3_bind_text(statement, 2, dtype, -1, SQLITE_STATIC);
-  bind_text(statement, 3, shape);
-  bind_text(statement, 4, slice);
-  sqlite3_bind_text(statement, 5, other, -1, SQLITE_STATIC);
+  bind_blob(statement, 1, rest);
+  bind_dtype(statement, 2, (Dtype)(data[0] % DTYPE_COUNT));
+  if (shape.length > 0) bind_text(statement, 3, shape);
+  if (slice.length > 0) bind_text(statement, 4, slice);
+  bind_dtype(statement, 5, (Dtype)(data[1] % DTYPE_COUNT));
   return statement;
 }
 
 /* As many elements as a table has, as many bytes the function gives, and numbers the cast. */
 static void require_one_size(const uint8_t *data, size_t size) {
-  sqlite3_stmt *statement = prepare(
+  sqlite3_stmt *statement = prepare_bound(
       "SELECT (SELECT count(*) FROM tensor_elements(?1, ?2, ?3, ?4)), "
       "length(tensor_data(?1, ?2, ?3, ?4)), length(tensor_cast(?1, ?2, ?3, 'F64')), "
       "(SELECT count(*) FROM tensor_elements(?1, ?2, ?3))",
@@ -64,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 2) return 0;
   if (db == NULL) db = connect();
   for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
-    sqlite3_stmt *statement = prepare(statements[i], data, size);
+    sqlite3_stmt *statement = prepare_bound(statements[i], data, size);
     run_to_end(db, statement);
     sqlite3_finalize(statement);
   }

@@ -19,7 +19,7 @@
 #define SEPARATOR    "\xff"
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-enum { MAX_SEED = 4096, STATEMENTS_AND_FORMS = 32, SPREAD = 3 };
+enum { MAX_SEED = 4096, STATEMENTS_AND_FORMS = 80, SPREAD = 3 };
 
 /* ---- The dictionary ---- */
 
@@ -102,6 +102,15 @@ static const char *const blobs[] = {
     "[]" SEPARATOR "..." SEPARATOR "01234567",
     "\x05\x06"
     "[0,5]" SEPARATOR "" SEPARATOR "",
+};
+
+/* Two dtypes, then NAME, SHAPE, METADATA and the bytes. */
+static const char *const writes[] = {
+    "\x04\x04name" SEPARATOR "[4]" SEPARATOR "{\"format\":\"pt\"}" SEPARATOR "abcd",
+    "\x11\x04na\"me\\\n" SEPARATOR "[1,1]" SEPARATOR "{\"a\\u0000\":\"\\ud83d\\ude00\"}" SEPARATOR
+    "abcd",
+    "\x01\x10__metadata__" SEPARATOR "[]" SEPARATOR "{}" SEPARATOR "",
+    "\x01\x01n" SEPARATOR "[2,4]" SEPARATOR "" SEPARATOR "abcd",
 };
 
 /* ---- Writing ---- */
@@ -189,7 +198,7 @@ static void add_fixtures(const char *fixtures, const char *folder, int *choice) 
 }
 
 int main(int argc, char **argv) {
-  static const char *const targets[] = {"header", "index", "ref", "blob", "sql"};
+  static const char *const targets[] = {"header", "index", "ref", "blob", "sql", "write"};
   if (argc != 3) {
     fprintf(stderr, "usage: corpus FIXTURES DIR\n");
     return 2;
@@ -200,6 +209,7 @@ int main(int argc, char **argv) {
   write_texts(argv[2], "index", indexes, COUNT(indexes));
   write_texts(argv[2], "ref", refs, COUNT(refs));
   write_texts(argv[2], "blob", blobs, COUNT(blobs));
+  write_texts(argv[2], "write", writes, COUNT(writes));
   int choice = 0;
   add_fixtures(argv[1], argv[2], &choice);
   static char bad[4096];

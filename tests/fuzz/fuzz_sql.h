@@ -6,7 +6,7 @@
 #include "safetensors.h"
 
 /* Bounds on one statement: what a user would set to live with strangers' files. */
-enum { LENGTH_LIMIT = 1 << 20, STEPS_BETWEEN_CALLS = 1000, CALL_LIMIT = 50, ROW_LIMIT = 2000 };
+enum { LENGTH_LIMIT = 1 << 20, STEPS_BETWEEN_CALLS = 1000, CALL_LIMIT = 50, ROW_LIMIT = 100 };
 
 static int calls;
 
@@ -22,6 +22,24 @@ static inline sqlite3 *connect(void) {
   sqlite3_limit(db, SQLITE_LIMIT_LENGTH, LENGTH_LIMIT);
   sqlite3_progress_handler(db, STEPS_BETWEEN_CALLS, stop_when_long, NULL);
   return db;
+}
+
+static inline sqlite3_stmt *prepare(sqlite3 *db, const char *sql) {
+  sqlite3_stmt *statement;
+  REQUIRE(sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK);
+  return statement;
+}
+
+static inline void bind_text(sqlite3_stmt *statement, int number, Part part) {
+  sqlite3_bind_text64(statement, number, part.text, part.length, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+static inline void bind_blob(sqlite3_stmt *statement, int number, Part part) {
+  sqlite3_bind_blob64(statement, number, part.text, part.length, SQLITE_STATIC);
+}
+
+static inline void bind_dtype(sqlite3_stmt *statement, int number, Dtype dtype) {
+  sqlite3_bind_text(statement, number, dtype_name(dtype), -1, SQLITE_STATIC);
 }
 
 static inline void disconnect(sqlite3 *db) {

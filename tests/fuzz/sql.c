@@ -2,7 +2,8 @@
 ** The attack: a whole file that its maker chose, opened by path or handed over as a BLOB, and all
 ** that SQL can do with it: that two layers which each check their part leave a gap between them.
 **
-** The input is the file, and a last byte that chooses a statement and how the file is named. The
+** The input is the file, and a last byte that chooses a statement, how the file is named and how it is
+** read. The
 ** mutator keeps the parts of a file together: most of what it makes has the header length that the
 ** header has, and the size that the header asks for.
 */
@@ -28,6 +29,13 @@ static const char *const statements[] = {
     "FULL JOIN safetensors_tensors(?1) b ON a.name = b.name",
     "SELECT tensor_json(data, dtype, shape) FROM safetensors_tensors(?1)",
     "SELECT * FROM safetensors_check(?1)",
+    "SELECT t.name, s.* FROM safetensors_tensors(?2) t, tensor_stats(t.ref) s",
+    "SELECT t.name, h.* FROM safetensors_tensors(?2) t, tensor_histogram(t.ref, 5) h",
+    "SELECT tensor_hash(ref), tensor_hash(data, dtype), tensor_sparkline(ref, 7) "
+    "FROM safetensors_tensors(?2)",
+    "SELECT safetensors_serialize(name, dtype, shape, data) FROM safetensors_tensors(?1)",
+    "SELECT count(*) FROM safetensors_tensors((SELECT safetensors_serialize(name, NULL, NULL, ref) "
+    "FROM safetensors_tensors(?2)))",
     "SELECT pattern, max(data), group_concat(hex(data)) FROM safetensors_tensors(?1) GROUP BY 1",
 };
 
@@ -53,12 +61,11 @@ static void write_file(const uint8_t *data, size_t size) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size == 0) return 0;
   unsigned choice = data[--size];
-  bool by_path = choice / STATEMENT_COUNT % 2 == 0;
+  bool by_path = choice / STATEMENT_COUNT % 2 == 0, mapped = choice / STATEMENT_COUNT / 2 % 2 == 0;
   write_file(data, size);
   sqlite3 *db = connect();
-  sqlite3_stmt *statement;
-  REQUIRE(sqlite3_prepare_v2(db, statements[choice % STATEMENT_COUNT], -1, &statement, NULL) ==
-          SQLITE_OK);
+  if (!mapped) sqlite3_exec(db, "SELECT safetensors_config('io', 'pread')", NULL, NULL, NULL);
+  sqlite3_stmt *statement = prepare(db, statements[choice % STATEMENT_COUNT]);
   if (by_path) {
     sqlite3_bind_text(statement, 1, path, -1, SQLITE_STATIC);
   } else {
