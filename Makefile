@@ -113,12 +113,12 @@ check: ## run everything: test, demo, sanitizers, valgrind, lint, installation, 
 
 clients: npm ## test the clients in README, after installing them (Debian packages, npm)
 	@CC='$(CC)' BUILD='$(BUILD)' .ci/deps clients
-	@$(MAKE) --no-print-directory -s all $(BUILD)/tests/fixtures
+	@$(MAKE) --no-print-directory -s all
 	@BUILD='$(BUILD)' tests/python tests/clients.py
 
 check-bare: ## try README's ways from a bare Debian 12 to an answer, within a minute (debootstrap)
 	@CC='$(CC)' .ci/deps test
-	@$(MAKE) --no-print-directory -s all $(BUILD)/tests/fixtures
+	@$(MAKE) --no-print-directory -s all
 	@BUILD='$(BUILD)' tests/bare
 
 exact: all ## test statistics of 100,000,000 elements against exact arithmetic

@@ -18,11 +18,25 @@ SELECT iif(length(name) > 36, substr(name, 1, 14) || '...' || substr(name, -19),
        (SELECT group_concat(ifnull(printf('%.3g', value), 'nan'), ' ')
         FROM tensor_elements(t.ref) WHERE idx < 4) AS first_elements
 FROM tensors AS t LIMIT 20;
+.headers off
+.mode list
+SELECT printf('and %,d more', count(*) - 20) FROM tensors HAVING count(*) > 20;
+SELECT 'None: it has no tensors.' WHERE NOT EXISTS (SELECT 1 FROM tensors);
+.headers on
+.mode column
 .print
 
 .print == First rows of the named tensor
-SELECT i, substr(tensor_json(r.ref, iif(t.rank > 1, '0:4', '...')), 1, 70) AS first_elements
+SELECT i, (SELECT group_concat(ifnull(printf('%.4g', value), 'nan'), ' ')
+           FROM tensor_elements(r.ref) WHERE idx < 6) AS first_elements
 FROM tensors AS t, tensor_rows(t.ref) AS r WHERE t.name = :name AND t.rank > 0 AND i < 5;
+.headers off
+.mode list
+SELECT 'None: set :name to a tensor''s name.' WHERE NOT EXISTS (SELECT 1 FROM tensors WHERE name = :name);
+SELECT 'None: it has rank 0.' FROM tensors WHERE name = :name AND rank = 0;
+SELECT 'None: it has no elements.' FROM tensors WHERE name = :name AND rank > 0 AND numel = 0;
+.headers on
+.mode column
 .print
 
 .print == Its largest and smallest elements

@@ -112,7 +112,7 @@ LONG = 80  # readable in a terminal
 for script, parameters, wanted in [
         ("summary", {"path": BASE}, ["== Files", "78.1 k", "lm_head.weight", "tiny-gpt", "F32"]),
         ("layers", {"path": BASE}, ["model.layers.#.mlp.up_proj.weight", "15.4 k", "19.7%"]),
-        ("values", {"path": BASE, "name": "lm_head.weight"}, ["== First elements", "0.015625", "coord"]),
+        ("values", {"path": BASE, "name": "lm_head.weight"}, ["== First elements", "0.0293 0.02734 -0.009766 -0.003906", "[0,1]   0.029296875", "and 19 more"]),
         ("neighbours", {"path": BASE, "name": "model.embed_tokens.weight", "token": "42"}, ["cosine"]),
         ("compare", {"a": BASE, "b": TUNE},
          ["changed  14", "same     23", "only_a   1", "only_b   1", "retyped  1", "score.weight"])]:
