@@ -160,6 +160,28 @@ static void make_metadata_value(size_t size) {
   put("\"}");
 }
 
+/* What a check goes on after. */
+static void make_same_keys_inside(size_t size) {
+  put("\"a\":{\"b\":0");
+  put_repeated(",\"c\":{\"d\":1,\"d\":2}", size);
+  put("}");
+}
+
+static void make_broken_entries(size_t size) {
+  for (uint64_t i = 0; input_size < size; i++) put("%s\"%" PRIx64 "\":{[[1}", comma(i), i);
+}
+
+static void make_commas(size_t size) {
+  put_repeated(", ,\n,", size);
+}
+
+static void make_overlaps(size_t size) {
+  for (uint64_t i = 0; input_size < size; i++) {
+    put("%s\"%" PRIx64 "\":{\"dtype\":\"U8\",\"shape\":[9],\"data_offsets\":[%" PRIu64 ",9]}",
+        comma(i), i, i % 7);
+  }
+}
+
 static void make_index(size_t size) {
   for (uint64_t i = 0; input_size < size; i++) put("%s\"%" PRIx64 "\":\"1\"", comma(i), i);
 }
@@ -193,6 +215,9 @@ typedef struct Attack {
 
 #define HEADER(name, sql) \
   { #name, make_##name, "{", "}", sql }
+#define CHECK "SELECT count(*), sum(length(message)) FROM safetensors_check(:path)"
+#define CHECK_OF(name) \
+  { "check_of_" #name, make_##name, "{", "}", CHECK }
 #define INDEX(name) \
   { #name, make_##name, "{\"weight_map\":{", "}}", FILES }
 
@@ -214,6 +239,16 @@ static const Attack attacks[] = {
     HEADER(many_shapes, LIST),
     HEADER(metadata, METADATA),
     HEADER(metadata_value, METADATA),
+    CHECK_OF(many_tensors),
+    CHECK_OF(endless_nesting),
+    CHECK_OF(unclosed_objects),
+    CHECK_OF(metadata),
+    CHECK_OF(same_keys_inside),
+    CHECK_OF(broken_entries),
+    CHECK_OF(commas),
+    CHECK_OF(overlaps),
+    {"check_of_index", make_index, "{\"weight_map\":{", "}}", CHECK},
+    {"check_of_index_of_shards", make_index_of_shards, "{\"weight_map\":{", "}}", CHECK},
     INDEX(index),
     INDEX(index_of_shards),
 };
