@@ -6,7 +6,7 @@ typedef enum Field { FIELD_DTYPE, FIELD_SHAPE, FIELD_DATA_OFFSETS, FIELD_COUNT }
 
 static const char *const field_names[FIELD_COUNT] = {"dtype", "shape", "data_offsets"};
 
-static Field find_field(const Walk *walk, Span key) {
+static Field find_field(const JsonWalk *walk, Span key) {
   int field = 0;
   while (field < FIELD_COUNT &&
          (strlen(field_names[field]) != key.length ||
@@ -17,29 +17,29 @@ static Field find_field(const Walk *walk, Span key) {
 }
 
 /* A value of the wrong kind, which is reported and passed. */
-static bool pass_wrong(Walk *walk, LintCode code, const char *expected) {
-  if (walk_at_value(walk)) {
-    walk_report(walk, code, walk->scanner.at, "expected %s, found %s", expected,
-                scanner_next_kind(&walk->scanner));
+static bool pass_wrong(JsonWalk *walk, LintCode code, const char *expected) {
+  if (json_walk_at_value(walk)) {
+    json_walk_report(walk, code, walk->scanner.at, "expected %s, found %s", expected,
+                     scanner_next_kind(&walk->scanner));
   }
-  return walk_value(walk);
+  return json_walk_value(walk);
 }
 
-static bool take_dtype(Walk *walk, TensorEntry *entry) {
+static bool take_dtype(JsonWalk *walk, TensorEntry *entry) {
   Span name;
-  if (walk_peek(walk) != '"') return pass_wrong(walk, LINT_BAD_DTYPE, "a string as dtype");
+  if (json_walk_peek(walk) != '"') return pass_wrong(walk, LINT_BAD_DTYPE, "a string as dtype");
   uint32_t start = walk->scanner.at;
-  if (!walk_string(walk, &name)) return false;
+  if (!json_walk_string(walk, &name)) return false;
   const char *text = walk->scanner.text + name.offset;
   if (!dtype_find(text, name.length, &entry->dtype)) {
     entry->dtype = DTYPE_COUNT;
-    walk_report(walk, LINT_BAD_DTYPE, start, "expected a known dtype, found \"%.*s\"",
-                ERROR_NAME(text, name.length));
+    json_walk_report(walk, LINT_BAD_DTYPE, start, "expected a known dtype, found \"%.*s\"",
+                     ERROR_NAME(text, name.length));
   }
   return true;
 }
 
-static const char *number_in_words(WalkNumber kind) {
+static const char *number_in_words(JsonNumber kind) {
   switch (kind) {
     case NUMBER_UNSIGNED_64:
     case NUMBER_NEGATIVE: return "a negative integer";
@@ -52,37 +52,38 @@ static const char *number_in_words(WalkNumber kind) {
 }
 
 /* A number in shape or data_offsets. What is none, or no good, is reported; *good says so. */
-static bool take_size(Walk *walk, LintCode code, const char *where, uint64_t *value, bool *good) {
-  char first = walk_peek(walk);
+static bool take_size(JsonWalk *walk, LintCode code, const char *where, uint64_t *value,
+                      bool *good) {
+  char first = json_walk_peek(walk);
   uint32_t start = walk->scanner.at;
   *good = false;
   if (first != '-' && (first < '0' || first > '9')) {
-    if (walk_at_value(walk)) {
-      walk_report(walk, code, start, "expected non-negative integers in %s, found %s", where,
-                  scanner_next_kind(&walk->scanner));
+    if (json_walk_at_value(walk)) {
+      json_walk_report(walk, code, start, "expected non-negative integers in %s, found %s", where,
+                       scanner_next_kind(&walk->scanner));
     }
-    return walk_value(walk);
+    return json_walk_value(walk);
   }
-  WalkNumber kind;
-  if (!walk_number(walk, &kind, value)) return false;
+  JsonNumber kind;
+  if (!json_walk_number(walk, &kind, value)) return false;
   *good = kind == NUMBER_UNSIGNED;
   if (kind == NUMBER_UNSIGNED_64 && code == LINT_BAD_SHAPE) code = LINT_OVERFLOW;
   if (!*good) {
-    walk_report(walk, code, start, "expected non-negative integers in %s, found %s", where,
-                number_in_words(kind));
+    json_walk_report(walk, code, start, "expected non-negative integers in %s, found %s", where,
+                     number_in_words(kind));
   }
   return true;
 }
 
-static bool take_shape(Walk *walk, TensorEntry *entry) {
-  if (walk_peek(walk) != '[') return pass_wrong(walk, LINT_BAD_SHAPE, "an array as shape");
+static bool take_shape(JsonWalk *walk, TensorEntry *entry) {
+  if (json_walk_peek(walk) != '[') return pass_wrong(walk, LINT_BAD_SHAPE, "an array as shape");
   uint32_t start = walk->scanner.at;
   bool all_good = true, more;
-  if (!walk_enter(walk)) return false;
+  if (!json_walk_enter(walk)) return false;
   for (;;) {
     uint64_t dimension;
     bool good;
-    if (!walk_next_item(walk, &more)) return false;
+    if (!json_walk_next_item(walk, &more)) return false;
     if (!more) break;
     if (!take_size(walk, LINT_BAD_SHAPE, "shape", &dimension, &good)) return false;
     all_good = all_good && good;
@@ -91,18 +92,18 @@ static bool take_shape(Walk *walk, TensorEntry *entry) {
   return true;
 }
 
-static bool take_data_offsets(Walk *walk, TensorEntry *entry, bool *placed) {
-  if (walk_peek(walk) != '[') {
+static bool take_data_offsets(JsonWalk *walk, TensorEntry *entry, bool *placed) {
+  if (json_walk_peek(walk) != '[') {
     return pass_wrong(walk, LINT_BAD_OFFSETS, "data_offsets [begin, end]");
   }
   uint32_t start = walk->scanner.at, count = 0;
   uint64_t values[2] = {0, 0};
   bool all_good = true, more;
-  if (!walk_enter(walk)) return false;
+  if (!json_walk_enter(walk)) return false;
   for (;; count += count < 3) {
     uint64_t value = 0;
     bool good;
-    if (!walk_next_item(walk, &more)) return false;
+    if (!json_walk_next_item(walk, &more)) return false;
     if (!more) break;
     if (!take_size(walk, LINT_BAD_OFFSETS, "data_offsets", &value, &good)) return false;
     if (count < 2) values[count] = value;
@@ -112,36 +113,38 @@ static bool take_data_offsets(Walk *walk, TensorEntry *entry, bool *placed) {
   entry->end = values[1];
   *placed = all_good && count == 2 && entry->begin <= entry->end;
   if (count != 2) {
-    walk_report(walk, LINT_BAD_OFFSETS, start, "expected two data_offsets [begin, end], found %s",
-                count < 2 ? "fewer" : "more");
+    json_walk_report(walk, LINT_BAD_OFFSETS, start,
+                     "expected two data_offsets [begin, end], found %s",
+                     count < 2 ? "fewer" : "more");
   } else if (all_good && !*placed) {
-    walk_report(walk, LINT_BAD_OFFSETS, start, "end before begin: found data_offsets [%llu,%llu]",
-                (unsigned long long)entry->begin, (unsigned long long)entry->end);
+    json_walk_report(walk, LINT_BAD_OFFSETS, start,
+                     "end before begin: found data_offsets [%llu,%llu]",
+                     (unsigned long long)entry->begin, (unsigned long long)entry->end);
   }
   return true;
 }
 
-static bool take_fields(Walk *walk, TensorEntry *entry, bool *placed, unsigned *seen) {
+static bool take_fields(JsonWalk *walk, TensorEntry *entry, bool *placed, unsigned *seen) {
   for (;;) {
     Span key;
     bool more, taken;
-    if (!walk_next_key(walk, &key, &more)) return false;
+    if (!json_walk_next_key(walk, &key, &more)) return false;
     if (!more) return true;
     Field field = find_field(walk, key);
     switch (field) {
       case FIELD_DTYPE: taken = take_dtype(walk, entry); break;
       case FIELD_SHAPE: taken = take_shape(walk, entry); break;
       case FIELD_DATA_OFFSETS: taken = take_data_offsets(walk, entry, placed); break;
-      default: taken = walk_value(walk); break;
+      default: taken = json_walk_value(walk); break;
     }
     if (!taken) return false;
     *seen |= 1u << field;
   }
 }
 
-bool lint_entry(Walk *walk, TensorEntry *entry, bool *placed) {
+bool lint_entry(JsonWalk *walk, TensorEntry *entry, bool *placed) {
   unsigned seen = 0;
-  char first = walk_peek(walk);
+  char first = json_walk_peek(walk);
   uint32_t start = walk->scanner.at;
   *placed = true;
   if (first == '{' && scanner_plain_entry(&walk->scanner, entry) && entry->begin <= entry->end) {
@@ -154,12 +157,12 @@ bool lint_entry(Walk *walk, TensorEntry *entry, bool *placed) {
   if (first != '{') {
     return pass_wrong(walk, LINT_BAD_ENTRY, "an object with dtype, shape and data_offsets");
   }
-  if (!walk_enter(walk) || !take_fields(walk, entry, placed, &seen)) return false;
+  if (!json_walk_enter(walk) || !take_fields(walk, entry, placed, &seen)) return false;
   for (int field = 0; field < FIELD_COUNT; field++) {
     if ((seen & 1u << field) != 0) continue;
-    walk_report(walk, LINT_BAD_ENTRY, start,
-                "expected an object with dtype, shape and data_offsets, found no %s",
-                field_names[field]);
+    json_walk_report(walk, LINT_BAD_ENTRY, start,
+                     "expected an object with dtype, shape and data_offsets, found no %s",
+                     field_names[field]);
   }
   return true;
 }

@@ -7,6 +7,6 @@
 /* Takes the entry that the walk is before; `entry` has its name. What cannot be known of it is
 ** DTYPE_COUNT and an empty shape; *placed says whether begin and end are known, begin <= end. False
 ** when the JSON cannot be followed. */
-bool lint_entry(Walk *walk, TensorEntry *entry, bool *placed);
+bool lint_entry(JsonWalk *walk, TensorEntry *entry, bool *placed);
 
 #endif

@@ -77,64 +77,67 @@ void header_lint_start(HeaderLint *lint, char *text, uint64_t length) {
 /* What cannot be followed ends the walk, and what has been seen is checked: of the keys, those of
 ** the header itself. */
 static void stop_following(HeaderLint *lint) {
-  Walk *walk = &lint->walk;
+  JsonWalk *walk = &lint->walk;
   lint->followed = false;
   lint->stage = HEADER_NAMES;
-  if (walk->depth > 0 && !walk->frames[0].keeps_keys) walk_drop_keys(walk, 0);
-  if (walk->depth > 1) walk_drop_keys(walk, walk->frames[1].first_key);
+  if (walk->depth > 0 && !walk->frames[0].keeps_keys) json_walk_drop_keys(walk, 0);
+  if (walk->depth > 1) json_walk_drop_keys(walk, walk->frames[1].first_key);
 }
 
 static void start(HeaderLint *lint) {
-  Walk *walk = &lint->walk;
+  JsonWalk *walk = &lint->walk;
   const Scanner *scanner = &walk->scanner;
   uint64_t valid = utf8_valid_length(scanner->text, scanner->length);
   if (valid < scanner->length && !(walk->cut_short && scanner->length - valid < 4)) {
-    walk_report(walk, LINT_NOT_UTF8, valid, "expected a header in UTF-8, found byte 0x%02x",
-                (unsigned char)scanner->text[valid]);
+    json_walk_report(walk, LINT_NOT_UTF8, valid, "expected a header in UTF-8, found byte 0x%02x",
+                     (unsigned char)scanner->text[valid]);
   }
   if (!walk->cut_short && lint->data_offset % DATA_ALIGNMENT != 0) {
     findings_add(walk->findings, LINT_DATA_NOT_8_ALIGNED, lint->data_offset,
                  "expected the data to start at a multiple of 8 bytes, found offset %llu",
                  (Big)lint->data_offset);
   }
-  char first = walk_peek(walk);
+  char first = json_walk_peek(walk);
   if (first == '{' && scanner->at > 0) {
-    walk_report(walk, LINT_LEADING_WHITESPACE, 0, "expected '{' first, found whitespace before it");
+    json_walk_report(walk, LINT_LEADING_WHITESPACE, 0,
+                     "expected '{' first, found whitespace before it");
   }
-  if (first == '{' && walk_enter(walk)) {
+  if (first == '{' && json_walk_enter(walk)) {
     walk->frames[0].keeps_keys = true;
     lint->stage = HEADER_MEMBERS;
     return;
   }
   uint32_t at = scanner->at;
-  if (walk_value(walk)) {
-    walk_report(walk, LINT_NOT_AN_OBJECT, at, "expected an object as header, found another value");
+  if (json_walk_value(walk)) {
+    json_walk_report(walk, LINT_NOT_AN_OBJECT, at,
+                     "expected an object as header, found another value");
   }
   stop_following(lint);
 }
 
 /* What is behind the header's closing brace. */
 static void check_padding(HeaderLint *lint) {
-  Walk *walk = &lint->walk;
+  JsonWalk *walk = &lint->walk;
   Scanner *scanner = &walk->scanner;
   uint32_t at = scanner->at;
-  if (walk_peek(walk) != '\0' || scanner->at < scanner->length) {
-    walk_not_json(walk, "only spaces after the header's '}'");
+  if (json_walk_peek(walk) != '\0' || scanner->at < scanner->length) {
+    json_walk_not_json(walk, "only spaces after the header's '}'");
     return;
   }
   while (at < scanner->length && scanner->text[at] == ' ') at++;
   if (at == scanner->length) return;
-  walk_report(walk, LINT_PADDING_NOT_SPACES, at,
-              "expected spaces (0x20) as padding, found byte 0x%02x",
-              (unsigned char)scanner->text[at]);
+  json_walk_report(walk, LINT_PADDING_NOT_SPACES, at,
+                   "expected spaces (0x20) as padding, found byte 0x%02x",
+                   (unsigned char)scanner->text[at]);
 }
 
 static void check_order(HeaderLint *lint, const TensorEntry *entry) {
   if (lint->ordered && entry->begin < lint->last_begin) {
     lint->ordered = false;
-    walk_report(&lint->walk, LINT_HEADER_NOT_IN_OFFSET_ORDER, entry->name.offset - 1,
-                "expected tensors in the order of their data, found this one behind one whose data "
-                "follows");
+    json_walk_report(
+        &lint->walk, LINT_HEADER_NOT_IN_OFFSET_ORDER, entry->name.offset - 1,
+        "expected tensors in the order of their data, found this one behind one whose data "
+        "follows");
   }
   lint->last_begin = entry->begin;
 }
@@ -155,26 +158,26 @@ static bool add_tensor(HeaderLint *lint, const TensorEntry *entry) {
 }
 
 static bool take_metadata(HeaderLint *lint) {
-  Walk *walk = &lint->walk;
-  char first = walk_peek(walk);
+  JsonWalk *walk = &lint->walk;
+  char first = json_walk_peek(walk);
   uint32_t at = walk->scanner.at;
   if (first == '{') {
     lint->stage = HEADER_METADATA;
-    if (!walk_enter(walk)) return false;
+    if (!json_walk_enter(walk)) return false;
     walk->frames[walk->depth - 1].keeps_keys = true;
     return true;
   }
   if (scanner_null(&walk->scanner)) {
-    walk_report(walk, LINT_NULL_METADATA, at,
-                "expected an object of strings as __metadata__, found null");
+    json_walk_report(walk, LINT_NULL_METADATA, at,
+                     "expected an object of strings as __metadata__, found null");
     return true;
   }
-  if (walk_at_value(walk)) {
-    walk_report(walk, LINT_BAD_METADATA, at,
-                "expected an object of strings as __metadata__, found %s",
-                scanner_next_kind(&walk->scanner));
+  if (json_walk_at_value(walk)) {
+    json_walk_report(walk, LINT_BAD_METADATA, at,
+                     "expected an object of strings as __metadata__, found %s",
+                     scanner_next_kind(&walk->scanner));
   }
-  return walk_value(walk);
+  return json_walk_value(walk);
 }
 
 static bool take_tensor(HeaderLint *lint, Span name) {
@@ -197,10 +200,10 @@ static bool is_metadata(const HeaderLint *lint, Span key) {
 }
 
 static bool take_member(HeaderLint *lint) {
-  Walk *walk = &lint->walk;
+  JsonWalk *walk = &lint->walk;
   Span key;
   bool more;
-  if (!walk_next_key(walk, &key, &more)) return false;
+  if (!json_walk_next_key(walk, &key, &more)) return false;
   if (!more) {
     if (!walk->cut_short) check_padding(lint);
     lint->stage = HEADER_NAMES;
@@ -210,39 +213,40 @@ static bool take_member(HeaderLint *lint) {
 }
 
 static bool take_metadata_member(HeaderLint *lint) {
-  Walk *walk = &lint->walk;
+  JsonWalk *walk = &lint->walk;
   Span key, ignored;
   bool more;
-  if (!walk_next_key(walk, &key, &more)) return false;
+  if (!json_walk_next_key(walk, &key, &more)) return false;
   if (!more) {
     lint->stage = HEADER_METADATA_KEYS;
     return true;
   }
-  if (walk_peek(walk) == '"') return walk_string(walk, &ignored);
-  if (walk_at_value(walk)) {
-    walk_report(walk, LINT_BAD_METADATA, walk->scanner.at,
-                "__metadata__ key \"%.*s\": expected a string as value, found %s",
-                ERROR_NAME(lint->text + key.offset, key.length), scanner_next_kind(&walk->scanner));
+  if (json_walk_peek(walk) == '"') return json_walk_string(walk, &ignored);
+  if (json_walk_at_value(walk)) {
+    json_walk_report(walk, LINT_BAD_METADATA, walk->scanner.at,
+                     "__metadata__ key \"%.*s\": expected a string as value, found %s",
+                     ERROR_NAME(lint->text + key.offset, key.length),
+                     scanner_next_kind(&walk->scanner));
   }
-  return walk_value(walk);
+  return json_walk_value(walk);
 }
 
 /* ---- Duplicates ---- */
 
 /* The number of the metadata's first key: its frame has just been left. */
-static uint32_t first_metadata_key(const Walk *walk) {
+static uint32_t first_metadata_key(const JsonWalk *walk) {
   return walk->frames[1].first_key;
 }
 
 static void check_metadata_keys(HeaderLint *lint) {
-  Walk *walk = &lint->walk;
+  JsonWalk *walk = &lint->walk;
   uint32_t first = first_metadata_key(walk), duplicate, earlier = 0;
-  if (!walk_next_duplicate(walk, first, &duplicate, &earlier)) return;
+  if (!json_walk_next_duplicate(walk, first, &duplicate, &earlier)) return;
   if (duplicate < walk->key_count) {
-    walk_report_duplicate(walk, duplicate, earlier);
+    json_walk_report_duplicate(walk, duplicate, earlier);
     return;
   }
-  walk_drop_keys(walk, first);
+  json_walk_drop_keys(walk, first);
   lint->stage = HEADER_MEMBERS;
 }
 
@@ -263,9 +267,9 @@ static TensorEntry *find_tensor(const HeaderLint *lint, uint32_t key) {
 
 /* Of tensors of one name the reference takes the last: so does the layout. */
 static void check_names(HeaderLint *lint) {
-  Walk *walk = &lint->walk;
+  JsonWalk *walk = &lint->walk;
   uint32_t duplicate, earlier = 0;
-  if (!walk_next_duplicate(walk, 0, &duplicate, &earlier)) return;
+  if (!json_walk_next_duplicate(walk, 0, &duplicate, &earlier)) return;
   if (duplicate == walk->key_count) {
     lint->stage = HEADER_LAYOUT;
     return;
@@ -274,7 +278,7 @@ static void check_names(HeaderLint *lint) {
   if (!is_metadata(lint, name)) {
     findings_set_tensor(walk->findings, lint->text + name.offset, name.length);
   }
-  walk_report_duplicate(walk, duplicate, earlier);
+  json_walk_report_duplicate(walk, duplicate, earlier);
   TensorEntry *replaced = find_tensor(lint, earlier);
   if (replaced != NULL) replaced->begin = REPLACED;
 }
@@ -294,7 +298,7 @@ static void sort_layout(HeaderLint *lint) {
 /* After a member that could not be read: goes on with the next. */
 static void recover(HeaderLint *lint, uint32_t depth) {
   lint->followed = false;
-  if (!walk_recover(&lint->walk, depth)) stop_following(lint);
+  if (!json_walk_recover(&lint->walk, depth)) stop_following(lint);
 }
 
 static void step(HeaderLint *lint) {
@@ -333,7 +337,7 @@ bool header_lint_step(HeaderLint *lint) {
 }
 
 void header_lint_clear(HeaderLint *lint) {
-  walk_clear(&lint->walk);
+  json_walk_clear(&lint->walk);
   memory_free(lint->tensors);
   memory_free(lint->text);
   *lint = (HeaderLint){0};

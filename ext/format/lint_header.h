@@ -24,7 +24,7 @@ typedef enum HeaderStage {
 /* Starts as {0}, with a Findings whose file is set. */
 typedef struct HeaderLint {
   HeaderStage stage;
-  Walk walk;
+  JsonWalk walk;
   uint64_t file_size, data_offset;
   char *text;           /* of the header, or of what is there of it */
   TensorEntry *tensors; /* those whose data_offsets are known: the dtype may be DTYPE_COUNT and the

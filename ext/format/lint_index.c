@@ -41,31 +41,32 @@ static void set_tensor(IndexLint *lint, Span name) {
 /* ---- The JSON ---- */
 
 static void start(IndexLint *lint) {
-  Walk *walk = &lint->walk;
+  JsonWalk *walk = &lint->walk;
   const Scanner *scanner = &walk->scanner;
   uint64_t valid = utf8_valid_length(scanner->text, scanner->length);
   if (valid < scanner->length) {
-    walk_report(walk, LINT_NOT_UTF8, valid, "expected an index in UTF-8, found byte 0x%02x",
-                (unsigned char)scanner->text[valid]);
+    json_walk_report(walk, LINT_NOT_UTF8, valid, "expected an index in UTF-8, found byte 0x%02x",
+                     (unsigned char)scanner->text[valid]);
   }
-  if (walk_peek(walk) == '{' && walk_enter(walk)) {
+  if (json_walk_peek(walk) == '{' && json_walk_enter(walk)) {
     lint->stage = INDEX_MEMBERS;
     return;
   }
   uint32_t at = scanner->at;
-  if (walk_value(walk)) {
-    walk_report(walk, LINT_NOT_AN_OBJECT, at, "expected an object as index, found another value");
+  if (json_walk_value(walk)) {
+    json_walk_report(walk, LINT_NOT_AN_OBJECT, at,
+                     "expected an object as index, found another value");
   }
   lint->stage = INDEX_DONE;
 }
 
 static void end_members(IndexLint *lint) {
-  Walk *walk = &lint->walk;
+  JsonWalk *walk = &lint->walk;
   if (!lint->has_weight_map) {
-    walk_report(walk, LINT_BAD_WEIGHT_MAP, 0, "expected an object as weight_map, found none");
+    json_walk_report(walk, LINT_BAD_WEIGHT_MAP, 0, "expected an object as weight_map, found none");
   }
-  if (walk_peek(walk) != '\0' || walk->scanner.at < walk->scanner.length) {
-    walk_not_json(walk, "the end of the JSON");
+  if (json_walk_peek(walk) != '\0' || walk->scanner.at < walk->scanner.length) {
+    json_walk_not_json(walk, "the end of the JSON");
   }
   lint->stage = INDEX_NAMES;
 }
@@ -75,62 +76,63 @@ static bool span_is(const IndexLint *lint, Span span, const char *word) {
 }
 
 static bool pass_wrong(IndexLint *lint, LintCode code, const char *expected) {
-  Walk *walk = &lint->walk;
-  if (walk_at_value(walk)) {
-    walk_report(walk, code, walk->scanner.at, "expected %s, found %s", expected,
-                scanner_next_kind(&walk->scanner));
+  JsonWalk *walk = &lint->walk;
+  if (json_walk_at_value(walk)) {
+    json_walk_report(walk, code, walk->scanner.at, "expected %s, found %s", expected,
+                     scanner_next_kind(&walk->scanner));
   }
-  return walk_value(walk);
+  return json_walk_value(walk);
 }
 
 static bool take_total_size(IndexLint *lint) {
   static const char expected[] = "a non-negative integer as total_size";
-  Walk *walk = &lint->walk;
-  char first = walk_peek(walk);
-  WalkNumber kind;
+  JsonWalk *walk = &lint->walk;
+  char first = json_walk_peek(walk);
+  JsonNumber kind;
   if (first != '-' && (first < '0' || first > '9')) {
     return pass_wrong(lint, LINT_BAD_METADATA, expected);
   }
   lint->total_size_at = walk->scanner.at;
-  if (!walk_number(walk, &kind, &lint->total_size)) return false;
+  if (!json_walk_number(walk, &kind, &lint->total_size)) return false;
   lint->has_total_size = kind == NUMBER_UNSIGNED;
   if (!lint->has_total_size) {
-    walk_report(walk, LINT_BAD_METADATA, lint->total_size_at, "expected %s, found another number",
-                expected);
+    json_walk_report(walk, LINT_BAD_METADATA, lint->total_size_at,
+                     "expected %s, found another number", expected);
   }
   return true;
 }
 
 static bool take_metadata(IndexLint *lint) {
-  Walk *walk = &lint->walk;
-  if (walk_peek(walk) != '{') return pass_wrong(lint, LINT_BAD_METADATA, "an object as metadata");
-  if (!walk_enter(walk)) return false;
+  JsonWalk *walk = &lint->walk;
+  if (json_walk_peek(walk) != '{')
+    return pass_wrong(lint, LINT_BAD_METADATA, "an object as metadata");
+  if (!json_walk_enter(walk)) return false;
   for (;;) {
     Span key;
     bool more;
-    if (!walk_next_key(walk, &key, &more)) return false;
+    if (!json_walk_next_key(walk, &key, &more)) return false;
     if (!more) return true;
-    bool taken = span_is(lint, key, "total_size") ? take_total_size(lint) : walk_value(walk);
+    bool taken = span_is(lint, key, "total_size") ? take_total_size(lint) : json_walk_value(walk);
     if (!taken) return false;
   }
 }
 
 static bool take_member(IndexLint *lint) {
-  Walk *walk = &lint->walk;
+  JsonWalk *walk = &lint->walk;
   Span key;
   bool more;
-  if (!walk_next_key(walk, &key, &more)) return false;
+  if (!json_walk_next_key(walk, &key, &more)) return false;
   if (!more) {
     end_members(lint);
     return true;
   }
   if (span_is(lint, key, "metadata")) return take_metadata(lint);
-  if (!span_is(lint, key, "weight_map")) return walk_value(walk);
+  if (!span_is(lint, key, "weight_map")) return json_walk_value(walk);
   lint->has_weight_map = true;
-  if (walk_peek(walk) != '{') {
+  if (json_walk_peek(walk) != '{') {
     return pass_wrong(lint, LINT_BAD_WEIGHT_MAP, "an object as weight_map");
   }
-  if (!walk_enter(walk)) return false;
+  if (!json_walk_enter(walk)) return false;
   walk->frames[walk->depth - 1].keeps_keys = true;
   lint->stage = INDEX_WEIGHT_MAP;
   return true;
@@ -138,28 +140,28 @@ static bool take_member(IndexLint *lint) {
 
 /* A row for each key, whose names the rows keep: the walk need not. */
 static bool take_row(IndexLint *lint) {
-  Walk *walk = &lint->walk;
+  JsonWalk *walk = &lint->walk;
   IndexRow row = {.shard = INDEX_NO_SHARD};
   bool more;
   uint32_t first_key = walk->frames[1].first_key;
-  if (!walk_next_key(walk, &row.name, &more)) return false;
-  walk_drop_keys(walk, first_key);
+  if (!json_walk_next_key(walk, &row.name, &more)) return false;
+  json_walk_drop_keys(walk, first_key);
   if (!more) {
     if (lint->row_count == 0) {
-      walk_report(walk, LINT_BAD_WEIGHT_MAP, walk->scanner.at - 1,
-                  "expected tensors in weight_map, found none");
+      json_walk_report(walk, LINT_BAD_WEIGHT_MAP, walk->scanner.at - 1,
+                       "expected tensors in weight_map, found none");
     }
     lint->stage = INDEX_MEMBERS;
     return true;
   }
   set_tensor(lint, row.name);
-  bool is_text = walk_peek(walk) == '"';
-  bool taken = is_text ? walk_string(walk, &row.shard_name)
+  bool is_text = json_walk_peek(walk) == '"';
+  bool taken = is_text ? json_walk_string(walk, &row.shard_name)
                        : pass_wrong(lint, LINT_BAD_WEIGHT_MAP, "a shard's file name in weight_map");
   if (!taken) return false;
   if (is_text && row.shard_name.length == 0) {
-    walk_report(walk, LINT_BAD_PATH, walk->scanner.at - 2,
-                "expected a shard's name within the index's folder, found an empty name");
+    json_walk_report(walk, LINT_BAD_PATH, walk->scanner.at - 2,
+                     "expected a shard's name within the index's folder, found an empty name");
   }
   if (!reserve(lint, (void **)&lint->rows, &lint->row_capacity, lint->row_count, sizeof row)) {
     return false;
@@ -169,9 +171,9 @@ static bool take_row(IndexLint *lint) {
 }
 
 static void recover(IndexLint *lint, uint32_t depth) {
-  Walk *walk = &lint->walk;
-  if (walk_recover(walk, depth)) return;
-  if (walk->depth > 1) walk_drop_keys(walk, walk->frames[1].first_key);
+  JsonWalk *walk = &lint->walk;
+  if (json_walk_recover(walk, depth)) return;
+  if (walk->depth > 1) json_walk_drop_keys(walk, walk->frames[1].first_key);
   lint->cut_off = true;
   lint->stage = INDEX_NAMES;
 }
@@ -199,9 +201,9 @@ static void check_name(IndexLint *lint) {
   if (!name_table_add(&lint->names, lint->row++, &earlier)) {
     IndexRow *replaced = &lint->rows[earlier];
     set_tensor(lint, name);
-    walk_report(&lint->walk, LINT_DUPLICATE_KEY, name.offset - 1,
-                "expected each tensor once, found it again, after offset %llu",
-                (Big)replaced->name.offset - 1);
+    json_walk_report(&lint->walk, LINT_DUPLICATE_KEY, name.offset - 1,
+                     "expected each tensor once, found it again, after offset %llu",
+                     (Big)replaced->name.offset - 1);
     replaced->shard_name.length = 0;
   }
 }
@@ -270,9 +272,9 @@ static void check_shard_name(IndexLint *lint) {
     return;
   }
   set_tensor(lint, row->name);
-  walk_report(&lint->walk, LINT_BAD_PATH, row->shard_name.offset - 1,
-              "expected a shard's name within the index's folder, found \"%.*s\": %s",
-              ERROR_NAME(name, row->shard_name.length), problem);
+  json_walk_report(&lint->walk, LINT_BAD_PATH, row->shard_name.offset - 1,
+                   "expected a shard's name within the index's folder, found \"%.*s\": %s",
+                   ERROR_NAME(name, row->shard_name.length), problem);
 }
 
 /* ---- What the shards hold ---- */
@@ -302,12 +304,12 @@ static void check_found(IndexLint *lint) {
   const IndexShard *shard = &lint->shards[row->shard];
   set_tensor(lint, row->name);
   if (row->found != 0) {
-    walk_report(&lint->walk, LINT_MISPLACED_TENSOR, row->name.offset - 1,
-                "expected in shard %s by the index, found in %s", shard->name,
-                lint->shards[row->found - 1].name);
+    json_walk_report(&lint->walk, LINT_MISPLACED_TENSOR, row->name.offset - 1,
+                     "expected in shard %s by the index, found in %s", shard->name,
+                     lint->shards[row->found - 1].name);
   } else if (shard->complete) {
-    walk_report(&lint->walk, LINT_MISSING_TENSOR, row->name.offset - 1,
-                "expected in shard %s by the index, found in none", shard->name);
+    json_walk_report(&lint->walk, LINT_MISSING_TENSOR, row->name.offset - 1,
+                     "expected in shard %s by the index, found in none", shard->name);
   }
 }
 
@@ -318,9 +320,9 @@ static void check_total_size(IndexLint *lint) {
   for (uint32_t i = 0; i < lint->row_count; i++) {
     if (lint->rows[i].found == 0) return;
   }
-  walk_report(&lint->walk, LINT_TOTAL_SIZE_DIFFERS, lint->total_size_at,
-              "expected a total_size of %llu bytes, which the tensors have, found %llu",
-              (Big)lint->nbytes, (Big)lint->total_size);
+  json_walk_report(&lint->walk, LINT_TOTAL_SIZE_DIFFERS, lint->total_size_at,
+                   "expected a total_size of %llu bytes, which the tensors have, found %llu",
+                   (Big)lint->nbytes, (Big)lint->total_size);
 }
 
 /* ---- Steps ---- */
@@ -346,7 +348,7 @@ bool index_lint_step(IndexLint *lint) {
 }
 
 void index_lint_clear(IndexLint *lint) {
-  walk_clear(&lint->walk);
+  json_walk_clear(&lint->walk);
   name_table_free(&lint->names);
   name_table_free(&lint->shard_names);
   memory_free(lint->rows);

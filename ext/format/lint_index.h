@@ -40,7 +40,7 @@ typedef struct IndexShard {
 /* Starts as {0}. */
 typedef struct IndexLint {
   IndexStage stage;
-  Walk walk;
+  JsonWalk walk;
   char *text;
   IndexRow *rows;
   uint32_t row_count, row;

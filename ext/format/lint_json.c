@@ -7,7 +7,7 @@
 
 #include "base/memory.h"
 
-void walk_clear(Walk *walk) {
+void json_walk_clear(JsonWalk *walk) {
   name_table_free(&walk->duplicates);
   memory_free(walk->keys);
   walk->keys = NULL;
@@ -15,31 +15,31 @@ void walk_clear(Walk *walk) {
   walk->key_capacity = 0;
 }
 
-char walk_peek(Walk *walk) {
+char json_walk_peek(JsonWalk *walk) {
   Scanner *scanner = &walk->scanner;
   scanner_skip_space(scanner);
   return scanner->at < scanner->length ? scanner->text[scanner->at] : '\0';
 }
 
-bool walk_not_json(Walk *walk, const char *expected) {
+bool json_walk_not_json(JsonWalk *walk, const char *expected) {
   char buffer[SCANNER_FOUND_SIZE];
   const Scanner *scanner = &walk->scanner;
   bool at_end = scanner->at >= scanner->length;
   if (at_end && walk->cut_short) return false;
-  walk_report(walk, LINT_NOT_JSON, scanner->at, "expected %s, found %s", expected,
-              at_end ? "the end" : scanner_found(scanner, buffer));
+  json_walk_report(walk, LINT_NOT_JSON, scanner->at, "expected %s, found %s", expected,
+                   at_end ? "the end" : scanner_found(scanner, buffer));
   return false;
 }
 
 /* ---- Strings and keys ---- */
 
-bool walk_string(Walk *walk, Span *span) {
+bool json_walk_string(JsonWalk *walk, Span *span) {
   const char *problem = scanner_take_string(&walk->scanner, span);
   walk->in_string = problem != NULL;
-  return problem == NULL || walk_not_json(walk, problem);
+  return problem == NULL || json_walk_not_json(walk, problem);
 }
 
-static bool add_key(Walk *walk, Span key) {
+static bool add_key(JsonWalk *walk, Span key) {
   if (walk->key_count == walk->key_capacity) {
     uint64_t capacity = walk->key_capacity + walk->key_capacity / 2 + 64;
     Span *keys = memory_resize(walk->keys, capacity, sizeof *keys);
@@ -54,32 +54,33 @@ static bool add_key(Walk *walk, Span key) {
   return true;
 }
 
-static bool take_key(Walk *walk, Span *key) {
+static bool take_key(JsonWalk *walk, Span *key) {
   Scanner *scanner = &walk->scanner;
-  if (walk_peek(walk) != '"') return walk_not_json(walk, "a key in quotes");
-  if (!walk_string(walk, key) || !add_key(walk, *key)) return false;
+  if (json_walk_peek(walk) != '"') return json_walk_not_json(walk, "a key in quotes");
+  if (!json_walk_string(walk, key) || !add_key(walk, *key)) return false;
   const char *text = scanner->text + key->offset;
   if (memchr(text, '\0', key->length) != NULL) {
-    walk_report(walk, LINT_NUL_IN_KEY, key->offset - 1,
-                "expected a key without NUL, found \"%.*s\\u0000...\"",
-                ERROR_NAME(text, strlen(text)));
+    json_walk_report(walk, LINT_NUL_IN_KEY, key->offset - 1,
+                     "expected a key without NUL, found \"%.*s\\u0000...\"",
+                     ERROR_NAME(text, strlen(text)));
   }
-  return scanner_take(scanner, ':') || walk_not_json(walk, "':'");
+  return scanner_take(scanner, ':') || json_walk_not_json(walk, "':'");
 }
 
-void walk_drop_keys(Walk *walk, uint32_t first) {
+void json_walk_drop_keys(JsonWalk *walk, uint32_t first) {
   walk->key_count = first;
 }
 
-void walk_report_duplicate(Walk *walk, uint32_t duplicate, uint32_t earlier) {
+void json_walk_report_duplicate(JsonWalk *walk, uint32_t duplicate, uint32_t earlier) {
   Span key = walk->keys[duplicate], before = walk->keys[earlier];
-  walk_report(walk, LINT_DUPLICATE_KEY, key.offset - 1,
-              "expected each key once, found \"%.*s\" again, after offset %llu",
-              ERROR_NAME(walk->scanner.text + key.offset, key.length),
-              (unsigned long long)walk->base + before.offset - 1);
+  json_walk_report(walk, LINT_DUPLICATE_KEY, key.offset - 1,
+                   "expected each key once, found \"%.*s\" again, after offset %llu",
+                   ERROR_NAME(walk->scanner.text + key.offset, key.length),
+                   (unsigned long long)walk->base + before.offset - 1);
 }
 
-bool walk_next_duplicate(Walk *walk, uint32_t first, uint32_t *duplicate, uint32_t *earlier) {
+bool json_walk_next_duplicate(JsonWalk *walk, uint32_t first, uint32_t *duplicate,
+                              uint32_t *earlier) {
   NameTable *table = &walk->duplicates;
   uint32_t count = walk->key_count - first;
   *duplicate = walk->key_count;
@@ -104,34 +105,34 @@ bool walk_next_duplicate(Walk *walk, uint32_t first, uint32_t *duplicate, uint32
 }
 
 /* The keys of an object that has ended, unless its caller sees to them: the first duplicate. */
-static bool end_object(Walk *walk, const WalkFrame *frame) {
+static bool end_object(JsonWalk *walk, const JsonFrame *frame) {
   if (frame->keeps_keys) return true;
   uint32_t first = frame->first_key, duplicate = walk->key_count, earlier = 0;
   if (walk->key_count - first > 1) {
-    if (!walk_next_duplicate(walk, first, &duplicate, &earlier)) return false;
+    if (!json_walk_next_duplicate(walk, first, &duplicate, &earlier)) return false;
     name_table_free(&walk->duplicates);
   }
-  if (duplicate < walk->key_count) walk_report_duplicate(walk, duplicate, earlier);
-  walk_drop_keys(walk, first);
+  if (duplicate < walk->key_count) json_walk_report_duplicate(walk, duplicate, earlier);
+  json_walk_drop_keys(walk, first);
   return true;
 }
 
 /* ---- Objects and arrays ---- */
 
-static void push(Walk *walk, bool is_object) {
-  walk->frames[walk->depth++] = (WalkFrame){.is_object = is_object, .first_key = walk->key_count};
+static void push(JsonWalk *walk, bool is_object) {
+  walk->frames[walk->depth++] = (JsonFrame){.is_object = is_object, .first_key = walk->key_count};
 }
 
-static bool pop(Walk *walk) {
-  const WalkFrame *frame = &walk->frames[--walk->depth];
+static bool pop(JsonWalk *walk) {
+  const JsonFrame *frame = &walk->frames[--walk->depth];
   return !frame->is_object || end_object(walk, frame);
 }
 
-bool walk_enter(Walk *walk) {
+bool json_walk_enter(JsonWalk *walk) {
   Scanner *scanner = &walk->scanner;
   if (walk->depth == walk->max_depth) {
-    walk_report(walk, LINT_NOT_JSON, scanner->at, "expected at most %u levels, found more",
-                walk->max_depth);
+    json_walk_report(walk, LINT_NOT_JSON, scanner->at, "expected at most %u levels, found more",
+                     walk->max_depth);
     return false;
   }
   push(walk, scanner->text[scanner->at++] == '{');
@@ -140,23 +141,23 @@ bool walk_enter(Walk *walk) {
 
 /* Whether the innermost object or array goes on: takes its closing bracket, or the comma that is
 ** due. A comma that is missing between two keys is reported and taken for there. */
-static bool next(Walk *walk, char close, bool *more) {
-  WalkFrame *frame = &walk->frames[walk->depth - 1];
+static bool next(JsonWalk *walk, char close, bool *more) {
+  JsonFrame *frame = &walk->frames[walk->depth - 1];
   *more = !scanner_take(&walk->scanner, close);
   if (!*more) return pop(walk);
   if (frame->started && !scanner_take(&walk->scanner, ',')) {
-    walk_not_json(walk, frame->is_object ? "',' or '}'" : "',' or ']'");
-    if (!frame->is_object || walk_peek(walk) != '"') return false;
+    json_walk_not_json(walk, frame->is_object ? "',' or '}'" : "',' or ']'");
+    if (!frame->is_object || json_walk_peek(walk) != '"') return false;
   }
   frame->started = true;
   return true;
 }
 
-bool walk_next_key(Walk *walk, Span *key, bool *more) {
+bool json_walk_next_key(JsonWalk *walk, Span *key, bool *more) {
   return next(walk, '}', more) && (!*more || take_key(walk, key));
 }
 
-bool walk_next_item(Walk *walk, bool *more) {
+bool json_walk_next_item(JsonWalk *walk, bool *more) {
   return next(walk, ']', more);
 }
 
@@ -168,10 +169,10 @@ static uint32_t count_digits(const Scanner *scanner) {
   return at - scanner->at;
 }
 
-static bool take_digits(Walk *walk) {
+static bool take_digits(JsonWalk *walk) {
   uint32_t count = count_digits(&walk->scanner);
   walk->scanner.at += count;
-  return count > 0 || walk_not_json(walk, "a digit");
+  return count > 0 || json_walk_not_json(walk, "a digit");
 }
 
 static bool at_one_of(const Scanner *scanner, const char *bytes) {
@@ -212,7 +213,7 @@ static bool is_beyond_double(const char *text, uint32_t length) {
   return strtod(plain, NULL) > DBL_MAX;
 }
 
-static WalkNumber integer_kind(const char *text, uint32_t length, uint64_t *value) {
+static JsonNumber integer_kind(const char *text, uint32_t length, uint64_t *value) {
   bool negative = text[0] == '-', beyond = false;
   uint64_t number = 0;
   for (uint32_t i = negative; i < length && !beyond; i++) {
@@ -225,7 +226,7 @@ static WalkNumber integer_kind(const char *text, uint32_t length, uint64_t *valu
   return number > INT64_MAX ? NUMBER_UNSIGNED_64 : NUMBER_UNSIGNED;
 }
 
-bool walk_number(Walk *walk, WalkNumber *kind, uint64_t *value) {
+bool json_walk_number(JsonWalk *walk, JsonNumber *kind, uint64_t *value) {
   Scanner *scanner = &walk->scanner;
   uint32_t start = scanner->at;
   bool is_real = false;
@@ -257,63 +258,63 @@ bool walk_number(Walk *walk, WalkNumber *kind, uint64_t *value) {
 
 /* ---- Any value ---- */
 
-static bool take_any_number(Walk *walk) {
+static bool take_any_number(JsonWalk *walk) {
   uint32_t start = walk->scanner.at;
-  WalkNumber kind;
+  JsonNumber kind;
   uint64_t value;
-  if (!walk_number(walk, &kind, &value)) return false;
+  if (!json_walk_number(walk, &kind, &value)) return false;
   bool large = kind == NUMBER_LARGE_INTEGER || kind == NUMBER_UNSIGNED_64;
   if (kind == NUMBER_BEYOND_DOUBLE || (large && !walk->any_number)) {
-    walk_report(walk, LINT_BAD_NUMBER, start,
-                "expected an integer of 64 bits or a double, found a number beyond");
+    json_walk_report(walk, LINT_BAD_NUMBER, start,
+                     "expected an integer of 64 bits or a double, found a number beyond");
   } else if (kind == NUMBER_NEGATIVE_ZERO && !walk->any_number) {
-    walk_report(walk, LINT_BAD_NUMBER, start, "expected an integer, found -0");
+    json_walk_report(walk, LINT_BAD_NUMBER, start, "expected an integer, found -0");
   }
   return true;
 }
 
-static bool take_word(Walk *walk, const char *word) {
+static bool take_word(JsonWalk *walk, const char *word) {
   Scanner *scanner = &walk->scanner;
   size_t length = strlen(word);
   if (scanner->length - scanner->at < length ||
       memcmp(scanner->text + scanner->at, word, length) != 0) {
-    return walk_not_json(walk, "a value");
+    return json_walk_not_json(walk, "a value");
   }
   scanner->at += (uint32_t)length;
   return true;
 }
 
-bool walk_at_value(Walk *walk) {
-  char first = walk_peek(walk);
+bool json_walk_at_value(JsonWalk *walk) {
+  char first = json_walk_peek(walk);
   return first != '\0' && strchr("{[\"tfn-0123456789", first) != NULL;
 }
 
 /* A value without what is in it: an object or array is entered. */
-static bool begin_value(Walk *walk) {
+static bool begin_value(JsonWalk *walk) {
   Span ignored;
-  switch (walk_peek(walk)) {
+  switch (json_walk_peek(walk)) {
     case '{':
-    case '[': return walk_enter(walk);
-    case '"': return walk_string(walk, &ignored);
+    case '[': return json_walk_enter(walk);
+    case '"': return json_walk_string(walk, &ignored);
     case 't': return take_word(walk, "true");
     case 'f': return take_word(walk, "false");
     case 'n': return take_word(walk, "null");
     case '-': return take_any_number(walk);
     default:
       return count_digits(&walk->scanner) > 0 ? take_any_number(walk)
-                                              : walk_not_json(walk, "a value");
+                                              : json_walk_not_json(walk, "a value");
   }
 }
 
-bool walk_value(Walk *walk) {
+bool json_walk_value(JsonWalk *walk) {
   uint32_t outside = walk->depth;
   do {
     if (!begin_value(walk)) return false;
     bool more = false;
     while (walk->depth > outside && !more) {
       Span key;
-      bool moved = walk->frames[walk->depth - 1].is_object ? walk_next_key(walk, &key, &more)
-                                                           : walk_next_item(walk, &more);
+      bool moved = walk->frames[walk->depth - 1].is_object ? json_walk_next_key(walk, &key, &more)
+                                                           : json_walk_next_item(walk, &more);
       if (!moved) return false;
     }
   } while (walk->depth > outside);
@@ -332,7 +333,7 @@ static void leave_string(Scanner *scanner) {
 
 /* Leaves, for a closing bracket, the innermost object or array of its kind above `depth`; what else
 ** was open in that was not closed. False when there is none. */
-static bool close_kind(Walk *walk, uint32_t depth, bool is_object) {
+static bool close_kind(JsonWalk *walk, uint32_t depth, bool is_object) {
   uint32_t match = walk->depth;
   while (match > depth && walk->frames[match - 1].is_object != is_object) match--;
   if (match <= depth) return false;
@@ -349,7 +350,7 @@ static bool comma_follows(const Scanner *scanner) {
   return scanner_take(&ahead, ',');
 }
 
-bool walk_recover(Walk *walk, uint32_t depth) {
+bool json_walk_recover(JsonWalk *walk, uint32_t depth) {
   Scanner *scanner = &walk->scanner;
   uint64_t deeper = 0; /* levels that are too many to know by kind */
   if (walk->in_string) leave_string(scanner);

@@ -8,23 +8,25 @@ static void check_size(HeaderLint *lint, const TensorEntry *entry) {
   if (entry->dtype == DTYPE_COUNT || entry->shape.length == 0) return;
   switch (tensor_entry_size(text, entry, &numel, &nbytes)) {
     case SIZE_OVERFLOW:
-      walk_report(&lint->walk, LINT_OVERFLOW, at, "dtype %s and shape %.*s overflow 64 bits",
-                  dtype_name(entry->dtype), ERROR_NAME(text + at, entry->shape.length));
+      json_walk_report(&lint->walk, LINT_OVERFLOW, at, "dtype %s and shape %.*s overflow 64 bits",
+                       dtype_name(entry->dtype), ERROR_NAME(text + at, entry->shape.length));
       return;
     case SIZE_PART_OF_BYTE:
-      walk_report(&lint->walk, LINT_SUB_BYTE_REMAINDER, at,
-                  "dtype %s and shape %.*s end inside a byte: expected %u bits times %llu to be "
-                  "whole bytes",
-                  dtype_name(entry->dtype), ERROR_NAME(text + at, entry->shape.length),
-                  dtype_bits(entry->dtype), (Big)numel);
+      json_walk_report(
+          &lint->walk, LINT_SUB_BYTE_REMAINDER, at,
+          "dtype %s and shape %.*s end inside a byte: expected %u bits times %llu to be "
+          "whole bytes",
+          dtype_name(entry->dtype), ERROR_NAME(text + at, entry->shape.length),
+          dtype_bits(entry->dtype), (Big)numel);
       return;
     case SIZE_WHOLE: break;
   }
   if (nbytes == entry->end - entry->begin) return;
-  walk_report(&lint->walk, LINT_SIZE_MISMATCH, at,
-              "dtype %s and shape %.*s take %llu bytes, found %llu in data_offsets [%llu,%llu]",
-              dtype_name(entry->dtype), ERROR_NAME(text + at, entry->shape.length), (Big)nbytes,
-              (Big)(entry->end - entry->begin), (Big)entry->begin, (Big)entry->end);
+  json_walk_report(
+      &lint->walk, LINT_SIZE_MISMATCH, at,
+      "dtype %s and shape %.*s take %llu bytes, found %llu in data_offsets [%llu,%llu]",
+      dtype_name(entry->dtype), ERROR_NAME(text + at, entry->shape.length), (Big)nbytes,
+      (Big)(entry->end - entry->begin), (Big)entry->begin, (Big)entry->end);
 }
 
 /* The offset in the file of a byte of the data; of one that is cut off, the file's end. */
