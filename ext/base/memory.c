@@ -20,6 +20,16 @@ void *memory_resize(void *block, uint64_t count, uint64_t size) {
   return sqlite3_realloc64(block, total > 0 ? total : 1);
 }
 
+bool memory_reserve(void **rows, uint64_t *capacity, uint64_t count, uint64_t row_size) {
+  if (count < *capacity) return true;
+  uint64_t grown = *capacity + *capacity / 2 + 16;
+  void *block = memory_resize(*rows, grown, row_size);
+  if (block == NULL) return false;
+  *rows = block;
+  *capacity = grown;
+  return true;
+}
+
 char *memory_copy_text(const char *text, uint64_t length) {
   char *copy = memory_alloc(length + 1);
   if (copy == NULL) return NULL;

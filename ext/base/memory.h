@@ -21,6 +21,10 @@ void *memory_zeroed(uint64_t count, uint64_t size);
 /* Grows or shrinks an array to count * size bytes. On failure the old block is untouched. */
 void *memory_resize(void *block, uint64_t count, uint64_t size);
 
+/* Makes room for one row more behind the `count` of a growing array: *rows has room for *capacity,
+** and both start as zero. False, and nothing changed, when memory runs out. */
+bool memory_reserve(void **rows, uint64_t *capacity, uint64_t count, uint64_t row_size);
+
 /* A NUL-terminated copy of length bytes. */
 char *memory_copy_text(const char *text, uint64_t length);
 

@@ -69,17 +69,6 @@ typedef struct Parser {
   Error *error;
 } Parser;
 
-/* Makes room for one row more in a growing array. Returns false when memory runs out. */
-static bool reserve(void **rows, uint64_t *capacity, uint32_t count, size_t row_size) {
-  if (count < *capacity) return true;
-  uint64_t grown = *capacity + *capacity / 2 + 16;
-  void *block = memory_resize(*rows, grown, row_size);
-  if (block == NULL) return false;
-  *rows = block;
-  *capacity = grown;
-  return true;
-}
-
 static bool duplicate_key(const Parser *parser, Span key, const char *where) {
   return error_raise(parser->error, ERROR_INVALID, parser->scanner.subject,
                      "duplicate key \"%.*s\" %s",
@@ -126,8 +115,8 @@ static bool take_metadata(Parser *parser) {
   }
   if (scanner_take(scanner, '}')) return true;
   do {
-    if (!reserve((void **)&header->metadata, &parser->metadata_capacity, header->metadata_count,
-                 sizeof(MetadataEntry))) {
+    if (!memory_reserve((void **)&header->metadata, &parser->metadata_capacity,
+                        header->metadata_count, sizeof(MetadataEntry))) {
       return error_memory(parser->error);
     }
     MetadataEntry *entry = &header->metadata[header->metadata_count];
@@ -148,8 +137,8 @@ static bool take_member(Parser *parser) {
       memcmp(header->text + key.offset, metadata, key.length) == 0) {
     return take_metadata(parser);
   }
-  if (!reserve((void **)&header->tensors, &parser->tensor_capacity, header->tensor_count,
-               sizeof(TensorEntry))) {
+  if (!memory_reserve((void **)&header->tensors, &parser->tensor_capacity, header->tensor_count,
+                      sizeof(TensorEntry))) {
     return error_memory(parser->error);
   }
   TensorEntry *entry = &header->tensors[header->tensor_count];

@@ -16,18 +16,10 @@ static Field find_field(const JsonWalk *walk, Span key) {
   return (Field)field;
 }
 
-/* A value of the wrong kind, which is reported and passed. */
-static bool pass_wrong(JsonWalk *walk, LintCode code, const char *expected) {
-  if (json_walk_at_value(walk)) {
-    json_walk_report(walk, code, walk->scanner.at, "expected %s, found %s", expected,
-                     scanner_next_kind(&walk->scanner));
-  }
-  return json_walk_value(walk);
-}
-
 static bool take_dtype(JsonWalk *walk, TensorEntry *entry) {
   Span name;
-  if (json_walk_peek(walk) != '"') return pass_wrong(walk, LINT_BAD_DTYPE, "a string as dtype");
+  if (json_walk_peek(walk) != '"')
+    return json_walk_wrong_value(walk, LINT_BAD_DTYPE, "a string as dtype");
   uint32_t start = walk->scanner.at;
   if (!json_walk_string(walk, &name)) return false;
   const char *text = walk->scanner.text + name.offset;
@@ -58,11 +50,9 @@ static bool take_size(JsonWalk *walk, LintCode code, const char *where, uint64_t
   uint32_t start = walk->scanner.at;
   *good = false;
   if (first != '-' && (first < '0' || first > '9')) {
-    if (json_walk_at_value(walk)) {
-      json_walk_report(walk, code, start, "expected non-negative integers in %s, found %s", where,
-                       scanner_next_kind(&walk->scanner));
-    }
-    return json_walk_value(walk);
+    return json_walk_wrong_value(walk, code,
+                                 code == LINT_BAD_SHAPE ? "non-negative integers in shape"
+                                                        : "non-negative integers in data_offsets");
   }
   JsonNumber kind;
   if (!json_walk_number(walk, &kind, value)) return false;
@@ -76,7 +66,8 @@ static bool take_size(JsonWalk *walk, LintCode code, const char *where, uint64_t
 }
 
 static bool take_shape(JsonWalk *walk, TensorEntry *entry) {
-  if (json_walk_peek(walk) != '[') return pass_wrong(walk, LINT_BAD_SHAPE, "an array as shape");
+  if (json_walk_peek(walk) != '[')
+    return json_walk_wrong_value(walk, LINT_BAD_SHAPE, "an array as shape");
   uint32_t start = walk->scanner.at;
   bool all_good = true, more;
   if (!json_walk_enter(walk)) return false;
@@ -94,7 +85,7 @@ static bool take_shape(JsonWalk *walk, TensorEntry *entry) {
 
 static bool take_data_offsets(JsonWalk *walk, TensorEntry *entry, bool *placed) {
   if (json_walk_peek(walk) != '[') {
-    return pass_wrong(walk, LINT_BAD_OFFSETS, "data_offsets [begin, end]");
+    return json_walk_wrong_value(walk, LINT_BAD_OFFSETS, "data_offsets [begin, end]");
   }
   uint32_t start = walk->scanner.at, count = 0;
   uint64_t values[2] = {0, 0};
@@ -155,7 +146,8 @@ bool lint_entry(JsonWalk *walk, TensorEntry *entry, bool *placed) {
   entry->shape = (Span){0, 0};
   *placed = false;
   if (first != '{') {
-    return pass_wrong(walk, LINT_BAD_ENTRY, "an object with dtype, shape and data_offsets");
+    return json_walk_wrong_value(walk, LINT_BAD_ENTRY,
+                                 "an object with dtype, shape and data_offsets");
   }
   if (!json_walk_enter(walk) || !take_fields(walk, entry, placed, &seen)) return false;
   for (int field = 0; field < FIELD_COUNT; field++) {

@@ -1,5 +1,6 @@
 #include "format/lint_header.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -9,7 +10,7 @@
 #include "format/lint_layout.h"
 #include "format/signature.h"
 
-enum { DATA_ALIGNMENT = 8 };
+enum { DATA_ALIGNMENT = 8, CLIPPED_NAME = 200 /* a name in a message, and some words */ };
 
 /* Marks a tensor that a later one of the same name takes the place of. */
 #define REPLACED UINT64_MAX
@@ -143,15 +144,10 @@ static void check_order(HeaderLint *lint, const TensorEntry *entry) {
 }
 
 static bool add_tensor(HeaderLint *lint, const TensorEntry *entry) {
-  if (lint->tensor_count == lint->tensor_capacity) {
-    uint64_t capacity = lint->tensor_capacity + lint->tensor_capacity / 2 + 16;
-    TensorEntry *tensors = memory_resize(lint->tensors, capacity, sizeof *tensors);
-    if (tensors == NULL) {
-      lint->walk.findings->out_of_memory = true;
-      return false;
-    }
-    lint->tensors = tensors;
-    lint->tensor_capacity = capacity;
+  if (!memory_reserve((void **)&lint->tensors, &lint->tensor_capacity, lint->tensor_count,
+                      sizeof *entry)) {
+    lint->walk.findings->out_of_memory = true;
+    return false;
   }
   lint->tensors[lint->tensor_count++] = *entry;
   return true;
@@ -172,12 +168,7 @@ static bool take_metadata(HeaderLint *lint) {
                      "expected an object of strings as __metadata__, found null");
     return true;
   }
-  if (json_walk_at_value(walk)) {
-    json_walk_report(walk, LINT_BAD_METADATA, at,
-                     "expected an object of strings as __metadata__, found %s",
-                     scanner_next_kind(&walk->scanner));
-  }
-  return json_walk_value(walk);
+  return json_walk_wrong_value(walk, LINT_BAD_METADATA, "an object of strings as __metadata__");
 }
 
 static bool take_tensor(HeaderLint *lint, Span name) {
@@ -222,13 +213,10 @@ static bool take_metadata_member(HeaderLint *lint) {
     return true;
   }
   if (json_walk_peek(walk) == '"') return json_walk_string(walk, &ignored);
-  if (json_walk_at_value(walk)) {
-    json_walk_report(walk, LINT_BAD_METADATA, walk->scanner.at,
-                     "__metadata__ key \"%.*s\": expected a string as value, found %s",
-                     ERROR_NAME(lint->text + key.offset, key.length),
-                     scanner_next_kind(&walk->scanner));
-  }
-  return json_walk_value(walk);
+  char expected[CLIPPED_NAME];
+  snprintf(expected, sizeof expected, "a string as value of __metadata__ key \"%.*s\"",
+           ERROR_NAME(lint->text + key.offset, key.length));
+  return json_walk_wrong_value(walk, LINT_BAD_METADATA, expected);
 }
 
 /* ---- Duplicates ---- */

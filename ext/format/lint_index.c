@@ -22,16 +22,9 @@ void index_lint_start(IndexLint *lint, Findings *findings, char *text, uint64_t 
 
 /* Makes room for one row more in a growing array. */
 static bool reserve(IndexLint *lint, void **rows, uint64_t *capacity, uint32_t count, size_t size) {
-  if (count < *capacity) return true;
-  uint64_t grown = *capacity + *capacity / 2 + 16;
-  void *block = memory_resize(*rows, grown, size);
-  if (block == NULL) {
-    lint->walk.findings->out_of_memory = true;
-    return false;
-  }
-  *rows = block;
-  *capacity = grown;
-  return true;
+  if (memory_reserve(rows, capacity, count, size)) return true;
+  lint->walk.findings->out_of_memory = true;
+  return false;
 }
 
 static void set_tensor(IndexLint *lint, Span name) {
@@ -75,22 +68,13 @@ static bool span_is(const IndexLint *lint, Span span, const char *word) {
   return span.length == strlen(word) && memcmp(lint->text + span.offset, word, span.length) == 0;
 }
 
-static bool pass_wrong(IndexLint *lint, LintCode code, const char *expected) {
-  JsonWalk *walk = &lint->walk;
-  if (json_walk_at_value(walk)) {
-    json_walk_report(walk, code, walk->scanner.at, "expected %s, found %s", expected,
-                     scanner_next_kind(&walk->scanner));
-  }
-  return json_walk_value(walk);
-}
-
 static bool take_total_size(IndexLint *lint) {
   static const char expected[] = "a non-negative integer as total_size";
   JsonWalk *walk = &lint->walk;
   char first = json_walk_peek(walk);
   JsonNumber kind;
   if (first != '-' && (first < '0' || first > '9')) {
-    return pass_wrong(lint, LINT_BAD_METADATA, expected);
+    return json_walk_wrong_value(walk, LINT_BAD_METADATA, expected);
   }
   lint->total_size_at = walk->scanner.at;
   if (!json_walk_number(walk, &kind, &lint->total_size)) return false;
@@ -105,7 +89,7 @@ static bool take_total_size(IndexLint *lint) {
 static bool take_metadata(IndexLint *lint) {
   JsonWalk *walk = &lint->walk;
   if (json_walk_peek(walk) != '{')
-    return pass_wrong(lint, LINT_BAD_METADATA, "an object as metadata");
+    return json_walk_wrong_value(walk, LINT_BAD_METADATA, "an object as metadata");
   if (!json_walk_enter(walk)) return false;
   for (;;) {
     Span key;
@@ -130,7 +114,7 @@ static bool take_member(IndexLint *lint) {
   if (!span_is(lint, key, "weight_map")) return json_walk_value(walk);
   lint->has_weight_map = true;
   if (json_walk_peek(walk) != '{') {
-    return pass_wrong(lint, LINT_BAD_WEIGHT_MAP, "an object as weight_map");
+    return json_walk_wrong_value(walk, LINT_BAD_WEIGHT_MAP, "an object as weight_map");
   }
   if (!json_walk_enter(walk)) return false;
   walk->frames[walk->depth - 1].keeps_keys = true;
@@ -157,7 +141,8 @@ static bool take_row(IndexLint *lint) {
   set_tensor(lint, row.name);
   bool is_text = json_walk_peek(walk) == '"';
   bool taken = is_text ? json_walk_string(walk, &row.shard_name)
-                       : pass_wrong(lint, LINT_BAD_WEIGHT_MAP, "a shard's file name in weight_map");
+                       : json_walk_wrong_value(walk, LINT_BAD_WEIGHT_MAP,
+                                               "a shard's file name in weight_map");
   if (!taken) return false;
   if (is_text && row.shard_name.length == 0) {
     json_walk_report(walk, LINT_BAD_PATH, walk->scanner.at - 2,

@@ -40,15 +40,9 @@ bool json_walk_string(JsonWalk *walk, Span *span) {
 }
 
 static bool add_key(JsonWalk *walk, Span key) {
-  if (walk->key_count == walk->key_capacity) {
-    uint64_t capacity = walk->key_capacity + walk->key_capacity / 2 + 64;
-    Span *keys = memory_resize(walk->keys, capacity, sizeof *keys);
-    if (keys == NULL) {
-      walk->findings->out_of_memory = true;
-      return false;
-    }
-    walk->keys = keys;
-    walk->key_capacity = capacity;
+  if (!memory_reserve((void **)&walk->keys, &walk->key_capacity, walk->key_count, sizeof key)) {
+    walk->findings->out_of_memory = true;
+    return false;
   }
   walk->keys[walk->key_count++] = key;
   return true;
@@ -284,7 +278,8 @@ static bool take_word(JsonWalk *walk, const char *word) {
   return true;
 }
 
-bool json_walk_at_value(JsonWalk *walk) {
+/* Whether what comes next looks like a value. */
+static bool at_value(JsonWalk *walk) {
   char first = json_walk_peek(walk);
   return first != '\0' && strchr("{[\"tfn-0123456789", first) != NULL;
 }
@@ -319,6 +314,14 @@ bool json_walk_value(JsonWalk *walk) {
     }
   } while (walk->depth > outside);
   return true;
+}
+
+bool json_walk_wrong_value(JsonWalk *walk, LintCode code, const char *expected) {
+  if (at_value(walk)) {
+    json_walk_report(walk, code, walk->scanner.at, "expected %s, found %s", expected,
+                     scanner_next_kind(&walk->scanner));
+  }
+  return json_walk_value(walk);
 }
 
 /* ---- Going on ---- */

@@ -35,7 +35,7 @@ typedef struct JsonWalk {
   JsonFrame frames[JSON_FRAMES];
   uint32_t depth;
   NameTable duplicates; /* while json_walk_next_duplicate() is at work */
-  uint32_t duplicate_at, duplicate_first;
+  uint32_t duplicate_at;
 } JsonWalk;
 
 /* Releases what the walk holds; the text is the caller's. */
@@ -56,11 +56,11 @@ bool json_walk_next_key(JsonWalk *walk, Span *key, bool *more);
 /* Moves to the next value of the array that the walk is in; likewise. */
 bool json_walk_next_item(JsonWalk *walk, bool *more);
 
-/* Whether what comes next looks like a value. */
-bool json_walk_at_value(JsonWalk *walk);
-
 /* A value of any kind, with all that is in it. */
 bool json_walk_value(JsonWalk *walk);
+
+/* The same for a value of the wrong kind, which is reported: what was expected, what was found. */
+bool json_walk_wrong_value(JsonWalk *walk, LintCode code, const char *expected);
 
 /* A string, of which the caller has seen the quote. */
 bool json_walk_string(JsonWalk *walk, Span *span);
@@ -75,11 +75,13 @@ typedef enum JsonNumber {
   NUMBER_NEGATIVE_ZERO  /* the integer -0, a real number to some readers */
 } JsonNumber;
 
-/* A number, not judged; *value is set on NUMBER_UNSIGNED. */
+/* A number, not judged; the caller has seen its sign or first digit. *value is set on
+** NUMBER_UNSIGNED. */
 bool json_walk_number(JsonWalk *walk, JsonNumber *kind, uint64_t *value);
 
-/* After a failure: skips to where the walk, at that depth again, can go on with json_walk_next_key() or
-** json_walk_next_item(). False when the text ends before, or memory has run out. */
+/* After a failure: skips to where the walk, at that depth again, can go on with
+** json_walk_next_key() or json_walk_next_item(). False when the text ends before, or memory has run
+** out. */
 bool json_walk_recover(JsonWalk *walk, uint32_t depth);
 
 /* The next non-space byte, or 0 at the end. */

@@ -24,9 +24,9 @@ bool path_form_resolve(const char *path, ResolvedPath *resolved, Error *error);
 
 void resolved_path_clear(ResolvedPath *resolved);
 
-/* Whether a shard, all links followed, lies within the index's folder ("" for the process's); or, for
-** a model in the Hugging Face cache, which is made of links that leave their folder, in that. A file
-** that does not exist lies nowhere. */
+/* Whether a shard, all links followed, lies within the index's folder ("" for the process's); or,
+** for a model in the Hugging Face cache, which is made of links that leave their folder, in that. A
+** file that does not exist lies nowhere. */
 bool path_form_is_shard_place(const char *path, const char *folder, bool in_hub);
 
 #endif

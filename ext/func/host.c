@@ -1,7 +1,7 @@
 #include "func/host.h"
 
-/* 3.39 has no function that tells, but a statement that is prepared, or stepped, does: it takes about
-** 2 microseconds and resets nothing. */
+/* 3.39 has no function that tells, but a statement that is prepared, or stepped, does: it takes
+** about 2 microseconds and resets nothing. */
 bool host_interrupted(sqlite3 *db) {
   sqlite3_stmt *statement = NULL;
   int code = sqlite3_prepare_v2(db, "SELECT 1", -1, &statement, NULL);
