@@ -44,23 +44,20 @@ static const char *number_in_words(JsonNumber kind) {
 }
 
 /* A number in shape or data_offsets. What is none, or no good, is reported; *good says so. */
-static bool take_size(JsonWalk *walk, LintCode code, const char *where, uint64_t *value,
+static bool take_size(JsonWalk *walk, LintCode code, const char *expected, uint64_t *value,
                       bool *good) {
   char first = json_walk_peek(walk);
   uint32_t start = walk->scanner.at;
   *good = false;
   if (first != '-' && (first < '0' || first > '9')) {
-    return json_walk_wrong_value(walk, code,
-                                 code == LINT_BAD_SHAPE ? "non-negative integers in shape"
-                                                        : "non-negative integers in data_offsets");
+    return json_walk_wrong_value(walk, code, expected);
   }
   JsonNumber kind;
   if (!json_walk_number(walk, &kind, value)) return false;
   *good = kind == NUMBER_UNSIGNED;
   if (kind == NUMBER_UNSIGNED_64 && code == LINT_BAD_SHAPE) code = LINT_OVERFLOW;
   if (!*good) {
-    json_walk_report(walk, code, start, "expected non-negative integers in %s, found %s", where,
-                     number_in_words(kind));
+    json_walk_report(walk, code, start, "expected %s, found %s", expected, number_in_words(kind));
   }
   return true;
 }
@@ -76,7 +73,8 @@ static bool take_shape(JsonWalk *walk, TensorEntry *entry) {
     bool good;
     if (!json_walk_next_item(walk, &more)) return false;
     if (!more) break;
-    if (!take_size(walk, LINT_BAD_SHAPE, "shape", &dimension, &good)) return false;
+    if (!take_size(walk, LINT_BAD_SHAPE, "non-negative integers in shape", &dimension, &good))
+      return false;
     all_good = all_good && good;
   }
   entry->shape = (Span){start, all_good ? walk->scanner.at - start : 0};
@@ -96,7 +94,8 @@ static bool take_data_offsets(JsonWalk *walk, TensorEntry *entry, bool *placed) 
     bool good;
     if (!json_walk_next_item(walk, &more)) return false;
     if (!more) break;
-    if (!take_size(walk, LINT_BAD_OFFSETS, "data_offsets", &value, &good)) return false;
+    if (!take_size(walk, LINT_BAD_OFFSETS, "non-negative integers in data_offsets", &value, &good))
+      return false;
     if (count < 2) values[count] = value;
     all_good = all_good && good;
   }
