@@ -167,10 +167,9 @@ static void take_shards(Lint *lint) {
   lint->in_hub = hub_holds(lint->resolved.path);
   for (uint32_t i = 0; i < lint->index.shard_count; i++) {
     const char *name = lint->index.shards[i].name;
-    if (lint->folder != NULL && path_list_add(&lint->resolved.members, lint->folder, name))
-      continue;
-    lack_memory(lint);
-    return;
+    if (lint->folder == NULL || !path_list_add(&lint->resolved.members, lint->folder, name)) {
+      lack_memory(lint);
+    }
   }
 }
 

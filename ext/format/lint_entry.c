@@ -63,8 +63,9 @@ static bool take_size(JsonWalk *walk, LintCode code, const char *expected, uint6
 }
 
 static bool take_shape(JsonWalk *walk, TensorEntry *entry) {
-  if (json_walk_peek(walk) != '[')
+  if (json_walk_peek(walk) != '[') {
     return json_walk_wrong_value(walk, LINT_BAD_SHAPE, "an array as shape");
+  }
   uint32_t start = walk->scanner.at;
   bool all_good = true, more;
   if (!json_walk_enter(walk)) return false;
@@ -73,8 +74,9 @@ static bool take_shape(JsonWalk *walk, TensorEntry *entry) {
     bool good;
     if (!json_walk_next_item(walk, &more)) return false;
     if (!more) break;
-    if (!take_size(walk, LINT_BAD_SHAPE, "non-negative integers in shape", &dimension, &good))
+    if (!take_size(walk, LINT_BAD_SHAPE, "non-negative integers in shape", &dimension, &good)) {
       return false;
+    }
     all_good = all_good && good;
   }
   entry->shape = (Span){start, all_good ? walk->scanner.at - start : 0};
