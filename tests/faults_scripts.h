@@ -132,7 +132,7 @@ static const Script scripts[] = {
     {"model", STAGE_STEPS,
      "SELECT name, file, ref, data FROM safetensors_tensors('hf://o/n');"
      "SELECT name FROM safetensors_tensors('m') WHERE name IN ('bias', 'none', 'x');"
-     "SELECT file, status FROM safetensors_files('m/model.safetensors.index.json');"
+     "SELECT file, status, error FROM safetensors_files('m/model.safetensors.index.json');"
      "SELECT key FROM safetensors_metadata('m'); SELECT tensor_json('hf://o/n@main#ab')"},
     {"model by offset", STAGE_STEPS, "SELECT name FROM safetensors_tensors('m') ORDER BY offset"},
     {"model, misplaced", STAGE_STEPS,

@@ -36,11 +36,13 @@ static bool descend(const char *before, bool matched, const char *name, const ch
   size_t slashes = strspn(rest, "/");
   char *path = sqlite3_mprintf("%s%s%.*s", before, name, (int)slashes, rest);
   if (path == NULL) return error_memory(error);
-  bool good = true;
+  bool good;
+  PathKind kind;
   if (slashes == 0) {
     good = path_list_add(paths, NULL, path) || error_memory(error);
-  } else if (platform_path_kind(path) == PATH_FOLDER) {
-    good = expand(path, matched, rest + slashes, paths, error);
+  } else {
+    good = platform_path_kind(path, &kind, error) &&
+           (kind != PATH_FOLDER || expand(path, matched, rest + slashes, paths, error));
   }
   memory_free(path);
   return good;

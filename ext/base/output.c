@@ -253,7 +253,10 @@ void output_undo(Output *output) {
 }
 
 bool output_sync(const Output *output, Error *error) {
-  int folder = open(folder_path(output), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int folder;
+  do {
+    folder = open(folder_path(output), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  } while (folder < 0 && errno == EINTR);
   if (folder < 0) return raise_errno(output, "open its folder", error);
   /* Some file systems have no such thing. */
   bool synced = sync_descriptor(folder) == 0 || errno == EINVAL || errno == ENOTSUP;

@@ -147,7 +147,7 @@ bool platform_populate(const unsigned char *data, uint64_t size, const char *pat
   do {
     failed = madvise((void *)start, length, MADV_POPULATE_READ);
   } while (failed != 0 && errno == EINTR);
-  if (failed == 0 || errno == EINVAL) return true; /* EINVAL: an older kernel */
+  if (failed == 0 || errno == EINVAL || errno == ENOSYS) return true; /* an older kernel */
   if (errno == EFAULT || errno == EHWPOISON) {
     return error_raise(
         error, ERROR_IO, path,

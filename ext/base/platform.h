@@ -33,7 +33,8 @@ typedef enum PathKind {
   PATH_OTHER /* a regular file, or something that platform_open() will refuse */
 } PathKind;
 
-PathKind platform_path_kind(const char *path);
+/* Finds out what `path` names. False when the system fails; *kind is PATH_MISSING then. */
+bool platform_path_kind(const char *path, PathKind *kind, Error *error);
 
 /* Whether there is anything of that name: a symbolic link that leads nowhere is. */
 bool platform_exists(const char *path);

@@ -13,10 +13,22 @@ bool platform_exists(const char *path) {
   return lstat(path, &status) == 0;
 }
 
-PathKind platform_path_kind(const char *path) {
+/* That nothing can be had under that path, rather than that the system failed. */
+static bool is_out_of_reach(int number) {
+  return number == ENOENT || number == ENOTDIR || number == EACCES || number == ELOOP ||
+         number == ENAMETOOLONG;
+}
+
+bool platform_path_kind(const char *path, PathKind *kind, Error *error) {
   struct stat status;
-  if (stat(path, &status) != 0) return PATH_MISSING;
-  return S_ISDIR(status.st_mode) ? PATH_FOLDER : PATH_OTHER;
+  *kind = PATH_MISSING;
+  if (stat(path, &status) != 0) {
+    if (is_out_of_reach(errno)) return true;
+    if (errno == ENOMEM) return error_memory(error);
+    return error_raise(error, ERROR_IO, path, "cannot look at the file: %s", strerror(errno));
+  }
+  *kind = S_ISDIR(status.st_mode) ? PATH_FOLDER : PATH_OTHER;
+  return true;
 }
 
 bool platform_remove(const char *path) {

@@ -140,7 +140,9 @@ static bool check_link(const Checkpoint *checkpoint, uint32_t number, const char
   if (checkpoint->folder == NULL || checkpoint->link_checked[number]) return true;
   checkpoint->link_checked[number] =
       path_form_is_shard_place(path, checkpoint->folder, checkpoint->in_hub);
-  return checkpoint->link_checked[number] || platform_path_kind(path) == PATH_MISSING ||
+  PathKind kind = PATH_MISSING;
+  if (!checkpoint->link_checked[number] && !platform_path_kind(path, &kind, error)) return false;
+  return checkpoint->link_checked[number] || kind == PATH_MISSING ||
          error_raise(error, ERROR_INVALID, path,
                      "expected a shard within the index's folder, found a link that leaves it");
 }
@@ -179,7 +181,7 @@ static uint64_t size_of(const char *path) {
   Error unimportant = {0};
   bool known = platform_identify(path, &identity, &unimportant);
   error_clear(&unimportant);
-  return known ? identity.size : 0;
+  return known ? identity.size : MEMBER_SIZE_UNKNOWN;
 }
 
 bool checkpoint_open_member(Checkpoint *checkpoint, uint32_t number, Member *member, Error *error) {

@@ -23,9 +23,11 @@ typedef struct Checkpoint Checkpoint;
 
 /* An opened member. The pointers are the Checkpoint's, and valid until the next member is opened or
 ** the Checkpoint is closed. */
+#define MEMBER_SIZE_UNKNOWN UINT64_MAX
+
 typedef struct Member {
   const char *path; /* NULL for a BLOB */
-  uint64_t size;    /* of the file; 0 when it is missing */
+  uint64_t size;    /* of the file, or MEMBER_SIZE_UNKNOWN */
   const Header *header;
   File *file; /* NULL for a BLOB */
 } Member;

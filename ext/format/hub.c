@@ -153,10 +153,11 @@ static char *find_snapshot(const char *path, const char *repository, const char 
   bool known = read_ref(ref, hash, error);
   memory_free(ref);
   if (error->code != ERROR_NONE) return NULL;
+  PathKind kind;
   char *folder = sqlite3_mprintf("%s/snapshots/%s", repository, known ? hash : revision);
   if (folder == NULL) {
     error_memory(error);
-  } else if (platform_path_kind(folder) != PATH_FOLDER) {
+  } else if (!platform_path_kind(folder, &kind, error) || kind != PATH_FOLDER) {
     error_fill(error, ERROR_MISSING, path,
                "expected revision \"%s\" of the model in the cache, found no folder %s", revision,
                folder);
@@ -167,6 +168,7 @@ static char *find_snapshot(const char *path, const char *repository, const char 
 }
 
 static char *resolve(const char *path, const Address *address, const char *cache, Error *error) {
+  PathKind kind;
   char *revision = revision_text(address->revision), *result = NULL;
   char *repository =
       sqlite3_mprintf("%s/models--%.*s--%.*s", cache, (int)address->organisation.length,
@@ -175,7 +177,7 @@ static char *resolve(const char *path, const Address *address, const char *cache
     error_memory(error);
   } else if (!is_plain_path((Piece){revision, strlen(revision)})) {
     error_fill(error, ERROR_ARGUMENT, path, "expected a plain revision, found \"%s\"", revision);
-  } else if (platform_path_kind(repository) != PATH_FOLDER) {
+  } else if (!platform_path_kind(repository, &kind, error) || kind != PATH_FOLDER) {
     error_fill(error, ERROR_MISSING, path,
                "expected the model in the Hugging Face cache, found no folder %s", repository);
   } else {

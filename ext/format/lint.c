@@ -175,8 +175,11 @@ static void take_shards(Lint *lint) {
 
 static void start_shard(Lint *lint, const char *path) {
   const IndexShard *shard = &lint->index.shards[lint->file];
-  if (path_form_is_shard_place(path, lint->folder, lint->in_hub) ||
-      platform_path_kind(path) == PATH_MISSING) {
+  PathKind kind;
+  Error unimportant = {0}; /* start_file() will find it too */
+  platform_path_kind(path, &kind, &unimportant);
+  error_clear(&unimportant);
+  if (path_form_is_shard_place(path, lint->folder, lint->in_hub) || kind == PATH_MISSING) {
     start_file(lint, path);
     return;
   }

@@ -99,7 +99,8 @@ bool path_form_resolve(const char *path, ResolvedPath *resolved, Error *error) {
     resolved->path = memory_copy_text(path, strlen(path));
     if (resolved->path == NULL) return error_memory(error);
   }
-  PathKind kind = platform_path_kind(resolved->path);
+  PathKind kind;
+  if (!platform_path_kind(resolved->path, &kind, error)) return false;
   if (kind == PATH_FOLDER) return resolve_folder(resolved, error);
   if (kind == PATH_MISSING && glob_is_pattern(resolved->path)) {
     return resolve_glob(resolved, error);

@@ -126,7 +126,7 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int numbe
   switch ((enum Column)number) {
     case COLUMN_FILE: path_scan_result_file(scan, context); break;
     case COLUMN_SIZE:
-      if (cursor->error.code != ERROR_MISSING) result_uint64(context, scan->member.size);
+      if (scan->member.size != MEMBER_SIZE_UNKNOWN) result_uint64(context, scan->member.size);
       break;
     case COLUMN_STATUS: sqlite3_result_text(context, status(cursor), -1, SQLITE_STATIC); break;
     case COLUMN_ERROR:
