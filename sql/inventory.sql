@@ -75,7 +75,8 @@ CREATE TEMP VIEW IF NOT EXISTS changes AS
 
 .print == Taken
 SELECT (SELECT now FROM times) AS time_utc, count(*) AS files, sum(status = 'ok') AS ok,
-       safetensors_pretty(total(parameters)) AS parameters, safetensors_pretty(total(size), 'B') AS bytes
+       safetensors_pretty(total(parameters)) AS parameters,
+       safetensors_pretty(total(size), 'B') AS bytes
 FROM files_now HAVING count(*) > 0;
 .mode list
 .headers off
@@ -85,7 +86,8 @@ SELECT error FROM safetensors_files(:path) WHERE NOT EXISTS (SELECT 1 FROM files
 .print
 
 .print == Largest files
-SELECT label AS file, ifnull(tensors, status) AS tensors, printf('%8s', safetensors_pretty(size, 'B')) AS bytes,
+SELECT label AS file, ifnull(tensors, status) AS tensors,
+       printf('%8s', safetensors_pretty(size, 'B')) AS bytes,
        iif(length(dtypes) > 12, substr(dtypes, 1, 9) || '...', dtypes) AS dtypes
 FROM files_now AS f ORDER BY f.size DESC, f.file LIMIT 20;
 .mode list

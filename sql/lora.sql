@@ -5,8 +5,8 @@
 --
 -- :path may be a pattern, loras/*.safetensors, too. Reads headers, the scalars named *.alpha, and
 -- the adapter_config.json beside the file, where PEFT keeps alpha. Leaves the tables
--- `adapter_files`, `adapter_tensors` and `adapter_modules` (file, module, family, component, target,
--- rank, alpha, alpha_from, downs, ups, scale).
+-- `adapter_files`, `adapter_tensors` and `adapter_modules` (file, module, family, component,
+-- target, rank, alpha, alpha_from, downs, ups, scale).
 --
 -- An adapter adds scale * up * down to a weight: down is [rank, in], up is [out, rank], scale is
 -- alpha / rank (alpha / sqrt(rank) with PEFT's use_rslora). Where no alpha is written, loaders take

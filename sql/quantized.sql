@@ -84,7 +84,8 @@ SELECT error FROM quantization_files WHERE error IS NOT NULL;
 
 .print == Quantized weights
 SELECT format, group_concat(DISTINCT dtype) AS dtype, count(*) AS weights,
-       sum(scale IS NULL) AS without_scale, printf('%8s', safetensors_pretty(sum(nbytes), 'B')) AS bytes
+       sum(scale IS NULL) AS without_scale,
+       printf('%8s', safetensors_pretty(sum(nbytes), 'B')) AS bytes
 FROM quantized GROUP BY format ORDER BY sum(nbytes) DESC, format;
 .mode list
 .headers off

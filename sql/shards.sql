@@ -3,16 +3,16 @@
 --
 --   sqlite3 -cmd ".load build/safetensors" -cmd ".param set :path model_folder" < sql/shards.sql
 --
--- Reads headers and the index. Leaves the table `shards` (file, label, status, error, tensors,
--- parameters, nbytes) and the view `shard_tensors` (file, label, name, layer, nbytes) over the files that
--- can be read.
+-- Reads headers and the index. Leaves the tables `shards` (file, label, status, error, tensors,
+-- parameters, nbytes) and `index_findings` (code, n, finding), and the view `shard_tensors` (file,
+-- label, name, layer, nbytes) over the files that can be read.
 
 DROP TABLE IF EXISTS temp.shards;
 CREATE TEMP TABLE shards AS
   SELECT file, status, error, tensors, numel AS parameters, nbytes,
          iif(length(base) > 32, substr(base, 1, 14) || '...' || substr(base, -15), base) AS label
-  FROM (SELECT *, replace(replace(path, rtrim(path, replace(path, '/', '')), ''), '.safetensors', '')
-                  AS base
+  FROM (SELECT *, replace(replace(path, rtrim(path, replace(path, '/', '')), ''),
+                          '.safetensors', '') AS base
         FROM (SELECT *, rtrim(file, '/') AS path FROM safetensors_files(:path)));
 
 CREATE TEMP VIEW IF NOT EXISTS shard_tensors AS
@@ -24,7 +24,8 @@ CREATE TEMP VIEW IF NOT EXISTS shard_tensors AS
 
 .print == Balance
 SELECT count(*) AS files, sum(tensors) AS tensors, safetensors_pretty(sum(nbytes), 'B') AS bytes,
-       safetensors_pretty(min(nbytes), 'B') AS smallest, safetensors_pretty(max(nbytes), 'B') AS largest,
+       safetensors_pretty(min(nbytes), 'B') AS smallest,
+       safetensors_pretty(max(nbytes), 'B') AS largest,
        printf('%.2f', max(nbytes) / avg(nbytes)) AS "largest/mean"
 FROM shards AS s WHERE s.status = 'ok' HAVING count(*) > 0;
 .mode list
@@ -59,5 +60,29 @@ WHERE files > 1 ORDER BY layer LIMIT 20;
 SELECT 'None.' WHERE NOT EXISTS (
   SELECT 1 FROM shard_tensors WHERE layer IS NOT NULL GROUP BY layer
   HAVING count(DISTINCT file) > 1);
+.mode column
+.headers on
+.print
+
+DROP TABLE IF EXISTS temp.index_findings;
+CREATE TEMP TABLE index_findings AS
+  SELECT code, row_number() OVER (PARTITION BY code) AS n,
+         ifnull('tensor ' || tensor || ': ', '') ||
+         replace(message, rtrim(file, replace(file, '/', '')), '') AS finding
+  FROM safetensors_check(:path)
+  WHERE code IN ('bad-weight-map', 'bad-path', 'missing-shard', 'missing-tensor',
+                 'misplaced-tensor', 'duplicate-across-shards', 'total-size-differs',
+                 'unindexed-tensor', 'unindexed-shard', 'shard-gap');
+
+.print == Index against files
+.mode column --wrap 54 --wordwrap on
+SELECT code, finding FROM index_findings WHERE n <= 3;
+.mode list
+.headers off
+SELECT printf('and %,d more of %s: check.sql lists them all', count(*) - 3, code)
+FROM index_findings GROUP BY code HAVING count(*) > 3;
+SELECT iif(EXISTS (SELECT 1 FROM shards WHERE status = 'ok'), 'They agree, or there is no index.',
+           'There is no file to compare.')
+WHERE NOT EXISTS (SELECT 1 FROM index_findings);
 .mode column
 .headers on

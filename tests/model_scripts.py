@@ -57,6 +57,9 @@ model-00003-of-00003  1             8 B   16.7%  ###
 layer  tensors  files  names
 -----  -------  -----  ------------------------------------------
 1      2        2      model-00001-of-00003, model-00002-of-00003
+
+== Index against files
+They agree, or there is no index.
 """, path=folder)
     os.remove(f"{folder}/model-00002-of-00003.safetensors")
     with open(f"{folder}/model-00003-of-00003.safetensors", "wb") as file:
@@ -79,6 +82,13 @@ model-00003-of-00003  invalid
 
 == Layers in more than one file
 None.
+
+== Index against files
+code           finding
+-------------  ----------------------------------------------------
+missing-shard  expected shard model-00002-of-00003.safetensors,
+               which the index says has 2 of the tensors, found no
+               such file
 """, path=folder)
     shows("shards", """
 == Balance
@@ -92,7 +102,49 @@ none  missing
 
 == Layers in more than one file
 None.
+
+== Index against files
+There is no file to compare.
 """, path=f"{ROOT}/none")
+    making.file(f"{ROOT}/routes/1.safetensors", {"a": zeros("U8", 1), "b": zeros("U8", 1)})
+    making.file(f"{ROOT}/routes/2.safetensors", {"c": zeros("U8", 1), "new": zeros("U8", 1)})
+    making.index(f"{ROOT}/routes/model.safetensors.index.json",
+                 {"a": "2.safetensors", "b": "1.safetensors", "c": "2.safetensors",
+                  **{f"gone{n}": "1.safetensors" for n in range(5)}})
+    shows("shards", """
+== Balance
+files  tensors  bytes  smallest  largest  largest/mean
+-----  -------  -----  --------  -------  ------------
+2      4        4 B    2 B       2 B      1.00
+
+== Files
+file  tensors  bytes     share   relative
+----  -------  --------  ------  ----------
+1     2             2 B   50.0%  ##########
+2     2             2 B   50.0%  ##########
+
+== Layers in more than one file
+None.
+
+== Index against files
+code              finding
+----------------  -----------------------------------------------------
+misplaced-tensor  tensor a: expected in shard 2.safetensors by the
+                  index, found in 1.safetensors
+
+missing-tensor    tensor gone0: expected in shard 1.safetensors by the
+                  index, found in none
+
+missing-tensor    tensor gone1: expected in shard 1.safetensors by the
+                  index, found in none
+
+missing-tensor    tensor gone2: expected in shard 1.safetensors by the
+                  index, found in none
+
+unindexed-tensor  tensor new: expected the tensor in the index, found
+                  none of that name
+and 2 more of missing-tensor: check.sql lists them all
+""", path=f"{ROOT}/routes")
 
 
 def test_inventory():
