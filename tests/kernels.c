@@ -103,7 +103,7 @@ static void test_numbers(const char *kernels, Dtype dtype) {
   static unsigned char data[65536 * 2 + 16];
   for (uint64_t code = 0; code < 65536; code++) element_store_16(data + 2 * code, (uint16_t)code);
   uint64_t count = bits <= 16 ? (uint64_t)1 << 17 : 0;
-  for (uint64_t first = 0; first < count * 8 / bits; first += NUMBERS_GROUP) {
+  for (uint64_t first = 0; first + NUMBERS_GROUP <= count * 8 / bits; first += NUMBERS_GROUP) {
     good = good && numbers_agree(&numbers, data, first, NUMBERS_GROUP);
   }
   check(good, "numbers, every code", kernels, dtype_name(dtype));
