@@ -28,6 +28,7 @@ enum Column {
 };
 
 /* Descriptions fit beside the names into a terminal of 80 columns. */
+/* NOLINTBEGIN(bugprone-suspicious-missing-comma): a text may take several lines. */
 static const char *const rows[][ROW_COLUMNS] = {
     {"safetensors_tensors", "table",
      "safetensors_tensors(path) -> name, dtype, shape, numel, nbytes, offset, file; hidden: rank, "
@@ -157,6 +158,7 @@ static const char *const rows[][ROW_COLUMNS] = {
     {"A, B", "argument", "ref, ref; or data_a, dtype_a, data_b, dtype_b", "Two tensors",
      "SELECT tensor_cosine(x'0000803f', 'F32', x'803f', 'BF16');"},
 };
+/* NOLINTEND(bugprone-suspicious-missing-comma) */
 
 enum { ROW_COUNT = sizeof rows / sizeof rows[0] };
 
