@@ -204,6 +204,32 @@ static const Script scripts[] = {
      "SELECT count FROM tensor_histogram('plain#bias', 5, 0, 1) WHERE bin > 2"},
     {"hash", STAGE_STEPS,
      "SELECT tensor_hash(ref), tensor_hash(data, 'U8') FROM safetensors_tensors('plain')"},
+    {"comparison", STAGE_STEPS,
+     "SELECT *, l2_diff FROM tensor_compare('plain#model.layers.3.weight', '[2,3]', "
+     "'plain#model.layers.3.weight', '[2,3]');"
+     "SELECT equal FROM tensor_compare('plain?slice=:2#bias', x'0001', 'U8')"},
+    {"comparison of other shapes", STAGE_STEPS,
+     "SELECT equal FROM tensor_compare('plain#model.layers.3.weight', x'000000000000', 'U8')"},
+    {"comparing functions", STAGE_STEPS,
+     "SELECT tensor_equal('plain#bias', x'00010203', 'U8'), "
+     "tensor_cosine('plain?slice=:2#bias', 'other#bias'), "
+     "tensor_max_abs_diff('plain?slice=:,1#model.layers.3.weight', x'000000000000', 'F16'), "
+     "tensor_allclose('plain?slice=:2#bias', 'other#bias', 0, 9.5)"},
+    {"tensors of other sizes", STAGE_STEPS, "SELECT tensor_equal('plain#bias', 'other#bias')"},
+    {"no tolerance", STAGE_STEPS, "SELECT tensor_allclose(x'00', 'U8', x'00', 'U8', 'x')"},
+    {"diff", STAGE_SCRIPT,
+     "SELECT *, ref_a, ref_b, layer, pattern, numel, l2_diff, d.rowid, path_a "
+     "FROM safetensors_diff('plain', 'other') d;"
+     "SELECT name, status FROM safetensors_diff('plain', 'tricky') WHERE status <> 'x'"},
+    {"diff, looked up", STAGE_SCRIPT,
+     "SELECT status FROM safetensors_diff('plain', 'other') WHERE name = 'bias';"
+     "SELECT name FROM safetensors_diff('plain', 'other') WHERE status IN ('only_b', 'changed') "
+     "AND name IN ('bias', 'extra')"},
+    {"diff of many and a blob", STAGE_SCRIPT,
+     "SELECT name, status, ref_b, d.rowid FROM safetensors_diff('[op]*[rn]', :blob) d;"
+     "SELECT name, status FROM safetensors_diff(:blob, :blob) WHERE name >= 'a'"},
+    {"diff of one path", STAGE_SCRIPT, "SELECT * FROM safetensors_diff('plain')"},
+    {"diff of a missing file", STAGE_STEPS, "SELECT * FROM safetensors_diff('plain', 'missing')"},
     {"rows of a scalar", STAGE_STEPS, "SELECT * FROM tensor_rows(x'00', 'U8', '[]')"},
     {"tensor_ref of a blob", STAGE_STEPS, "SELECT tensor_ref(x'00', 'n')"},
 };

@@ -178,6 +178,10 @@ static const Small smalls[] = {
      12, 0},
     {"third.safetensors",
      "{" ENTRY("both", "U8", "[1]", 0, 1) "," ENTRY("only_third", "U8", "[1]", 1, 2) "}", 2, 0},
+    {"again.safetensors", /* left's dtype and shape, byte for byte; both and CASE with others */
+     "{" ENTRY("CASE", "U8", "[1]", 0, 1) "," ENTRY("both", "U8", "[2]", 1, 3) "," ENTRY(
+         "dtype", "F32", "[1]", 3, 7) "," ENTRY("shape", "U8", "[4]", 7, 11) "}",
+     11, 0},
     {"prefixed.safetensors",
      "{" ENTRY("model.both", "U8", "[2]", 0, 2) "," ENTRY("model.dtype", "F32", "[1]", 2, 6) "}", 6,
      0},

@@ -36,3 +36,12 @@ def model(folder, shards, name="model"):
         file(os.path.join(folder, shard), tensors)
     return index(os.path.join(folder, f"{name}.safetensors.index.json"),
                  {tensor: shard for shard, tensors in shards.items() for tensor in tensors})
+
+
+def tensors_of(path):
+    """What a file has, as file() takes it."""
+    with open(path, "rb") as file:
+        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        data = file.read()
+    header.pop("__metadata__", None)
+    return {name: (entry["dtype"], entry["shape"], data[slice(*entry["data_offsets"])]) for name, entry in header.items()}

@@ -132,6 +132,19 @@ def missing(block, folder):
     return None
 
 
+def make_relatives(folder):
+    """Of the demo's checkpoints: the tune as a part of a larger model, the base with other names, another tune (of one
+    layer), a LoRA adapter as PEFT writes it."""
+    base, tune = (making.tensors_of(os.path.join(folder, f"{name}.safetensors")) for name in ("base", "tune"))
+    renamed = {name.replace("model.layers.", "h."): tensor for name, tensor in base.items()}
+    inside = {name.replace("model.", "model.language_model."): tensor for name, tensor in tune.items()}
+    other = {name: tune[name] if ".layers.3." in name else tensor for name, tensor in base.items()}
+    lora = {f"base_model.model.model.layers.{layer}.self_attn.{part}_proj.lora_{ab}.weight": ("F32", shape, bytes(4 * 8 * 32))
+            for layer in (2, 3) for part in "qv" for ab, shape in (("A", [8, 32]), ("B", [32, 8]))}
+    for name, tensors in (("gpt", renamed), ("vlm", inside), ("other", other), ("lora", lora)):
+        making.file(os.path.join(folder, f"{name}.safetensors"), tensors)
+
+
 def make_folder(folder):
     """The files that README names: two checkpoints, an embedding, adapters, the library, the scripts."""
     os.makedirs(os.path.join(folder, "build"))
@@ -144,6 +157,7 @@ def make_folder(folder):
     os.symlink("build/demo/base.safetensors", os.path.join(folder, "base.safetensors"))
     os.symlink("build/demo/tune.safetensors", os.path.join(folder, "tune.safetensors"))
     os.symlink("build/demo/base.safetensors", os.path.join(folder, "model.safetensors"))
+    make_relatives(folder)
     adapters = os.path.join(folder, "loras")
     for name, rank in [("style", 4), ("accent", 2)]:
         making.file(os.path.join(adapters, f"{name}.safetensors"),

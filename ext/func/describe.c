@@ -26,11 +26,7 @@ static void describe_dtype(sqlite3_context *context, const TensorArgument *argum
 
 static void describe_shape(sqlite3_context *context, const TensorArgument *argument) {
   sqlite3_str *out = sqlite3_str_new(sqlite3_context_db_handle(context));
-  sqlite3_str_appendchar(out, 1, '[');
-  for (uint32_t d = 0; d < argument->view.rank; d++) {
-    sqlite3_str_appendf(out, d > 0 ? ",%llu" : "%llu", (unsigned long long)argument->view.shape[d]);
-  }
-  sqlite3_str_appendchar(out, 1, ']');
+  view_append_shape(&argument->view, out);
   result_string(context, out);
 }
 

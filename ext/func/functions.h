@@ -39,6 +39,10 @@ void aggregate_serialize_final(sqlite3_context *context);
 /* pretty.c */
 Function function_safetensors_pretty;
 
+/* compare.c */
+Function function_tensor_equal, function_tensor_allclose, function_tensor_cosine,
+    function_tensor_max_abs_diff;
+
 /* version.c */
 Function function_safetensors_version;
 

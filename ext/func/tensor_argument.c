@@ -97,11 +97,11 @@ static bool open_shape(TensorArgument *argument, sqlite3_value *value, Error *er
                      (Big)argument->data_nbytes);
 }
 
-static bool is_shape(sqlite3_value *value) {
+bool tensor_argument_is_shape(sqlite3_value *value) {
   uint64_t length;
   if (sqlite3_value_type(value) != SQLITE_TEXT) return false;
   const char *text = text_of(value, &length);
-  return text != NULL && length > 0 && text[0] == '[';
+  return text != NULL && length > 0 && text[0] == '[' && memchr(text, '#', (size_t)length) == NULL;
 }
 
 static bool open_raw(TensorArgument *argument, int argc, sqlite3_value **argv, Error *error) {
@@ -113,13 +113,13 @@ static bool open_raw(TensorArgument *argument, int argc, sqlite3_value **argv, E
   argument->used = 2;
   if (is_null(argv[1])) {
     argument->is_null = true;
-    if (argc > 2 && (is_null(argv[2]) || is_shape(argv[2]))) argument->used = 3;
+    if (argc > 2 && (is_null(argv[2]) || tensor_argument_is_shape(argv[2]))) argument->used = 3;
     return true;
   }
   argument->data = sqlite3_value_blob(argv[0]);
   argument->data_nbytes = (uint64_t)sqlite3_value_bytes(argv[0]);
   if (!tensor_argument_dtype(argv[1], &argument->tensor, &argument->dtype, error)) return false;
-  if (argc < 3 || (!is_shape(argv[2]) && !is_null(argv[2]))) {
+  if (argc < 3 || (!tensor_argument_is_shape(argv[2]) && !is_null(argv[2]))) {
     return open_flat_shape(argument, error);
   }
   argument->used = 3;

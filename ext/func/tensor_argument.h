@@ -4,8 +4,8 @@
 **     ref                        TEXT: PATH#NAME or PATH?slice=SLICE#NAME
 **     data, dtype [, shape]      BLOB, TEXT, JSON array; without a shape, one dimension
 **
-** The first value's type tells them apart; after a BLOB and a dtype, a text that begins with '[' is
-** the shape. NULL for the ref, the data, the dtype or the shape makes the whole argument NULL.
+** The first value's type tells them apart; after a BLOB and a dtype, a text that begins with '[', and
+** has no '#' as a ref has, is the shape. NULL for the ref, the data, the dtype or the shape makes the whole argument NULL.
 */
 #ifndef SAFETENSORS_FUNC_TENSOR_ARGUMENT_H
 #define SAFETENSORS_FUNC_TENSOR_ARGUMENT_H
@@ -47,6 +47,9 @@ void tensor_argument_close(TensorArgument *argument);
 /* The same for a function, called `caller`, that takes a tensor and nothing after. */
 bool tensor_argument_open_alone(TensorArgument *argument, const char *caller, Store *store,
                                 int argc, sqlite3_value **argv, Error *error);
+
+/* Whether a value is a shape and not a ref: a text that begins with '[' and has no '#'. */
+bool tensor_argument_is_shape(sqlite3_value *value);
 
 /* The same for a function, called `caller`, that takes a tensor and then, perhaps, a slice: T [,
 ** slice], and nothing after. A NULL slice makes the argument NULL. */

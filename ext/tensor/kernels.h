@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "format/dtype.h"
+#include "tensor/pair_kernels.h"
 
 enum { KERNEL_LANES = 16 };
 
@@ -69,6 +70,7 @@ static inline double double_at(const void *data, uint64_t index) {
 
 typedef struct Kernels {
   const char *name;
+  const PairKernels *pairs; /* the loops over two tensors */
 
   /* By dtype; NULL where there is no such loop: of F32, which needs none, and of what `lookup` or
   ** decode_doubles() is for. */

@@ -265,6 +265,7 @@ AVX2 static void hash_merge(const uint64_t *sums, uint64_t count, const unsigned
 
 const Kernels kernels_avx2 = {
     .name = "avx2",
+    .pairs = &pair_kernels_avx2,
     .floats = {[DTYPE_F8_E5M2] = floats_F8_E5M2,
                [DTYPE_F8_E4M3] = floats_F8_E4M3,
                [DTYPE_F16] = floats_F16,

@@ -260,6 +260,7 @@ AVX512 static void hash_merge(const uint64_t *sums, uint64_t count, const unsign
 
 const Kernels kernels_avx512 = {
     .name = "avx512",
+    .pairs = &pair_kernels_avx512,
     .floats = {[DTYPE_F16] = floats_F16,
                [DTYPE_BF16] = floats_BF16,
                [DTYPE_I16] = floats_I16,

@@ -142,6 +142,7 @@ static void hash_merge(const uint64_t *sums, uint64_t count, const unsigned char
 
 const Kernels kernels_portable = {
     .name = "portable",
+    .pairs = &pair_kernels_portable,
     .floats = {[DTYPE_F16] = floats_F16,
                [DTYPE_BF16] = floats_BF16,
                [DTYPE_I16] = floats_I16,

@@ -343,6 +343,22 @@ View view_row(const View *view, uint64_t row) {
                 .numel = view->numel / view->shape[0]};
 }
 
+bool view_same_shape(const View *a, const View *b) {
+  if (a->rank != b->rank) return false;
+  for (uint32_t d = 0; d < a->rank; d++) {
+    if (a->shape[d] != b->shape[d]) return false;
+  }
+  return true;
+}
+
+void view_append_shape(const View *view, sqlite3_str *out) {
+  sqlite3_str_appendchar(out, 1, '[');
+  for (uint32_t d = 0; d < view->rank; d++) {
+    sqlite3_str_appendf(out, d > 0 ? ",%llu" : "%llu", (Big)view->shape[d]);
+  }
+  sqlite3_str_appendchar(out, 1, ']');
+}
+
 void view_append_row_slice(const View *view, uint64_t row, sqlite3_str *out) {
   uint32_t d = 0;
   for (uint32_t i = 0; i < view->tensor_rank; i++) {

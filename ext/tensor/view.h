@@ -47,6 +47,12 @@ bool view_slice(View *view, const char *slice, uint64_t length, const TensorName
 ** be cleared, and lives no longer. The rank is at least 1, and the row there. */
 View view_row(const View *view, uint64_t row);
 
+/* Whether two views have the same dimensions. */
+bool view_same_shape(const View *a, const View *b);
+
+/* Appends the shape, as a JSON array. */
+void view_append_shape(const View *view, sqlite3_str *out);
+
 /* Appends the slice that takes that row from the whole tensor. */
 void view_append_row_slice(const View *view, uint64_t row, sqlite3_str *out);
 

@@ -49,7 +49,8 @@ static const char *const rows[][ROW_COLUMNS] = {
      "SELECT severity, code, message FROM safetensors_check('model.safetensors');"},
     {"safetensors_diff", "table",
      "safetensors_diff(a, b) -> name, status, dtype_a, dtype_b, shape_a, shape_b, n_diff, "
-     "max_abs_diff, rmse, rel_l2, cosine; hidden: ref_a, ref_b",
+     "max_abs_diff, rmse, rel_l2, cosine; hidden: ref_a, ref_b, layer, pattern, numel, "
+     "mean_abs_diff, n_nan, n_nan_one, l2_a, l2_b, l2_diff",
      "Two checkpoints compared, one row per tensor",
      "SELECT name, status FROM safetensors_diff('base.safetensors', 'tune.safetensors');"},
     {"safetensors", "table",
@@ -74,7 +75,8 @@ static const char *const rows[][ROW_COLUMNS] = {
      "Counts of a tensor's values, one row per bin",
      "SELECT * FROM tensor_histogram('model.safetensors#lm_head.weight', 8);"},
     {"tensor_compare", "table",
-     "tensor_compare(A, B) -> equal, n_diff, max_abs_diff, mean_abs_diff, rmse, rel_l2, cosine",
+     "tensor_compare(A, B) -> equal, n_diff, max_abs_diff, mean_abs_diff, rmse, rel_l2, cosine; "
+     "hidden: n_nan, n_nan_one, l2_a, l2_b, l2_diff",
      "Two tensors compared, in one row",
      "SELECT * FROM tensor_compare('base.safetensors#model.norm.weight', "
      "'tune.safetensors#model.norm.weight');"},
@@ -108,7 +110,7 @@ static const char *const rows[][ROW_COLUMNS] = {
      "SELECT name, tensor_sparkline(ref) FROM safetensors_tensors('model.safetensors');"},
     {"tensor_equal", "function", "tensor_equal(A, B) -> 0 or 1", "Whether all values are the same",
      "SELECT tensor_equal('base.safetensors#lm_head.weight', 'model.safetensors#lm_head.weight');"},
-    {"tensor_allclose", "function", "tensor_allclose(A, B [, rtol, atol]) -> 0 or 1",
+    {"tensor_allclose", "function", "tensor_allclose(A, B [, rtol [, atol]]) -> 0 or 1",
      "Whether all values are nearly the same",
      "SELECT tensor_allclose('base.safetensors#model.norm.weight', "
      "'tune.safetensors#model.norm.weight');"},
@@ -155,8 +157,8 @@ static const char *const rows[][ROW_COLUMNS] = {
     {"slice", "argument", "'3', '-1', '0:10', ':, ::2', '..., 0', as in NumPy",
      "A part of a tensor, over its leading dimensions",
      "SELECT tensor_shape(tensor_ref('model.safetensors', 'lm_head.weight', '0:10, ::2'));"},
-    {"A, B", "argument", "ref, ref; or data_a, dtype_a, data_b, dtype_b", "Two tensors",
-     "SELECT tensor_cosine(x'0000803f', 'F32', x'803f', 'BF16');"},
+    {"A, B", "argument", "ref [, shape], ref [, shape]; or data_a, dtype_a, data_b, dtype_b",
+     "Two tensors", "SELECT tensor_cosine(x'0000803f', 'F32', x'803f', 'BF16');"},
 };
 /* NOLINTEND(bugprone-suspicious-missing-comma) */
 

@@ -10,8 +10,10 @@ extern const sqlite3_module
 extern const sqlite3_module safetensors_tensors_module;
 extern const sqlite3_module safetensors_metadata_module;
 extern const sqlite3_module safetensors_files_module;
+extern const sqlite3_module safetensors_diff_module;
 extern const sqlite3_module safetensors_help_module;
 extern const sqlite3_module safetensors_check_module;
+extern const sqlite3_module tensor_compare_module;
 extern const sqlite3_module tensor_elements_module;
 extern const sqlite3_module tensor_rows_module;
 extern const sqlite3_module tensor_stats_module;

@@ -168,6 +168,7 @@ static bool still_wanted(const TensorCursor *cursor, int count, sqlite3_value **
 
 static bool open_argument(TensorCursor *cursor, TensorTable *table, int count, Error *error) {
   TensorArgument *argument = &cursor->argument;
+  if (table->trailing == TRAILING_OWN) return true;
   if (table->trailing == TRAILING_SLICE) {
     return tensor_argument_open_sliced(argument, table->name, table->store, count, cursor->values,
                                        error);

@@ -37,8 +37,13 @@ typedef enum TensorPlan {
   PLAN_OWN = 512 /* this one, and the higher ones, are for the table's own use */
 } TensorPlan;
 
-/* What may follow T. */
-typedef enum TensorTrailing { TRAILING_NOTHING, TRAILING_SLICE, TRAILING_VALUES } TensorTrailing;
+/* What may follow T; or, TRAILING_OWN, the table opens tensors from the cursor's values itself. */
+typedef enum TensorTrailing {
+  TRAILING_NOTHING,
+  TRAILING_SLICE,
+  TRAILING_VALUES,
+  TRAILING_OWN
+} TensorTrailing;
 
 typedef struct TensorTable {
   sqlite3_vtab base;
