@@ -30,7 +30,7 @@ TEST_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/*
 
 .DEFAULT_GOAL := all
 .SECONDARY:
-.PHONY: all exact static amalgamation bundled deb npm demo test check check-bare clients sanitize valgrind bench install \
+.PHONY: all exact picture static amalgamation bundled deb npm demo test check check-bare clients sanitize valgrind bench install \
 	uninstall format lint clean help requirements programs
 
 all: requirements $(BUILD)/safetensors.so ## build build/safetensors.so, the loadable extension
@@ -120,6 +120,9 @@ check-bare: ## try README's ways from a bare Debian 12 to an answer, within a mi
 	@CC='$(CC)' .ci/deps test
 	@$(MAKE) --no-print-directory -s all
 	@BUILD='$(BUILD)' tests/bare
+
+picture: all ## draw sql/report.png, README's picture (needs chromium)
+	@BUILD='$(BUILD)' HEIGHT=1500 .package/picture
 
 exact: all ## test statistics of 100,000,000 elements against exact arithmetic
 	@EXACT_ELEMENTS=100000000 BUILD='$(BUILD)' tests/python tests/exact.py

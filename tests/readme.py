@@ -224,6 +224,14 @@ def check_help(tally):
     tally.equal(told, registered, "safetensors_help is complete")
     with open(README, encoding="utf-8") as file:
         text = file.read()
+    for name, signature in db.execute("SELECT name, signature FROM safetensors_help WHERE kind = 'table'").fetchall():
+        columns = [(row[1], row[6]) for row in db.execute(f"PRAGMA table_xinfo({name})")]
+        visible, _, hidden = signature.partition(" -> ")[2].partition("; hidden: ")
+        if name != "safetensors":
+            tally.equal(visible.split(", "), [column for column, kind in columns if not kind], f"{name}: columns")
+            after = [column for column, kind in columns if kind]
+            after = after[after.index("surplus_argument") + 1:] if "surplus_argument" in after else []
+            tally.equal(hidden.split(", ") if hidden else [], after, f"{name}: hidden columns")
     for name in sorted(told):
         tally.check(re.search(rf"^\| `?.*\b{name}\(", text, re.MULTILINE), f"README has a line for {name}")
     with tempfile.TemporaryDirectory() as folder:
@@ -237,9 +245,11 @@ def check_help(tally):
 def main(arguments):
     tally = Tally()
     update = arguments == ["--update"]
-    compare_blocks(tally, lambda block: block.section != CLIENTS and
-                   block.output is not None, update)
+    compare_blocks(tally, lambda block: block.section != CLIENTS or
+                   block.language in ("sql", "session"), update)
     compare_demo(tally, update)
+    if not update:
+        check_help(tally)
     if tally.failed:
         print("outputs in README are made anew by: tests/python tests/readme.py --update")
     tally.finish()

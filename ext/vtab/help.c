@@ -46,7 +46,7 @@ static const char *const rows[][ROW_COLUMNS] = {
     {"safetensors_check", "table",
      "safetensors_check(path) -> severity, code, file, tensor, offset, message",
      "Everything that is wrong with a checkpoint",
-     "SELECT severity, code, message FROM safetensors_check('model.safetensors');"},
+     "SELECT count(*) AS findings FROM safetensors_check('model.safetensors');"},
     {"safetensors_diff", "table",
      "safetensors_diff(a, b) -> name, status, dtype_a, dtype_b, shape_a, shape_b, n_diff, "
      "max_abs_diff, rmse, rel_l2, cosine; hidden: ref_a, ref_b, layer, pattern, numel, "
