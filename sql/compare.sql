@@ -45,8 +45,8 @@ DELETE FROM compared WHERE rowid IN (SELECT b_row FROM renamed_by_prefix);
 .headers on
 
 .print == Tensors by status
-SELECT status, count(*) AS tensors, printf('%,18d', sum(numel)) AS parameters,
-       iif(count(n_diff), printf('%,18d', sum(n_diff)), printf('%18s', '-')) AS differ
+SELECT status, count(*) AS tensors, printf('%10s', safetensors_pretty(sum(numel))) AS parameters,
+       printf('%8s', iif(count(n_diff), safetensors_pretty(sum(n_diff)), '-')) AS differ
 FROM compared GROUP BY status ORDER BY count(*) DESC, status;
 .mode list
 .headers off
@@ -115,7 +115,7 @@ WITH layers AS (
   FROM compared WHERE layer IS NOT NULL GROUP BY 1, 2 HAVING min(status = 'same')
 )
 SELECT iif(length(untouched) > 52, '...' || substr(untouched, -49), untouched) AS untouched,
-       tensors, printf('%,16d', numel) AS parameters
+       tensors, printf('%10s', safetensors_pretty(numel)) AS parameters
 FROM (
   SELECT stack || min(layer) || iif(max(layer) > min(layer), ' to ' || max(layer), '') AS untouched,
          sum(tensors) AS tensors, sum(numel) AS numel, 0 AS kind, stack, min(layer) AS first

@@ -559,14 +559,14 @@ def test_compare():
     a, b = (making.file(f"{ROOT}/compare/{name}.safetensors", tensors) for name, tensors in (("a", base), ("b", tune)))
     shows("compare", """
 == Tensors by status
-status    tensors  parameters          differ
---------  -------  ------------------  ------------------
-same      3                         8                   0
-changed   1                         2                   1
-only_a    1                         2                   -
-only_b    1                         2                   -
-reshaped  1                         2                   -
-retyped   1                         1                   0
+status    tensors  parameters  differ
+--------  -------  ----------  --------
+same      3                 8         0
+changed   1                 2         1
+only_a    1                 2         -
+only_b    1                 2         -
+reshaped  1                 2         -
+retyped   1                 1         0
 
 == By layer
 layer  tensors  not_same  share   values_differ  rel_l2
@@ -591,16 +591,16 @@ norm  retyped   F32 > BF16
 
 == Untouched groups
 untouched      tensors  parameters
--------------  -------  ----------------
-layers.0 to 1  2                       4
-embed          1                       4
+-------------  -------  ----------
+layers.0 to 1  2                 4
+embed          1                 4
 """, a=a, b=b)
     # with itself, and without tensors
     shows("compare", """
 == Tensors by status
-status  tensors  parameters          differ
-------  -------  ------------------  ------------------
-same    7                        15                   0
+status  tensors  parameters  differ
+------  -------  ----------  --------
+same    7                15         0
 All tensors are the same, byte for byte.
 
 == By layer
@@ -619,12 +619,12 @@ None.
 
 == Untouched groups
 untouched      tensors  parameters
--------------  -------  ----------------
-layers.0 to 2  3                       6
-embed          1                       4
-head           1                       2
-norm           1                       1
-x              1                       2
+-------------  -------  ----------
+layers.0 to 2  3                 6
+embed          1                 4
+head           1                 2
+norm           1                 1
+x              1                 2
 """, a=a, b=a)
     nothing = making.file(f"{ROOT}/compare/nothing.safetensors", {})
     shows("compare", """
