@@ -33,9 +33,9 @@ static bool take_dtype(JsonWalk *walk, TensorEntry *entry) {
 
 static const char *number_in_words(JsonNumber kind) {
   switch (kind) {
-    case NUMBER_UNSIGNED_64:
     case NUMBER_NEGATIVE: return "a negative integer";
     case NUMBER_REAL: return "a number with a fraction or exponent";
+    case NUMBER_UNSIGNED_64:
     case NUMBER_LARGE_INTEGER:
     case NUMBER_BEYOND_DOUBLE: return "a number of more than 63 bits";
     case NUMBER_NEGATIVE_ZERO: return "-0";

@@ -68,6 +68,7 @@ bool ref_parse(const char *text, uint64_t length, Ref *ref, Error *error) {
   if (problem == NULL) return true;
   ref_clear(ref);
   char subject[128];
+  if (length == 0) text = "\"\"", length = 2;
   sqlite3_snprintf((int)sizeof subject, subject, "%.*s", ERROR_NAME(text, length));
   return error_raise(error, ERROR_ARGUMENT, subject, "%s", problem);
 }

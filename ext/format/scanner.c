@@ -32,14 +32,15 @@ bool scanner_null(Scanner *scanner) {
 const char *scanner_next_kind(Scanner *scanner) {
   scanner_skip_space(scanner);
   if (scanner->at >= scanner->length) return "the header's end";
-  switch (scanner->text[scanner->at]) {
+  char first = scanner->text[scanner->at];
+  switch (first) {
     case '{': return "an object";
     case '[': return "an array";
     case '"': return "a string";
     case 't':
     case 'f': return "a boolean";
     case 'n': return "null";
-    default: return "a number";
+    default: return first == '-' || (first >= '0' && first <= '9') ? "a number" : "no JSON value";
   }
 }
 
