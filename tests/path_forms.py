@@ -476,6 +476,9 @@ def test_hub():
     refuses("hf://meta/tiny/none.safetensors", f"{repository}/snapshots/{'a' * 40}/none.safetensors: no such file")
     os.rename(f"{repository}/snapshots/{'b' * 40}", f"{repository}/snapshots/gone")
     refuses("hf://meta/tiny@v1", 'revision "v1"', f"{repository}/snapshots/{'b' * 40}")
+    with open(f"{repository}/refs/main", "w", encoding="utf-8") as out:
+        out.write("../../elsewhere")
+    refuses("hf://meta/tiny", f"{repository}/refs/main", '".."')
     os.remove(f"{repository}/refs/main")
     refuses("hf://meta/tiny", 'revision "main"', repository)
     # A link within the cache, in another model's folder, may be followed; one that leaves it may not.

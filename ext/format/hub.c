@@ -151,6 +151,10 @@ static char *find_snapshot(const char *path, const char *repository, const char 
     return NULL;
   }
   bool known = read_ref(ref, hash, error);
+  if (known && !is_plain((Piece){hash, strlen(hash)})) {
+    error_fill(error, ERROR_INVALID, path, "expected the name of a snapshot in %s, found \"%s\"",
+               ref, hash);
+  }
   memory_free(ref);
   if (error->code != ERROR_NONE) return NULL;
   PathKind kind;
