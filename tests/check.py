@@ -299,6 +299,11 @@ def test_messages():
     content = struct.pack("<Q", len(evil)) + evil + b"x"
     for tensor, message in rows("SELECT tensor, message FROM safetensors_check(?)", content):
         tally.check(message.isprintable() and not message.startswith("safetensors"), "a message", message)
+    evil = b'{"a":{"dtype":"\xc2\x9b31m\xc2\x9c","shape":[18446744073709551615,-1],"data_offsets":[0,18446744073709551615]}}'
+    told = [message for message, in rows("SELECT message FROM safetensors_check(?)", struct.pack("<Q", len(evil)) + evil)]
+    tally.check(any('found "?31m?"' in message for message in told), "C1 control characters are replaced", told)
+    tally.equal(sorted(message.split(", ")[1] for message in told if "non-negative" in message),
+                ["found a negative integer"] + ["found a number of more than 63 bits"] * 2, "numbers are called what they are")
     for path in ("nowhere", "."):
         message = rows("SELECT message FROM safetensors_check(?)", path)[0][0]
         tally.check(not message.startswith("safetensors:"), "a message about a path", message)

@@ -12,11 +12,16 @@ enum {
 
 #define PREFIX "safetensors: "
 
+/* C0, DEL and C1; the latter are two bytes in UTF-8, 0xc2 0x80 to 0xc2 0x9f. */
 static void replace_control_characters(char *text) {
+  char *out = text;
   for (; *text != '\0'; text++) {
-    unsigned char byte = (unsigned char)*text;
-    if (byte < 0x20 || byte == 0x7f) *text = '?';
+    unsigned char byte = (unsigned char)text[0], next = (unsigned char)text[1];
+    bool two_bytes = byte == 0xc2 && next >= 0x80 && next < 0xa0;
+    *out++ = (char)(byte < 0x20 || byte == 0x7f || two_bytes ? '?' : text[0]);
+    text += two_bytes;
   }
+  *out = '\0';
 }
 
 /* The text built in `text`, which this releases. NULL when memory runs out. */
