@@ -15,7 +15,8 @@ CREATE TEMP VIEW IF NOT EXISTS tensors AS
 
 .print == First elements
 SELECT iif(length(name) > 36, substr(name, 1, 14) || '...' || substr(name, -19), name) AS name, dtype,
-       (SELECT group_concat(ifnull(printf('%.3g', value), 'nan'), ' ')
+       (SELECT group_concat(CASE typeof(value) WHEN 'text' THEN value WHEN 'null' THEN 'nan'
+                            ELSE printf('%.3g', value) END, ' ')
         FROM tensor_elements(t.ref) WHERE idx < 4) AS first_elements
 FROM tensors AS t LIMIT 20;
 .headers off
@@ -27,7 +28,8 @@ SELECT 'None: it has no tensors.' WHERE NOT EXISTS (SELECT 1 FROM tensors);
 .print
 
 .print == First rows of the named tensor
-SELECT i, (SELECT group_concat(ifnull(printf('%.4g', value), 'nan'), ' ')
+SELECT i, (SELECT group_concat(CASE typeof(value) WHEN 'text' THEN value WHEN 'null' THEN 'nan'
+                               ELSE printf('%.4g', value) END, ' ')
            FROM tensor_elements(r.ref) WHERE idx < 6) AS first_elements
 FROM tensors AS t, tensor_rows(t.ref) AS r WHERE t.name = :name AND t.rank > 0 AND i < 5;
 .headers off
