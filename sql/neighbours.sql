@@ -19,4 +19,9 @@ scored AS (
   FROM tensor_rows(tensor_ref(:path, :name)) AS r
 )
 SELECT token, printf('%.6f', cosine) AS cosine FROM scored
-WHERE token <> CAST(:token AS INTEGER) ORDER BY scored.cosine DESC, token LIMIT 10;
+WHERE token <> CAST(:token AS INTEGER) AND scored.cosine IS NOT NULL
+ORDER BY scored.cosine DESC, token LIMIT 10;
+.mode list
+.headers off
+SELECT 'None: :path, :name and :token must name a row that is not all zeros.'
+WHERE NOT EXISTS (SELECT 1 FROM tensor_elements(tensor_ref(:path, :name, :token)) WHERE value <> 0);
