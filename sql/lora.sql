@@ -28,6 +28,7 @@ CREATE TEMP TABLE adapter_files AS
   SELECT file, iif(length(base) > 22, substr(base, 1, 10) || '...' || substr(base, -9), base)
          AS label, status, error,
          iif(json_valid(config), config, NULL) AS config,
+         config IS NOT NULL AND NOT json_valid(config) AS config_is_broken,
          iif(json_valid(noted), noted, NULL) AS noted,
          iif(ss_network_alpha GLOB '[0-9]*', CAST(ss_network_alpha AS REAL), NULL)
          AS ss_network_alpha
@@ -94,7 +95,7 @@ CREATE TEMP TABLE adapter_modules AS
            ifnull((SELECT p.value FROM json_each(f.config, '$.alpha_pattern') AS p
                    WHERE substr('.' || module, -length(p.key) - 1) = '.' || p.key LIMIT 1),
                   json_extract(f.config, '$.lora_alpha')) AS of_config,
-           ss_network_alpha
+           ss_network_alpha, config_is_broken
     FROM m JOIN adapter_files AS f USING (file)
   ),
   chosen AS (
@@ -103,6 +104,7 @@ CREATE TEMP TABLE adapter_modules AS
                 WHEN of_noted IS NOT NULL THEN 'lora_adapter_metadata'
                 WHEN of_config IS NOT NULL THEN 'adapter_config.json'
                 WHEN ss_network_alpha IS NOT NULL THEN 'ss_network_alpha'
+                WHEN config_is_broken THEN 'adapter_config.json is not JSON'
                 ELSE 'nowhere: the rank' END AS alpha_from
     FROM alphas
   )
@@ -186,7 +188,8 @@ WHERE c.value IS NOT NULL AND c.value NOT IN ('', '{}', '[]', 0)
 GROUP BY c.key, c.value ORDER BY c.key, c.value;
 .mode list
 .headers off
-SELECT 'None: no adapter_config.json beside the file, no lora_adapter_metadata in it.'
+SELECT iif((SELECT max(config_is_broken) FROM adapter_files), 'None: adapter_config.json is not JSON.',
+           'None: no adapter_config.json beside the file, no lora_adapter_metadata in it.')
 WHERE NOT EXISTS (SELECT 1 FROM adapter_files WHERE ifnull(config, noted) IS NOT NULL);
 .mode column
 .headers on

@@ -682,6 +682,17 @@ def test_compare_names():
                 [["-", "only_b", "26"], ["only_a", "only_a", "26"], ["only_b", "-", "2"]], "three ways")
 
 
+def test_lora_with_broken_configuration():
+    folder = f"{ROOT}/broken"
+    making.file(f"{folder}/adapter_model.safetensors", lora("a", 2, "lora_A.weight", "lora_B.weight"))
+    with open(f"{folder}/adapter_config.json", "w", encoding="utf-8") as file:
+        file.write('{"lora_alpha": 16,')
+    code, out, error = shell.script("lora", path=folder)
+    tally.equal((code, error), (0, ""), "sql/lora.sql runs")
+    tally.check("adapter_model  2     2.0    1.0    adapter_config.json is not JSON  1" in out, "alpha is unknown, and why", out)
+    tally.check("\n== Configuration of PEFT\nNone: adapter_config.json is not JSON.\n" in out, "a broken configuration", out)
+
+
 try:
     for name, test in list(globals().items()):
         if name.startswith("test_"):

@@ -1,0 +1,73 @@
+"""The scripts of sql/ that look at values, on tensors made here: what they print was worked out by hand."""
+
+import shutil
+import struct
+import tempfile
+
+import making
+import shell
+from tally import Tally
+
+tally = Tally()
+ROOT = tempfile.mkdtemp(prefix="scripts.")
+
+
+def shows(script, expected, **parameters):
+    code, out, error = shell.script(script, **parameters)
+    tally.equal((code, error), (0, ""), f"sql/{script}.sql runs")
+    lines = [line.rstrip() for line in out.splitlines()]
+    tally.equal("\n".join(lines).strip(), expected.strip(), f"sql/{script}.sql of {parameters}")
+    tally.check(all(len(line) <= 80 for line in lines), f"sql/{script}.sql is narrow enough", out)
+
+
+def test_values_of_every_kind():
+    """Complex numbers are shown whole, NaN by name."""
+    path = making.file(f"{ROOT}/kinds.safetensors", {
+        "c": ("C64", [2], struct.pack("<4f", 1, 2.5, 0, -0.5)), "f": ("F32", [2], struct.pack("<2f", float("nan"), 1.5)),
+        "i": ("I8", [2], b"\1\xff")})
+    shows("values", """
+== First elements
+name  dtype  first_elements
+----  -----  --------------------
+c     C64    [1.0,2.5] [0.0,-0.5]
+f     F32    nan 1.5
+i     I8     1 -1
+
+== First rows of the named tensor
+i  first_elements
+-  --------------
+0  [1.0,2.5]
+1  [0.0,-0.5]
+
+== Its largest and smallest elements
+coord  value
+-----  ----------
+[0]    [1.0,2.5]
+[1]    [0.0,-0.5]
+[1]    [0.0,-0.5]
+[0]    [1.0,2.5]
+""", path=path, name="c")
+
+
+def test_neighbours():
+    """Rows of zeros, which have no direction, are nobody's neighbours; an empty answer says why."""
+    path = making.file(f"{ROOT}/embedding.safetensors", {
+        "e": ("F32", [4, 2], struct.pack("<8f", 1, 0, 0, 2, 0, 0, 3, 3))})
+    shows("neighbours", """
+token  cosine
+-----  --------
+3      0.707107
+1      0.000000
+""", path=path, name="e", token="0")
+    none = "None: :path, :name and :token must name a row that is not all zeros."
+    shows("neighbours", none, path=path, name="e", token="2")
+    shows("neighbours", none, path=path, name="e")
+
+
+try:
+    for name, test in list(globals().items()):
+        if name.startswith("test_"):
+            test()
+finally:
+    shutil.rmtree(ROOT)
+tally.finish()
