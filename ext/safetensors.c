@@ -142,9 +142,19 @@ static int find_loaded(sqlite3 *db, bool *loaded) {
   return code == SQLITE_NOMEM ? code : SQLITE_OK;
 }
 
-int sqlite3_safetensors_init(sqlite3 *db, char **message, const struct sqlite3_api_routines *api) {
-  SQLITE_EXTENSION_INIT2(api);
+/* SQLITE_EXTENSION_INIT2, written once: connections of other threads are using it. */
+static void take_api(const struct sqlite3_api_routines *api) {
+#ifdef SQLITE_CORE
   (void)api;
+#else
+  const struct sqlite3_api_routines *known = __atomic_load_n(&sqlite3_api, __ATOMIC_ACQUIRE);
+  if (known == api) return;
+  __atomic_compare_exchange_n(&sqlite3_api, &known, api, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+#endif
+}
+
+int sqlite3_safetensors_init(sqlite3 *db, char **message, const struct sqlite3_api_routines *api) {
+  take_api(api);
   if (message != NULL) *message = NULL;
   if (sqlite3_libversion_number() < MINIMUM_SQLITE) {
     if (message != NULL) {
