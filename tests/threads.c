@@ -118,7 +118,9 @@ static void test_loading(void) {
   run_threads(load_in_thread, library);
   check(open_descriptors() == descriptors, "no descriptor is left");
   check(!is_mapped(folder), "no file is left mapped");
+#if defined(__GLIBC__) /* musl unloads nothing */
   check(!is_mapped("/safetensors.so"), "the library is not left mapped");
+#endif
   check(sqlite3_memory_used() == 0, "no memory is left");
 }
 
