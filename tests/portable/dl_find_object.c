@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if !defined(__GLIBC__)
+
 struct dl_find_object {
   unsigned long long flags;
   void *map_start, *map_end;
@@ -44,3 +46,5 @@ int _dl_find_object(void *code, struct dl_find_object *found) {
   Search search = {(uintptr_t)code, found};
   return dl_iterate_phdr(look_at, &search) != 0 ? 0 : -1;
 }
+
+#endif
