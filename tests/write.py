@@ -75,6 +75,8 @@ def round_trip(path, folder):
     got = read(target)
     tally.check(got == layout(tensors, metadata), f"{path}: layout")
     tally.equal(contents(got), (tensors, metadata), f"{path}: the independent reader, of the copy")
+    findings = db.execute("SELECT severity, code, message FROM safetensors_check(?)", [target]).fetchall()
+    tally.equal(findings, [], f"{path}: what safetensors_check finds in the copy")
     write(target, path, data="data")
     tally.check(read(target) == got, f"{path}: the same from bytes")
     return got == data
