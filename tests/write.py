@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import sqlite3
 import stat
 import struct
 import tempfile
@@ -116,6 +117,12 @@ def round_trips(folder):
 
 # ---- Shards ----
 
+def mask():
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
 def split(sizes, limit):
     """Hugging Face's rule (split_state_dict_into_shards_factory), over names and sizes."""
     shards, current, total = [], [], 0
@@ -208,6 +215,7 @@ def bystanders(folder):
     os.symlink("blobs/1", f"{folder}/model-00001-of-00001.safetensors")
     before = read(f"{folder}/blobs/1")
     write_shards(index, 100, {"other": ("U8", [1], b"x")})
+    tally.equal(stat.S_IMODE(os.stat(f"{folder}/model-00001-of-00001.safetensors").st_mode), 0o666 & ~mask(), "its mode is a new file's")
     tally.check(read(f"{folder}/blobs/1") == before and not os.path.islink(f"{folder}/model-00001-of-00001.safetensors"),
                 "the file that a shard linked to stays")
 
@@ -249,6 +257,14 @@ def one(path, value):
     db.execute("SELECT safetensors_write(?, 'x', 'U8', '[1]', ?)", [path, bytes([value])]).fetchall()
 
 
+def refused(path, message):
+    try:
+        one(path, 1)
+        tally.check(False, f"refused: {message}")
+    except sqlite3.Error as problem:
+        tally.check(message in str(problem), f"refused: {message}", problem)
+
+
 def holds(path, value):
     return contents(read(path))[0] == [("x", "U8", [1], bytes([value]))]
 
@@ -279,11 +295,16 @@ def targets(folder):
         tally.check(holds(path, value) and os.path.islink(f"{folder}/{link}"), f"{link} is written through")
     one(f"{folder}/dangling", 9)
     tally.check(holds(f"{folder}/far/new.safetensors", 9), "a link to what is not there makes it")
-    try:
-        one(f"{folder}/loop", 1)
-        tally.check(False, "a link to itself is refused")
-    except Exception as problem:  # pylint: disable=broad-except
-        tally.check("too many symbolic links" in str(problem), "a link to itself is refused", problem)
+    refused(f"{folder}/loop", "too many symbolic links")
+    # what its owner protects from writing
+    os.chmod(path, 0o444)
+    os.chmod(folder, 0o777)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    refused(path, "cannot write: Permission denied")
+    os.seteuid(user)
+    tally.check(holds(path, 5), "a file that must not be written")
     # what was read before the file is replaced stays what it was
     rows = db.execute("SELECT data FROM safetensors_tensors(?), (VALUES (1), (2))", [path])
     first = rows.fetchone()[0]
@@ -301,11 +322,7 @@ def cache_links(folder):
     one(f"{blobs}/hash", 1)
     os.symlink("../../blobs/hash", f"{snapshot}/model.safetensors")
     os.environ["HF_HUB_CACHE"] = folder
-    try:
-        one(f"{snapshot}/model.safetensors", 2)
-        tally.check(False, "a link into the cache is refused")
-    except Exception as problem:  # pylint: disable=broad-except
-        tally.check("found a link into the Hugging Face cache" in str(problem), "a link into the cache is refused", problem)
+    refused(f"{snapshot}/model.safetensors", "found a link into the Hugging Face cache")
     del os.environ["HF_HUB_CACHE"]
     tally.check(holds(f"{blobs}/hash", 1), "the cache stays as it was")
 

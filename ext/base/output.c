@@ -13,10 +13,13 @@
 
 enum { MAX_LINKS = 40, MAX_ATTEMPTS = 16 };
 
-static bool raise_errno(const Output *output, const char *action, Error *error) {
-  int number = errno;
+static bool raise_number(const Output *output, const char *action, int number, Error *error) {
   if (number == ENOMEM) return error_memory(error);
   return error_raise(error, ERROR_IO, output->path, "cannot %s: %s", action, strerror(number));
+}
+
+static bool raise_errno(const Output *output, const char *action, Error *error) {
+  return raise_number(output, action, errno, error);
 }
 
 /* ---- The target ---- */
@@ -57,7 +60,11 @@ static bool look_at_target(Output *output, OutputLink link, Error *error) {
                        S_ISDIR(status.st_mode) ? "folder" : "pipe, socket or device");
   }
   output->exists = true;
-  if (S_ISLNK(status.st_mode)) return true;
+  if (S_ISLNK(status.st_mode)) return true; /* it has no mode to keep */
+  if (faccessat(AT_FDCWD, output->path, W_OK, AT_EACCESS) != 0) {
+    return raise_errno(output, "write", error);
+  }
+  output->has_mode = true;
   output->mode = status.st_mode & 07777;
   output->owner = status.st_uid;
   output->group = status.st_gid;
@@ -68,6 +75,11 @@ static bool look_at_target(Output *output, OutputLink link, Error *error) {
 
 static const char *folder_path(const Output *output) {
   return output->folder[0] != '\0' ? output->folder : ".";
+}
+
+static void forget(char **name) {
+  memory_free(*name);
+  *name = NULL;
 }
 
 static char *new_name(const Output *output) {
@@ -94,6 +106,7 @@ static int open_nameless(const Output *output) {
 }
 
 static int open_named(const Output *output, char **name, Error *error) {
+  int number = 0;
   for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     *name = new_name(output);
     if (*name == NULL) {
@@ -102,15 +115,15 @@ static int open_named(const Output *output, char **name, Error *error) {
     }
     int descriptor = open(*name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, output->mode & 0777);
     if (descriptor >= 0) return descriptor;
-    memory_free(*name);
-    *name = NULL;
-    if (errno != EEXIST && errno != EINTR) break;
+    number = errno;
+    forget(name);
+    if (number != EEXIST && number != EINTR) break;
   }
-  if (errno == ENOENT) {
+  if (number == ENOENT) {
     error_fill(error, ERROR_IO, output->path, "cannot write: there is no folder %s",
                folder_path(output));
   } else {
-    raise_errno(output, "create a file in its folder", error);
+    raise_number(output, "create a file in its folder", number, error);
   }
   return -1;
 }
@@ -141,14 +154,9 @@ int output_scratch(const Output *output, Error *error) {
 
 /* ---- Into the target's place ---- */
 
-static void forget(char **name) {
-  memory_free(*name);
-  *name = NULL;
-}
-
 /* Gives the new file the mode of the old one, and its owner. */
 static bool take_over_mode(const Output *output, Error *error) {
-  if (!output->exists) return true;
+  if (!output->has_mode) return true;
   struct stat status;
   if (fstat(output->descriptor, &status) != 0) return raise_errno(output, "look at it", error);
   if (status.st_uid != output->owner || status.st_gid != output->group) {
@@ -162,6 +170,7 @@ static bool take_over_mode(const Output *output, Error *error) {
 /* Gives a file that has none its temporary name. */
 static bool name_file(Output *output, Error *error) {
   char nameless[32];
+  int number = 0;
   snprintf(nameless, sizeof nameless, "/proc/self/fd/%d", output->descriptor);
   for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     char *name = new_name(output);
@@ -170,10 +179,11 @@ static bool name_file(Output *output, Error *error) {
       output->temporary = name;
       return true;
     }
+    number = errno;
     memory_free(name);
-    if (errno != EEXIST) break;
+    if (number != EEXIST) break;
   }
-  return raise_errno(output, "name the new file", error);
+  return raise_number(output, "name the new file", number, error);
 }
 
 static int sync_descriptor(int descriptor) {

@@ -31,9 +31,10 @@ typedef struct Output {
   char *aside;     /* of a target that was replaced or hidden: another name of it */
   int descriptor;  /* of the temporary file, for writing and reading; -1 when closed */
   bool exists;     /* the target, when it was opened */
+  bool has_mode;   /* and it is a file, not a link */
   bool replaced, hidden;
-  mode_t mode; /* of the target that exists, and its owner: the new file gets them too, the owner */
-  uid_t owner; /* only where that is allowed */
+  mode_t mode; /* of the target, and its owner: the new file gets them too, the owner only where */
+  uid_t owner; /* that is allowed */
   gid_t group;
 } Output;
 
