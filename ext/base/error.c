@@ -109,8 +109,11 @@ bool error_repeat(Error *error, const Error *from) {
 bool error_within(Error *error, const TensorName *about) {
   if (error->message == NULL) return false;
   Error inner = *error;
+  const char *message = inner.message + strlen(PREFIX);
+  size_t length = strlen(about->subject);
+  bool repeats = strncmp(message, about->subject, length) == 0 && message[length] == ':';
   *error = (Error){0};
-  error_fill_tensor(error, inner.code, about, "%s", inner.message + strlen(PREFIX));
+  error_fill_tensor(error, inner.code, about, "%s", message + (repeats ? length + 2 : 0));
   error_clear(&inner);
   return false;
 }

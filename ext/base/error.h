@@ -69,7 +69,7 @@ char *error_take(Error *error);
 bool error_repeat(Error *error, const Error *from);
 
 /* Puts a tensor before what the error is about: "safetensors: SUBJECT: tensor "NAME": ...", then the
-** message that it had. Returns false. */
+** message that it had, without its subject if that is the same. Returns false. */
 bool error_within(Error *error, const TensorName *about);
 
 void error_clear(Error *error);

@@ -228,8 +228,7 @@ bool output_hide(Output *output, Error *error) {
   return false;
 }
 
-/* Keeps the target by a second name until all is well; without one, where files have but one. */
-static bool keep_target(Output *output, Error *error) {
+bool output_keep(Output *output, Error *error) {
   if (!output->exists || output->aside != NULL) return true;
   output->aside = aside_name(output);
   if (output->aside == NULL) return error_memory(error);
@@ -238,11 +237,11 @@ static bool keep_target(Output *output, Error *error) {
     failed = linkat(AT_FDCWD, output->path, AT_FDCWD, output->aside, 0);
   }
   if (failed != 0) forget(&output->aside);
-  return true;
+  return failed == 0;
 }
 
 bool output_replace(Output *output, Error *error) {
-  if (!keep_target(output, error)) return false;
+  if (!output_keep(output, error) && error->code != ERROR_NONE) return false;
   if (rename(output->temporary, output->path) != 0) {
     return raise_errno(output, "put the new file in its place", error);
   }

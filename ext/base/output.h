@@ -49,10 +49,16 @@ bool output_open(Output *output, const char *path, OutputLink link, Error *error
 int output_scratch(const Output *output, Error *error);
 
 bool output_seal(Output *output, Error *error);
-bool output_replace(Output *output, Error *error);
 
-/* Takes the target, which exists, out of its place before it is replaced. */
+/* Keeps the target that is there by a second name, so that its replacement can be undone, which is
+** what output_replace() begins with. False, without an error, where files can have but one name:
+** there the target is replaced for good. */
+bool output_keep(Output *output, Error *error);
+
+/* The other way to keep it: it is taken out of its place, which is then empty. */
 bool output_hide(Output *output, Error *error);
+
+bool output_replace(Output *output, Error *error);
 
 /* Puts what was replaced, or hidden, back. Cannot fail for want of space; whatever it meets, it goes on. */
 void output_undo(Output *output);
