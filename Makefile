@@ -16,7 +16,9 @@ PKG_CFLAGS := $(shell pkg-config --cflags sqlite3 jansson libxxhash 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs jansson 2>/dev/null)
 XXHASH_H := $(shell pkg-config --variable=includedir libxxhash 2>/dev/null)/xxhash.h
 JANSSON_A := $(shell pkg-config --variable=libdir jansson 2>/dev/null)/libjansson.a
-TEST_LIBS := $(PKG_LIBS) $(shell pkg-config --libs sqlite3 libmd 2>/dev/null) -lm -lpthread
+# For call_stack.c: not every machine has libgcc_s.
+UNWINDER := -static-libgcc
+TEST_LIBS := $(UNWINDER) $(PKG_LIBS) $(shell pkg-config --libs sqlite3 libmd 2>/dev/null) -lm -lpthread
 VERSION := $(shell sed -n 's/^\#define SAFETENSORS_VERSION "\(.*\)"/\1/p' ext/safetensors.h)
 
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -ffp-contract=off -fPIC \
@@ -74,7 +76,7 @@ $(BUILD)/jansson/libjansson.a: $(JANSSON_A)
 	$(AR) q $@ $(@D)/stdin.o
 
 $(BUILD)/safetensors.so: $(SHARED_OBJECTS) $(JANSSON)
-	$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -Wl,--exclude-libs,ALL -o $@ \
+	$(CC) -shared $(CFLAGS) $(LDFLAGS) $(UNWINDER) -Wl,-z,relro,-z,now -Wl,--exclude-libs,ALL -o $@ \
 		$(SHARED_OBJECTS) $(if $(JANSSON),$(JANSSON),$(PKG_LIBS)) -lm -lpthread $(NO_UNDEFINED)
 
 # For other machines: without debugging information.
