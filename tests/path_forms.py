@@ -240,7 +240,8 @@ def test_index_as_json():
             (b'{"metadata":{"total_size":-1},' + a + b"}", "total_size"),
             (b'{"metadata":{"total_size":1.5},' + a + b"}", "total_size"),
             (b'{"metadata":{"total_size":1e0},' + a + b"}", "total_size"),
-            (b'{"metadata":{"total_size":18446744073709551616},' + a + b"}", "total_size")]:
+            (b'{"metadata":{"total_size":18446744073709551616},' + a + b"}", "total_size"),
+            (b'{"metadata":{"total_size":1\0},' + a + b"}", "found a NUL byte at offset 27")]:
         write(text)
         refuses(path, path, words)
         tally.equal(files(path), [("json/model.safetensors.index.json", "invalid")], f"files of index {text}")

@@ -1,5 +1,6 @@
 #include "format/json_load.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -124,6 +125,13 @@ static bool is_problem_of_text(const char *text, const JsonExtent *extent, json_
 JsonLoadResult json_load_object(const char *text, const JsonExtent *extent, json_t **object,
                                 json_error_t *problem) {
   *problem = (json_error_t){0};
+  /* jansson's lexer drops a NUL that it has read ahead, behind a number or a literal. */
+  const char *nul = memchr(text, '\0', (size_t)extent->length);
+  if (nul != NULL) {
+    snprintf(problem->text, sizeof problem->text, "a NUL byte");
+    problem->position = (int)(nul - text);
+    return JSON_WRONG;
+  }
   *object = try_load(text, extent, problem);
   if (*object != NULL) return JSON_LOADED;
   bool text_is_wrong = is_problem_of_text(text, extent, object, problem);
