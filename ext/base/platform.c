@@ -162,6 +162,24 @@ bool platform_populate(const unsigned char *data, uint64_t size, const char *pat
 #endif
 }
 
+bool platform_is_resident(const unsigned char *data, uint64_t size) {
+#if defined(__linux__)
+  enum { SMALLEST_PAGE = 4096 };
+  unsigned char pages[PLATFORM_MOST_RESIDENT / SMALLEST_PAGE + 1];
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)data & ~(page - 1);
+  size_t length = (size_t)((uintptr_t)data + (uintptr_t)size - start);
+  size_t count = (length + page - 1) / page;
+  if (size > PLATFORM_MOST_RESIDENT || mincore((void *)start, length, pages) != 0) return false;
+  for (size_t i = 0; i < count; i++) {
+    if ((pages[i] & 1) == 0) return false;
+  }
+  return true;
+#else
+  (void)data, (void)size;
+  return false;
+#endif
+}
+
 void platform_release(const unsigned char *data, uint64_t size) {
   uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
   uintptr_t start = ((uintptr_t)data + page - 1) & ~(page - 1);
@@ -177,6 +195,11 @@ int64_t platform_now(void) {
   struct timespec now = {0};
   clock_gettime(CLOCK_REALTIME, &now);
   return nanoseconds(now);
+}
+
+uint64_t platform_memory(void) {
+  long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+  return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;
 }
 
 int64_t platform_monotonic(void) {

@@ -75,11 +75,20 @@ const unsigned char *platform_map(int descriptor, const char *path, uint64_t siz
 ** not a SIGBUS. Elsewhere it does nothing. */
 bool platform_populate(const unsigned char *data, uint64_t size, const char *path, Error *error);
 
+/* Whether all pages of a mapped range are in the system's cache, as far as it tells: of a file that
+** is neither the user's nor writable, Linux does not, and elsewhere nothing does. At most
+** PLATFORM_MOST_RESIDENT bytes. */
+enum { PLATFORM_MOST_RESIDENT = 1 << 20 };
+bool platform_is_resident(const unsigned char *data, uint64_t size);
+
 /* Takes the whole pages within a mapped range out of the process, which had enough of them. They
 ** stay in the system's cache, and come back when they are touched. */
 void platform_release(const unsigned char *data, uint64_t size);
 
 void platform_unmap(const unsigned char *data, uint64_t size);
+
+/* Bytes of memory that the machine has. */
+uint64_t platform_memory(void);
 
 /* Nanoseconds since some moment, which go on evenly. */
 int64_t platform_monotonic(void);

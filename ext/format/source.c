@@ -34,16 +34,15 @@ bool reader_open(Reader *reader, const Source *source, Error *error) {
   return reader->descriptor >= 0;
 }
 
-/* So that a pass over a tensor holds a window of it, not all that it went through. */
+/* So that going through a tensor holds a window of it, not all that was gone through. */
 static void release_mapped(const Reader *reader) {
-  if (reader->base == NULL || reader->window_end <= reader->window_begin) return;
+  if (!reader->to_release || reader->window_end <= reader->window_begin) return;
   platform_release(reader->window, reader->window_end - reader->window_begin);
 }
 
 static bool load_mapped(Reader *reader, uint64_t begin, uint64_t size, Error *error) {
   const Source *source = reader->source;
   const unsigned char *window = reader->base + source->offset + begin;
-  release_mapped(reader);
   if (!store_check_mapped(source->file, source->path, error) ||
       !platform_populate(window, size, source->path, error)) {
     return false;
@@ -62,6 +61,48 @@ static bool load_read(Reader *reader, uint64_t begin, uint64_t size, Error *erro
          store_check_descriptor(source->file, reader->descriptor, source->path, error);
 }
 
+/* Whether a mapped file can be read too. One that is deleted, or has been replaced, cannot. */
+static bool can_read(Reader *reader) {
+  if (reader->descriptor < 0 && !reader->only_mapped) {
+    Error error = {0};
+    reader->descriptor = store_open_descriptor(reader->source->file, reader->source->path, &error);
+    reader->only_mapped = reader->descriptor < 0;
+    error_clear(&error);
+  }
+  return reader->descriptor >= 0;
+}
+
+/* A pass over a mapped file: see source.h. */
+static bool load_for_pass(Reader *reader, uint64_t begin, uint64_t size, Error *error) {
+  const Source *source = reader->source;
+  Pages *pages = source->file->pages;
+  uint64_t first = source->offset + begin, end = first + size;
+  const unsigned char *window = reader->base + first;
+  PagesState state = pages_state(pages, first, end);
+  bool resident = state != PAGES_UNKNOWN && platform_is_resident(window, size);
+  if (resident && state == PAGES_MAPPED) {
+    reader->window = window;
+    return store_check_mapped(source->file, source->path, error);
+  }
+  if (!resident && can_read(reader)) {
+    if (!load_read(reader, begin, size, error)) return false;
+    pages_note(pages, first, end, PAGES_READ);
+  } else {
+    if (!load_mapped(reader, begin, size, error)) return false;
+    reader->to_release = !resident;
+    if (resident) pages_note(pages, first, end, PAGES_MAPPED);
+  }
+  return true;
+}
+
+static bool load(Reader *reader, uint64_t begin, uint64_t size, Error *error) {
+  release_mapped(reader);
+  reader->to_release = reader->base != NULL && !reader->for_pass;
+  if (reader->base == NULL) return load_read(reader, begin, size, error);
+  return reader->for_pass ? load_for_pass(reader, begin, size, error)
+                          : load_mapped(reader, begin, size, error);
+}
+
 const unsigned char *reader_load(Reader *reader, uint64_t begin, uint64_t size, Error *error) {
   uint64_t first = begin, end = begin + size, nbytes = reader->source->nbytes;
   bool used = reader->window_end > 0;
@@ -70,8 +111,7 @@ const unsigned char *reader_load(Reader *reader, uint64_t begin, uint64_t size, 
   } else if (used && begin < reader->window_begin && end + NEAR >= reader->window_begin) {
     if (size < reader->ahead) first = end < reader->ahead ? 0 : end - reader->ahead;
   }
-  bool good = reader->descriptor >= 0 ? load_read(reader, first, end - first, error)
-                                      : load_mapped(reader, first, end - first, error);
+  bool good = load(reader, first, end - first, error);
   reader->window_begin = first;
   reader->window_end = good ? end : first;
   return good ? reader->window + (begin - first) : NULL;
@@ -87,5 +127,6 @@ void reader_close(Reader *reader) {
 void reader_forget(Reader *reader) {
   if (reader->source == NULL || reader->source->memory != NULL) return;
   release_mapped(reader);
+  reader->to_release = false;
   reader->window_end = 0;
 }

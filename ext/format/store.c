@@ -35,6 +35,7 @@ Settings *store_settings(Store *store) {
 
 static void file_free(File *file) {
   if (file->data != NULL) platform_unmap(file->data, file->identity.size);
+  pages_free(file->pages);
   header_free(file->header);
   index_free(file->index);
   memory_free(file);
@@ -307,6 +308,7 @@ bool store_map(File *file, const char *path, Error *error) {
   int descriptor = store_open_descriptor(file, path, error);
   if (descriptor < 0) return false;
   file->data = platform_map(descriptor, path, file->identity.size, error);
+  if (file->data != NULL) file->pages = pages_new(file->identity.size);
   platform_close(descriptor);
   return file->data != NULL;
 }

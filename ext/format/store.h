@@ -24,6 +24,7 @@
 #include "base/progress.h"
 #include "format/header.h"
 #include "format/index.h"
+#include "format/pages.h"
 
 /* How much memory the headers that no cursor uses may hold. */
 #define STORE_HEADER_BYTES ((uint64_t)256 << 20)
@@ -48,6 +49,7 @@ typedef struct File {
   Header *header;
   Index *index;
   const unsigned char *data; /* the whole file, mapped; NULL until store_map() */
+  Pages *pages;              /* of the mapping */
   uint32_t pins;
   bool recent; /* modified so lately that a further write might leave its times unchanged */
   struct File *next_in_bucket, *newer, *older;

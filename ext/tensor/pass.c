@@ -58,6 +58,7 @@ static uint64_t block_bytes(unsigned bits) {
 static bool feed_open(Feed *feed, const PassInput *input, Error *error) {
   *feed = (Feed){.input = input, .contiguous = view_is_contiguous(input->view)};
   bool good = reader_open(&feed->reader, input->source, error);
+  feed->reader.for_pass = true;
   if (!good || feed->contiguous) return good;
   feed->gathered = memory_alloc(block_bytes(input->bits));
   if (feed->gathered == NULL) return error_memory(error);
