@@ -52,6 +52,13 @@ typedef struct DoubleScan {
   uint32_t zeros[KERNEL_LANES];
 } DoubleScan;
 
+/* What each byte stands for: floats of which only the upper half is not 0. `low` and `high` have the
+** bytes of that half. */
+typedef struct ByteValues {
+  float values[256];
+  unsigned char low[256], high[256];
+} ByteValues;
+
 /* Elements as floats, where a float holds all of the dtype's values. */
 typedef void KernelFloats(const unsigned char *data, uint64_t count, float *out);
 
@@ -76,8 +83,7 @@ typedef struct Kernels {
   ** decode_doubles() is for. */
   KernelFloats *floats[DTYPE_COUNT];
 
-  /* Bytes as what a table has for them. Values are such as fill the upper half of a float. */
-  void (*lookup)(const unsigned char *data, uint64_t count, const float *table, float *out);
+  void (*lookup)(const unsigned char *data, uint64_t count, const ByteValues *table, float *out);
 
   /* `count` is a multiple of KERNEL_LANES, and below 2^32. */
   void (*scan_floats)(const void *data, uint64_t count, FloatScan *out);

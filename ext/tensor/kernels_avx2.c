@@ -103,7 +103,7 @@ AVX2 static void floats_U16(const unsigned char *data, uint64_t count, float *ou
 }
 
 /* A loop of scalar loads: the gathers of these machines are no faster. */
-static void lookup(const unsigned char *data, uint64_t count, const float *table, float *out) {
+static void lookup(const unsigned char *data, uint64_t count, const ByteValues *table, float *out) {
   kernels_portable.lookup(data, count, table, out);
 }
 

@@ -75,22 +75,14 @@ AVX512 static void floats_U16(const unsigned char *data, uint64_t count, float *
   WIDEN_ALL(widen_U16, 2)
 }
 
-/* One byte of each of the 256 floats of a table. */
+/* One byte for each of the 256 codes. */
 typedef struct Plane {
   __m512i quarter[4];
 } Plane;
 
-AVX512 static Plane load_plane(const float *table, unsigned shift) {
+AVX512 static inline Plane load_plane(const unsigned char *bytes) {
   Plane plane;
-  for (unsigned q = 0; q < 4; q++) {
-    unsigned char bytes[64];
-    for (unsigned i = 0; i < 64; i += WIDTH) {
-      __m512i bits = _mm512_castps_si512(load_floats(table, q * 64 + i));
-      _mm_storeu_si128((__m128i *)(bytes + i),
-                       _mm512_cvtepi32_epi8(_mm512_srli_epi32(bits, shift)));
-    }
-    plane.quarter[q] = _mm512_loadu_si512(bytes);
-  }
+  for (unsigned q = 0; q < 4; q++) plane.quarter[q] = _mm512_loadu_si512(bytes + 64 * q);
   return plane;
 }
 
@@ -115,9 +107,9 @@ AVX512 static inline void store_interleaved(float *out, __m512i low, __m512i hig
   _mm512_storeu_si512(out + 48, _mm512_shuffle_i32x4(ab_23, cd_23, 0xdd));
 }
 
-AVX512 static void lookup(const unsigned char *data, uint64_t count, const float *table,
+AVX512 static void lookup(const unsigned char *data, uint64_t count, const ByteValues *table,
                           float *out) {
-  Plane low = load_plane(table, 16), high = load_plane(table, 24);
+  Plane low = load_plane(table->low), high = load_plane(table->high);
   uint64_t whole = count - count % 64;
   for (uint64_t i = 0; i < whole; i += 64) {
     __m512i codes = _mm512_loadu_si512(data + i);
@@ -231,12 +223,17 @@ AVX512 static void deviations(const void *data, uint64_t count, double mean, dou
 
 AVX512 static void hash_blocks(const unsigned char *data, uint64_t count,
                                const unsigned char *secret, uint64_t *out) {
-  enum { STRIPE = 64 };
+  enum { STRIPE = 64, STRIPES = HASH_BLOCK / STRIPE };
+  __m512i keys[STRIPES]; /* in registers, once the loop over them is unrolled */
+  for (unsigned stripe = 0; stripe < STRIPES; stripe++) {
+    keys[stripe] = _mm512_loadu_si512(secret + 8 * stripe);
+  }
   for (uint64_t block = 0; block < count; block++, out += HASH_LANES) {
     __m512i sums = _mm512_setzero_si512();
-    for (unsigned stripe = 0; stripe < HASH_BLOCK / STRIPE; stripe++, data += STRIPE) {
+#pragma GCC unroll 16
+    for (unsigned stripe = 0; stripe < STRIPES; stripe++, data += STRIPE) {
       __m512i value = _mm512_loadu_si512(data);
-      __m512i mixed = _mm512_xor_si512(value, _mm512_loadu_si512(secret + 8 * stripe));
+      __m512i mixed = _mm512_xor_si512(value, keys[stripe]);
       __m512i product = _mm512_mul_epu32(mixed, _mm512_srli_epi64(mixed, 32));
       __m512i swapped = _mm512_shuffle_epi32(value, _MM_PERM_BADC); /* lanes j ^ 1 */
       sums = _mm512_add_epi64(sums, _mm512_add_epi64(product, swapped));

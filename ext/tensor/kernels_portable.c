@@ -29,8 +29,8 @@ static void floats_U16(const unsigned char *data, uint64_t count, float *out) {
   for (uint64_t i = 0; i < count; i++) out[i] = element_load_16(data + 2 * i);
 }
 
-static void lookup(const unsigned char *data, uint64_t count, const float *table, float *out) {
-  for (uint64_t i = 0; i < count; i++) out[i] = table[data[i]];
+static void lookup(const unsigned char *data, uint64_t count, const ByteValues *table, float *out) {
+  for (uint64_t i = 0; i < count; i++) out[i] = table->values[data[i]];
 }
 
 /* ---- Scans ---- */

@@ -10,19 +10,20 @@ void numbers_open(Numbers *numbers, Dtype dtype) {
     unsigned char byte = (unsigned char)code;
     double value;
     decode_doubles(dtype, &byte, 0, 1, 1, &value);
-    numbers->table[code] = (float)value;
+    numbers->table.values[code] = (float)value;
+    numbers->table.low[code] = (unsigned char)(float_bits((float)value) >> 16);
+    numbers->table.high[code] = (unsigned char)(float_bits((float)value) >> 24);
   }
 }
 
-/* Elements of less than a byte, each in a byte of its own. */
-static void look_up_packed(const Numbers *numbers, const unsigned char *data, uint64_t first,
-                           uint64_t count, float *out) {
+const unsigned char *numbers_codes(const Numbers *numbers, const unsigned char *data,
+                                   uint64_t first, uint64_t count, unsigned char *out) {
   unsigned bits = dtype_bits(numbers->dtype);
-  unsigned char codes[NUMBERS_GROUP];
+  if (bits == 8) return data + first;
   for (uint64_t i = 0; i < count; i++) {
-    codes[i] = (unsigned char)element_load(data, bits, first + i);
+    out[i] = (unsigned char)element_load(data, bits, first + i);
   }
-  numbers->kernels->lookup(codes, count, numbers->table, out);
+  return out;
 }
 
 const void *numbers_floats(const Numbers *numbers, const unsigned char *data, uint64_t first,
@@ -34,10 +35,10 @@ const void *numbers_floats(const Numbers *numbers, const unsigned char *data, ui
   }
   if (floats != NULL) {
     floats(data + first * bits / 8, count, out);
-  } else if (bits == 8) {
-    numbers->kernels->lookup(data + first, count, numbers->table, out);
-  } else if (bits < 8) {
-    look_up_packed(numbers, data, first, count, out);
+  } else if (bits <= 8) {
+    unsigned char codes[NUMBERS_GROUP];
+    numbers->kernels->lookup(numbers_codes(numbers, data, first, count, codes), count,
+                             &numbers->table, out);
   } else {
     return NULL;
   }

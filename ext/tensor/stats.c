@@ -13,12 +13,19 @@
 ** each lane has at most 2^LANE_BITS of them. */
 enum { GROUP = NUMBERS_GROUP, LANE_BITS = 8 };
 
+/* Sums of numbers and of their squares, about 0. */
+typedef struct Sums {
+  uint64_t count;
+  DoubleDouble numbers, squares;
+} Sums;
+
 /* What a pass finds; of no elements: all zero. */
 typedef struct Found {
   uint64_t nans, infinities, zeros, finite;
   double min, max;      /* if finite > 0; not of 64-bit integers: */
   uint64_t least, most; /* those, with the sign bit of I64 flipped, so that they compare unsigned */
-  Moments moments;      /* as far as asked for */
+  Moments moments;      /* as far as asked for, */
+  Sums quick;           /* and until the end of a block, of the groups that were taken quickly */
 } Found;
 
 typedef struct Task {
@@ -72,13 +79,23 @@ static uint64_t count_lanes(const uint32_t *lanes) {
   return count;
 }
 
+static void add(DoubleDouble *sum, double more) {
+  DoubleDouble added = double_two_sum(sum->high, more);
+  *sum = (DoubleDouble){added.high, sum->low + added.low};
+}
+
 static DoubleDouble sum_lanes(const double *lanes) {
   DoubleDouble sum = {0, 0};
-  for (unsigned j = 0; j < KERNEL_LANES; j++) {
-    DoubleDouble more = double_two_sum(sum.high, lanes[j]);
-    sum = (DoubleDouble){more.high, sum.low + more.low};
-  }
+  for (unsigned j = 0; j < KERNEL_LANES; j++) add(&sum, lanes[j]);
   return double_fast_two_sum(sum.high, sum.low);
+}
+
+/* The same where the lanes are not exact either. */
+static double rounded_sum(const double *lanes) {
+  double eight[8], four[4];
+  for (unsigned j = 0; j < 8; j++) eight[j] = lanes[j] + lanes[j + 8];
+  for (unsigned j = 0; j < 4; j++) four[j] = eight[j] + eight[j + 4];
+  return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
 /* ---- Doubles: any of them, taken with care ---- */
@@ -115,7 +132,7 @@ static double spread(const Kernels *kernels, const double *numbers, uint64_t cou
     lanes[i - whole] += distance * distance;
   }
   DoubleDouble off = double_double_subtract(sum, double_two_product(mean, (double)count));
-  double squares = sum_lanes(lanes).high - off.high * off.high / (double)count;
+  double squares = rounded_sum(lanes) - off.high * off.high / (double)count;
   return squares > 0 ? squares : 0;
 }
 
@@ -217,20 +234,23 @@ static bool is_exact(FloatScan *scan, float min, float max, unsigned digits) {
 }
 
 /* The quick way: sums of the numbers and of their squares, in doubles. It serves where the former
-** are exact, and little of the latter is cancelled by the mean's. If not, nothing is done. */
+** are exact, and little of the latter is cancelled by the mean's (then little is, too, in the sums of
+** several such groups: Cauchy and Schwarz). If not, nothing is done. */
 static bool take_floats_quickly(const Task *task, const void *floats, uint64_t count, Found *all) {
   FloatScan scan;
   scan_floats(task->kernels, floats, count, &scan);
-  double squares = sum_lanes(scan.squares).high;
+  double squares = rounded_sum(scan.squares);
   if (!isfinite(squares)) return false;
   float min = least_float(scan.min), max = greatest_float(scan.max);
   if (!is_exact(&scan, min, max, task->dtype == DTYPE_F32 ? 24 : 16)) return false;
   DoubleDouble sum = sum_lanes(scan.sum);
-  double of_mean = sum.high * (sum.high / (double)count);
-  if (of_mean > squares * (15.0 / 16)) return false;
+  if (sum.high * (sum.high / (double)count) > squares * (15.0 / 16)) return false;
   Found found = {.finite = count, .zeros = count_lanes(scan.zeros), .min = min, .max = max};
-  found.moments = (Moments){.count = count, .sum = sum, .squares = {squares - of_mean, 0}};
   merge_found(all, &found);
+  all->quick.count += count;
+  add(&all->quick.numbers, sum.high);
+  all->quick.numbers.low += sum.low;
+  add(&all->quick.squares, squares);
   return true;
 }
 
@@ -306,6 +326,18 @@ static void take_group(const Task *task, const unsigned char *data, uint64_t fir
 
 /* ---- The pass ---- */
 
+/* Makes moments of the sums. */
+static void settle_quick(Found *found) {
+  const Sums *quick = &found->quick;
+  if (quick->count == 0) return;
+  DoubleDouble sum = double_fast_two_sum(quick->numbers.high, quick->numbers.low);
+  DoubleDouble of_mean =
+      double_double_multiply(sum, double_double_divide(sum, (double)quick->count));
+  Moments moments = {.count = quick->count, .sum = sum};
+  moments.squares = double_double_subtract(quick->squares, of_mean);
+  moments_merge(&found->moments, &moments);
+}
+
 static void take_block(const void *context, const PassElements *elements, uint64_t position,
                        uint64_t count, void *state) {
   const Task *task = context;
@@ -314,6 +346,7 @@ static void take_block(const void *context, const PassElements *elements, uint64
     uint64_t left = count - done;
     take_group(task, elements->data, elements->first + done, left < GROUP ? left : GROUP, state);
   }
+  settle_quick(state);
 }
 
 static bool merge_block(void *context, const void *state) {
