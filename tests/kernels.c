@@ -157,7 +157,7 @@ static bool float_scan_agrees(const Kernels *kernels, const float *data, uint64_
   }
   unsigned char *moved = malloc(count * sizeof *data + 1);
   memcpy(moved + 1, data, count * sizeof *data);
-  kernels->scan_floats(moved + 1, count, &scan);
+  kernels->scan_floats(moved + 1, count, (Ahead){moved, 64}, &scan);
   kernels->range_floats(moved + 1, count, &range);
   free(moved);
   bool good = same_lanes(scan.sum, sum) && same_lanes(scan.squares, squares);
@@ -207,10 +207,29 @@ static bool double_scan_agrees(const Kernels *kernels, const double *data, uint6
          same_lanes(got, squares) && got_min == min && got_max == max && got_zeros == zeros;
 }
 
+/* Of special and of any numbers, against the plain kernel; and a bin, where there is no doubt, has the
+** number between its ends. */
+static bool bins_agree(const Kernels *kernels, const double *data, uint64_t count, double unit) {
+  static int32_t got[SCANNED], expected[SCANNED];
+  const Binning binning = {unit, -0.5 * unit, 7 / (1.25 * unit), 7};
+  bool doubt = false, good = true;
+  bool any = kernels->find_bins(data, count, &binning, got);
+  kernels_portable.find_bins(data, count, &binning, expected);
+  for (uint64_t i = 0; i < count; i++) {
+    double place = (data[i] + 0.5) * (7 / 1.25);
+    doubt = doubt || got[i] < 0;
+    good = good && got[i] == expected[i];
+    if (got[i] == 7) good = good && !(place >= 1e-9 && place <= 7 - 1e-9);
+    if (got[i] >= 0 && got[i] < 7)
+      good = good && place > got[i] - 1e-9 && place < got[i] + 1 + 1e-9;
+  }
+  return good && any == doubt;
+}
+
 static void test_scans(const Kernels *kernels) {
   static float floats[SCANNED];
   static double doubles[SCANNED];
-  bool good_floats = true, good_doubles = true;
+  bool good_floats = true, good_doubles = true, good_bins = true;
   for (int kind = 0; kind < 3; kind++) {
     for (uint64_t count = 0; count <= SCANNED; count += count < 160 ? KERNEL_LANES : 992) {
       for (uint64_t i = 0; i < count; i++) {
@@ -219,10 +238,13 @@ static void test_scans(const Kernels *kernels) {
       }
       good_floats = good_floats && float_scan_agrees(kernels, floats, count);
       good_doubles = good_doubles && double_scan_agrees(kernels, doubles, count);
+      uint64_t odd = count > 0 ? count - 1 : 0;
+      good_bins = good_bins && bins_agree(kernels, doubles, odd, kind == 1 ? 0.5 : 1);
     }
   }
   check(good_floats, "scans", kernels->name, "floats");
   check(good_doubles, "scans", kernels->name, "doubles");
+  check(good_bins, "scans", kernels->name, "bins");
 }
 
 /* ---- Passes ---- */

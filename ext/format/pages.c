@@ -41,7 +41,7 @@ PagesState pages_state(const Pages *pages, uint64_t begin, uint64_t end) {
 
 /* Whether there is room for one more. */
 static bool take_room(void) {
-  if (atomic_fetch_add(&noted, 1) < platform_memory() / 8 / CHUNK) return true;
+  if (atomic_fetch_add(&noted, 1) < platform_memory() / 2 / CHUNK) return true;
   atomic_fetch_sub(&noted, 1);
   return false;
 }

@@ -11,7 +11,7 @@
 typedef struct Pages Pages;
 
 typedef enum PagesState {
-  PAGES_UNKNOWN, /* or too many to be kept: all files together, an eighth of the machine's memory */
+  PAGES_UNKNOWN, /* or too many to be kept: all files together, half of the machine's memory */
   PAGES_READ,    /* not by way of the mapping */
   PAGES_MAPPED
 } PagesState;

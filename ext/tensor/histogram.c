@@ -6,16 +6,15 @@
 
 /* Few bins are counted several times over, in turns, so that a count does not have to wait for the
 ** one just before it in the same bin. */
-enum { TURNS = 4, FEW_BINS = 1024, CODES = 256 };
+enum { TURNS = 8, FEW_BINS = 512, CODES = 256 };
 
 typedef struct Task {
   Numbers numbers;
   const double *edges;
   uint32_t bins, turns;
   uint32_t slots; /* for each turn: the bins, and one for what is in none; or the codes */
-  double unit;  /* what numbers are multiplied with first, so that their differences are in range */
-  double scale; /* bins for a distance of 1 from the first edge, in this unit */
-  bool fine;    /* bins are so wide beside the rounding of numbers that a guess is off by one */
+  Binning binning;
+  bool wide; /* bins are, beside the rounding of numbers: only what is in doubt may be misplaced */
   uint64_t *counts;
 } Task;
 
@@ -29,55 +28,36 @@ void histogram_edges(double lo, double hi, uint32_t bins, double *edges) {
   edges[bins] = hi;
 }
 
-/* Where a number is by the widths of the bins. Rounding may have put it beside its bin. */
-static inline uint32_t guess(const Task *task, double number) {
-  double place = (number * task->unit - task->edges[0] * task->unit) * task->scale;
-  double last = task->bins - 1;
-  return (uint32_t)(int32_t)(place < last ? place : last); /* NaN, if all edges are one: the last */
-}
-
-/* By the edges. */
+/* The bin that has a number, by the edges, from a guess. The number of bins if it is in none. */
 static uint32_t bin_of(const Task *task, double number) {
-  uint32_t bin = guess(task, number), last = task->bins - 1;
-  while (number < task->edges[bin]) bin--;
-  while (bin < last && number >= task->edges[bin + 1]) bin++;
+  const double *edges = task->edges;
+  uint32_t last = task->bins - 1;
+  if (!(number >= edges[0] && number <= edges[task->bins])) return task->bins;
+  double place = (number * task->binning.unit - task->binning.lo) * task->binning.scale;
+  uint32_t bin = place < last ? (uint32_t)place : last; /* NaN, if all edges are one: the last */
+  while (number < edges[bin]) bin--;
+  while (bin < last && number >= edges[bin + 1]) bin++;
   return bin;
 }
 
-/* The same for many, without branches, where the guess is off by one at most. What is in no bin goes
-** into the slot behind them. */
-static void find_bins(const Task *task, const double *numbers, uint64_t count, uint32_t *out) {
-  const double *edges = task->edges, lo = edges[0], hi = edges[task->bins];
-  uint32_t last = task->bins - 1;
-  for (uint64_t i = 0; i < count; i++) {
-    bool within = numbers[i] >= lo && numbers[i] <= hi;
-    double number = within ? numbers[i] : lo;
-    uint32_t bin = guess(task, number);
-    bin -= number < edges[bin];
-    bin += (number >= edges[bin + 1]) & (bin < last);
-    out[i] = within ? bin : task->bins;
-  }
-}
-
-static void find_bins_carefully(const Task *task, const double *numbers, uint64_t count,
-                                uint32_t *out) {
-  for (uint64_t i = 0; i < count; i++) {
-    bool within = numbers[i] >= task->edges[0] && numbers[i] <= task->edges[task->bins];
-    out[i] = within ? bin_of(task, numbers[i]) : task->bins;
+static void find_bins(const Task *task, const double *numbers, uint64_t count, int32_t *bins) {
+  bool sure = task->wide && !task->numbers.kernels->find_bins(numbers, count, &task->binning, bins);
+  for (uint64_t i = 0; !sure && i < count; i++) {
+    if (!task->wide || bins[i] < 0) bins[i] = (int32_t)bin_of(task, numbers[i]);
   }
 }
 
 static void count_bins(const Task *task, const PassElements *elements, uint64_t first,
                        uint64_t count, uint64_t *counts) {
   double numbers[NUMBERS_GROUP];
-  uint32_t bins[NUMBERS_GROUP];
+  int32_t bins[NUMBERS_GROUP];
+  uint64_t i = 0, slots = task->slots;
   numbers_doubles(&task->numbers, elements->data, elements->first + first, count, numbers);
-  if (task->fine) {
-    find_bins(task, numbers, count, bins);
-  } else {
-    find_bins_carefully(task, numbers, count, bins);
+  find_bins(task, numbers, count, bins);
+  for (; task->turns == TURNS && count - i >= TURNS; i += TURNS) {
+    for (unsigned turn = 0; turn < TURNS; turn++) counts[turn * slots + (uint32_t)bins[i + turn]]++;
   }
-  for (uint64_t i = 0; i < count; i++) counts[i % task->turns * task->slots + bins[i]]++;
+  for (; i < count; i++) counts[bins[i]]++;
 }
 
 static void count_codes(const Task *task, const PassElements *elements, uint64_t first,
@@ -85,7 +65,11 @@ static void count_codes(const Task *task, const PassElements *elements, uint64_t
   unsigned char block[NUMBERS_GROUP];
   const unsigned char *codes =
       numbers_codes(&task->numbers, elements->data, elements->first + first, count, block);
-  for (uint64_t i = 0; i < count; i++) counts[i % TURNS * CODES + codes[i]]++;
+  uint64_t i = 0;
+  for (; count - i >= TURNS; i += TURNS) {
+    for (unsigned turn = 0; turn < TURNS; turn++) counts[turn * CODES + codes[i + turn]]++;
+  }
+  for (; i < count; i++) counts[codes[i]]++;
 }
 
 static bool by_code(const Task *task) {
@@ -114,27 +98,27 @@ static bool merge_counts(void *context, const void *state) {
       task->counts[bin] += counts[bin];
     }
     for (uint32_t code = 0; by_code(task) && code < CODES; code++) {
-      double number = (double)task->numbers.table.values[code];
-      bool within = number >= task->edges[0] && number <= task->edges[task->bins];
-      if (within) task->counts[bin_of(task, number)] += counts[code];
+      uint32_t bin = bin_of(task, (double)task->numbers.table.values[code]);
+      if (bin < task->bins) task->counts[bin] += counts[code];
     }
   }
   return true;
 }
 
-static void set_scale(Task *task) {
+static void set_binning(Task *task) {
   double lo = task->edges[0], hi = task->edges[task->bins], width = hi - lo;
-  task->unit = !isfinite(width) ? 0.5 : width < 0x1p-900 ? 0x1p600 : 1;
-  width = hi * task->unit - lo * task->unit;
-  task->scale = task->bins / width; /* infinite where all edges are the same */
-  task->fine = width / task->bins > 0x1p-48 * fmax(fabs(lo), fabs(hi)) * task->unit;
+  /* So that the differences of numbers neither overflow nor vanish. */
+  double unit = !isfinite(width) ? 0.5 : width < 0x1p-900 ? 0x1p600 : 1;
+  width = hi * unit - lo * unit;
+  task->binning = (Binning){unit, lo * unit, task->bins / width, task->bins};
+  task->wide = width / task->bins > 0x1p-30 * fmax(fabs(lo), fabs(hi)) * unit;
 }
 
 bool histogram_run(const Source *source, const View *view, Dtype dtype, const double *edges,
                    uint32_t bins, const PassHost *host, uint64_t *counts, Error *error) {
   Task task = {.edges = edges, .bins = bins, .turns = TURNS, .slots = CODES, .counts = counts};
   numbers_open(&task.numbers, dtype);
-  set_scale(&task);
+  set_binning(&task);
   if (!by_code(&task)) {
     task.turns = bins <= FEW_BINS ? TURNS : 1;
     task.slots = bins + 1;

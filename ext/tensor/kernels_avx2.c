@@ -117,7 +117,7 @@ AVX2 static inline void store_twice(void *out, __m256i value) {
   _mm256_storeu_si256((__m256i *)out + 1, value);
 }
 
-FMA static void scan_floats(const void *data, uint64_t count, FloatScan *out) {
+FMA static void scan_floats(const void *data, uint64_t count, Ahead ahead, FloatScan *out) {
   const __m256i magnitude = _mm256_set1_epi32(MAGNITUDE), minus_one = _mm256_set1_epi32(-1);
   __m256 min = _mm256_set1_ps(INFINITY), max = _mm256_set1_ps(-INFINITY);
   __m256i least = minus_one, zeros = _mm256_setzero_si256();
@@ -140,6 +140,8 @@ FMA static void scan_floats(const void *data, uint64_t count, FloatScan *out) {
     squares[p] = _mm256_fmadd_pd(low, low, squares[p]);                       \
     squares[(p) + 1] = _mm256_fmadd_pd(high, high, squares[(p) + 1]);         \
   }
+    _mm_prefetch((const char *)ahead.next, _MM_HINT_T0);
+    ahead.next += ahead.step;
     STEP(0)
     STEP(2)
 #undef STEP
@@ -217,6 +219,30 @@ AVX2 static void deviations(const void *data, uint64_t count, double mean, doubl
   for (int p = 0; p < PARTS; p++) _mm256_storeu_pd(out + p * DOUBLES, squares[p]);
 }
 
+AVX2 static bool find_bins(const double *numbers, uint64_t count, const Binning *binning,
+                           int32_t *out) {
+  const __m256d unit = _mm256_set1_pd(binning->unit), lo = _mm256_set1_pd(binning->lo);
+  const __m256d scale = _mm256_set1_pd(binning->scale), bins = _mm256_set1_pd(binning->bins);
+  const __m256d sign = _mm256_set1_pd(-0.0), doubt = _mm256_set1_pd(BINNING_DOUBT);
+  __m256d any_unsure = _mm256_setzero_pd();
+  uint64_t whole = count - count % DOUBLES;
+  for (uint64_t i = 0; i < whole; i += DOUBLES) {
+    __m256d scaled = _mm256_mul_pd(load_doubles(numbers, i), unit);
+    __m256d place = _mm256_mul_pd(_mm256_sub_pd(scaled, lo), scale);
+    __m256d within = _mm256_and_pd(_mm256_cmp_pd(place, _mm256_setzero_pd(), _CMP_GE_OQ),
+                                   _mm256_cmp_pd(place, bins, _CMP_LT_OQ));
+    __m256d nearest = _mm256_round_pd(place, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    __m256d away = _mm256_andnot_pd(sign, _mm256_sub_pd(place, nearest));
+    __m256d bin = _mm256_blendv_pd(bins, place, within);
+    __m256d unsure = _mm256_cmp_pd(away, doubt, _CMP_LT_OQ);
+    any_unsure = _mm256_or_pd(any_unsure, unsure);
+    bin = _mm256_blendv_pd(bin, _mm256_set1_pd(-1), unsure);
+    _mm_storeu_si128((__m128i *)(out + i), _mm256_cvttpd_epi32(bin));
+  }
+  bool rest = kernels_portable.find_bins(numbers + whole, count - whole, binning, out + whole);
+  return rest || _mm256_movemask_pd(any_unsure) != 0;
+}
+
 /* ---- Hashing ---- */
 
 AVX2 static inline __m256i hash_half(__m256i sums, const unsigned char *data,
@@ -234,6 +260,7 @@ AVX2 static void hash_blocks(const unsigned char *data, uint64_t count, const un
     __m256i low = _mm256_setzero_si256(), high = low;
     for (unsigned stripe = 0; stripe < HASH_BLOCK / STRIPE; stripe++, data += STRIPE) {
       const unsigned char *key = secret + 8 * stripe;
+      _mm_prefetch((const char *)data + HASH_AHEAD, _MM_HINT_T0);
       low = hash_half(low, data, key);
       high = hash_half(high, data + HALF, key + HALF);
     }
@@ -277,6 +304,7 @@ const Kernels kernels_avx2 = {
     .range_floats = range_floats,
     .scan_doubles = scan_doubles,
     .deviations = deviations,
+    .find_bins = find_bins,
     .hash_blocks = hash_blocks,
     .hash_merge = hash_merge,
 };

@@ -123,7 +123,7 @@ AVX512 static void lookup(const unsigned char *data, uint64_t count, const ByteV
 
 #define MAGNITUDE 0x7fffffff
 
-AVX512 static void scan_floats(const void *data, uint64_t count, FloatScan *out) {
+AVX512 static void scan_floats(const void *data, uint64_t count, Ahead ahead, FloatScan *out) {
   const __m512i magnitude = _mm512_set1_epi32(MAGNITUDE), minus_one = _mm512_set1_epi32(-1);
   __m512 min = _mm512_set1_ps(INFINITY), max = _mm512_set1_ps(-INFINITY);
   __m512i least = minus_one;
@@ -131,6 +131,8 @@ AVX512 static void scan_floats(const void *data, uint64_t count, FloatScan *out)
   __m512d low_squares = low_sum, high_squares = low_sum;
   uint32_t zeros = 0;
   for (uint64_t i = 0; i < count; i += WIDTH) {
+    _mm_prefetch((const char *)ahead.next, _MM_HINT_T0);
+    ahead.next += ahead.step;
     __m512 numbers = load_floats(data, i);
     __m512i bits = _mm512_castps_si512(numbers);
     zeros += count_bits(_mm512_testn_epi32_mask(bits, magnitude));
@@ -219,27 +221,38 @@ AVX512 static void deviations(const void *data, uint64_t count, double mean, dou
   for (int p = 0; p < 2; p++) _mm512_storeu_pd(out + p * DOUBLES, squares[p]);
 }
 
+AVX512 static bool find_bins(const double *numbers, uint64_t count, const Binning *binning,
+                             int32_t *out) {
+  const __m512d unit = _mm512_set1_pd(binning->unit), lo = _mm512_set1_pd(binning->lo);
+  const __m512d scale = _mm512_set1_pd(binning->scale), bins = _mm512_set1_pd(binning->bins);
+  const __m512d doubt = _mm512_set1_pd(BINNING_DOUBT);
+  unsigned any_unsure = 0;
+  uint64_t whole = count - count % DOUBLES;
+  for (uint64_t i = 0; i < whole; i += DOUBLES) {
+    __m512d scaled = _mm512_mul_pd(load_doubles(numbers, i), unit);
+    __asm__("" : "+v"(scaled)); /* rounded: not to be fused with the subtraction */
+    __m512d place = _mm512_mul_pd(_mm512_sub_pd(scaled, lo), scale);
+    __mmask8 within = _mm512_cmp_pd_mask(place, _mm512_setzero_pd(), _CMP_GE_OQ) &
+                      _mm512_cmp_pd_mask(place, bins, _CMP_LT_OQ);
+    __m512d nearest = _mm512_roundscale_pd(place, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    __m512d away = _mm512_abs_pd(_mm512_sub_pd(place, nearest));
+    __m512d bin = _mm512_mask_blend_pd(within, bins, place);
+    __mmask8 unsure = _mm512_cmp_pd_mask(away, doubt, _CMP_LT_OQ);
+    any_unsure |= unsure;
+    bin = _mm512_mask_blend_pd(unsure, bin, _mm512_set1_pd(-1));
+    _mm256_storeu_si256((__m256i *)(out + i), _mm512_cvttpd_epi32(bin));
+  }
+  bool rest = kernels_portable.find_bins(numbers + whole, count - whole, binning, out + whole);
+  return rest || any_unsure != 0;
+}
+
 /* ---- Hashing ---- */
 
-AVX512 static void hash_blocks(const unsigned char *data, uint64_t count,
-                               const unsigned char *secret, uint64_t *out) {
-  enum { STRIPE = 64, STRIPES = HASH_BLOCK / STRIPE };
-  __m512i keys[STRIPES]; /* in registers, once the loop over them is unrolled */
-  for (unsigned stripe = 0; stripe < STRIPES; stripe++) {
-    keys[stripe] = _mm512_loadu_si512(secret + 8 * stripe);
-  }
-  for (uint64_t block = 0; block < count; block++, out += HASH_LANES) {
-    __m512i sums = _mm512_setzero_si512();
-#pragma GCC unroll 16
-    for (unsigned stripe = 0; stripe < STRIPES; stripe++, data += STRIPE) {
-      __m512i value = _mm512_loadu_si512(data);
-      __m512i mixed = _mm512_xor_si512(value, keys[stripe]);
-      __m512i product = _mm512_mul_epu32(mixed, _mm512_srli_epi64(mixed, 32));
-      __m512i swapped = _mm512_shuffle_epi32(value, _MM_PERM_BADC); /* lanes j ^ 1 */
-      sums = _mm512_add_epi64(sums, _mm512_add_epi64(product, swapped));
-    }
-    _mm512_storeu_si512(out, sums);
-  }
+/* With registers twice as wide it would take longer: most loads would be from two cache lines, since
+** few tensors begin on one. */
+static void hash_blocks(const unsigned char *data, uint64_t count, const unsigned char *secret,
+                        uint64_t *out) {
+  kernels_avx2.hash_blocks(data, count, secret, out);
 }
 
 AVX512 static void hash_merge(const uint64_t *sums, uint64_t count, const unsigned char *secret,
@@ -267,6 +280,7 @@ const Kernels kernels_avx512 = {
     .range_floats = range_floats,
     .scan_doubles = scan_doubles,
     .deviations = deviations,
+    .find_bins = find_bins,
     .hash_blocks = hash_blocks,
     .hash_merge = hash_merge,
 };

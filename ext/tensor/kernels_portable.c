@@ -35,7 +35,8 @@ static void lookup(const unsigned char *data, uint64_t count, const ByteValues *
 
 /* ---- Scans ---- */
 
-static void scan_floats(const void *data, uint64_t count, FloatScan *out) {
+static void scan_floats(const void *data, uint64_t count, Ahead ahead, FloatScan *out) {
+  (void)ahead;
   FloatScan scan = {0};
   for (unsigned j = 0; j < KERNEL_LANES; j++) {
     scan.min[j] = INFINITY;
@@ -108,6 +109,20 @@ static void deviations(const void *data, uint64_t count, double mean, double *ou
   memcpy(out, squares, sizeof squares);
 }
 
+static bool find_bins(const double *numbers, uint64_t count, const Binning *binning, int32_t *out) {
+  const double rounder = 0x1.8p52; /* added, leaves no room for a fraction */
+  bool any_doubt = false;
+  for (uint64_t i = 0; i < count; i++) {
+    double place = (numbers[i] * binning->unit - binning->lo) * binning->scale;
+    bool within = (place >= 0) & (place < binning->bins);
+    bool doubt = fabs(place - ((place + rounder) - rounder)) < BINNING_DOUBT;
+    int32_t bin = (int32_t)(within ? place : binning->bins);
+    out[i] = doubt ? -1 : bin;
+    any_doubt |= doubt;
+  }
+  return any_doubt;
+}
+
 /* ---- Hashing ---- */
 
 /* github.com/Cyan4973/xxHash, doc/xxhash_spec.md: "XXH3 Algorithm Overview", inputs of more than
@@ -152,6 +167,7 @@ const Kernels kernels_portable = {
     .range_floats = range_floats,
     .scan_doubles = scan_doubles,
     .deviations = deviations,
+    .find_bins = find_bins,
     .hash_blocks = hash_blocks,
     .hash_merge = hash_merge,
 };

@@ -190,10 +190,10 @@ static void take_doubles(const Task *task, double *numbers, uint64_t count, Foun
 
 /* ---- Floats ---- */
 
-static void scan_floats(const Kernels *kernels, const void *floats, uint64_t count,
+static void scan_floats(const Kernels *kernels, const void *floats, uint64_t count, Ahead ahead,
                         FloatScan *scan) {
   uint64_t whole = count - count % KERNEL_LANES;
-  kernels->scan_floats(floats, whole, scan);
+  kernels->scan_floats(floats, whole, ahead, scan);
   for (uint64_t i = whole; i < count; i++) {
     unsigned j = (unsigned)(i - whole);
     float number = float_at(floats, i);
@@ -236,9 +236,10 @@ static bool is_exact(FloatScan *scan, float min, float max, unsigned digits) {
 /* The quick way: sums of the numbers and of their squares, in doubles. It serves where the former
 ** are exact, and little of the latter is cancelled by the mean's (then little is, too, in the sums of
 ** several such groups: Cauchy and Schwarz). If not, nothing is done. */
-static bool take_floats_quickly(const Task *task, const void *floats, uint64_t count, Found *all) {
+static bool take_floats_quickly(const Task *task, const void *floats, uint64_t count, Ahead ahead,
+                                Found *all) {
   FloatScan scan;
-  scan_floats(task->kernels, floats, count, &scan);
+  scan_floats(task->kernels, floats, count, ahead, &scan);
   double squares = rounded_sum(scan.squares);
   if (!isfinite(squares)) return false;
   float min = least_float(scan.min), max = greatest_float(scan.max);
@@ -266,10 +267,11 @@ static bool take_floats_range(const Task *task, const void *floats, uint64_t cou
   return true;
 }
 
-static void take_floats(const Task *task, const void *floats, uint64_t count, Found *all) {
+static void take_floats(const Task *task, const void *floats, uint64_t count, Ahead ahead,
+                        Found *all) {
   _Alignas(64) double numbers[GROUP];
   bool done = task->level == STATS_RANGE ? take_floats_range(task, floats, count, all)
-                                         : take_floats_quickly(task, floats, count, all);
+                                         : take_floats_quickly(task, floats, count, ahead, all);
   if (done) return;
   for (uint64_t i = 0; i < count; i++) numbers[i] = float_at(floats, i);
   take_doubles(task, numbers, count, all);
@@ -312,9 +314,11 @@ static void take_long_integers(const Task *task, const unsigned char *data, uint
 static void take_group(const Task *task, const unsigned char *data, uint64_t first, uint64_t count,
                        Found *all) {
   _Alignas(64) float floats[GROUP];
+  const unsigned bits = dtype_bits(task->dtype);
+  const Ahead ahead = {data + (first + count) * bits / 8, KERNEL_LANES * bits / 8};
   const void *as_floats = numbers_floats(&task->numbers, data, first, count, floats);
   if (as_floats != NULL) {
-    take_floats(task, as_floats, count, all);
+    take_floats(task, as_floats, count, ahead, all);
   } else if (task->dtype == DTYPE_I64 || task->dtype == DTYPE_U64) {
     take_long_integers(task, data, first, count, all);
   } else {
