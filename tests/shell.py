@@ -20,3 +20,17 @@ def script(name, /, database=":memory:", **parameters):
     with open(f"sql/{name}.sql", encoding="utf-8") as file:
         done = subprocess.run(command + [database], stdin=file, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
+
+
+WIDTH = 80  # of a terminal
+
+
+def shows(tally, root, name, expected, database=":memory:", **parameters):
+    """Whether a script prints this, line by line, without what the shell pads lines with; the folder `root` is
+    ROOT in it. Lines are no wider than a terminal, but for errors."""
+    code, out, error = script(name, database, **parameters)
+    tally.equal((code, error), (0, ""), f"sql/{name}.sql runs")
+    lines = [line.rstrip() for line in out.replace(root, "ROOT").splitlines()]
+    tally.equal("\n".join(lines).strip(), expected.strip(), f"sql/{name}.sql of {parameters}")
+    tally.check(all(len(line) <= WIDTH for line in lines if not line.startswith("safetensors: ")),
+                f"sql/{name}.sql is narrow enough", out)
