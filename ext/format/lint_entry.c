@@ -18,8 +18,9 @@ static Field find_field(const JsonWalk *walk, Span key) {
 
 static bool take_dtype(JsonWalk *walk, TensorEntry *entry) {
   Span name;
-  if (json_walk_peek(walk) != '"')
+  if (json_walk_peek(walk) != '"') {
     return json_walk_wrong_value(walk, LINT_BAD_DTYPE, "a string as dtype");
+  }
   uint32_t start = walk->scanner.at;
   if (!json_walk_string(walk, &name)) return false;
   const char *text = walk->scanner.text + name.offset;
@@ -96,8 +97,10 @@ static bool take_data_offsets(JsonWalk *walk, TensorEntry *entry, bool *placed) 
     bool good;
     if (!json_walk_next_item(walk, &more)) return false;
     if (!more) break;
-    if (!take_size(walk, LINT_BAD_OFFSETS, "non-negative integers in data_offsets", &value, &good))
+    if (!take_size(walk, LINT_BAD_OFFSETS, "non-negative integers in data_offsets", &value,
+                   &good)) {
       return false;
+    }
     if (count < 2) values[count] = value;
     all_good = all_good && good;
   }

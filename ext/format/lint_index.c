@@ -88,8 +88,9 @@ static bool take_total_size(IndexLint *lint) {
 
 static bool take_metadata(IndexLint *lint) {
   JsonWalk *walk = &lint->walk;
-  if (json_walk_peek(walk) != '{')
+  if (json_walk_peek(walk) != '{') {
     return json_walk_wrong_value(walk, LINT_BAD_METADATA, "an object as metadata");
+  }
   if (!json_walk_enter(walk)) return false;
   for (;;) {
     Span key;
