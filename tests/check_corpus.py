@@ -3,7 +3,12 @@ implementation loads it, and by which error not. CORPUS is its folder; without i
 
 import csv
 import glob
+import json
 import os
+import re
+import subprocess
+import sys
+import tempfile
 
 import reader
 from tally import Tally, connect
@@ -138,6 +143,47 @@ def check_model(folder):
         tally.equal(states, expected, f"{path}: safetensors_files")
 
 
+def visit(folders):
+    """All that looks at a model, for what the kernel sees of it."""
+    for folder in folders:
+        check(folder)
+        refusal(folder)
+        db.execute("SELECT * FROM safetensors_files(?)", [folder]).fetchall()
+
+
+def index_allows(name):
+    """A shard's name that is one, though this shard is missing."""
+    return re.fullmatch(r"[a-z]+/[a-z]+\.safetensors", name)
+
+
+def check_nothing_outside(folders):
+    """No system call names a shard of a hostile index; the index itself is seen to be named."""
+    with tempfile.NamedTemporaryFile() as trace:
+        try:
+            subprocess.run(["strace", "-f", "-s", "4096", "-o", trace.name, "-e", "trace=%file", sys.executable, __file__,
+                            *folders], capture_output=True, check=True)
+        except (FileNotFoundError, subprocess.CalledProcessError):
+            print("skipped: what hostile indexes open (strace is not installed, or cannot trace here)")
+            return
+        calls = trace.read().decode("utf-8", "replace").splitlines()
+    paths = {path.encode().decode("unicode_escape") for call in calls for path in re.findall(r'"((?:[^"\\]|\\.)*)"', call)}
+    for folder in folders:
+        index = f"{folder}/model.safetensors.index.json"
+        tally.check(index in paths, f"{index} is opened")
+        with open(index, encoding="utf-8") as file:
+            names = json.load(file)["weight_map"].values()
+        for name in names:
+            target = os.path.join(folder, name)
+            if index_allows(name):
+                tally.check(target in paths, f"{folder}: {name!r} is looked at")
+                continue
+            forbidden = {target, os.path.normpath(target)} - {os.path.normpath(folder), os.path.dirname(folder)}
+            tally.equal(paths & forbidden, set(), f"{folder}: {name!r} is not looked at")
+
+
+if len(sys.argv) > 1:
+    visit(sys.argv[1:])
+    sys.exit()
 if not os.path.exists(f"{CORPUS}/MANIFEST.tsv"):
     print(f"skipped: the corpus ({CORPUS or 'CORPUS'} is not there)")
     tally.finish()
@@ -153,4 +199,5 @@ for entry in sorted(glob.glob(f"{CORPUS}/index/*")):
         empty = "@empty" in entry
         tally.equal(errors(check(entry)), {"bad-weight-map" if empty else "missing-shard"}, f"{entry}: errors")
         tally.check(("found none" if empty else "no such file") in str(refusal(entry)), f"{entry}: refused")
+check_nothing_outside(sorted(glob.glob(f"{CORPUS}/index/*__security__*")))
 tally.finish()
