@@ -160,13 +160,14 @@ def check_nothing_outside(folders):
     """No system call names a shard of a hostile index; the index itself is seen to be named."""
     with tempfile.NamedTemporaryFile() as trace:
         try:
-            subprocess.run(["strace", "-f", "-s", "4096", "-o", trace.name, "-e", "trace=%file", sys.executable, __file__,
-                            *folders], capture_output=True, check=True)
+            subprocess.run(["strace", "-f", "-s", "4096", "-o", trace.name, "-e", "trace=%file",
+                            sys.executable, __file__, *folders], capture_output=True, check=True)
         except (FileNotFoundError, subprocess.CalledProcessError):
             print("skipped: what hostile indexes open (strace is not installed, or cannot trace here)")
             return
         calls = trace.read().decode("utf-8", "replace").splitlines()
-    paths = {path.encode().decode("unicode_escape") for call in calls for path in re.findall(r'"((?:[^"\\]|\\.)*)"', call)}
+    texts = [text for call in calls for text in re.findall(r'"((?:[^"\\]|\\.)*)"', call)]
+    paths = {text.encode().decode("unicode_escape") for text in texts}
     for folder in folders:
         index = f"{folder}/model.safetensors.index.json"
         tally.check(index in paths, f"{index} is opened")
