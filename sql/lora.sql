@@ -138,7 +138,9 @@ FROM adapter_files AS f LEFT JOIN adapter_tensors AS t USING (file) GROUP BY f.r
 .mode list
 .headers off
 SELECT 'There is no file under this path.' WHERE NOT EXISTS (SELECT 1 FROM adapter_files);
-SELECT error FROM adapter_files WHERE error IS NOT NULL;
+SELECT error FROM adapter_files WHERE error IS NOT NULL LIMIT 5;
+SELECT printf('and %d more files that cannot be read', sum(error IS NOT NULL) - 5)
+FROM adapter_files HAVING sum(error IS NOT NULL) > 5;
 .mode column
 .headers on
 .print

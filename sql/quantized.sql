@@ -78,7 +78,9 @@ CREATE TEMP TABLE lonely_scales AS
 
 .mode list
 .headers off
-SELECT error FROM quantization_files WHERE error IS NOT NULL;
+SELECT error FROM quantization_files WHERE error IS NOT NULL LIMIT 5;
+SELECT printf('and %d more files that cannot be read', sum(error IS NOT NULL) - 5)
+FROM quantization_files HAVING sum(error IS NOT NULL) > 5;
 .mode column
 .headers on
 

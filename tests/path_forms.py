@@ -75,6 +75,8 @@ def test_every_form():
                     [("ok", 1)] if path in parts else [("ok", 2), ("ok", 1)], f"files of {path}")
         tally.equal(rows("SELECT count(*) FROM safetensors_metadata(?)", path), [(0,)], f"metadata of {path}")
         tally.equal(rows("SELECT * FROM safetensors_check(?)", path), [], f"check of {path}")
+        tally.equal(rows("SELECT name, status FROM safetensors_diff(?, ?) ORDER BY name", path, folder),
+                    [(name, "same" if name in expected else "only_b") for name in "abc"], f"diff of {path}")
         tally.equal(rows("SELECT ref, tensor_nbytes(ref), data FROM safetensors_tensors(?) WHERE name = 'c'", path),
                     [(f"{folder}/{second}#c", 4, b"\4\5\6\7")], f"the ref of {path} names the shard")
         db.execute(f"CREATE VIRTUAL TABLE temp.named USING safetensors('{path}')")
@@ -87,6 +89,8 @@ def test_every_form():
              ("tensor_hash({0}) = tensor_hash(x'04050607', 'U8')", 1),
              ("(SELECT sum(value) FROM tensor_elements({}))", 22), ("(SELECT max FROM tensor_stats({}))", 7),
              ("(SELECT sum(count) FROM tensor_histogram({}, 3))", 4),
+             ("tensor_equal({0}, {0})", 1), ("tensor_max_abs_diff({0}, tensor_ref(?1, 'c'))", 0),
+             ("(SELECT equal FROM tensor_compare({0}, {0}))", 1),
              ("(SELECT group_concat(hex(data), '') FROM tensor_rows({}))", "04050607")]
     for path in whole + parts:
         for call, expected in calls:
