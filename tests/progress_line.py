@@ -72,7 +72,7 @@ with tempfile.TemporaryDirectory() as folder:
         begin = time.monotonic()
         db.execute("SELECT mean FROM tensor_stats(?)", (f"{path}#x",)).fetchone()
         once = min(once, time.monotonic() - begin)
-    rows = max(2, math.ceil(2.5 / once))
+    rows = max(2, math.ceil(1.8 / once))
     sql = f"""WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {{}})
               SELECT i, mean FROM n, tensor_stats(tensor_ref('{path}', 'x', '0:' || ({COUNT} - i)))"""
     expected = [f"{i}|0.0" for i in range(1, rows + 1)]
