@@ -46,7 +46,8 @@ static bool raise_write_error(const Sink *sink, int number, Error *error) {
 
 static bool write_all(Sink *sink, const unsigned char *bytes, uint64_t size, Error *error) {
   while (size > 0) {
-    ssize_t written = write(sink->descriptor, bytes, size < SINK_BUFFER ? size : SINK_BUFFER);
+    size_t most = size < SINK_BUFFER ? (size_t)size : SINK_BUFFER;
+    ssize_t written = write(sink->descriptor, bytes, most);
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) return raise_write_error(sink, written < 0 ? errno : EIO, error);
     count_written(sink, (uint64_t)written);

@@ -106,7 +106,7 @@ static bool take_number(const char **at) {
 }
 
 static bool take_text(const char **at, const char *text, uint64_t length) {
-  if (strncmp(*at, text, length) != 0) return false;
+  if (strncmp(*at, text, (size_t)length) != 0) return false;
   *at += length;
   return true;
 }

@@ -26,7 +26,7 @@ static bool check_name(const char *name, uint64_t length, const TensorName *abou
     return error_raise_tensor(error, ERROR_ARGUMENT, about,
                               "expected a name without NUL, found one");
   }
-  if (length == sizeof metadata_name - 1 && memcmp(name, metadata_name, length) == 0) {
+  if (length == sizeof metadata_name - 1 && memcmp(name, metadata_name, (size_t)length) == 0) {
     return error_raise_tensor(
         error, ERROR_ARGUMENT, about,
         "expected a tensor's name, found the key that metadata has in a header");

@@ -111,7 +111,7 @@ static bool take_target(WriteJob *job, const WriteRow *row, Error *error) {
     return false;
   }
   if (job->path != NULL) {
-    if (strlen(job->path) == length && memcmp(job->path, path, length) == 0) {
+    if (strlen(job->path) == length && memcmp(job->path, path, (size_t)length) == 0) {
       return job->kind == WRITE_FILE || take_limit(job, row->limit, error);
     }
     return error_raise(error, ERROR_ARGUMENT, job->subject,
