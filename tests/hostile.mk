@@ -1,6 +1,6 @@
 # Targets that show that the extension holds under hostile conditions. Part of ../Makefile.
 
-.PHONY: fuzz fuzzers check-portable threads cost truncation mutations kills
+.PHONY: fuzz fuzzers check-portable threads cost truncation coverage mutations kills
 
 # ---- Fuzzing ----
 
@@ -75,3 +75,14 @@ kills: ## kill -9 200 writing processes at random moments: the old file or the n
 	@.ci/deps test
 	@$(MAKE) --no-print-directory -s all
 	@BUILD='$(BUILD)' WRITE_KILLS=200 tests/python tests/write_faults.py
+
+# ---- Coverage ----
+
+SUITES =
+
+coverage: ## which lines of ext/ the tests reach, and which not and why (clang); SUITES=scripts for some of them
+	@.ci/deps check
+	@$(MAKE) --no-print-directory -s programs CC=clang BUILD='$(BUILD)/coverage' NO_UNDEFINED= \
+		CFLAGS='-O0 -g -fprofile-instr-generate -fcoverage-mapping' \
+		LDFLAGS=-fprofile-instr-generate
+	@BUILD='$(BUILD)/coverage' tests/coverage $(SUITES)
