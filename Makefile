@@ -19,6 +19,7 @@ JANSSON_A := $(shell pkg-config --variable=libdir jansson 2>/dev/null)/libjansso
 # For call_stack.c: not every machine has libgcc_s.
 UNWINDER := -static-libgcc
 TEST_LIBS := $(UNWINDER) $(PKG_LIBS) $(shell pkg-config --libs sqlite3 libmd 2>/dev/null) -lm -lpthread
+PARALLEL_MAKE = $(MAKE) --no-print-directory -s -j "$$(nproc 2>/dev/null || echo 1)"
 VERSION := $(shell sed -n 's/^\#define SAFETENSORS_VERSION "\(.*\)"/\1/p' ext/safetensors.h)
 
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -ffp-contract=off -fPIC \
@@ -100,27 +101,27 @@ programs: all static $(TEST_PROGRAMS)
 
 demo: ## show it: two small checkpoints, or MODEL=path [MODEL2=path], in the sqlite3 shell
 	@CC='$(CC)' .ci/deps demo
-	@$(MAKE) --no-print-directory -s -j "$$(nproc)" all
+	@$(PARALLEL_MAKE) all
 	@BUILD='$(BUILD)' MODEL='$(MODEL)' MODEL2='$(MODEL2)' tests/demo
 
 test: ## run the tests; the last line says how many passed and failed
 	@CC='$(CC)' .ci/deps test
-	@$(MAKE) --no-print-directory -s programs
+	@$(PARALLEL_MAKE) programs
 	@BUILD='$(BUILD)' tests/run scripts programs files tools
 
 check: ## run everything: test, demo, sanitizers, valgrind, lint, installation, benchmark (short)
 	@CC='$(CC)' BUILD='$(BUILD)' .ci/deps check
-	@$(MAKE) --no-print-directory -s programs
+	@$(PARALLEL_MAKE) programs
 	@BUILD='$(BUILD)' CC='$(CC)' tests/run all
 
 clients: npm ## test the clients in README, after installing them (Debian packages, npm)
 	@CC='$(CC)' BUILD='$(BUILD)' .ci/deps clients
-	@$(MAKE) --no-print-directory -s all
+	@$(PARALLEL_MAKE) all
 	@BUILD='$(BUILD)' tests/python tests/clients.py
 
 check-bare: ## try README's ways from a bare Debian 12 to an answer, within a minute (debootstrap)
 	@CC='$(CC)' .ci/deps test
-	@$(MAKE) --no-print-directory -s all
+	@$(PARALLEL_MAKE) all
 	@BUILD='$(BUILD)' tests/bare
 
 picture: all ## draw sql/report.png, README's picture (needs chromium)
@@ -131,19 +132,19 @@ exact: all ## test statistics of 100,000,000 elements against exact arithmetic
 
 sanitize: ## run scripts and test programs under AddressSanitizer and UBSan (clang)
 	@.ci/deps check
-	@$(MAKE) --no-print-directory -s programs CC=clang BUILD='$(BUILD)/sanitize' \
+	@$(PARALLEL_MAKE) programs CC=clang BUILD='$(BUILD)/sanitize' \
 		CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZERS)' \
 		LDFLAGS='-fsanitize=address,undefined' NO_UNDEFINED=
 	@BUILD='$(BUILD)/sanitize' tests/run scripts programs
 
 valgrind: ## run all scripts under valgrind
 	@.ci/deps check
-	@$(MAKE) --no-print-directory -s programs
+	@$(PARALLEL_MAKE) programs
 	@BUILD='$(BUILD)' RUN_UNDER=valgrind tests/run scripts
 
 bench: ## measure against other tools and the machine: BENCH_SCALE=0.01 for a short run, ONLY=subject
 	@CC='$(CC)' .ci/deps test
-	@$(MAKE) --no-print-directory -s programs
+	@$(PARALLEL_MAKE) programs
 	@BUILD='$(BUILD)' tests/python tests/bench $(ONLY)
 
 install: all static ## install library, header and SQL scripts under PREFIX (/usr/local), within DESTDIR

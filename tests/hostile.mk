@@ -10,7 +10,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzzers/%, \
 
 fuzz: ## fuzz with clang's libFuzzer, FUZZ_SECONDS=60 for each target; 0 replays the corpus
 	@.ci/deps check
-	@$(MAKE) --no-print-directory -s fuzzers CC=clang BUILD='$(BUILD)/fuzz' NO_UNDEFINED= \
+	@$(PARALLEL_MAKE) fuzzers CC=clang BUILD='$(BUILD)/fuzz' NO_UNDEFINED= \
 		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link $(SANITIZERS)' \
 		LDFLAGS='-fsanitize=address,undefined'
 	@BUILD='$(BUILD)/fuzz' tests/fuzz/run '$(FUZZ_SECONDS)'
@@ -39,7 +39,7 @@ THREAD_ROUNDS ?= 50
 
 threads: ## run the threads of tests/threads.c and of passes under ThreadSanitizer (clang)
 	@.ci/deps check
-	@$(MAKE) --no-print-directory -s BUILD='$(BUILD)/threads' CC=clang NO_UNDEFINED= \
+	@$(PARALLEL_MAKE) BUILD='$(BUILD)/threads' CC=clang NO_UNDEFINED= \
 		CFLAGS='-O1 -g -fsanitize=thread' LDFLAGS=-fsanitize=thread \
 		'$(BUILD)/threads/safetensors.so' '$(BUILD)/threads/tests/threads' '$(BUILD)/threads/tests/pass'
 	@BUILD='$(BUILD)/threads' TSAN_OPTIONS=halt_on_error=1 '$(BUILD)/threads/tests/pass'
@@ -50,7 +50,7 @@ threads: ## run the threads of tests/threads.c and of passes under ThreadSanitiz
 
 cost: ## measure what hostile headers up to the format's limit cost in memory, and how that grows in time
 	@.ci/deps check
-	@$(MAKE) --no-print-directory -s '$(BUILD)/tests/cost'
+	@$(PARALLEL_MAKE) '$(BUILD)/tests/cost'
 	@'$(BUILD)/tests/cost' full
 	@BUILD='$(BUILD)' tests/python tests/cost.py 400000
 
@@ -58,7 +58,7 @@ cost: ## measure what hostile headers up to the format's limit cost in memory, a
 
 truncation: ## cut files short at 1,000 random moments under concurrent queries, reading and mapped
 	@.ci/deps test
-	@$(MAKE) --no-print-directory -s '$(BUILD)/tests/truncation'
+	@$(PARALLEL_MAKE) '$(BUILD)/tests/truncation'
 	@'$(BUILD)/tests/truncation' 1000
 
 # ---- Mutations ----
@@ -66,14 +66,14 @@ truncation: ## cut files short at 1,000 random moments under concurrent queries,
 MUTATIONS ?= 1000000
 
 mutations: ## compare the checks of MUTATIONS=1000000 damaged files with an independent reader's
-	@$(MAKE) --no-print-directory -s all
+	@$(PARALLEL_MAKE) all
 	@BUILD='$(BUILD)' tests/python tests/check_mutations.py '$(MUTATIONS)' "$$(date +%s)"
 
 # ---- Writers that are killed ----
 
 kills: ## kill -9 200 writing processes at random moments: the old file or the new one, whole
 	@.ci/deps test
-	@$(MAKE) --no-print-directory -s all
+	@$(PARALLEL_MAKE) all
 	@BUILD='$(BUILD)' WRITE_KILLS=200 tests/python tests/write_faults.py
 
 # ---- Coverage ----
@@ -82,7 +82,7 @@ SUITES =
 
 coverage: ## which lines of ext/ the tests reach, and which not and why (clang); SUITES=scripts for some of them
 	@.ci/deps check
-	@$(MAKE) --no-print-directory -s programs CC=clang BUILD='$(BUILD)/coverage' NO_UNDEFINED= \
+	@$(PARALLEL_MAKE) programs CC=clang BUILD='$(BUILD)/coverage' NO_UNDEFINED= \
 		CFLAGS='-O0 -g -fprofile-instr-generate -fcoverage-mapping' \
 		LDFLAGS=-fprofile-instr-generate
 	@BUILD='$(BUILD)/coverage' tests/coverage $(SUITES)
