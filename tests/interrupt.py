@@ -17,6 +17,14 @@ STATEMENTS = [
     "SELECT length(tensor_cast('{ref}', 'I16'))",
     "SELECT length(tensor_data('{ref}', ':, ::2'))",
 ]
+PASSED = 64 << 30  # bytes of a tensor that takes seconds, whatever the machine; a hole, too
+PASSES = [
+    "SELECT l2 FROM tensor_stats('{ref}')",
+    "SELECT n_nan FROM tensor_stats('{ref}')",
+    "SELECT sum(count) FROM tensor_histogram('{ref}', 10, 0, 1)",
+    "SELECT tensor_hash('{ref}')",
+]
+WITHIN = 1  # seconds; a tenth of it, when nothing else runs
 tally = Tally()
 
 
@@ -50,15 +58,47 @@ def check(db, sql, what):
     tally.equal(db.execute("SELECT tensor_item(x'07', 'U8', 0)").fetchone(), (7,), f"{what}: afterwards")
 
 
-with tempfile.TemporaryDirectory() as folder:
-    path = os.path.join(folder, "large.safetensors")
-    header = json.dumps({"x": {"dtype": "U8", "shape": [NBYTES // 1000, 1000], "data_offsets": [0, NBYTES]}}).encode()
+def make(path, dtype, shape, nbytes):
+    header = json.dumps({"x": {"dtype": dtype, "shape": shape, "data_offsets": [0, nbytes]}}).encode()
     with open(path, "wb") as file:
         file.write(struct.pack("<Q", len(header)) + header)
-        file.truncate(8 + len(header) + NBYTES)
+        file.truncate(8 + len(header) + nbytes)
+
+
+def check_pass(db, sql, threads, what):
+    """One interrupt, in the middle of a pass: how long until the call returns, and what is left."""
+    db.execute(f"PRAGMA threads = {threads}")
+    tasks, called = len(os.listdir("/proc/self/task")), []
+
+    def interrupt():
+        time.sleep(HEAD_START)
+        called.append(time.monotonic())
+        db.interrupt()
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        got = f"finished with {db.execute(sql).fetchone()}"
+    except sqlite3.OperationalError as error:
+        got = error.sqlite_errorname
+    ended = time.monotonic()
+    thread.join()
+    tally.equal(got, "SQLITE_INTERRUPT", what)
+    tally.check(ended - called[0] < WITHIN, f"{what}: soon", ended - called[0])
+    tally.equal(len(os.listdir("/proc/self/task")), tasks, f"{what}: threads")
+
+
+with tempfile.TemporaryDirectory() as folder:
+    path = os.path.join(folder, "large.safetensors")
+    make(path, "U8", [NBYTES // 1000, 1000], NBYTES)
+    huge = os.path.join(folder, "huge.safetensors")
+    make(huge, "F32", [PASSED // 4], PASSED)
     for mode in "map", "pread":
         db = connect(mode)
         for sql in STATEMENTS:
             check(db, sql.format(ref=f"{path}#x"), f"{sql}, io={mode}")
+        for sql in PASSES:
+            for threads in 0, 3:
+                check_pass(db, sql.format(ref=f"{huge}#x"), threads, f"{sql}, io={mode}, {threads} threads more")
         db.close()
 tally.finish()
