@@ -10,7 +10,8 @@
 
 enum {
   MAX_THREADS = 64,
-  BLOCKS_A_THREAD = 4 /* fewer are not worth a thread */
+  BLOCKS_A_THREAD = 4, /* fewer are not worth a thread */
+  CHUNKS_AT_ONCE = 256
 };
 
 /* One thread's way of reading one input. */
@@ -71,45 +72,7 @@ static void feed_close(Feed *feed) {
   reader_close(&feed->reader);
 }
 
-static bool gather_block(Feed *feed, uint64_t position, uint64_t count, Error *error) {
-  Chunk chunk;
-  unsigned bits = feed->input->bits;
-  if (bits % 8 != 0) memset(feed->gathered, 0, (size_t)block_bytes(bits));
-  walk_seek(&feed->walk, position);
-  for (uint64_t done = 0; done < count; done += chunk.count) {
-    if (!walk_next(&feed->walk, count - done, &chunk, error)) return false;
-    gather_chunk(&chunk, bits, feed->gathered, done);
-  }
-  return true;
-}
-
-static bool feed_block(Feed *feed, uint64_t position, uint64_t count, PassElements *out,
-                       Error *error) {
-  if (!feed->contiguous) {
-    *out = (PassElements){.data = feed->gathered};
-    return gather_block(feed, position, count, error);
-  }
-  unsigned bits = feed->input->bits;
-  uint64_t element = feed->input->view->offset + position;
-  out->first = element % gather_byte_group(bits);
-  out->data = reader_bytes(&feed->reader, (element - out->first) * bits / 8,
-                           ((out->first + count) * bits + 7) / 8, error);
-  return out->data != NULL;
-}
-
-/* ---- One thread ---- */
-
-static bool take_block(Worker *worker, uint64_t number, void *state) {
-  const Crew *crew = worker->crew;
-  PassElements elements[PASS_MAX_INPUTS];
-  uint64_t position = number * PASS_BLOCK, count = crew->numel - position;
-  if (count > PASS_BLOCK) count = PASS_BLOCK;
-  for (unsigned i = 0; i < crew->pass->input_count; i++) {
-    if (!feed_block(&worker->feeds[i], position, count, &elements[i], &worker->error)) return false;
-  }
-  crew->pass->block(crew->pass->task, elements, position, count, state);
-  return true;
-}
+/* ---- Blocks ---- */
 
 /* Under the mutex. */
 static void merge_finished(Crew *crew) {
@@ -148,6 +111,60 @@ static void stop(Crew *crew) {
   crew->stop = true;
   pthread_cond_broadcast(&crew->merged_more);
 }
+
+/* ---- One block ---- */
+
+/* Whether a block is still wanted that takes long: each of its elements may have to be fetched from
+** somewhere else. */
+static bool still_wanted(Worker *worker, uint64_t number) {
+  Crew *crew = worker->crew;
+  if (worker == crew->workers) return ask(worker, number);
+  pthread_mutex_lock(&crew->mutex);
+  bool stopped = crew->stop;
+  pthread_mutex_unlock(&crew->mutex);
+  return !stopped;
+}
+
+static bool gather_block(Worker *worker, Feed *feed, uint64_t number, uint64_t count) {
+  Chunk chunk;
+  unsigned bits = feed->input->bits, chunks = 0;
+  if (bits % 8 != 0) memset(feed->gathered, 0, (size_t)block_bytes(bits));
+  walk_seek(&feed->walk, number * PASS_BLOCK);
+  for (uint64_t done = 0; done < count; done += chunk.count) {
+    if (++chunks % CHUNKS_AT_ONCE == 0 && !still_wanted(worker, number)) return false;
+    if (!walk_next(&feed->walk, count - done, &chunk, &worker->error)) return false;
+    gather_chunk(&chunk, bits, feed->gathered, done);
+  }
+  return true;
+}
+
+static bool feed_block(Worker *worker, Feed *feed, uint64_t number, uint64_t count,
+                       PassElements *out) {
+  if (!feed->contiguous) {
+    *out = (PassElements){.data = feed->gathered};
+    return gather_block(worker, feed, number, count);
+  }
+  unsigned bits = feed->input->bits;
+  uint64_t element = feed->input->view->offset + number * PASS_BLOCK;
+  out->first = element % gather_byte_group(bits);
+  out->data = reader_bytes(&feed->reader, (element - out->first) * bits / 8,
+                           ((out->first + count) * bits + 7) / 8, &worker->error);
+  return out->data != NULL;
+}
+
+static bool take_block(Worker *worker, uint64_t number, void *state) {
+  const Crew *crew = worker->crew;
+  PassElements elements[PASS_MAX_INPUTS];
+  uint64_t position = number * PASS_BLOCK, count = crew->numel - position;
+  if (count > PASS_BLOCK) count = PASS_BLOCK;
+  for (unsigned i = 0; i < crew->pass->input_count; i++) {
+    if (!feed_block(worker, &worker->feeds[i], number, count, &elements[i])) return false;
+  }
+  crew->pass->block(crew->pass->task, elements, position, count, state);
+  return true;
+}
+
+/* ---- One thread ---- */
 
 static void work(Worker *worker) {
   Crew *crew = worker->crew;
