@@ -251,6 +251,37 @@ def test_allclose():
                     tally.equal(db.execute("SELECT tensor_allclose(?, ?, ?, ?)", args).fetchone()[0], wanted, "tolerances left out")
 
 
+def test_slices():
+    """Views of every kind, also of elements that share bytes, against the numbers that NumPy picks."""
+    with tempfile.TemporaryDirectory() as folder:
+        shape = [6, 8, 10]
+        tensors = {dtype: (dtype, shape, random_data(dtype, 480)) for dtype in
+                   ("F4", "F6_E2M3", "F6_E3M2", "F8_E4M3", "BF16", "F32", "F64", "C64", "I64", "BOOL")}
+        path = making.file(f"{folder}/slices.safetensors", tensors)
+        arrays = {name: numpy.array(numbers(*tensor[::2]), dtype=object).reshape(shape) for name, tensor in tensors.items()}
+        for part in ("1:5", "::2", ":, 3", "1:4, 1:7:2, 3:10", "..., ::3", "2, :, 1:8:3", ":, ::7, 9", "5, 7, 9", "3:3", ":, :, 1:2"):
+            for a, b in itertools.product(tensors, repeat=2):
+                refs = [db.execute("SELECT tensor_ref(?, ?, ?)", (path, name, part)).fetchone()[0] for name in (a, b)]
+                got = db.execute(f"SELECT {COLUMNS} FROM tensor_compare(?, ?)", refs).fetchone()
+                sides = [eval(f"array[{part}]", {"array": arrays[name]}) for name in (a, b)]
+                wanted = expected(*[side.ravel().tolist() if isinstance(side, numpy.ndarray) else [side] for side in sides])
+                for name, value in zip(NAMES, got):
+                    tally.check(same(value, wanted[name]), f"{a} and {b}, slice {part}: {name}", value, wanted[name])
+
+
+def test_equal_but_other_bytes():
+    """Zeros of other signs, other NaNs: the status is about bytes, the numbers are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        zero, minus_zero, nan, other_nan = b"\0\0", b"\0\x80", b"\xc0\x7f", b"\xc1\x7f"
+        paths = [making.file(f"{folder}/{name}.safetensors", {"zero": ("BF16", [1], x), "nan": ("BF16", [1], y), "flag": ("BOOL", [1], z)})
+                 for name, x, y, z in (("a", zero, nan, b"\1"), ("b", minus_zero, other_nan, b"\2"))]
+        rows = db.execute("SELECT name, status, n_diff, n_nan FROM safetensors_diff(?, ?) ORDER BY name", paths).fetchall()
+        tally.equal(rows, [("flag", "changed", 0, 0), ("nan", "changed", 0, 1), ("zero", "changed", 0, 0)], "other bytes, equal values")
+        rows = db.execute("SELECT name, status FROM safetensors_diff(?, ?) WHERE status = 'changed' ORDER BY name", paths).fetchall()
+        tally.equal(rows, [("flag", "changed"), ("nan", "changed"), ("zero", "changed")], "the status alone")
+        tally.equal(db.execute("SELECT sum(tensor_equal(ref_a, ref_b)) FROM safetensors_diff(?, ?)", paths).fetchone(), (3,), "tensor_equal")
+
+
 # What threads, kernels and ways of reading have to agree on, to the last bit. Run as a process of its own for each.
 def print_rows(path):
     connection = connect()

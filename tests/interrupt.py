@@ -16,6 +16,9 @@ STATEMENTS = [
     "SELECT length(tensor_json('{ref}'))",
     "SELECT length(tensor_cast('{ref}', 'I16'))",
     "SELECT length(tensor_data('{ref}', ':, ::2'))",
+    "SELECT max_abs_diff FROM tensor_compare('{ref}', '{ref}')",
+    "SELECT tensor_allclose('{ref}', '{ref}')",
+    "SELECT rmse FROM safetensors_diff('{path}', '{path}')",
 ]
 PASSED = 64 << 30  # bytes of a tensor that takes seconds, whatever the machine; a hole, too
 PASSES = [
@@ -96,7 +99,7 @@ with tempfile.TemporaryDirectory() as folder:
     for mode in "map", "pread":
         db = connect(mode)
         for sql in STATEMENTS:
-            check(db, sql.format(ref=f"{path}#x"), f"{sql}, io={mode}")
+            check(db, sql.format(ref=f"{path}#x", path=path), f"{sql}, io={mode}")
         for sql in PASSES:
             for threads in 0, 3:
                 check_pass(db, sql.format(ref=f"{huge}#x"), threads, f"{sql}, io={mode}, {threads} threads more")

@@ -1,5 +1,5 @@
-"""Two large tensors compared, on one thread: all numbers against reading both, NumPy and PyTorch; equal ones against
-memcmp; and what only headers tell of two large models."""
+"""Two large tensors compared, on one thread: all numbers against reading both, NumPy and PyTorch; equal ones
+against memcmp; and what the headers of two large models tell."""
 
 import ctypes
 import math
@@ -9,27 +9,29 @@ import random
 import shutil
 import subprocess
 
-from measure import (FOLDER, Shell, fixture, heading, in_fresh_shell, numpy, row, scaled, take_turns, tensor_file,
-                     torch)
+from measure import (FOLDER, Shell, fixture, heading, in_fresh_shell, numpy, row, scaled, take_turns,
+                     tensor_file, torch)
 
-# A read of two streams, each load used and nothing more: what memory gives.
+# Two streams read, each word used and nothing more done: what memory gives.
 LOOP = r"""
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-typedef uint64_t Word __attribute__((vector_size(32)));
+typedef uint64_t Words __attribute__((vector_size(32)));
 uint64_t read_both(const unsigned char *a, const unsigned char *b, size_t size) {
-  Word x, y, sum[2] = {{0}, {0}};
+  Words x, y, sum = {0}, other = {0};
   for (size_t i = 0; i + sizeof x <= size; i += sizeof x) {
     memcpy(&x, a + i, sizeof x);
     memcpy(&y, b + i, sizeof y);
-    sum[0] += x;
-    sum[1] += y;
+    sum += x;
+    other += y;
   }
-  sum[0] += sum[1];
-  return sum[0][0] + sum[0][1] + sum[0][2] + sum[0][3];
+  sum += other;
+  return sum[0] + sum[1] + sum[2] + sum[3];
 }
 """
+SIZE = {"F32": 4, "BF16": 2}  # bytes of an element
+GOALS = {"F32": (1 / 0.6, 1 / 6, 1 / 20), "BF16": (1 / 0.45, 1 / 20, 1 / 30)}  # loop, NumPy, PyTorch
 
 
 def read_loop():
@@ -39,104 +41,105 @@ def read_loop():
     return ctypes.CDLL(path).read_both
 
 
-class Mapped:
-    """A file's tensor, mapped anew: pages come in as they are touched, as in ours."""
-
-    def __init__(self, path, size):
-        with open(path, "rb") as file:
-            self.map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        self.size, self.offset = size, len(self.map) - size
-        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.map)) + self.offset
+def mapped(path, size):
+    """The tensor's first bytes, mapped anew: pages come in as they are touched."""
+    with open(path, "rb") as file:
+        mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    header = 8 + int.from_bytes(mapping[:8], "little")
+    return memoryview(mapping)[header:header + size]
 
 
 def over_both(function, paths, size):
     """A contestant: a C function of two pointers and a size."""
     def contestant():
-        a, b = (Mapped(path, size) for path in paths)
-        function(ctypes.c_void_p(a.address), ctypes.c_void_p(b.address), ctypes.c_size_t(size))
+        views = [mapped(path, size) for path in paths]
+        pointers = [ctypes.byref(ctypes.c_char.from_buffer(view)) for view in views]
+        function(*pointers, ctypes.c_size_t(size))
     return contestant
 
 
 def blocks(seed, dtype, size):
     """Moderate numbers of both signs, a megabyte of them again and again."""
     block = bytearray(random.Random(seed).randbytes(1 << 20))
-    step = 2 if dtype == "BF16" else 4
-    block[step - 1::step] = bytes(byte & 0x80 | 0x3d for byte in block[step - 1::step])
+    high = block[SIZE[dtype] - 1::SIZE[dtype]]
+    block[SIZE[dtype] - 1::SIZE[dtype]] = bytes(byte & 0x80 | 0x3d for byte in high)
     for done in range(0, size, len(block)):
         yield block[:size - done]
 
 
 def in_numpy(paths, dtype, size):
     def load(path):
-        offset = os.path.getsize(path) - size
         if dtype == "F32":
-            return numpy.memmap(path, "<f4", "r", offset).astype(numpy.float64)
-        codes = numpy.memmap(path, "<u2", "r", offset)
+            return numpy.frombuffer(mapped(path, size), "<f4").astype(numpy.float64)
+        codes = numpy.frombuffer(mapped(path, size), "<u2")
         return (codes.astype(numpy.uint32) << 16).view(numpy.float32).astype(numpy.float64)
 
     def contestant():
         a, b = map(load, paths)
         difference = numpy.abs(a - b)
-        size_a, size_b = numpy.linalg.norm(a), numpy.linalg.norm(b)
-        return str((numpy.count_nonzero(a != b), difference.max(), difference.mean(), math.sqrt(numpy.mean(difference ** 2)),
-                    numpy.linalg.norm(difference) / size_a, numpy.dot(a, b) / size_a / size_b))
+        norms = numpy.linalg.norm(a) * numpy.linalg.norm(b)
+        return str((numpy.count_nonzero(a != b), difference.max(), difference.mean(),
+                    math.sqrt(numpy.mean(difference ** 2)),
+                    numpy.linalg.norm(difference) / numpy.linalg.norm(a), numpy.dot(a, b) / norms))
     return contestant
 
 
 def in_torch(paths, dtype, size):
     kind = {"F32": torch.float32, "BF16": torch.bfloat16}[dtype]
-
-    def load(path):
-        with open(path, "rb") as file:
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        return torch.frombuffer(data, dtype=kind, offset=len(data) - size).double()
+    torch.set_num_threads(1)
 
     def contestant():
-        torch.set_num_threads(1)
-        a, b = map(load, paths)
+        a, b = (torch.frombuffer(mapped(path, size), dtype=kind).double() for path in paths)
         difference = (a - b).abs()
-        return str((int((a != b).sum()), float(difference.max()), float(difference.mean()), float((difference ** 2).mean().sqrt()),
-                    float(difference.norm() / a.norm()), float(torch.nn.functional.cosine_similarity(a, b, dim=0))))
+        return str((int((a != b).sum()), float(difference.max()), float(difference.mean()),
+                    float((difference ** 2).mean().sqrt()), float(difference.norm() / a.norm()),
+                    float(torch.dot(a, b) / (a.norm() * b.norm()))))
     return contestant
 
 
-GOALS = {"F32": (1 / 0.6, 1 / 6, 1 / 20), "BF16": (1 / 0.45, 1 / 20, 1 / 30)}  # reading, NumPy, PyTorch
+def against_libraries(shell, dtype, paths, size):
+    """Over a part, since float64 takes a multiple of it."""
+    refs = ", ".join(f"'{path}?slice=0:{size // SIZE[dtype]}#x'" for path in paths)
+    ours = shell.timed(f"SELECT * FROM tensor_compare({refs})")
+    for name, module, peer, goal in (("NumPy", numpy, in_numpy, GOALS[dtype][1]),
+                                     ("PyTorch", torch, in_torch, GOALS[dtype][2])):
+        theirs = [peer(paths, dtype, size)] if module else []
+        row(f"all numbers of {size / 2**20:g} MiB; peer: {name}, in float64",
+            *take_turns(ours, *theirs, runs=5), goal=goal)
 
 
 def numbers(dtype):
-    size = scaled(1 << 30, 4096)
-    count = size // (2 if dtype == "BF16" else 4)
-    paths = [tensor_file(f"compare_{dtype}_{x}", dtype, [count], size, blocks(x, dtype, size)) for x in "ab"]
-    copy = shutil.copyfile(paths[0], paths[0].replace("_a.", "_copy."))
-    loop, numpy_goal, torch_goal = GOALS[dtype]
-    ours = f"SELECT * FROM tensor_compare('{paths[0]}#x', '{paths[1]}#x')"
-    heading(f"two {dtype} tensors of {size >> 20} MiB each, all numbers")
-    with Shell(ours) as shell:
-        row("tensor_compare; peer: a loop that reads both",
-            *take_turns(shell.timed(ours), over_both(read_loop(), paths, size)), goal=loop)
-        for name, module, peer, goal in (("NumPy", numpy, in_numpy, numpy_goal), ("PyTorch", torch, in_torch, torch_goal)):
-            mine, theirs = take_turns(shell.timed(ours), *([peer(paths, dtype, size)] if module else []), runs=5) if module \
-                else (take_turns(shell.timed(ours), runs=5)[0], None)
-            row(f"tensor_compare; peer: {name}, in float64", mine, theirs, goal=goal)
-        same = f"'{paths[0]}#x', '{copy}#x'"
+    size = scaled(1 << 30, 1 << 20)
+    paths = [tensor_file(f"compare_{dtype}_{x}", dtype, [size // SIZE[dtype]], size, blocks(x, dtype, size))
+             for x in "ab"]
+    copy = shutil.copyfile(paths[0], os.path.join(FOLDER, "compare_copy.safetensors"))
+    other, same = (f"'{paths[0]}#x', '{path}#x'" for path in (paths[1], copy))
+    heading(f"two {dtype} tensors of {size >> 20} MiB each, on one thread")
+    with Shell(f"SELECT tensor_max_abs_diff({other})", f"SELECT tensor_equal({same})") as shell:
+        row("tensor_compare, all numbers; peer: a loop that reads both",
+            *take_turns(shell.timed(f"SELECT * FROM tensor_compare({other})"),
+                        over_both(read_loop(), paths, size)), goal=GOALS[dtype][0])
         memcmp = over_both(ctypes.CDLL(None).memcmp, (paths[0], copy), size)
-        for what, sql, goal in (("tensor_equal of equal ones; peer: memcmp", f"SELECT tensor_equal({same})", 1 / 0.9),
-                                ("all numbers of equal ones; peer: memcmp", f"SELECT * FROM tensor_compare({same})", None)):
-            row(what, *take_turns(shell.timed(sql), memcmp), goal=goal)
+        row("tensor_equal of equal ones; peer: memcmp",
+            *take_turns(shell.timed(f"SELECT tensor_equal({same})"), memcmp), goal=1 / 0.9)
+        row("tensor_compare of equal ones; peer: memcmp",
+            *take_turns(shell.timed(f"SELECT * FROM tensor_compare({same})"), memcmp))
+        against_libraries(shell, dtype, paths, size // 4)
     for path in (*paths, copy):
         os.remove(path)
 
 
 def structure():
-    a, b = fixture("model", "model.safetensors"), fixture("model", "model_2.safetensors")
-    def listing(path):
-        return f"SELECT count(name), count(dtype), count(shape) FROM safetensors_tensors('{path}')"
-    diff = f"SELECT count(name), count(dtype_a), count(dtype_b), count(shape_a), count(shape_b) FROM safetensors_diff('{a}', '{b}')"
-    heading("two models of 91,991 tensors", "diff", "2 lists")
-    row("names, dtypes, shapes; headers read by both", *take_turns(in_fresh_shell(diff), in_fresh_shell(f"{listing(a)}; {listing(b)}")), goal=2)
-    with Shell(listing(a), listing(b)) as shell:
-        mine, one, two = take_turns(shell.timed(diff), shell.timed(listing(a)), shell.timed(listing(b)))
-        row("the same, headers parsed before", mine, one + two, goal=2)
+    paths = fixture("model", "model.safetensors"), fixture("model", "model_2.safetensors")
+    lists = [f"SELECT count(name), count(dtype), count(shape) FROM safetensors_tensors('{path}')" for path in paths]
+    diff = ("SELECT count(name), count(dtype_a), count(dtype_b), count(shape_a), count(shape_b) "
+            f"FROM safetensors_diff('{paths[0]}', '{paths[1]}')")
+    heading("two models of 91,991 tensors: names, dtypes, shapes", "diff", "2 lists")
+    row("safetensors_diff, with the reading of headers",
+        *take_turns(in_fresh_shell(diff), in_fresh_shell("; ".join(lists))), goal=2)
+    with Shell(*lists) as shell:
+        ours, *theirs = take_turns(*map(shell.timed, (diff, *lists)))
+        row("safetensors_diff, headers parsed before", ours, sum(theirs), goal=2)
 
 
 def run():

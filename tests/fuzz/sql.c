@@ -37,6 +37,10 @@ static const char *const statements[] = {
     "SELECT count(*) FROM safetensors_tensors((SELECT safetensors_serialize(name, NULL, NULL, ref) "
     "FROM safetensors_tensors(?2)))",
     "SELECT pattern, max(data), group_concat(hex(data)) FROM safetensors_tensors(?1) GROUP BY 1",
+    "SELECT *, ref_a, ref_b, layer, pattern, mean_abs_diff, l2_diff FROM safetensors_diff(?1, ?2)",
+    "SELECT c.*, tensor_equal(a.ref, b.ref), tensor_allclose(b.ref, a.ref) "
+    "FROM safetensors_tensors(?2) a JOIN safetensors_tensors(?2) b USING (shape), "
+    "tensor_compare(a.ref, b.ref) c",
 };
 
 enum { STATEMENT_COUNT = sizeof statements / sizeof statements[0] };
