@@ -105,6 +105,14 @@ static const Path table[] = {
      "aaaaaaaa0aaaaaaaa", "aaaaaaaa0pppppppp", REOPENS},
     {"tensor_hash", "SELECT tensor_hash(:ref) || change() || tensor_hash(:ref)", A_HASH "0" A_HASH,
      A_HASH "0" P_HASH, REOPENS},
+    {"check", "SELECT count(*) + change() FROM safetensors_check(:path) WHERE severity = 'error'",
+     "0", "0", GOES_ON},
+    {"compare", "SELECT change() + n_diff FROM tensor_compare(:ref, x'6161616161616161', 'U8')",
+     "0", "8", GOES_ON},
+    {"diff", "SELECT sum(n_diff + change()) FROM safetensors_diff(:path, :path)", "0", "0",
+     GOES_ON},
+    {"tensor_equal", "SELECT tensor_equal(:ref, :ref) + change() + tensor_equal(:ref, :ref)", "2",
+     "2", REOPENS},
     {"write",
      "SELECT safetensors_write(:written, name, dtype, shape, ref) || (SELECT group_concat(data, "
      "'') "

@@ -29,6 +29,16 @@ static const Question questions[] = {
     {"SELECT tensor_json(%Q || '#b', '::100000')", "[98,98,98]"},
     {"SELECT sum(value) FROM tensor_elements(%Q || '#a', ':1000')", "97000"},
     {"SELECT length(tensor_cast(%Q || '#a', 'F32'))", "1200000"},
+    {"SELECT min || ' ' || mean || ' ' || std FROM tensor_stats(%Q || '#b')", "98 98.0 0.0"},
+    {"SELECT group_concat(count) FROM tensor_histogram(%Q || '#c', 2)", "0,300000"},
+    {"SELECT equal || n_diff || max_abs_diff FROM tensor_compare(%Q || '#a', %Q || '#b')",
+     "03000001.0"},
+    {"SELECT tensor_hash(%Q || '#a') = tensor_hash(%Q || '#b')", "0"},
+    {"SELECT group_concat(status) FROM safetensors_diff(%Q, %Q)", "same,same,same,same"},
+    {"SELECT count(*) FROM safetensors_check(%Q) WHERE severity = 'error'", "0"},
+    {"SELECT length(safetensors_serialize(name, NULL, NULL, ref)) > 1200000 "
+     "FROM safetensors_tensors(%Q)",
+     "1"},
     {"SELECT group_concat(i) FROM tensor_rows(%Q || '?slice=:3#a')", "0,1,2"},
 };
 enum { QUESTIONS = sizeof questions / sizeof questions[0] };

@@ -41,6 +41,12 @@ static const Question questions[] = {
     {"SELECT sum(length(data)) FROM tensor_rows(%Q || '#a') WHERE i < 1000", "1000"},
     {"SELECT min || ' ' || max || ' ' || mean FROM tensor_stats(%Q || '#c')", "99 99 99.0"},
     {"SELECT sum(count) FROM tensor_histogram(%Q || '#b', 4)", "2000000"},
+    {"SELECT equal || n_diff FROM tensor_compare(%Q || '#a', %Q || '#b')", "02000000"},
+    {"SELECT group_concat(status || coalesce(n_diff, '-')) FROM safetensors_diff(%Q, %Q)",
+     "same0,same0,same0"},
+    {"SELECT length(safetensors_serialize(name, dtype, NULL, ref)) > 6000000 "
+     "FROM safetensors_tensors(%Q)",
+     "1"},
     {"SELECT tensor_hash(%Q || '#a') = tensor_hash(%Q || '#a')", "1"},
 };
 enum { QUESTIONS = sizeof questions / sizeof questions[0] };

@@ -33,6 +33,11 @@ static const char *const statements[] = {
     "SELECT t.name, h.* FROM safetensors_tensors(?2) t, tensor_histogram(t.ref, 5) h",
     "SELECT tensor_hash(ref), tensor_hash(data, dtype), tensor_sparkline(ref, 7) "
     "FROM safetensors_tensors(?2)",
+    "SELECT d.*, layer, pattern, numel FROM safetensors_diff(?1, ?2) d",
+    "SELECT name, status, ref_a, ref_b FROM safetensors_diff(?2, ?1) d WHERE status <> 'same'",
+    "SELECT c.* FROM safetensors_tensors(?2) t, tensor_compare(t.ref, t.data, t.dtype, t.shape) c",
+    "SELECT tensor_equal(ref, ref), tensor_allclose(ref, data, dtype), tensor_cosine(ref, ref), "
+    "tensor_max_abs_diff(ref, ref) FROM safetensors_tensors(?2)",
     "SELECT safetensors_serialize(name, dtype, shape, data) FROM safetensors_tensors(?1)",
     "SELECT count(*) FROM safetensors_tensors((SELECT safetensors_serialize(name, NULL, NULL, ref) "
     "FROM safetensors_tensors(?2)))",
