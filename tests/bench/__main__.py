@@ -15,6 +15,7 @@ SUBJECTS = (
     "headers",
     "folders",
     "values",
+    "stats",
     "compare",
     "writing",
 )

@@ -155,3 +155,13 @@ def row(what, ours, peer=None, unit="s", goal=None):
     """`goal` is the ratio that ours is meant not to exceed; a peer that is not there is None."""
     beside = f"{peer:>10.4f} {unit:<4} {ours / peer:>6.2f}" if peer else f"{'-':>10} {unit:<4} {'-':>6}"
     print(f"{what:<58} {ours:>9.4f} {beside}{f'  <= {goal:g}' if goal else ''}", flush=True)
+
+
+def rate_heading(title):
+    print(f"\n{title:<58} {'ours':>9} {'peer':>10} {'':<4} {'ratio':>6}  goal", flush=True)
+
+
+def rate(what, ours, peer, goal=None):
+    """GB/s: more is better, and `goal` is the ratio that is to be reached."""
+    print(f"{what:<58} {ours:>9.2f} {peer:>10.2f} GB/s {ours / peer:>6.2f}{f'  >= {goal:g}' if goal else ''}",
+          flush=True)
