@@ -41,8 +41,9 @@ PREAMBLE = """\
 **   cc -O2 -ffp-contract=off -fPIC -shared safetensors.c -o safetensors.so -ljansson -lm -lpthread
 **   cc -O2 -ffp-contract=off -DSQLITE_CORE -c safetensors.c
 **
-** make a library to be loaded, and an object to be linked (see safetensors.h). Without the flag
-** numbers may differ in their last bits from those of other builds.
+** make a library to be loaded, and an object to be linked (see safetensors.h). Without the flag,
+** and on 32-bit x86 without -msse2 -mfpmath=sse, numbers may differ in their last bits from those of
+** other builds.
 **
 ** Made by `make amalgamation`: change the sources it was made of, not this file. Licence: Apache-2.0;
 ** xxHash, which it includes, has its own (BSD 2-clause), quoted where it begins.

@@ -21,8 +21,8 @@ static const char *const statements[] = {
     "SELECT * FROM tensor_histogram(?1, ?2, 9, -1.5, 1e30)",
     "SELECT tensor_hash(?1, ?2, ?3), tensor_sparkline(?1, ?2, 8)",
     "SELECT * FROM tensor_compare(?1, ?2, ?3, ?1, ?2, ?3)",
-    "SELECT tensor_equal(?1, ?2, ?1, ?5), tensor_cosine(?1, ?2, ?1, ?2), "
-    "tensor_max_abs_diff(?1, ?2, ?3, ?1, ?5)",
+    "SELECT tensor_equal(?1, ?2, ?1, ?5), tensor_cosine(?1, ?2, ?1, ?2)",
+    "SELECT tensor_max_abs_diff(?1, ?2, ?3, ?1, ?5)",
     "SELECT tensor_allclose(?1, ?2, ?3, ?1, ?2, ?3, 1e-3, 0), tensor_allclose(?1, ?2, ?1, ?5)",
     "SELECT name, data FROM safetensors_tensors(?1)",
 };
