@@ -39,6 +39,7 @@ bool emit_view(const Source *source, const View *view, Dtype from, Dtype to, Sin
   Pass pass = {.input_count = 1,
                .inputs = {{.source = source, .view = view, .bits = dtype_bits(from)}},
                .task = &emission,
+               .once = true,
                .state_size = sizeof(EmittedBlock) + (most * dtype_bits(to) + 7) / 8,
                .block = convert_block,
                .merge = write_block};

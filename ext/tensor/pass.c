@@ -56,10 +56,10 @@ static uint64_t block_bytes(unsigned bits) {
   return (uint64_t)PASS_BLOCK * bits / 8;
 }
 
-static bool feed_open(Feed *feed, const PassInput *input, Error *error) {
+static bool feed_open(Feed *feed, const PassInput *input, bool once, Error *error) {
   *feed = (Feed){.input = input, .contiguous = view_is_contiguous(input->view)};
   bool good = reader_open(&feed->reader, input->source, error);
-  feed->reader.for_pass = true;
+  feed->reader.for_pass = !once;
   if (!good || feed->contiguous) return good;
   feed->gathered = memory_alloc(block_bytes(input->bits));
   if (feed->gathered == NULL) return error_memory(error);
@@ -223,7 +223,7 @@ static bool crew_open(Crew *crew, Error *error) {
   }
   for (unsigned w = 0; w < count; w++) {
     for (unsigned i = 0; i < pass->input_count; i++) {
-      if (!feed_open(&crew->workers[w].feeds[i], &pass->inputs[i], error)) return false;
+      if (!feed_open(&crew->workers[w].feeds[i], &pass->inputs[i], pass->once, error)) return false;
     }
   }
   return true;

@@ -36,6 +36,7 @@ typedef struct Pass {
   PassInput inputs[PASS_MAX_INPUTS]; /* with equal numel */
   void *task;                        /* what the two functions get */
   uint64_t state_size;
+  bool once;      /* the elements are not likely to be wanted again: none are kept mapped */
   bool any_order; /* states of blocks can be added up in any order, as counts can: `block` gets one
                   ** that has others in it already, and `merge` one for each thread */
 
