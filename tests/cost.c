@@ -18,7 +18,7 @@
 #include "program.h"
 
 /* Bytes of memory for each byte of a header, or of an index (which is a tree of jansson's first). */
-enum { HEADER_MULTIPLE = 9, INDEX_MULTIPLE = 20, FIXED = 200000 };
+enum { HEADER_MULTIPLE = 5, INDEX_MULTIPLE = 16, FIXED = 200000 };
 
 /* ---- Making inputs ---- */
 
