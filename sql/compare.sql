@@ -14,6 +14,11 @@
 -- shape_b, layer, pattern, numel, n_diff, max_abs_diff, rel_l2, cosine, l2_a, l2_diff, ref_a and
 -- ref_b, as safetensors_diff has them; rel_l2 is the norm of the difference by that of a.
 
+.bail on
+CREATE TEMP TABLE IF NOT EXISTS needs_a_b(value CONSTRAINT ":a and :b are set"
+  CHECK (value IS NOT NULL));
+INSERT INTO needs_a_b VALUES (:a), (:b);
+
 DROP TABLE IF EXISTS temp.compared;
 CREATE TEMP TABLE compared AS
   SELECT name, status, dtype_a, dtype_b, shape_a, shape_b, layer, pattern, numel, n_diff,
@@ -74,14 +79,14 @@ SELECT 'None.' WHERE NOT EXISTS (SELECT 1 FROM compared);
 .print
 
 .print == Twenty most changed tensors
-SELECT iif(length(name) > 41, '...' || substr(name, -38), name) AS name,
+SELECT iif(length(name) > 40, '...' || substr(name, -37), name) AS name,
        printf('%5.1f%%', 100.0 * n_diff / numel) AS differ, printf('%.3g', max_abs_diff) AS max,
        printf('%.3g', rel_l2) AS rel_l2, ifnull(printf('%.6f', cosine), '-') AS cosine
 FROM compared AS c WHERE n_diff > 0
 ORDER BY c.rel_l2 DESC, c.max_abs_diff DESC, c.name LIMIT 20;
 .mode list
 .headers off
-SELECT printf('and %d more', count(*) - 20) FROM compared WHERE n_diff > 0 HAVING count(*) > 20;
+SELECT printf('and %,d more', count(*) - 20) FROM compared WHERE n_diff > 0 HAVING count(*) > 20;
 SELECT 'None: what both have, with one shape, has the same values.'
 WHERE NOT EXISTS (SELECT 1 FROM compared WHERE n_diff > 0);
 .mode column
@@ -97,7 +102,7 @@ SELECT iif(length(name) > 38, '...' || substr(name, -35), name) AS name, status,
 FROM compared AS c WHERE status NOT IN ('same', 'changed') ORDER BY c.status, c.rowid LIMIT 20;
 .mode list
 .headers off
-SELECT printf('and %d more', count(*) - 20)
+SELECT printf('and %,d more', count(*) - 20)
 FROM compared WHERE status NOT IN ('same', 'changed') HAVING count(*) > 20;
 SELECT 'None.' WHERE NOT EXISTS (SELECT 1 FROM compared WHERE status NOT IN ('same', 'changed'));
 .mode column
@@ -107,6 +112,8 @@ SELECT 'None.' WHERE NOT EXISTS (SELECT 1 FROM compared WHERE status NOT IN ('sa
 -- Neighbouring layers in which nothing differs, told together; and patterns whose tensors differ in
 -- no layer, where layers do.
 .print == Untouched groups
+DROP TABLE IF EXISTS temp.untouched;
+CREATE TEMP TABLE untouched AS
 WITH layers AS (
   SELECT substr(pattern, 1, instr(pattern, '#') - 1) AS stack, layer, count(*) AS tensors,
          sum(numel) AS numel,
@@ -114,8 +121,7 @@ WITH layers AS (
                                     ORDER BY layer) AS run
   FROM compared WHERE layer IS NOT NULL GROUP BY 1, 2 HAVING min(status = 'same')
 )
-SELECT iif(length(untouched) > 52, '...' || substr(untouched, -49), untouched) AS untouched,
-       tensors, printf('%10s', safetensors_pretty(numel)) AS parameters
+SELECT untouched, tensors, numel
 FROM (
   SELECT stack || min(layer) || iif(max(layer) > min(layer), ' to ' || max(layer), '') AS untouched,
          sum(tensors) AS tensors, sum(numel) AS numel, 0 AS kind, stack, min(layer) AS first
@@ -127,13 +133,15 @@ FROM (
                                       NOT IN (SELECT stack, layer FROM layers) OR layer IS NULL)
 )
 ORDER BY kind, stack, first;
+SELECT iif(length(untouched) > 52, '...' || substr(untouched, -49), untouched) AS untouched,
+       tensors, printf('%10s', safetensors_pretty(numel)) AS parameters
+FROM untouched AS u ORDER BY u.rowid LIMIT 20;
 .mode list
 .headers off
-SELECT 'None: every layer and every kind of tensor has something that differs.'
-WHERE NOT EXISTS (SELECT 1 FROM compared GROUP BY pattern HAVING min(status = 'same'))
-  AND NOT EXISTS (SELECT 1 FROM compared WHERE layer IS NOT NULL
-                  GROUP BY substr(pattern, 1, instr(pattern, '#')), layer
-                  HAVING min(status = 'same'));
+SELECT printf('and %,d more', count(*) - 20) FROM untouched HAVING count(*) > 20;
+SELECT iif(EXISTS (SELECT 1 FROM compared),
+           'None: every layer and every kind of tensor has something that differs.', 'None.')
+WHERE NOT EXISTS (SELECT 1 FROM untouched);
 .mode column
 .headers on
 
@@ -165,7 +173,7 @@ SELECT iif(length(name_a) > 39, substr(name_a, 1, 16) || '...' || substr(name_a,
 FROM renamed ORDER BY row LIMIT 20;
 .mode list
 .headers off
-SELECT printf('and %d more', count(*) - 20) FROM renamed HAVING count(*) > 20;
+SELECT printf('and %,d more', count(*) - 20) FROM renamed HAVING count(*) > 20;
 
 -- Names of PEFT: base_model.model.X.lora_A.weight is for X.weight.
 DROP TABLE IF EXISTS temp.adapted;

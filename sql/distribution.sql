@@ -7,6 +7,11 @@
 -- and :hi those limits. Reads the tensor's bytes twice. Leaves the table `distribution` (bin, lo, hi,
 -- count).
 
+.bail on
+CREATE TEMP TABLE IF NOT EXISTS needs_path(value CONSTRAINT ":path is set"
+  CHECK (value IS NOT NULL));
+INSERT INTO needs_path VALUES (:path);
+
 CREATE TEMP VIEW IF NOT EXISTS tensors AS
   SELECT name, dtype, shape, numel, nbytes, offset, file, rank, layer, pattern, ref
   FROM safetensors_tensors((SELECT value FROM temp.sqlite_parameters WHERE key = ':path'));
@@ -52,7 +57,7 @@ FROM (SELECT *, max(count > 0, 8 * 34 * count / nullif(max(count) OVER (), 0)) A
 .headers off
 SELECT iif(EXISTS (SELECT 1 FROM distributed), 'It has no finite elements.', 'None.')
 WHERE NOT EXISTS (SELECT 1 FROM distribution);
-SELECT printf('%,d finite elements are outside.', outside)
+SELECT printf('%,d finite element%s outside.', outside, iif(outside = 1, ' is', 's are'))
 FROM (SELECT numel - n_nan - n_inf - (SELECT sum(count) FROM distribution) AS outside
       FROM distributed) WHERE outside > 0;
 .mode column

@@ -7,6 +7,11 @@
 -- of tensors that are of a size with another. Leaves the table `same_size` (name, file, dtype, shape,
 -- nbytes, ref, hash) and the view `duplicates` (set_number, copies, nbytes, hash).
 
+.bail on
+CREATE TEMP TABLE IF NOT EXISTS needs_path(value CONSTRAINT ":path is set"
+  CHECK (value IS NOT NULL));
+INSERT INTO needs_path VALUES (:path);
+
 DROP TABLE IF EXISTS temp.same_size;
 CREATE TEMP TABLE same_size AS
   SELECT name, file, dtype, shape, nbytes, ref, tensor_hash(ref) AS hash
@@ -33,7 +38,7 @@ SELECT d.set_number AS "set", d.copies, safetensors_pretty(d.nbytes, 'B') AS eac
 FROM duplicates AS d ORDER BY d.set_number LIMIT 20;
 .mode list
 .headers off
-SELECT printf('and %,d more sets', count(*) - 20) FROM duplicates HAVING count(*) > 20;
+SELECT printf('and %,d more', count(*) - 20) FROM duplicates HAVING count(*) > 20;
 SELECT 'No two tensors have the same bytes.' WHERE NOT EXISTS (SELECT 1 FROM duplicates);
 .mode column
 .headers on
@@ -45,7 +50,7 @@ SELECT d.set_number AS "set",
        s.dtype,
        iif(length(base) > 24, substr(base, 1, 9) || '...' || substr(base, -12), base) AS file
 FROM duplicates AS d
-JOIN (SELECT *, replace(file, rtrim(file, replace(file, '/', '')), '') AS base,
+JOIN (SELECT *, replace(replace(file, rtrim(file, replace(file, '/', '')), ''), '.safetensors', '') AS base,
              row_number() OVER (PARTITION BY nbytes, hash ORDER BY rowid) AS n
       FROM same_size) AS s ON s.hash = d.hash AND s.nbytes = d.nbytes
 WHERE d.set_number <= 20 AND s.n <= 5 ORDER BY d.set_number, s.n;

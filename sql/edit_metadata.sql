@@ -7,6 +7,10 @@
 -- model in shards, or a pattern, each file is edited. A file is written anew beside its place (in one
 -- step: a failure leaves the old one), which takes the time of copying it.
 
+.bail on
+CREATE TEMP TABLE IF NOT EXISTS needs_path(value CONSTRAINT ":path is set" CHECK (value IS NOT NULL));
+INSERT INTO needs_path VALUES (:path);
+
 .mode column
 .headers on
 
@@ -24,10 +28,16 @@ CREATE TEMP TABLE edited AS
   GROUP BY files.file;
 
 .print == Written
-SELECT file, tensors FROM edited;
+SELECT iif(length(file) > 60, '...' || substr(file, -57), file) AS file, tensors FROM edited;
 .print
 
 .print == Metadata
-SELECT m.key, CASE WHEN length(m.value) > 50 THEN substr(m.value, 1, 47) || '...' ELSE m.value END
-       AS value
+SELECT iif(length(m.key) > 26, substr(m.key, 1, 23) || '...', m.key) AS key,
+       iif(length(m.value) > 50, substr(m.value, 1, 47) || '...', m.value) AS value
 FROM (SELECT min(file) AS file FROM edited) AS e, safetensors_metadata(e.file) AS m;
+.mode list
+.headers off
+SELECT 'None.' WHERE NOT EXISTS (
+  SELECT 1 FROM safetensors_metadata((SELECT min(file) FROM edited)));
+.mode column
+.headers on

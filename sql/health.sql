@@ -8,6 +8,11 @@
 -- `health`: name, label, dtype, shape, layer, pattern, numel, and the columns of tensor_stats, and rms,
 -- the root of the mean square of the finite elements.
 
+.bail on
+CREATE TEMP TABLE IF NOT EXISTS needs_path(value CONSTRAINT ":path is set"
+  CHECK (value IS NOT NULL));
+INSERT INTO needs_path VALUES (:path);
+
 DROP TABLE IF EXISTS temp.health;
 CREATE TEMP TABLE health AS
   SELECT t.name, iif(length(t.name) > 38, substr(t.name, 1, 16) || '...' || substr(t.name, -19),
@@ -80,7 +85,7 @@ CREATE TEMP TABLE health_extremes AS
   WHERE m.median > 0 AND (h.rms >= 4 * m.median OR h.rms <= m.median / 4);
 
 .print == Norms that stand out
-SELECT label AS name, printf('%.4g', rms) AS rms, printf('%.4g', median) AS median, n AS of,
+SELECT label AS name, printf('%.4g', rms) AS rms, printf('%.4g', median) AS median, n AS among,
        printf('%.3g', times) AS times
 FROM health_extremes AS e
 ORDER BY max(e.times, 1 / max(e.times, 1e-300)) DESC, e.label LIMIT 20;

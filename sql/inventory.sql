@@ -10,6 +10,11 @@
 -- fingerprint of all names, dtypes and shapes), error. A path under which there is no file has one
 -- row that says so, with status 'missing'. history.db needs no extension to be read.
 
+.bail on
+CREATE TEMP TABLE IF NOT EXISTS needs_path(value CONSTRAINT ":path is set"
+  CHECK (value IS NOT NULL));
+INSERT INTO needs_path VALUES (:path);
+
 CREATE TABLE IF NOT EXISTS inventory(
   path TEXT, taken TEXT, file TEXT, modified TEXT, status TEXT, size INTEGER, tensors INTEGER,
   parameters INTEGER, dtypes TEXT, metadata TEXT, names TEXT, error TEXT,

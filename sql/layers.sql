@@ -4,6 +4,11 @@
 --
 -- Reads headers only. Leaves the view `tensors`, as summary.sql does.
 
+.bail on
+CREATE TEMP TABLE IF NOT EXISTS needs_path(value CONSTRAINT ":path is set"
+  CHECK (value IS NOT NULL));
+INSERT INTO needs_path VALUES (:path);
+
 CREATE TEMP VIEW IF NOT EXISTS tensors AS
   SELECT name, dtype, shape, numel, nbytes, offset, file, rank, layer, pattern, ref
   FROM safetensors_tensors((SELECT value FROM temp.sqlite_parameters WHERE key = ':path'));
@@ -27,13 +32,15 @@ SELECT 'None: it has no tensors.' WHERE NOT EXISTS (SELECT 1 FROM tensors);
 .print
 
 .print == Kinds of tensors
-SELECT iif(length(pattern) > 43, substr(pattern, 1, 20) || '...' || substr(pattern, -20), pattern) AS pattern,
+SELECT iif(length(pattern) > 40, substr(pattern, 1, 17) || '...' || substr(pattern, -20), pattern) AS pattern,
        count(*) AS n, iif(count(DISTINCT dtype) > 1, count(DISTINCT dtype) || ' dtypes', min(dtype)) AS dtype,
-       iif(count(DISTINCT shape) > 1, count(DISTINCT shape) || ' shapes', min(shape)) AS shape,
+       CASE WHEN count(DISTINCT shape) > 1 THEN count(DISTINCT shape) || ' shapes'
+            WHEN length(shape) > 13 THEN substr(shape, 1, 10) || '...' ELSE shape END AS shape,
        printf('%6s', safetensors_pretty(sum(numel))) AS numel
 FROM tensors AS t GROUP BY t.pattern ORDER BY sum(t.numel) DESC, t.pattern LIMIT 40;
 .headers off
 .mode list
 SELECT printf('and %,d more', count(DISTINCT pattern) - 40) FROM tensors HAVING count(DISTINCT pattern) > 40;
+SELECT 'None.' WHERE NOT EXISTS (SELECT 1 FROM tensors);
 .headers on
 .mode column

@@ -12,6 +12,11 @@
 -- alpha / rank (alpha / sqrt(rank) with PEFT's use_rslora). Where no alpha is written, loaders take
 -- the rank for it.
 
+.bail on
+CREATE TEMP TABLE IF NOT EXISTS needs_path(value CONSTRAINT ":path is set"
+  CHECK (value IS NOT NULL));
+INSERT INTO needs_path VALUES (:path);
+
 DROP TABLE IF EXISTS temp.adapter_files;
 CREATE TEMP TABLE adapter_files AS
   WITH f AS MATERIALIZED (
@@ -117,10 +122,11 @@ CREATE TEMP TABLE adapter_modules AS
 
 -- What trainers write into the files, once for all files that agree.
 CREATE TEMP VIEW IF NOT EXISTS adapter_metadata AS
-  SELECT key, iif(count(DISTINCT value) > 1, count(DISTINCT value) || ' different values',
+  SELECT iif(length(key) > 34, substr(key, 1, 31) || '...', key) AS key,
+         iif(count(DISTINCT value) > 1, count(DISTINCT value) || ' different values',
                   replace(iif(length(value) > 44, substr(value, 1, 41) || '...', value),
                           char(10), ' ')) AS value
-  FROM adapter_files AS f, safetensors_metadata(f.file) WHERE f.status = 'ok' GROUP BY key;
+  FROM adapter_files AS f, safetensors_metadata(f.file) AS m WHERE f.status = 'ok' GROUP BY m.key;
 
 .mode column
 .headers on
@@ -139,7 +145,7 @@ FROM adapter_files AS f LEFT JOIN adapter_tensors AS t USING (file) GROUP BY f.r
 .headers off
 SELECT 'There is no file under this path.' WHERE NOT EXISTS (SELECT 1 FROM adapter_files);
 SELECT error FROM adapter_files WHERE error IS NOT NULL LIMIT 5;
-SELECT printf('and %d more files that cannot be read', sum(error IS NOT NULL) - 5)
+SELECT printf('and %,d more that cannot be read', sum(error IS NOT NULL) - 5)
 FROM adapter_files HAVING sum(error IS NOT NULL) > 5;
 .mode column
 .headers on
@@ -159,8 +165,11 @@ WHERE NOT EXISTS (SELECT 1 FROM adapter_modules);
 .print
 
 .print == Target modules
-SELECT component, iif(length(target) > 40, substr(target, 1, 37) || '...', target) AS target,
-       count(*) AS modules, group_concat(DISTINCT rank) AS ranks
+SELECT iif(length(component) > 12, substr(component, 1, 9) || '...', component) AS component,
+       iif(length(target) > 40, substr(target, 1, 37) || '...', target) AS target,
+       count(*) AS modules,
+       iif(count(DISTINCT rank) > 3, printf('%d from %d to %d', count(DISTINCT rank), min(rank), max(rank)),
+           group_concat(DISTINCT rank)) AS ranks
 FROM adapter_modules AS m GROUP BY m.component, m.target ORDER BY m.component, m.target;
 .mode list
 .headers off
@@ -175,16 +184,17 @@ SELECT iif(length(module) > 60, '...' || substr(module, -57), module) AS module,
 FROM adapter_modules AS m WHERE downs <> ups ORDER BY m.file, m.module LIMIT 20;
 .mode list
 .headers off
-SELECT printf('and %d more', count(*) - 20) FROM adapter_modules WHERE downs <> ups
+SELECT printf('and %,d more', count(*) - 20) FROM adapter_modules WHERE downs <> ups
 HAVING count(*) > 20;
-SELECT 'None: every down has its up.'
+SELECT iif(EXISTS (SELECT 1 FROM adapter_modules), 'None: every down has its up.', 'None.')
 WHERE NOT EXISTS (SELECT 1 FROM adapter_modules WHERE downs <> ups);
 .mode column
 .headers on
 .print
 
 .print == Configuration of PEFT
-SELECT c.key, iif(length(c.value) > 44, substr(c.value, 1, 41) || '...', c.value) AS value
+SELECT iif(length(c.key) > 34, substr(c.key, 1, 31) || '...', c.key) AS key,
+       iif(length(c.value) > 44, substr(c.value, 1, 41) || '...', c.value) AS value
 FROM adapter_files AS f, json_each(ifnull(f.config, f.noted)) AS c
 WHERE c.value IS NOT NULL AND c.value NOT IN ('', '{}', '[]', 0)
 GROUP BY c.key, c.value ORDER BY c.key, c.value;

@@ -8,6 +8,11 @@
 -- `quantized` (weight, format, dtype, shape, pattern, nbytes, scale: NULL where there is none) and
 -- `lonely_scales` (scale, pattern, format, dtype, shape).
 
+.bail on
+CREATE TEMP TABLE IF NOT EXISTS needs_path(value CONSTRAINT ":path is set"
+  CHECK (value IS NOT NULL));
+INSERT INTO needs_path VALUES (:path);
+
 DROP TABLE IF EXISTS temp.quantization_files;
 CREATE TEMP TABLE quantization_files AS SELECT file, status, error FROM safetensors_files(:path);
 
@@ -79,7 +84,7 @@ CREATE TEMP TABLE lonely_scales AS
 .mode list
 .headers off
 SELECT error FROM quantization_files WHERE error IS NOT NULL LIMIT 5;
-SELECT printf('and %d more files that cannot be read', sum(error IS NOT NULL) - 5)
+SELECT printf('and %,d more that cannot be read', sum(error IS NOT NULL) - 5)
 FROM quantization_files HAVING sum(error IS NOT NULL) > 5;
 .mode column
 .headers on

@@ -8,6 +8,11 @@
 -- The page is one file: inline SVG, light and dark, no script and nothing from the network. Reads all
 -- bytes twice, and those of :base once.
 
+.bail on
+CREATE TEMP TABLE IF NOT EXISTS needs_path(value CONSTRAINT ":path is set"
+  CHECK (value IS NOT NULL));
+INSERT INTO needs_path VALUES (:path);
+
 .mode list
 .headers off
 .separator ""

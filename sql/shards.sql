@@ -7,6 +7,11 @@
 -- parameters, nbytes) and `index_findings` (code, n, finding), and the view `shard_tensors` (file,
 -- label, name, layer, nbytes) over the files that can be read.
 
+.bail on
+CREATE TEMP TABLE IF NOT EXISTS needs_path(value CONSTRAINT ":path is set"
+  CHECK (value IS NOT NULL));
+INSERT INTO needs_path VALUES (:path);
+
 DROP TABLE IF EXISTS temp.shards;
 CREATE TEMP TABLE shards AS
   SELECT file, status, error, tensors, numel AS parameters, nbytes,
@@ -30,10 +35,13 @@ SELECT count(*) AS files, sum(tensors) AS tensors, safetensors_pretty(sum(nbytes
 FROM shards AS s WHERE s.status = 'ok' HAVING count(*) > 0;
 .mode list
 .headers off
-SELECT printf('%d of %d files are missing.', sum(status = 'missing'), count(*)) FROM shards
-HAVING sum(status = 'missing') > 0;
-SELECT printf('%d of %d files cannot be read.', sum(status = 'invalid'), count(*)) FROM shards
-HAVING sum(status = 'invalid') > 0;
+SELECT CASE WHEN count(*) = 1 THEN 'The file is missing.'
+            WHEN sum(status = 'missing') = 1 THEN printf('1 of %,d files is missing.', count(*))
+            ELSE printf('%,d of %,d files are missing.', sum(status = 'missing'), count(*)) END
+FROM shards HAVING sum(status = 'missing') > 0;
+SELECT iif(count(*) = 1, 'The file cannot be read.',
+           printf('%,d of %,d files cannot be read.', sum(status = 'invalid'), count(*)))
+FROM shards HAVING sum(status = 'invalid') > 0;
 SELECT error FROM shards AS s WHERE s.status = 'invalid' LIMIT 5;
 SELECT max(error) FROM shards HAVING count(*) = 1 AND max(status) = 'missing';
 .mode column

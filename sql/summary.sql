@@ -5,6 +5,11 @@
 -- Reads headers only, whatever the checkpoint's size. Leaves the view `tensors` for queries of your
 -- own: start the shell with the two -cmd options, then `.read sql/summary.sql`.
 
+.bail on
+CREATE TEMP TABLE IF NOT EXISTS needs_path(value CONSTRAINT ":path is set"
+  CHECK (value IS NOT NULL));
+INSERT INTO needs_path VALUES (:path);
+
 CREATE TEMP VIEW IF NOT EXISTS tensors AS
   SELECT name, dtype, shape, numel, nbytes, offset, file, rank, layer, pattern, ref
   FROM safetensors_tensors((SELECT value FROM temp.sqlite_parameters WHERE key = ':path'));
@@ -20,9 +25,11 @@ FROM safetensors_files(:path) LIMIT 20;
 .headers off
 .mode list
 SELECT printf('and %,d more: %,d files, %s parameters, %s in all', count(*) - 20, count(*),
-              safetensors_pretty(sum(numel)), safetensors_pretty(sum(nbytes), 'B'))
+              safetensors_pretty(ifnull(sum(numel), 0)), safetensors_pretty(ifnull(sum(nbytes), 0), 'B'))
 FROM safetensors_files(:path) HAVING count(*) > 20;
 SELECT error FROM safetensors_files(:path) WHERE error IS NOT NULL LIMIT 5;
+SELECT printf('and %,d more that cannot be read', count(*) - 5)
+FROM safetensors_files(:path) WHERE error IS NOT NULL HAVING count(*) > 5;
 .headers on
 .mode column
 .print
@@ -40,18 +47,27 @@ SELECT 'None: it has no tensors.' WHERE NOT EXISTS (SELECT 1 FROM tensors);
 .print
 
 .print == Metadata
+-- What several files have in common is told once.
 SELECT iif(length(key) > 26, substr(key, 1, 23) || '...', key) AS key,
        replace(iif(length(value) > 50, substr(value, 1, 47) || '...', value), char(10), ' ') AS value
-FROM safetensors_metadata(:path) LIMIT 20;
+FROM (SELECT key, value, min(rowid) AS place FROM safetensors_metadata(:path) GROUP BY key, value)
+ORDER BY place LIMIT 20;
 .headers off
 .mode list
 SELECT iif(count(*) = 0, 'None.', printf('and %,d more', count(*) - 20))
-FROM safetensors_metadata(:path) HAVING count(*) = 0 OR count(*) > 20;
+FROM (SELECT DISTINCT key, value FROM safetensors_metadata(:path))
+HAVING count(*) = 0 OR count(*) > 20;
 .headers on
 .mode column
 .print
 
 .print == Largest tensors
 SELECT iif(length(name) > 44, substr(name, 1, 20) || '...' || substr(name, -21), name) AS name, dtype,
-       shape, printf('%8s', safetensors_pretty(nbytes, 'B')) AS bytes
-FROM tensors ORDER BY nbytes DESC, tensors.name LIMIT 10;
+       iif(length(shape) > 18, substr(shape, 1, 15) || '...', shape) AS shape,
+       printf('%8s', safetensors_pretty(nbytes, 'B')) AS bytes
+FROM tensors AS t ORDER BY t.nbytes DESC, t.name LIMIT 10;
+.headers off
+.mode list
+SELECT 'None.' WHERE NOT EXISTS (SELECT 1 FROM tensors);
+.headers on
+.mode column

@@ -105,7 +105,7 @@ None: what both have, with one shape, has the same values.
 None.
 
 == Untouched groups
-None: every layer and every kind of tensor has something that differs.
+None.
 """, a=nothing, b=nothing)
 
 

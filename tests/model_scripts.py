@@ -60,7 +60,7 @@ They agree, or there is no index.
 files  tensors  bytes  smallest  largest  largest/mean
 -----  -------  -----  --------  -------  ------------
 1      3        24 B   24 B      24 B     1.00
-1 of 3 files are missing.
+1 of 3 files is missing.
 1 of 3 files cannot be read.
 safetensors: ROOT/shards/model-00003-of-00003.safetensors: expected at least 8 bytes, found 7: too small for a header
 
@@ -83,7 +83,7 @@ missing-shard  expected shard model-00002-of-00003.safetensors,
 """, path=folder)
     shows("shards", """
 == Balance
-1 of 1 files are missing.
+The file is missing.
 safetensors: ROOT/none: no such file
 
 == Files

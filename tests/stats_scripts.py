@@ -60,10 +60,10 @@ layer  tensors  l2     rms     abs_max  zeros   rms_relative
 2      2        1      0.3536  0.5       50.0%  #
 
 == Norms that stand out
-name        rms  median  of  times
-----------  ---  ------  --  -----
-layers.2.a  0    1       3   0
-layers.0.b  8    0.5     3   16
+name        rms  median  among  times
+----------  ---  ------  -----  -----
+layers.2.a  0    1       3      0
+layers.0.b  8    0.5     3      16
 """, path=SICK)
     shows("health", """
 == NaN and infinities
@@ -97,15 +97,15 @@ set  copies  each  wasted  files  note
 
 == The tensors
 set  name                                dtype  file
----  ----------------------------------  -----  -------------
-1    embed                               F32    a.safetensors
-1    lm_head                             F32    a.safetensors
-1    embed                               F32    b.safetensors
-2    zeros                               F32    a.safetensors
-2    zeros                               F32    b.safetensors
-2    a_name_that_is...r_than_its_column  F32    b.safetensors
-3    x                                   F32    a.safetensors
-3    as_bytes                            U8     b.safetensors
+---  ----------------------------------  -----  ----
+1    embed                               F32    a
+1    lm_head                             F32    a
+1    embed                               F32    b
+2    zeros                               F32    a
+2    zeros                               F32    b
+2    a_name_that_is...r_than_its_column  F32    b
+3    x                                   F32    a
+3    as_bytes                            U8     b
 """, path=folder)
     shows("duplicates", """
 == Sets of equal tensors

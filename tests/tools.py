@@ -1,6 +1,7 @@
 """What is seen from outside: exported symbols, query plans, the scripts of sql/ in the sqlite3 shell."""
 
 import os
+import re
 import sqlite3
 import subprocess
 import tempfile
@@ -14,8 +15,8 @@ subprocess.run(["tests/make_demo", demo], check=True)
 BASE, TUNE = (os.path.join(demo, f"{name}.safetensors") for name in ("base", "tune"))
 
 
-def run(*command):
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def run(*command, text=None):
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -123,8 +124,25 @@ for script, parameters, wanted in [
     tally.check(max(map(len, out.splitlines())) <= LONG, f"sql/{script}.sql is narrow enough", out)
     with open(f"sql/{script}.sql", encoding="utf-8") as file:
         tally.check("sqlite3 -cmd" in file.read(), f"sql/{script}.sql shows its command line")
-code, out, error = shell.script("summary", path="/nowhere.safetensors")
-tally.check(code != 0 and "/nowhere.safetensors: no such file" in error, "a missing file is said", error)
+
+# Without what it needs, and without the file it is to read, a script says so, once.
+SHELL = ["sqlite3", "-batch", "-cmd", f".load {BUILD}/safetensors"]
+NAMED = sum((["-cmd", shell.parameter(name, value)] for name, value in [
+    ("path", "/nowhere.safetensors"), ("a", "/nowhere.safetensors"), ("b", BASE), ("name", "x"), ("token", "0"),
+    ("prefix", "a."), ("dtype", "BF16"), ("out", os.path.join(BUILD, "never.safetensors"))]), [])
+TELLS_ALL = ("inventory", "lora", "quantized", "shards")  # a missing file is among what they are asked about
+for name in sorted(os.path.basename(path)[:-4] for path in os.listdir("sql") if path.endswith(".sql")):
+    with open(f"sql/{name}.sql", encoding="utf-8") as file:
+        text = file.read()
+    code, _, error = run(*SHELL, ":memory:", text=text)
+    tally.check(code == 1 and error.count("\n") == 1 and re.search("(are|is) (set|given)", error),
+                f"sql/{name}.sql says what it needs", error)
+    if name == "neighbours_vec":
+        continue  # without sqlite-vec that is what it says: see sqlite_vec.py
+    code, out, error = run(*SHELL, *NAMED, ":memory:", text=text)
+    said = out if name in TELLS_ALL or name == "check" else error
+    tally.check(code == (name not in TELLS_ALL) and error.count("\n") == code and
+                "no such file" in said, f"sql/{name}.sql says once what is missing", out, error)
 
 # demo on one's own files, oddly named.
 with tempfile.TemporaryDirectory() as folder:

@@ -11,7 +11,7 @@ import reader
 import shell
 from tally import Tally
 
-WIDTH = 100
+WIDTH = 80
 tally = Tally()
 ROOT = tempfile.mkdtemp(prefix="writing.")
 MODEL = f"{ROOT}/model.safetensors"
@@ -124,6 +124,10 @@ model.layers.1.w  layers.1.w"""), "sql/strip_prefix.sql")
     tally.equal(contents(MODEL)[0], before, "the source stays")
     runs("strip_prefix", path=MODEL, prefix="model.layers.", new="blocks_")
     tally.equal(set(contents(MODEL)[0]), {"model.norm", "blocks_0.w", "blocks_1.w", "lm_head", "ids"}, "renamed in place")
+    making.file(MODEL, {}, {"k": "v"})
+    got = runs("strip_prefix", path=MODEL, prefix="a.", out=OUT)
+    tally.check(got.endswith("  0  0\n\n== First names\nNone: no name begins so."), "nothing to rename", got)
+    tally.equal(contents(OUT), ({}, [("k", "v")]), "a file without tensors, stripped")
     making.file(MODEL, {"a.x": b"1", "x": b"2"})
     fails("strip_prefix", 'tensor "x": expected each name once, found it twice', path=MODEL, prefix="a.")
 
@@ -154,6 +158,10 @@ F16   BF16  1             2 B               2 B"""), "sql/convert_dtype.sql")
     tally.equal({n: t[0] for n, t in contents(OUT)[0].items()},
                 {"model.norm": "F32", "model.layers.0.w": "F32", "model.layers.1.w": "F32", "lm_head": "F32", "ids": "U8"},
                 "converted in place")
+    making.file(f"{ROOT}/empty.safetensors", {}, {"k": "v"})
+    got = runs("convert_dtype", path=f"{ROOT}/empty.safetensors", dtype="BF16", out=OUT)
+    tally.check(got.endswith("== Tensors by dtype\nNone."), "nothing to convert", got)
+    tally.equal(contents(OUT), ({}, [("k", "v")]), "a file without tensors, converted")
     fails("convert_dtype", "expected a known dtype", path=MODEL, dtype="B16", out=OUT)
 
 
@@ -190,6 +198,10 @@ name             tensors  bytes
 out.safetensors  5            33 B"""), "sql/reshard.sql into one file")
     tally.equal(contents(OUT), before, "one file of a model")
     fails("reshard", "expected the most bytes of a shard, a positive INTEGER", path=MODEL, out=index, limit="0")
+    making.file(f"{ROOT}/empty.safetensors", {}, {"k": "v"})
+    runs("reshard", path=f"{ROOT}/empty.safetensors", out=OUT)
+    tally.equal(contents(OUT), ({}, [("k", "v")]), "a file without tensors, in one file")
+    fails("reshard", "expected tensors for the index to name", path=f"{ROOT}/empty.safetensors", out=index, limit="9")
     fails("reshard", "expected the most bytes of a shard, a positive INTEGER", path=MODEL, out=index, limit="5GB")
 
 
@@ -209,7 +221,7 @@ model.layers.#.w  2        F32,BF16                 6"""), "sql/extract.sql")
     tally.equal(contents(OUT), ({n: before[n] for n in ("model.layers.0.w", "model.layers.1.w")}, [("k", "v")]), "extracted")
     runs("extract", path=MODEL, without="lm_head", out=OUT)
     tally.equal(set(contents(OUT)[0]), set(before) - {"lm_head"}, "all but one")
-    fails("extract", "expected at least one row", path=MODEL, names="none", out=OUT)
+    fails("extract", "a tensor's name matches :names, and not :without", path=MODEL, names="none", out=OUT)
 
 
 for test in (test_edit_metadata, test_strip_prefix, test_convert_dtype, test_reshard, test_extract):
