@@ -67,11 +67,11 @@ svg .in { fill: #fff; } svg .soft { fill: var(--soft); }
 .facts b { font-size: 1.35rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .85rem; }
 th { text-align: left; color: var(--soft); font-weight: 500; } td, th { padding: .2rem .6rem .2rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-td { overflow-wrap: anywhere; } .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+bdi { display: inline-block; min-width: 9rem; overflow-wrap: anywhere; } span { white-space: nowrap; margin-right: .75rem; } .card + .scroll { margin-top: 1rem; } .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .error { color: var(--bad); } .warning { color: var(--warn); } .good { color: var(--good); }
 .k1 { fill: var(--c1); } .k2 { fill: var(--c2); } .k3 { fill: var(--c3); } .k4 { fill: var(--c4); } .k5 { fill: var(--c5); }
 .k6 { fill: var(--c6); } .k7 { fill: var(--c7); } .k8 { fill: var(--c8); } .k9 { fill: var(--c9); }
-rect { stroke: var(--paper); stroke-width: .5; } .bar rect { stroke: none; }
+rect { stroke: var(--paper); stroke-width: .5; } .bar rect, .thin { stroke: none; }
 </style>
 </head>
 <body>';
@@ -81,14 +81,16 @@ FROM temp.sqlite_parameters WHERE key = ':path';
 SELECT '<p>compared with ' || replace(replace(replace(iif(typeof(value) = 'blob', 'a BLOB', value), '&', '&amp;'), '<', '&lt;'), '>', '&gt;') || '</p>'
 FROM temp.sqlite_parameters WHERE key = ':base';
 SELECT '<div class="facts">';
-SELECT printf('<div class="card"><b>%s</b><small>%s</small></div>', safetensors_pretty(count, unit), label)
-FROM (SELECT sum(numel) AS count, '' AS unit, 'parameters' AS label FROM report_tensors
-      UNION ALL SELECT sum(nbytes), 'B', 'size' FROM report_tensors
-      UNION ALL SELECT count(*), '', 'tensors' FROM report_tensors
-      UNION ALL SELECT count(DISTINCT layer), '', 'layers' FROM report_tensors
-      UNION ALL SELECT count(*), '', 'files'
+SELECT printf('<div class="card"><b>%s</b><small>%s%s</small></div>',
+              CASE label WHEN 'parameter' THEN safetensors_pretty(count) WHEN 'size' THEN safetensors_pretty(count, 'B')
+                         ELSE printf('%,d', count) END, label, iif(count = 1 OR label = 'size', '', 's'))
+FROM (SELECT total(numel) AS count, 'parameter' AS label FROM report_tensors
+      UNION ALL SELECT total(nbytes), 'size' FROM report_tensors
+      UNION ALL SELECT count(*), 'tensor' FROM report_tensors
+      UNION ALL SELECT nullif(count(DISTINCT layer), 0), 'layer' FROM report_tensors
+      UNION ALL SELECT count(*), 'file'
                 FROM safetensors_files((SELECT value FROM temp.sqlite_parameters WHERE key = ':path')))
-WHERE count > 0;
+WHERE count IS NOT NULL;
 SELECT '</div>';
 
 -- ---- Findings ----
@@ -97,13 +99,13 @@ SELECT '<h2>Findings</h2>';
 CREATE TEMP TABLE report_findings AS
   SELECT severity, code, tensor, message
   FROM safetensors_check((SELECT value FROM temp.sqlite_parameters WHERE key = ':path'))
-  UNION ALL SELECT 'warning', 'nan', name, printf('%,d of %,d elements are NaN', n_nan, numel) FROM report_tensors WHERE n_nan > 0
-  UNION ALL SELECT 'warning', 'infinite', name, printf('%,d of %,d elements are infinite', n_inf, numel) FROM report_tensors WHERE n_inf > 0
+  UNION ALL SELECT 'warning', 'nan', name, printf('%,d of %,d elements %s NaN', n_nan, numel, iif(n_nan = 1, 'is', 'are')) FROM report_tensors WHERE n_nan > 0
+  UNION ALL SELECT 'warning', 'infinite', name, printf('%,d of %,d elements %s infinite', n_inf, numel, iif(n_inf = 1, 'is', 'are')) FROM report_tensors WHERE n_inf > 0
   UNION ALL SELECT 'advice', 'all-zero', name, 'all elements are 0' FROM report_tensors WHERE n_zero = numel AND numel > 1;
 SELECT '<p class="good">None: the reference implementation loads it, and all values are finite.</p>'
 WHERE NOT EXISTS (SELECT 1 FROM report_findings);
 SELECT '<div class="scroll"><table><tr><th>severity<th>code<th>tensor<th>message' WHERE EXISTS (SELECT 1 FROM report_findings);
-SELECT '<tr><td class="' || severity || '">' || severity || '<td>' || code || '<td><bdi>' ||
+SELECT '<tr><td class="' || severity || '">' || severity || '<td style="white-space:nowrap">' || code || '<td><bdi>' ||
        replace(replace(ifnull(tensor, ''), '&', '&amp;'), '<', '&lt;') || '</bdi><td><bdi>' ||
        replace(replace(message, '&', '&amp;'), '<', '&lt;') || '</bdi>'
 FROM report_findings ORDER BY instr('error warning advice', severity) LIMIT 12;
@@ -130,7 +132,7 @@ SELECT printf('<rect class="%s" x="%.2f" width="%.2f" height="26"/>', iif(status
               960.0 * (sum(n) OVER (ORDER BY position) - n) / sum(n) OVER (), 960.0 * n / sum(n) OVER ())
 FROM counted ORDER BY position;
 SELECT '</svg><p>' WHERE EXISTS (SELECT 1 FROM report_changes);
-SELECT printf('<svg viewBox="0 0 10 10" style="display:inline;width:.7rem"><rect class="%s" width="10" height="10"/></svg> %,d %s &nbsp; ',
+SELECT printf('<span><svg viewBox="0 0 10 10" style="display:inline;width:.7rem"><rect class="%s" width="10" height="10"/></svg> %,d %s</span> ',
               iif(s.status = 'same', 'k9', 'k' || (s.position - 1)), count(*),
               replace(replace(s.status, 'only_a', 'only in the base'), 'only_b', 'new'))
 FROM report_changes JOIN report_statuses AS s USING (status) GROUP BY s.position;
@@ -142,7 +144,7 @@ WITH layers AS (
   FROM report_changes WHERE layer IS NOT NULL AND l2_diff IS NOT NULL GROUP BY layer
 ),
 scaled AS (SELECT *, max(change) OVER () AS top, count(*) OVER () AS n, row_number() OVER (ORDER BY layer) - 1 AS i FROM layers)
-SELECT iif(i = 0, '<div class="card"><b>Change by layer</b><small>relative L2, up to ' || printf('%.3g', top) ||
+SELECT iif(i = 0, '<div class="card"><b>Change by layer</b><small>relative L2 of layers ' || min(layer) OVER () || ' to ' || max(layer) OVER () || ', up to ' || printf('%.3g', top) ||
            '</small><svg viewBox="0 0 960 80" preserveAspectRatio="none" style="height:6rem">', '') ||
        printf('<rect class="k1" x="%.2f" y="%.2f" width="%.2f" height="%.2f"><title>layer %d: %.4g</title></rect>',
               960.0 * i / n, 80 - 80 * ifnull(change / nullif(top, 0), 0), 960.0 / n, 80 * ifnull(change / nullif(top, 0), 0), layer, change) ||
@@ -163,9 +165,12 @@ SELECT '</table></div>' WHERE EXISTS (SELECT 1 FROM report_changes WHERE status 
 
 -- ---- Parameters by module: layers across, modules down ----
 
-SELECT '<h2>Where the parameters are</h2>
-<p>Each rectangle is a module, its area the number of parameters. Layers go from left to right.</p>
-<svg viewBox="0 0 960 280" role="img" aria-label="Parameters by module">';
+SELECT '<h2>Where the parameters are</h2>';
+SELECT '<p>Nowhere: it has none.</p>' WHERE (SELECT total(numel) FROM report_kinds) = 0;
+SELECT '<p>Each rectangle is a module, its area the number of parameters.' ||
+       iif((SELECT max(layered) FROM report_kinds) > 0, ' Layers go from left to right.', '') || '</p>
+<svg viewBox="0 0 960 280" role="img" aria-label="Parameters by module">'
+WHERE (SELECT total(numel) FROM report_kinds) > 0;
 WITH cells AS (
   SELECT ifnull('layer ' || t.layer, k.html) AS block, k.rank, k.html, min(t.position) AS position, sum(t.numel) AS numel
   FROM report_tensors AS t JOIN report_kinds AS k USING (kind) WHERE t.numel > 0 GROUP BY 1, k.kind
@@ -181,16 +186,18 @@ placed AS (
          iif(html = block, html, substr(html, instr(html, '#.') + iif(instr(html, '#.'), 2, 0))) AS label
   FROM cells AS c JOIN blocks AS b USING (block)
 )
-SELECT printf('<g><title>%s%s: %,d</title><rect class="k%d" x="%.2f" y="%.2f" width="%.2f" height="%.2f"/>',
-              iif(block = html, '', block || ', '), html, numel, min(rank, 9), x, y, width, height) ||
-       iif(height < 14 OR width < 60 OR instr(html, '&'), '',
+SELECT printf('<g><title>%s%s: %,d</title><rect class="k%d%s" x="%.2f" y="%.2f" width="%.2f" height="%.2f"/>',
+              iif(block = html, '', block || ', '), html, numel, min(rank, 9), iif(min(width, height) < 3, ' thin', ''),
+              x, y, width, height) ||
+       iif(height < 16 OR width < 60 OR instr(html, '&'), '',
            printf('<text class="in" x="%.1f" y="%.1f">%s</text>', x + 4, y + 12,
                   iif(length(label) * 6.6 < width - 6, label, '…' || substr(label, -CAST(width / 6.6 - 2 AS INTEGER))))) || '</g>'
 FROM placed WHERE width * height > 0.02 ORDER BY position;
-SELECT '</svg>';
+SELECT '</svg>' WHERE (SELECT total(numel) FROM report_kinds) > 0;
 
 -- Bars of modules and dtypes.
-SELECT '<div class="scroll"><table class="bar"><tr><th>module<th><th class="n">parameters<th class="n">share<th class="n">tensors';
+SELECT '<div class="scroll"><table class="bar"><tr><th>module<th><th class="n">parameters<th class="n">share<th class="n">tensors'
+WHERE EXISTS (SELECT 1 FROM report_kinds);
 SELECT printf('<tr><td><bdi>%s</bdi><td style="width:30%%"><svg viewBox="0 0 100 6" preserveAspectRatio="none" style="height:.8rem">'
               || '<rect class="k%d" width="%.2f" height="6"/></svg><td class="n">%s<td class="n">%.1f%%<td class="n">%,d',
               html, min(rank, 9), 100.0 * numel / max(1, max(numel) OVER ()), safetensors_pretty(numel),
@@ -199,22 +206,23 @@ FROM report_kinds WHERE rank <= 20 ORDER BY rank;
 SELECT printf('<tr><td>and %,d more<td><td class="n">%s<td class="n">%.1f%%<td class="n">%,d', count(*), safetensors_pretty(sum(numel)),
               100.0 * sum(numel) / max(1, (SELECT sum(numel) FROM report_kinds)), sum(tensors))
 FROM report_kinds WHERE rank > 20 HAVING count(*) > 0;
-SELECT '</table></div>';
+SELECT '</table></div>' WHERE EXISTS (SELECT 1 FROM report_kinds);
 
 CREATE TEMP TABLE report_dtypes AS
 SELECT row_number() OVER (ORDER BY sum(nbytes) DESC) AS rank, dtype, sum(nbytes) AS nbytes,
        ifnull(sum(nbytes) * 1.0 / nullif(sum(sum(nbytes)) OVER (), 0), 0) AS share
 FROM report_tensors GROUP BY dtype;
 SELECT '<h2>Bytes by dtype</h2>
-<svg class="bar" viewBox="0 0 960 26" preserveAspectRatio="none" style="height:1.4rem" role="img" aria-label="Bytes by dtype">';
+<svg class="bar" viewBox="0 0 960 26" preserveAspectRatio="none" style="height:1.4rem" role="img" aria-label="Bytes by dtype">'
+WHERE EXISTS (SELECT 1 FROM report_dtypes WHERE share > 0);
 SELECT printf('<rect class="k%d" x="%.2f" width="%.2f" height="26"/>', min(rank, 9),
               960 * (sum(share) OVER (ORDER BY rank) - share), 960 * share)
-FROM report_dtypes ORDER BY rank;
-SELECT '</svg><p>';
-SELECT printf('<svg viewBox="0 0 10 10" style="display:inline;width:.7rem"><rect class="k%d" width="10" height="10"/></svg> %s %s (%.1f%%) &nbsp; ',
+FROM report_dtypes WHERE share > 0 ORDER BY rank;
+SELECT '</svg><p>' WHERE EXISTS (SELECT 1 FROM report_dtypes WHERE share > 0);
+SELECT printf('<span><svg viewBox="0 0 10 10" style="display:inline;width:.7rem"><rect class="k%d" width="10" height="10"/></svg> %s %s (%.1f%%)</span> ',
               min(rank, 9), dtype, safetensors_pretty(nbytes, 'B'), 100 * share)
-FROM report_dtypes ORDER BY rank;
-SELECT '</p>';
+FROM report_dtypes WHERE share > 0 ORDER BY rank;
+SELECT '</p>' WHERE EXISTS (SELECT 1 FROM report_dtypes WHERE share > 0);
 
 -- ---- Norms: one small chart per kind, a bar per layer ----
 
@@ -231,7 +239,7 @@ scaled AS (
   FROM norms WINDOW kind AS (PARTITION BY rank)
 ),
 lines AS (
-  SELECT rank, -1 AS line, '<div class="card"><b>' || html || '</b><small>up to ' || printf('%.3g', max(rms)) ||
+  SELECT rank, -1 AS line, '<div class="card"><b>' || html || '</b><small>layer' || iif(max(layer) > min(layer), 's ' || min(layer) || ' to ', ' ') || max(layer) || ', up to ' || printf('%.3g', max(rms)) ||
          '</small><svg viewBox="0 0 240 60" preserveAspectRatio="none" style="height:4rem">' AS text
   FROM scaled WHERE shown <= 18 GROUP BY rank
   UNION ALL
@@ -246,7 +254,8 @@ SELECT '</div>' WHERE EXISTS (SELECT 1 FROM report_kinds WHERE layered > 0);
 
 -- ---- Histograms ----
 
-SELECT '<h2>Distributions</h2><p>Of the largest modules, all layers together, within four standard deviations of the mean.</p><div class="grid">';
+SELECT '<h2>Distributions</h2><p>Of the largest modules, all layers together, within four standard deviations of the mean.</p><div class="grid">'
+WHERE EXISTS (SELECT 1 FROM report_kinds WHERE from_value IS NOT NULL);
 WITH counted AS (
   SELECT k.rank, h.bin, sum(h.count) AS count
   FROM report_kinds AS k JOIN report_tensors AS t USING (kind), tensor_histogram(t.ref, 30, k.from_value, k.to_value) AS h
@@ -261,11 +270,12 @@ lines AS (
                            60 - 60.0 * count / max(top, 1), 60.0 * count / max(top, 1))
   FROM scaled WHERE count > 0
   UNION ALL
-  SELECT rank, 1e9, printf('</svg><small>%.3g to %.3g (smallest %.3g, largest %.3g)</small></div>', from_value, to_value, lo, hi)
+  SELECT rank, 1e9, printf('</svg><small>%.3g to %.3g', from_value, to_value) ||
+                   iif(lo < from_value OR hi > to_value, printf(' (of %.3g to %.3g)', lo, hi), '') || '</small></div>'
   FROM report_kinds WHERE rank <= 12 AND from_value IS NOT NULL
 )
 SELECT text FROM lines ORDER BY rank, line;
-SELECT '</div>';
+SELECT '</div>' WHERE EXISTS (SELECT 1 FROM report_kinds WHERE from_value IS NOT NULL);
 
 -- ---- Metadata ----
 

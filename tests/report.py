@@ -16,7 +16,7 @@ from tally import BUILD, Tally
 
 tally = Tally()
 BASE, TUNE = (f"{BUILD}/demo/{name}.safetensors" for name in ("base", "tune"))
-TAGS = set("html head meta title style body h1 h2 p div b small bdi svg g rect text table tr th td".split())
+TAGS = set("html head meta title style body h1 h2 p div b small span bdi svg g rect text table tr th td".split())
 ATTRIBUTES = set("lang charset http-equiv name content class style role aria-label x y width height viewbox "
                  "preserveaspectratio".split())
 SCRIPT = "<script>alert(1)</script>"
@@ -79,7 +79,7 @@ def check_numbers(source):
         header = json.loads(file.read(length))
     sizes = {name: math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
     total, found = sum(sizes.values()), 0
-    cells = re.findall(r'<g><title>(.*?)</title><rect class="k\d" x="[\d.]+" y="[\d.]+" width="([\d.]+)" height="([\d.]+)"/>',
+    cells = re.findall(r'<g><title>(.*?)</title><rect class="k\d(?: thin)?" x="[\d.]+" y="[\d.]+" width="([\d.]+)" height="([\d.]+)"/>',
                        source)
     for title, width, height in cells:
         where, number = title.rsplit(": ", 1)
@@ -175,6 +175,12 @@ with tempfile.TemporaryDirectory() as scratch:
     page = check_page(report(path=hostile), "hostile names")
     tally.check(page.texts.count(SCRIPT) >= 3 and '"<>' in page.texts, "hostile names are shown as they are")
     empty = making.file(os.path.join(scratch, "empty.safetensors"), {})
-    check_page(report(path=empty), "no tensors")
+    page = check_page(report(path=empty), "no tensors")
+    tally.check("Nowhere: it has none." in page.texts and "svg" not in page.tags and "table" not in page.tags,
+                "no tensors: nothing is drawn, and that is said", page.texts)
+    one = making.file(os.path.join(scratch, "one.safetensors"), {"layers.0.w": ("F32", [2], numbers)})
+    page = check_page(report(path=one), "one tensor")
+    for text in ["parameters", "tensor", "layer", "file", "1 of 2 elements is NaN", "layer 0, up to 1"]:
+        tally.check(text in page.texts, f"one tensor: {text}", page.texts)
 check_drawn(alone)
 tally.finish()
