@@ -2,6 +2,7 @@
 they cannot. What is not installed is skipped; `make clients` installs it all."""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -82,6 +83,10 @@ def check_cures():
             with_bytes(library, broken, at, b"libjanssoX")
             said["libjansson.so.4: cannot open shared object file"] = shell(
                 ".load ./safetensors").replace("libjanssoX", "libjansson")
+        with open(library, "rb") as file:
+            glibc = re.search(rb"\0GLIBC_2\.\d+\0", file.read())
+        with_bytes(library, broken, glibc.start() + 7, b"9")
+        said["version `GLIBC_"] = shell(".load ./safetensors")
         if succeeds("perl", "-MDBD::SQLite", "-e", "1"):
             said["not an error"] = run(["perl", "-MDBI", "-e", 'DBI->connect("dbi:SQLite:dbname=:memory:")'
                                         '->sqlite_load_extension("./other")'], folder)
@@ -108,13 +113,18 @@ def check_packages():
         archive = os.path.abspath(os.path.join(BUILD, "packages", archives[0]))
         run(["npm", "install", "--offline", "--no-audit", "--no-fund", "--no-save", archive], folder)
         code = """
-            const { load } = require("sqlite-safetensors");
-            const db = new (require("libsql"))(":memory:");
-            load(db);
-            console.log(db.prepare("SELECT count(*) AS n FROM safetensors_tensors('model.safetensors')").get().n);"""
+            const { load, getLoadablePath } = require("sqlite-safetensors");
+            function count(db) {
+              load(db);
+              return db.prepare("SELECT count(*) AS n FROM safetensors_tensors('model.safetensors')").get().n;
+            }
+            const photostructure = new (require("@photostructure/sqlite").DatabaseSync)(":memory:", { allowExtension: true });
+            photostructure.enableLoadExtension(true);
+            console.log(count(new (require("libsql"))(":memory:")), count(photostructure));
+            import("sqlite-safetensors").then((module) => console.log(module.getLoadablePath() === getLoadablePath()));"""
         out = run(["node", "-e", code], folder,
                   NODE_PATH=os.path.abspath(f"{BUILD}/npm/node_modules") + ":" + folder + "/node_modules")
-        tally.equal(out, "39\n", "the npm package in libsql")
+        tally.equal(out, "39 39\ntrue\n", "the npm package in libsql and @photostructure/sqlite, required and imported")
 
 
 compare_blocks(tally, lambda block: block.section == CLIENTS and block.language not in ("sql", "session"),

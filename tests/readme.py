@@ -232,6 +232,9 @@ def check_help(tally):
             after = [column for column, kind in columns if kind]
             after = after[after.index("surplus_argument") + 1:] if "surplus_argument" in after else []
             tally.equal(hidden.split(", ") if hidden else [], after, f"{name}: hidden columns")
+    for name, signature in db.execute("SELECT name, signature FROM safetensors_help WHERE kind <> 'argument'").fetchall():
+        call = signature.partition(" -> ")[0]
+        tally.check(f"`{call}`" in text, f"README calls {name} as safetensors_help does", call)
     for name in sorted(told):
         tally.check(re.search(rf"^\| `?.*\b{name}\(", text, re.MULTILINE), f"README has a line for {name}")
     with tempfile.TemporaryDirectory() as folder:

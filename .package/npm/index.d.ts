@@ -9,7 +9,7 @@ interface Database {
 }
 
 /**
- * Loads the extension into an open database. Extension loading must be allowed: in node:sqlite open it with
- * `{ allowExtension: true }`.
+ * Loads the extension into an open database. Extension loading must be allowed: with @photostructure/sqlite open it
+ * with `{ allowExtension: true }` and call its `enableLoadExtension(true)` before.
  */
 export declare function load(db: Database): void;

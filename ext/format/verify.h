@@ -8,7 +8,7 @@
 ** shard that it says, and that none, also of those the index does not know, is in several. The
 ** first that is not so is the error, named. What was found good is not looked through again while
 ** the shards are what they were. True for a checkpoint without an index, and for one with a
-*problem. */
+** problem. */
 bool verify_shards(Checkpoint *checkpoint, Error *error);
 
 #endif

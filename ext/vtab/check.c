@@ -1,19 +1,15 @@
 /*
 ** safetensors_check(path): all that is wrong with a checkpoint, one row per finding; none when it
-*is
-** flawless.
+** is flawless.
 **
 **     SELECT severity, code, file, tensor, message FROM safetensors_check('models/llama');
 **
-** `severity` is 'error' for what the reference implementation refuses, or this extension by one of
-** its documented strictnesses, or where an index and its shards contradict each other; else
+** `severity` is 'error' for what the reference implementation refuses, or this extension by one
+** of its documented strictnesses, or where an index and its shards contradict each other; else
 ** 'warning'. `code` is one of the stable codes of format/lint_code.h, which README explains.
-*`offset`
-** is the byte of `file` that the finding is about; NULL when it is about none. `tensor` is NULL
-*when
-** it is not about a tensor, `file` for a BLOB. Headers and indexes are read, not tensors. A path
-*that
-** names nothing good is a finding; only what is no path at all is an error.
+** `offset` is the byte of `file` that the finding is about; NULL when it is about none. `tensor`
+** is NULL when it is not about a tensor, `file` for a BLOB. Headers and indexes are read, not
+** tensors. A path that names nothing good is a finding; only what is no path at all is an error.
 */
 #include "base/memory.h"
 #include "base/utf8.h"

@@ -1,8 +1,7 @@
 /*
 ** The attack: a file whose header its maker chose freely, byte by byte, to crash the reader, to
-*make
-** it read or write outside its memory, or to have it accept entries that contradict each other and
-** so point outside the file later.
+** make it read or write outside its memory, or to have it accept entries that contradict each
+** other and so point outside the file later.
 **
 ** The input is the header's JSON.
 */

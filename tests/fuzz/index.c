@@ -1,7 +1,7 @@
 /*
 ** The attack: the index of a sharded model, whose maker wants files outside its folder opened, or
 ** tensors looked up in shards that are not there, or memory read or written that is not the
-*index's.
+** index's.
 **
 ** The input is the index file.
 */

@@ -1,7 +1,7 @@
 /*
 ** The attack: refs, shapes and slices that come from a table of a stranger's database, made to
-*reach
-** elements outside the tensor, to name another file than the one they seem to name, or to overflow.
+** reach elements outside the tensor, to name another file than the one they seem to name, or to
+** overflow.
 **
 ** The input is REF, SHAPE and SLICE, with separators between them.
 */
