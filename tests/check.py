@@ -351,7 +351,7 @@ def test_readme():
     with open("ext/format/lint_code.h", encoding="utf-8") as file:
         codes = {code: severity.lower() for code, severity in re.findall(r'X\(\w+, "([a-z0-9-]+)", (\w+)\)', file.read())}
     with open("README.md", encoding="utf-8") as file:
-        table = file.read().split("\n## Findings\n")[1].split("\n## ")[0]
+        table = file.read().split("\n### Findings\n")[1].split("\n## ")[0]
     told = re.findall(r"^\| `([a-z0-9-]+)` \| (\w+) \| [^|]{10,} \| [^|]{5,} \|$", table, re.MULTILINE)
     tally.equal(told, list(codes.items()), "README's table of codes")
     tally.equal(seen, codes, "codes that these tests have seen")
