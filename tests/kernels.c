@@ -13,8 +13,10 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "tensor/codes.h"
 #include "tensor/decode.h"
 #include "tensor/double_double.h"
+#include "tensor/encode.h"
 #include "tensor/hash.h"
 #include "tensor/histogram.h"
 #include "tensor/numbers.h"
@@ -137,45 +139,75 @@ static bool same_lanes(const double *a, const double *b) {
   return true;
 }
 
-static bool float_scan_agrees(const Kernels *kernels, const float *data, uint64_t count) {
+/* Elements of F32, F16 or BF16, at an odd address, against plain loops. What is said of elements that
+** are not all finite is not looked at. */
+static bool float_scan_agrees(const Kernels *kernels, Dtype dtype, const unsigned char *data,
+                              uint64_t count) {
   FloatScan scan;
   FloatRange range;
   double sum[KERNEL_LANES] = {0}, squares[KERNEL_LANES] = {0};
-  float min = INFINITY, max = -INFINITY;
-  uint32_t least = UINT32_MAX, largest = 0;
+  float min = INFINITY, max = -INFINITY, least = INFINITY;
   uint64_t zeros = 0;
+  bool finite = true, infinite_squares = false;
   for (uint64_t i = 0; i < count; i++) {
-    double value = (double)data[i];
-    uint32_t magnitude = float_bits(fabsf(data[i]));
-    sum[i % KERNEL_LANES] += value;
-    squares[i % KERNEL_LANES] += value * value;
-    if (data[i] < min) min = data[i];
-    if (data[i] > max) max = data[i];
-    if (magnitude > largest) largest = magnitude;
-    if (magnitude > 0 && magnitude - 1 < least) least = magnitude - 1;
-    zeros += data[i] == 0;
+    double value = expected_number(dtype, data, i);
+    float number = (float)value;
+    sum[scan_lane(dtype, i)] += value;
+    squares[scan_lane(dtype, i)] += value * value;
+    finite = finite && isfinite(number);
+    if (number < min) min = number;
+    if (number > max) max = number;
+    if (number != 0 && fabsf(number) < least) least = fabsf(number);
+    zeros += number == 0;
   }
-  unsigned char *moved = malloc(count * sizeof *data + 1);
-  memcpy(moved + 1, data, count * sizeof *data);
-  kernels->scan_floats(moved + 1, count, (Ahead){moved, 64}, &scan);
-  kernels->range_floats(moved + 1, count, &range);
+  size_t size = (size_t)count * dtype_bits(dtype) / 8;
+  unsigned char *moved = malloc(size + 1);
+  memcpy(moved + 1, data, size);
+  kernels->scans->scan[dtype](moved + 1, count, &scan);
+  kernels->scans->range[dtype](moved + 1, count, &range);
   free(moved);
-  bool good = same_lanes(scan.sum, sum) && same_lanes(scan.squares, squares);
-  float got_min = INFINITY, got_max = -INFINITY;
-  uint32_t got_least = UINT32_MAX, got_largest = 0;
-  uint64_t got_zeros = 0, range_zeros = 0;
   for (unsigned j = 0; j < KERNEL_LANES; j++) {
-    if (scan.min[j] < got_min) got_min = scan.min[j];
-    if (range.min[j] < min) good = false;
-    if (scan.max[j] > got_max) got_max = scan.max[j];
-    if (range.max[j] > max) good = false;
-    if (scan.least[j] < got_least) got_least = scan.least[j];
-    if (range.largest[j] > got_largest) got_largest = range.largest[j];
-    got_zeros += scan.zeros[j];
-    range_zeros += range.zeros[j];
+    infinite_squares = infinite_squares || !isfinite(scan.squares[j]);
   }
-  return good && got_min == min && got_max == max && got_least == least && got_zeros == zeros &&
-         got_largest == largest && range_zeros == zeros;
+  if (range.finite != finite || infinite_squares != !finite) return false;
+  return !finite ||
+         (same_lanes(scan.sum, sum) && same_lanes(scan.squares, squares) && scan.min == min &&
+          scan.max == max && scan.zeros == zeros && range.min == min && range.max == max &&
+          range.zeros == zeros && (dtype == DTYPE_F16 || scan.least == least));
+}
+
+/* Elements of 8 bits, all finite, against plain loops. */
+static bool byte_scan_agrees(const Kernels *kernels, Dtype dtype, uint64_t count) {
+  Numbers numbers;
+  Codes codes;
+  ByteScan scan;
+  numbers_open(&numbers, dtype);
+  if (!codes_open(&codes, kernels, dtype, &numbers.table)) return false;
+  unsigned char *data = malloc(count + 1);
+  double sum = 0, squares = 0, min = INFINITY, max = -INFINITY;
+  uint64_t zeros = 0;
+  for (uint64_t i = 1; i <= count; i++) {
+    do {
+      data[i] = (unsigned char)(random_bits() >> 56);
+    } while (!isfinite(expected_number(dtype, data, i)));
+    double value = expected_number(dtype, data, i);
+    sum += value;
+    squares += ldexp(value * value, -40);
+    if (value < min) min = value;
+    if (value > max) max = value;
+    zeros += value == 0;
+  }
+  kernels->scans->bytes(data + 1, count, &codes.digits, &scan);
+  free(data);
+  double got_sum = 0, got_squares = 0;
+  for (unsigned p = 0; p < codes.digits.places; p++) {
+    int exponent = codes.unit + (int)(p * codes.digits.place_bits);
+    got_sum += ldexp((double)scan.sums[p], exponent);
+    got_squares += ldexp((double)scan.squares[p], 2 * exponent - 40);
+  }
+  return got_sum == sum && fabs(got_squares - squares) <= 1e-13 * squares && scan.zeros == zeros &&
+         (count == 0 ||
+          (numbers.table.values[scan.min] == min && numbers.table.values[scan.max] == max));
 }
 
 static bool double_scan_agrees(const Kernels *kernels, const double *data, uint64_t count) {
@@ -194,8 +226,8 @@ static bool double_scan_agrees(const Kernels *kernels, const double *data, uint6
   }
   unsigned char *moved = malloc(count * sizeof *data + 1);
   memcpy(moved + 1, data, count * sizeof *data);
-  kernels->scan_doubles(moved + 1, count, &scan);
-  kernels->deviations(moved + 1, count, mean, got);
+  kernels->scans->doubles(moved + 1, count, &scan);
+  kernels->scans->deviations(moved + 1, count, mean, got);
   free(moved);
   double got_min = INFINITY, got_max = -INFINITY;
   for (unsigned j = 0; j < KERNEL_LANES; j++) {
@@ -227,24 +259,50 @@ static bool bins_agree(const Kernels *kernels, const double *data, uint64_t coun
 }
 
 static void test_scans(const Kernels *kernels) {
-  static float floats[SCANNED];
   static double doubles[SCANNED];
-  bool good_floats = true, good_doubles = true, good_bins = true;
+  bool good_doubles = true, good_bins = true;
   for (int kind = 0; kind < 3; kind++) {
     for (uint64_t count = 0; count <= SCANNED; count += count < 160 ? KERNEL_LANES : 992) {
       for (uint64_t i = 0; i < count; i++) {
         doubles[i] = random_number(kind);
-        floats[i] = (float)doubles[i];
       }
-      good_floats = good_floats && float_scan_agrees(kernels, floats, count);
       good_doubles = good_doubles && double_scan_agrees(kernels, doubles, count);
       uint64_t odd = count > 0 ? count - 1 : 0;
       good_bins = good_bins && bins_agree(kernels, doubles, odd, kind == 1 ? 0.5 : 1);
     }
   }
-  check(good_floats, "scans", kernels->name, "floats");
   check(good_doubles, "scans", kernels->name, "doubles");
   check(good_bins, "scans", kernels->name, "bins");
+}
+
+static const Dtype byte_floats[] = {DTYPE_F8_E5M2, DTYPE_F8_E4M3, DTYPE_F8_E5M2FNUZ,
+                                    DTYPE_F8_E4M3FNUZ};
+static const Dtype scanned_floats[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16};
+
+static void test_element_scans(const Kernels *kernels) {
+  static unsigned char data[SCANNED * sizeof(float)];
+  for (int d = 0; d < 3; d++) {
+    Dtype dtype = scanned_floats[d];
+    bool good = true;
+    for (int kind = 0; kind < 4; kind++) {
+      for (uint64_t count = 0; count <= SCANNED; count += count < 320 ? SCAN_STEP : 992) {
+        for (uint64_t i = 0; i < count; i++) {
+          double number = random_number(kind);
+          encode_doubles(dtype, &number, i, 1, data);
+          if (kind == 3) element_store(data, dtype_bits(dtype), i, random_bits());
+        }
+        good = good && float_scan_agrees(kernels, dtype, data, count);
+      }
+    }
+    check(good, "scans", kernels->name, dtype_name(dtype));
+  }
+  for (int d = 0; d < 4 && kernels->scans->bytes != NULL; d++) {
+    bool good = true;
+    for (uint64_t count = 0; count <= PASS_BLOCK; count += count < 1000 ? BYTES_STEP : 64512 / 8) {
+      good = good && byte_scan_agrees(kernels, byte_floats[d], count);
+    }
+    check(good, "scans", kernels->name, dtype_name(byte_floats[d]));
+  }
 }
 
 /* ---- Passes ---- */
@@ -410,6 +468,7 @@ int main(void) {
     check(kernels_chosen() == kernels, "chosen", names[n], names[n]);
     for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) test_numbers(names[n], (Dtype)dtype);
     test_scans(kernels);
+    test_element_scans(kernels);
     test_hash(names[n]);
   }
   for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {

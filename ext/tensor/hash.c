@@ -66,11 +66,12 @@ bool hash_run(const Source *source, const View *view, unsigned bits, const PassH
               Hash *out, Error *error) {
   Task task = {.kernels = kernels_chosen(), .bits = bits, .nbytes = view->numel * bits / 8};
   XXH3_128bits_reset(&task.state);
-  uint64_t blocks = pass_block_bytes(bits) / HASH_BLOCK;
+  uint64_t sums_size = pass_block_bytes(bits) / HASH_BLOCK * HASH_LANES * sizeof(uint64_t);
   Pass pass = {.input_count = 1,
                .inputs = {{source, view, bits}},
                .task = &task,
-               .state_size = sizeof(Part) + blocks * HASH_LANES * sizeof(uint64_t),
+               .state_size = sizeof(Part) + sums_size,
+               .unset_size = sums_size,
                .block = take_block,
                .merge = merge_block};
   if (!pass_run(&pass, host, error)) return false;

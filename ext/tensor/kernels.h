@@ -2,9 +2,8 @@
 ** The loops over many elements, each made for several instruction sets: plain C for every machine,
 ** AVX2 and AVX-512 for x86-64. The set is chosen once, at load, for the machine.
 **
-** All sets give the same results, to the last bit. What is summed is summed in KERNEL_LANES lanes,
-** element i in lane i % KERNEL_LANES, in order; nothing is rounded in one set that is not rounded in
-** the others (a fused multiply-add is used only where the product is exact).
+** All sets give the same results, to the last bit: nothing is rounded in one set that is not rounded in
+** the others, or in another order.
 **
 ** Elements lie together, at any address. Counts are of elements, and may be 0.
 */
@@ -18,8 +17,7 @@
 #include "base/error.h"
 #include "format/dtype.h"
 #include "tensor/pair_kernels.h"
-
-enum { KERNEL_LANES = 16 };
+#include "tensor/scan_kernels.h"
 
 /* Of XXH3, with its own secret: bytes of a block, accumulators, and where in the secret the key for
 ** scrambling begins. */
@@ -30,45 +28,12 @@ enum { HASH_BLOCK = 1024, HASH_LANES = 8, HASH_SCRAMBLE_KEY = 128 };
 ** line, which is the rule, is hashed at two thirds of the speed. */
 enum { HASH_AHEAD = 2048 };
 
-/* What is found in each lane. Sums are of that lane's elements; of the rest only all lanes together
-** mean something, since a set of kernels may use fewer.
-**
-** Of floats. A NaN is in none of min and max; it, or an infinity, makes the sum of the squares a NaN
-** or infinite. */
-typedef struct FloatScan {
-  double sum[KERNEL_LANES], squares[KERNEL_LANES];
-  float min[KERNEL_LANES], max[KERNEL_LANES]; /* infinity and -infinity if there is no number */
-  uint32_t least[KERNEL_LANES]; /* bits of the smallest magnitude but 0, less 1; UINT32_MAX: none */
-  uint32_t zeros[KERNEL_LANES];
-} FloatScan;
-
-typedef struct FloatRange {
-  float min[KERNEL_LANES], max[KERNEL_LANES]; /* as in a FloatScan */
-  uint32_t largest[KERNEL_LANES]; /* bits of the largest magnitude; above 0x7f7fffff: not finite */
-  uint32_t zeros[KERNEL_LANES];
-} FloatRange;
-
-/* Of doubles. What rounding takes from sum_high is in sum_low. A NaN or an infinity makes sum_high a
-** NaN or infinite. */
-typedef struct DoubleScan {
-  double sum_high[KERNEL_LANES], sum_low[KERNEL_LANES];
-  double min[KERNEL_LANES], max[KERNEL_LANES]; /* infinity and -infinity if there is no number */
-  uint32_t zeros[KERNEL_LANES];
-} DoubleScan;
-
 /* What each byte stands for: floats of which only the upper half is not 0. `low` and `high` have the
 ** bytes of that half. */
 typedef struct ByteValues {
   float values[256];
   unsigned char low[256], high[256];
 } ByteValues;
-
-/* What will be wanted next: asked for meanwhile, `step` bytes with every KERNEL_LANES numbers. It may
-** be anywhere. */
-typedef struct Ahead {
-  const unsigned char *next;
-  uint64_t step;
-} Ahead;
 
 /* How numbers are put into bins of equal width. */
 typedef struct Binning {
@@ -99,21 +64,13 @@ static inline double double_at(const void *data, uint64_t index) {
 typedef struct Kernels {
   const char *name;
   const PairKernels *pairs; /* the loops over two tensors */
+  const ScanKernels *scans; /* the loops of statistics over one */
 
   /* By dtype; NULL where there is no such loop: of F32, which needs none, and of what `lookup` or
   ** decode_doubles() is for. */
   KernelFloats *floats[DTYPE_COUNT];
 
   void (*lookup)(const unsigned char *data, uint64_t count, const ByteValues *table, float *out);
-
-  /* `count` is a multiple of KERNEL_LANES, and below 2^32. */
-  void (*scan_floats)(const void *data, uint64_t count, Ahead ahead, FloatScan *out);
-  void (*range_floats)(const void *data, uint64_t count, FloatRange *out);
-  void (*scan_doubles)(const void *data, uint64_t count, DoubleScan *out);
-
-  /* The sum, by lane, of the squares of doubles' distances from `mean`. `count` is a multiple of
-  ** KERNEL_LANES. */
-  void (*deviations)(const void *data, uint64_t count, double mean, double *out);
 
   /* The bins of numbers: the number of bins, if they are in none, NaN too; -1 where it is in doubt.
   ** Whether any is. */
@@ -132,7 +89,7 @@ typedef struct Kernels {
 extern const Kernels kernels_portable;
 #if defined(__x86_64__)
 extern const Kernels kernels_avx2;   /* Haswell, Zen and later: AVX2, FMA and F16C */
-extern const Kernels kernels_avx512; /* Ice Lake, Zen 4 and later: F, BW, DQ, VL and VBMI */
+extern const Kernels kernels_avx512; /* Ice Lake, Zen 4 and later: F, BW, DQ, VL, VBMI and VNNI */
 #endif
 
 /* The set of this name. NULL if there is none, or this machine cannot run it. */

@@ -7,11 +7,10 @@
 #include <math.h>
 #include <string.h>
 
-/* Without FMA where a product is not exact: a compiler must not fuse it. */
+/* Without FMA: a compiler must not fuse what is rounded in between. */
 #define AVX2 __attribute__((target("avx2,f16c")))
-#define FMA  __attribute__((target("avx2,f16c,fma")))
 
-enum { WIDTH = 8, DOUBLES = 4, PARTS = KERNEL_LANES / DOUBLES };
+enum { WIDTH = 8, DOUBLES = 4 };
 
 static inline const unsigned char *at(const void *data, uint64_t byte) {
   return (const unsigned char *)data + byte;
@@ -23,10 +22,6 @@ AVX2 static inline __m128i load_16(const unsigned char *data) {
 
 AVX2 static inline __m256i load_32(const unsigned char *data) {
   return _mm256_loadu_si256((const __m256i *)data);
-}
-
-AVX2 static inline __m256 load_floats(const void *data, uint64_t index) {
-  return _mm256_castsi256_ps(load_32(at(data, index * sizeof(float))));
 }
 
 AVX2 static inline __m256d load_doubles(const void *data, uint64_t index) {
@@ -107,117 +102,7 @@ static void lookup(const unsigned char *data, uint64_t count, const ByteValues *
   kernels_portable.lookup(data, count, table, out);
 }
 
-/* ---- Scans ---- */
-
-#define MAGNITUDE 0x7fffffff
-
-/* A register of fewer lanes, in both halves of the result's. */
-AVX2 static inline void store_twice(void *out, __m256i value) {
-  _mm256_storeu_si256(out, value);
-  _mm256_storeu_si256((__m256i *)out + 1, value);
-}
-
-FMA static void scan_floats(const void *data, uint64_t count, Ahead ahead, FloatScan *out) {
-  const __m256i magnitude = _mm256_set1_epi32(MAGNITUDE), minus_one = _mm256_set1_epi32(-1);
-  __m256 min = _mm256_set1_ps(INFINITY), max = _mm256_set1_ps(-INFINITY);
-  __m256i least = minus_one, zeros = _mm256_setzero_si256();
-  __m256d sum[PARTS], squares[PARTS];
-  for (int p = 0; p < PARTS; p++) sum[p] = squares[p] = _mm256_setzero_pd();
-  for (uint64_t i = 0; i < count; i += KERNEL_LANES) {
-#define STEP(p)                                                               \
-  {                                                                           \
-    __m256 numbers = load_floats(data, i + (p)*DOUBLES);                      \
-    __m256i bits = _mm256_and_si256(_mm256_castps_si256(numbers), magnitude); \
-    __m256i below = _mm256_add_epi32(bits, minus_one);                        \
-    zeros = _mm256_sub_epi32(zeros, _mm256_cmpeq_epi32(below, minus_one));    \
-    least = _mm256_min_epu32(least, below);                                   \
-    min = _mm256_min_ps(numbers, min);                                        \
-    max = _mm256_max_ps(numbers, max);                                        \
-    __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(numbers));           \
-    __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(numbers, 1));        \
-    sum[p] = _mm256_add_pd(sum[p], low);                                      \
-    sum[(p) + 1] = _mm256_add_pd(sum[(p) + 1], high);                         \
-    squares[p] = _mm256_fmadd_pd(low, low, squares[p]);                       \
-    squares[(p) + 1] = _mm256_fmadd_pd(high, high, squares[(p) + 1]);         \
-  }
-    _mm_prefetch((const char *)ahead.next, _MM_HINT_T0);
-    ahead.next += ahead.step;
-    STEP(0)
-    STEP(2)
-#undef STEP
-  }
-  for (int p = 0; p < PARTS; p++) {
-    _mm256_storeu_pd(out->sum + p * DOUBLES, sum[p]);
-    _mm256_storeu_pd(out->squares + p * DOUBLES, squares[p]);
-  }
-  store_twice(out->min, _mm256_castps_si256(min));
-  store_twice(out->max, _mm256_castps_si256(max));
-  store_twice(out->least, least);
-  memset(out->zeros, 0, sizeof out->zeros);
-  _mm256_storeu_si256((__m256i *)out->zeros, zeros);
-}
-
-AVX2 static void range_floats(const void *data, uint64_t count, FloatRange *out) {
-  const __m256i magnitude = _mm256_set1_epi32(MAGNITUDE), zero = _mm256_setzero_si256();
-  __m256 min = _mm256_set1_ps(INFINITY), max = _mm256_set1_ps(-INFINITY);
-  __m256i largest = zero, zeros = zero;
-  for (uint64_t i = 0; i < count; i += WIDTH) {
-    __m256 numbers = load_floats(data, i);
-    __m256i bits = _mm256_and_si256(_mm256_castps_si256(numbers), magnitude);
-    zeros = _mm256_sub_epi32(zeros, _mm256_cmpeq_epi32(bits, zero));
-    largest = _mm256_max_epu32(largest, bits);
-    min = _mm256_min_ps(numbers, min);
-    max = _mm256_max_ps(numbers, max);
-  }
-  store_twice(out->min, _mm256_castps_si256(min));
-  store_twice(out->max, _mm256_castps_si256(max));
-  store_twice(out->largest, largest);
-  memset(out->zeros, 0, sizeof out->zeros);
-  _mm256_storeu_si256((__m256i *)out->zeros, zeros);
-}
-
-AVX2 static void scan_doubles(const void *data, uint64_t count, DoubleScan *out) {
-  __m256d min = _mm256_set1_pd(INFINITY), max = _mm256_set1_pd(-INFINITY);
-  __m256i zeros = _mm256_setzero_si256();
-  __m256d sum[PARTS], lost[PARTS];
-  for (int p = 0; p < PARTS; p++) sum[p] = lost[p] = _mm256_setzero_pd();
-  for (uint64_t i = 0; i < count; i += KERNEL_LANES) {
-    for (int p = 0; p < PARTS; p++) {
-      __m256d numbers = load_doubles(data, i + (uint64_t)p * DOUBLES);
-      __m256d is_zero = _mm256_cmp_pd(numbers, _mm256_setzero_pd(), _CMP_EQ_OQ);
-      zeros = _mm256_sub_epi64(zeros, _mm256_castpd_si256(is_zero));
-      min = _mm256_min_pd(numbers, min);
-      max = _mm256_max_pd(numbers, max);
-      __m256d before = sum[p];
-      sum[p] = _mm256_add_pd(before, numbers);
-      __m256d part = _mm256_sub_pd(sum[p], before);
-      __m256d error = _mm256_add_pd(_mm256_sub_pd(before, _mm256_sub_pd(sum[p], part)),
-                                    _mm256_sub_pd(numbers, part));
-      lost[p] = _mm256_add_pd(lost[p], error);
-    }
-  }
-  for (int p = 0; p < PARTS; p++) {
-    _mm256_storeu_pd(out->sum_high + p * DOUBLES, sum[p]);
-    _mm256_storeu_pd(out->sum_low + p * DOUBLES, lost[p]);
-    _mm256_storeu_pd(out->min + p * DOUBLES, min);
-    _mm256_storeu_pd(out->max + p * DOUBLES, max);
-  }
-  memset(out->zeros, 0, sizeof out->zeros);
-  _mm256_storeu_si256((__m256i *)out->zeros, zeros); /* 64 bits each: little-endian */
-}
-
-AVX2 static void deviations(const void *data, uint64_t count, double mean, double *out) {
-  const __m256d means = _mm256_set1_pd(mean);
-  __m256d squares[PARTS];
-  for (int p = 0; p < PARTS; p++) squares[p] = _mm256_setzero_pd();
-  for (uint64_t i = 0; i < count; i += KERNEL_LANES) {
-    for (int p = 0; p < PARTS; p++) {
-      __m256d distance = _mm256_sub_pd(load_doubles(data, i + (uint64_t)p * DOUBLES), means);
-      squares[p] = _mm256_add_pd(squares[p], _mm256_mul_pd(distance, distance));
-    }
-  }
-  for (int p = 0; p < PARTS; p++) _mm256_storeu_pd(out + p * DOUBLES, squares[p]);
-}
+/* ---- Bins ---- */
 
 AVX2 static bool find_bins(const double *numbers, uint64_t count, const Binning *binning,
                            int32_t *out) {
@@ -293,6 +178,7 @@ AVX2 static void hash_merge(const uint64_t *sums, uint64_t count, const unsigned
 const Kernels kernels_avx2 = {
     .name = "avx2",
     .pairs = &pair_kernels_avx2,
+    .scans = &scan_kernels_avx2,
     .floats = {[DTYPE_F8_E5M2] = floats_F8_E5M2,
                [DTYPE_F8_E4M3] = floats_F8_E4M3,
                [DTYPE_F16] = floats_F16,
@@ -300,10 +186,6 @@ const Kernels kernels_avx2 = {
                [DTYPE_I16] = floats_I16,
                [DTYPE_U16] = floats_U16},
     .lookup = lookup,
-    .scan_floats = scan_floats,
-    .range_floats = range_floats,
-    .scan_doubles = scan_doubles,
-    .deviations = deviations,
     .find_bins = find_bins,
     .hash_blocks = hash_blocks,
     .hash_merge = hash_merge,

@@ -19,16 +19,8 @@ AVX512 static inline __m256i load_32(const unsigned char *data) {
   return _mm256_loadu_si256((const __m256i *)data);
 }
 
-AVX512 static inline __m512 load_floats(const void *data, uint64_t index) {
-  return _mm512_loadu_ps(at(data, index * sizeof(float)));
-}
-
 AVX512 static inline __m512d load_doubles(const void *data, uint64_t index) {
   return _mm512_loadu_pd(at(data, index * sizeof(double)));
-}
-
-AVX512 static inline uint32_t count_bits(unsigned mask) {
-  return (uint32_t)__builtin_popcount(mask);
 }
 
 /* ---- Elements as floats ---- */
@@ -119,107 +111,7 @@ AVX512 static void lookup(const unsigned char *data, uint64_t count, const ByteV
   kernels_portable.lookup(data + whole, count - whole, table, out + whole);
 }
 
-/* ---- Scans ---- */
-
-#define MAGNITUDE 0x7fffffff
-
-AVX512 static void scan_floats(const void *data, uint64_t count, Ahead ahead, FloatScan *out) {
-  const __m512i magnitude = _mm512_set1_epi32(MAGNITUDE), minus_one = _mm512_set1_epi32(-1);
-  __m512 min = _mm512_set1_ps(INFINITY), max = _mm512_set1_ps(-INFINITY);
-  __m512i least = minus_one;
-  __m512d low_sum = _mm512_setzero_pd(), high_sum = low_sum;
-  __m512d low_squares = low_sum, high_squares = low_sum;
-  uint32_t zeros = 0;
-  for (uint64_t i = 0; i < count; i += WIDTH) {
-    _mm_prefetch((const char *)ahead.next, _MM_HINT_T0);
-    ahead.next += ahead.step;
-    __m512 numbers = load_floats(data, i);
-    __m512i bits = _mm512_castps_si512(numbers);
-    zeros += count_bits(_mm512_testn_epi32_mask(bits, magnitude));
-    least = _mm512_min_epu32(least, _mm512_add_epi32(_mm512_and_si512(bits, magnitude), minus_one));
-    min = _mm512_min_ps(numbers, min);
-    max = _mm512_max_ps(numbers, max);
-    __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(numbers));
-    __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(numbers, 1));
-    low_sum = _mm512_add_pd(low_sum, low);
-    high_sum = _mm512_add_pd(high_sum, high);
-    low_squares = _mm512_fmadd_pd(low, low, low_squares);
-    high_squares = _mm512_fmadd_pd(high, high, high_squares);
-  }
-  _mm512_storeu_pd(out->sum, low_sum);
-  _mm512_storeu_pd(out->sum + DOUBLES, high_sum);
-  _mm512_storeu_pd(out->squares, low_squares);
-  _mm512_storeu_pd(out->squares + DOUBLES, high_squares);
-  _mm512_storeu_ps(out->min, min);
-  _mm512_storeu_ps(out->max, max);
-  _mm512_storeu_si512(out->least, least);
-  memset(out->zeros, 0, sizeof out->zeros);
-  out->zeros[0] = zeros;
-}
-
-AVX512 static void range_floats(const void *data, uint64_t count, FloatRange *out) {
-  const __m512i magnitude = _mm512_set1_epi32(MAGNITUDE);
-  __m512 min = _mm512_set1_ps(INFINITY), max = _mm512_set1_ps(-INFINITY);
-  __m512i largest = _mm512_setzero_si512();
-  uint32_t zeros = 0;
-  for (uint64_t i = 0; i < count; i += WIDTH) {
-    __m512 numbers = load_floats(data, i);
-    __m512i bits = _mm512_castps_si512(numbers);
-    zeros += count_bits(_mm512_testn_epi32_mask(bits, magnitude));
-    largest = _mm512_max_epu32(largest, _mm512_and_si512(bits, magnitude));
-    min = _mm512_min_ps(numbers, min);
-    max = _mm512_max_ps(numbers, max);
-  }
-  _mm512_storeu_ps(out->min, min);
-  _mm512_storeu_ps(out->max, max);
-  _mm512_storeu_si512(out->largest, largest);
-  memset(out->zeros, 0, sizeof out->zeros);
-  out->zeros[0] = zeros;
-}
-
-AVX512 static void scan_doubles(const void *data, uint64_t count, DoubleScan *out) {
-  __m512d min = _mm512_set1_pd(INFINITY), max = _mm512_set1_pd(-INFINITY);
-  __m512d sum[2], lost[2];
-  uint32_t zeros = 0;
-  for (int p = 0; p < 2; p++) sum[p] = lost[p] = _mm512_setzero_pd();
-  for (uint64_t i = 0; i < count; i += KERNEL_LANES) {
-    for (int p = 0; p < 2; p++) {
-      __m512d numbers = load_doubles(data, i + (uint64_t)p * DOUBLES);
-      zeros += count_bits(_mm512_cmp_pd_mask(numbers, _mm512_setzero_pd(), _CMP_EQ_OQ));
-      min = _mm512_min_pd(numbers, min);
-      max = _mm512_max_pd(numbers, max);
-      __m512d before = sum[p];
-      sum[p] = _mm512_add_pd(before, numbers);
-      __m512d part = _mm512_sub_pd(sum[p], before);
-      __m512d error = _mm512_add_pd(_mm512_sub_pd(before, _mm512_sub_pd(sum[p], part)),
-                                    _mm512_sub_pd(numbers, part));
-      lost[p] = _mm512_add_pd(lost[p], error);
-    }
-  }
-  for (int p = 0; p < 2; p++) {
-    _mm512_storeu_pd(out->sum_high + p * DOUBLES, sum[p]);
-    _mm512_storeu_pd(out->sum_low + p * DOUBLES, lost[p]);
-    _mm512_storeu_pd(out->min + p * DOUBLES, min);
-    _mm512_storeu_pd(out->max + p * DOUBLES, max);
-  }
-  memset(out->zeros, 0, sizeof out->zeros);
-  out->zeros[0] = zeros;
-}
-
-AVX512 static void deviations(const void *data, uint64_t count, double mean, double *out) {
-  const __m512d means = _mm512_set1_pd(mean);
-  __m512d squares[2];
-  for (int p = 0; p < 2; p++) squares[p] = _mm512_setzero_pd();
-  for (uint64_t i = 0; i < count; i += KERNEL_LANES) {
-    for (int p = 0; p < 2; p++) {
-      __m512d distance = _mm512_sub_pd(load_doubles(data, i + (uint64_t)p * DOUBLES), means);
-      __m512d square = _mm512_mul_pd(distance, distance);
-      __asm__("" : "+v"(square)); /* rounded: not to be fused with the addition */
-      squares[p] = _mm512_add_pd(squares[p], square);
-    }
-  }
-  for (int p = 0; p < 2; p++) _mm512_storeu_pd(out + p * DOUBLES, squares[p]);
-}
+/* ---- Bins ---- */
 
 AVX512 static bool find_bins(const double *numbers, uint64_t count, const Binning *binning,
                              int32_t *out) {
@@ -271,15 +163,12 @@ AVX512 static void hash_merge(const uint64_t *sums, uint64_t count, const unsign
 const Kernels kernels_avx512 = {
     .name = "avx512",
     .pairs = &pair_kernels_avx512,
+    .scans = &scan_kernels_avx512,
     .floats = {[DTYPE_F16] = floats_F16,
                [DTYPE_BF16] = floats_BF16,
                [DTYPE_I16] = floats_I16,
                [DTYPE_U16] = floats_U16},
     .lookup = lookup,
-    .scan_floats = scan_floats,
-    .range_floats = range_floats,
-    .scan_doubles = scan_doubles,
-    .deviations = deviations,
     .find_bins = find_bins,
     .hash_blocks = hash_blocks,
     .hash_merge = hash_merge,

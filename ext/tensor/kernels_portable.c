@@ -33,81 +33,7 @@ static void lookup(const unsigned char *data, uint64_t count, const ByteValues *
   for (uint64_t i = 0; i < count; i++) out[i] = table->values[data[i]];
 }
 
-/* ---- Scans ---- */
-
-static void scan_floats(const void *data, uint64_t count, Ahead ahead, FloatScan *out) {
-  (void)ahead;
-  FloatScan scan = {0};
-  for (unsigned j = 0; j < KERNEL_LANES; j++) {
-    scan.min[j] = INFINITY;
-    scan.max[j] = -INFINITY;
-    scan.least[j] = UINT32_MAX;
-  }
-  for (uint64_t i = 0; i < count; i += KERNEL_LANES) {
-    for (unsigned j = 0; j < KERNEL_LANES; j++) {
-      float number = float_at(data, i + j);
-      uint32_t below = (float_bits(number) & 0x7fffffff) - 1; /* wraps for 0 */
-      scan.zeros[j] += below == UINT32_MAX;
-      scan.least[j] = below < scan.least[j] ? below : scan.least[j];
-      scan.min[j] = number < scan.min[j] ? number : scan.min[j];
-      scan.max[j] = number > scan.max[j] ? number : scan.max[j];
-      double value = number;
-      scan.sum[j] += value;
-      scan.squares[j] += value * value;
-    }
-  }
-  *out = scan;
-}
-
-static void range_floats(const void *data, uint64_t count, FloatRange *out) {
-  FloatRange range = {0};
-  for (unsigned j = 0; j < KERNEL_LANES; j++) {
-    range.min[j] = INFINITY;
-    range.max[j] = -INFINITY;
-  }
-  for (uint64_t i = 0; i < count; i += KERNEL_LANES) {
-    for (unsigned j = 0; j < KERNEL_LANES; j++) {
-      float number = float_at(data, i + j);
-      uint32_t magnitude = float_bits(number) & 0x7fffffff;
-      range.zeros[j] += magnitude == 0;
-      range.largest[j] = magnitude > range.largest[j] ? magnitude : range.largest[j];
-      range.min[j] = number < range.min[j] ? number : range.min[j];
-      range.max[j] = number > range.max[j] ? number : range.max[j];
-    }
-  }
-  *out = range;
-}
-
-static void scan_doubles(const void *data, uint64_t count, DoubleScan *out) {
-  DoubleScan scan = {0};
-  for (unsigned j = 0; j < KERNEL_LANES; j++) {
-    scan.min[j] = INFINITY;
-    scan.max[j] = -INFINITY;
-  }
-  for (uint64_t i = 0; i < count; i += KERNEL_LANES) {
-    for (unsigned j = 0; j < KERNEL_LANES; j++) {
-      double number = double_at(data, i + j);
-      scan.zeros[j] += number == 0;
-      scan.min[j] = number < scan.min[j] ? number : scan.min[j];
-      scan.max[j] = number > scan.max[j] ? number : scan.max[j];
-      DoubleDouble sum = double_two_sum(scan.sum_high[j], number);
-      scan.sum_high[j] = sum.high;
-      scan.sum_low[j] += sum.low;
-    }
-  }
-  *out = scan;
-}
-
-static void deviations(const void *data, uint64_t count, double mean, double *out) {
-  double squares[KERNEL_LANES] = {0};
-  for (uint64_t i = 0; i < count; i += KERNEL_LANES) {
-    for (unsigned j = 0; j < KERNEL_LANES; j++) {
-      double distance = double_at(data, i + j) - mean;
-      squares[j] += distance * distance;
-    }
-  }
-  memcpy(out, squares, sizeof squares);
-}
+/* ---- Bins ---- */
 
 static bool find_bins(const double *numbers, uint64_t count, const Binning *binning, int32_t *out) {
   const double rounder = 0x1.8p52; /* added, leaves no room for a fraction */
@@ -158,15 +84,12 @@ static void hash_merge(const uint64_t *sums, uint64_t count, const unsigned char
 const Kernels kernels_portable = {
     .name = "portable",
     .pairs = &pair_kernels_portable,
+    .scans = &scan_kernels_portable,
     .floats = {[DTYPE_F16] = floats_F16,
                [DTYPE_BF16] = floats_BF16,
                [DTYPE_I16] = floats_I16,
                [DTYPE_U16] = floats_U16},
     .lookup = lookup,
-    .scan_floats = scan_floats,
-    .range_floats = range_floats,
-    .scan_doubles = scan_doubles,
-    .deviations = deviations,
     .find_bins = find_bins,
     .hash_blocks = hash_blocks,
     .hash_merge = hash_merge,

@@ -10,7 +10,9 @@
 
 enum {
   MAX_THREADS = 64,
-  BLOCKS_A_THREAD = 4, /* fewer are not worth a thread */
+  BLOCKS_A_THREAD = 4,   /* fewer are not worth a thread */
+  TURNS_A_THREAD = 4,    /* it has at least so many, and may be so many ahead of the slowest */
+  TURN_STATES = 1 << 17, /* bytes of the states of a turn, if that is more than one */
   CHUNKS_AT_ONCE = 256
 };
 
@@ -32,18 +34,19 @@ typedef struct Worker {
   bool started;
 } Worker;
 
-/* All that work on a pass. Under the mutex: what is next, the slots, and stop. A block's state is
-** in slot (number % slot_count) from when it is begun until it is merged. */
+/* All that work on a pass. Under the mutex: what is next, the slots, and stop. A thread takes `turn`
+** blocks at a time, so that it reads a window of its own and seldom needs the mutex. A block's state
+** is in slot (number % slot_count) from when it is begun until it is merged. */
 typedef struct Crew {
   const Pass *pass;
   const PassHost *host;
-  uint64_t numel, block_count;
+  uint64_t numel, block_count, turn;
   Worker *workers; /* the first is the caller */
   unsigned worker_count;
   pthread_mutex_t mutex;
   pthread_cond_t merged_more;
   uint64_t next, merged;
-  unsigned slot_count;
+  uint64_t slot_count;
   unsigned char *states;
   bool *finished; /* of each slot */
   bool stop;
@@ -78,7 +81,7 @@ static void feed_close(Feed *feed) {
 static void merge_finished(Crew *crew) {
   bool more = false;
   while (!crew->stop && crew->finished[crew->merged % crew->slot_count]) {
-    unsigned slot = (unsigned)(crew->merged % crew->slot_count);
+    uint64_t slot = crew->merged % crew->slot_count;
     crew->finished[slot] = false;
     crew->merged++;
     more = true;
@@ -96,15 +99,18 @@ static bool ask(Worker *worker, uint64_t blocks_done) {
   return asking_go_on(&crew->asking, done, &worker->error);
 }
 
-/* Takes the next block's number. False when there is none left. Under the mutex. */
-static bool claim(Crew *crew, uint64_t *number) {
+/* Takes the next blocks: their number, and the first one's. 0 when there are none left. Under the
+** mutex. */
+static uint64_t claim(Crew *crew, uint64_t *first) {
   while (!crew->stop && !crew->pass->any_order && crew->next < crew->block_count &&
-         crew->next >= crew->merged + crew->slot_count) {
+         crew->next + crew->turn > crew->merged + crew->slot_count) {
     pthread_cond_wait(&crew->merged_more, &crew->mutex);
   }
-  if (crew->stop || crew->next >= crew->block_count) return false;
-  *number = crew->next++;
-  return true;
+  uint64_t left = crew->stop ? 0 : crew->block_count - crew->next;
+  uint64_t count = left < crew->turn ? left : crew->turn;
+  *first = crew->next;
+  crew->next += count;
+  return count;
 }
 
 static void stop(Crew *crew) {
@@ -166,25 +172,33 @@ static bool take_block(Worker *worker, uint64_t number, void *state) {
 
 /* ---- One thread ---- */
 
-static void work(Worker *worker) {
+static bool take_turn(Worker *worker, uint64_t first, uint64_t count) {
   Crew *crew = worker->crew;
-  uint64_t number;
-  pthread_mutex_lock(&crew->mutex);
-  while (claim(crew, &number)) {
-    pthread_mutex_unlock(&crew->mutex);
-    uint64_t slot = number % crew->slot_count;
+  uint64_t state_size = crew->pass->state_size;
+  for (uint64_t number = first; number < first + count; number++) {
     void *state = worker->state;
     if (state == NULL) {
-      state = crew->states + slot * crew->pass->state_size;
-      memset(state, 0, (size_t)crew->pass->state_size);
+      state = crew->states + number % crew->slot_count * state_size;
+      memset(state, 0, (size_t)(state_size - crew->pass->unset_size));
     }
-    bool good = take_block(worker, number, state);
-    if (good && worker == crew->workers) good = ask(worker, number);
+    if (!take_block(worker, number, state)) return false;
+    if (worker == crew->workers && !ask(worker, number)) return false;
+  }
+  return true;
+}
+
+static void work(Worker *worker) {
+  Crew *crew = worker->crew;
+  uint64_t first, count;
+  pthread_mutex_lock(&crew->mutex);
+  while ((count = claim(crew, &first)) > 0) {
+    pthread_mutex_unlock(&crew->mutex);
+    bool good = take_turn(worker, first, count);
     pthread_mutex_lock(&crew->mutex);
     if (!good) {
       stop(crew);
     } else if (worker->state == NULL) {
-      crew->finished[slot] = true;
+      for (uint64_t i = 0; i < count; i++) crew->finished[(first + i) % crew->slot_count] = true;
       merge_finished(crew);
     }
   }
@@ -208,7 +222,7 @@ static bool allocate(Crew *crew) {
       crew->workers[w].feeds[i].reader.descriptor = -1; /* so that it can be closed unopened */
     }
   }
-  crew->slot_count = crew->pass->any_order ? count : 4 * count;
+  crew->slot_count = crew->pass->any_order ? count : TURNS_A_THREAD * crew->turn * count;
   crew->finished = memory_zeroed(crew->slot_count, sizeof *crew->finished);
   crew->states = memory_zeroed(crew->slot_count, crew->pass->state_size);
   return crew->finished != NULL && crew->states != NULL;
@@ -277,12 +291,25 @@ static unsigned worker_count(const PassHost *host, uint64_t block_count) {
   return threads < MAX_THREADS ? (unsigned)threads + 1 : MAX_THREADS;
 }
 
+/* Blocks of a thread's turn: a window of the reader's, unless their states take too much room, or there
+** are too few. One thread alone takes turns of one block, to stop as soon as it may. */
+static uint64_t turn_length(const Crew *crew) {
+  const Pass *pass = crew->pass;
+  uint64_t length = READER_WINDOW / block_bytes(pass->inputs[0].bits);
+  uint64_t most = TURN_STATES / pass->state_size;
+  if (most < length) length = most;
+  most = crew->block_count / ((uint64_t)TURNS_A_THREAD * crew->worker_count);
+  if (most < length) length = most;
+  return length > 1 && crew->worker_count > 1 ? length : 1;
+}
+
 bool pass_run(const Pass *pass, const PassHost *host, Error *error) {
   uint64_t numel = pass->inputs[0].view->numel;
   if (numel == 0) return true;
   Crew crew = {.pass = pass, .host = host, .numel = numel, .asking = asking_begin(host)};
   crew.block_count = (numel - 1) / PASS_BLOCK + 1;
   crew.worker_count = worker_count(host, crew.block_count);
+  crew.turn = turn_length(&crew);
   pthread_mutex_init(&crew.mutex, NULL);
   pthread_cond_init(&crew.merged_more, NULL);
   bool good = crew_open(&crew, error);

@@ -36,12 +36,13 @@ typedef struct Pass {
   PassInput inputs[PASS_MAX_INPUTS]; /* with equal numel */
   void *task;                        /* what the two functions get */
   uint64_t state_size;
+  uint64_t unset_size; /* of it, at its end: what need not be zero at first */
   bool once;      /* the elements are not likely to be wanted again: none are kept mapped */
   bool any_order; /* states of blocks can be added up in any order, as counts can: `block` gets one
                   ** that has others in it already, and `merge` one for each thread */
 
-  /* Takes `count` elements, number `position` of the view and on, into `state`, which is all zero
-  ** at first. Called on any thread, several at a time. */
+  /* Takes `count` elements, number `position` of the view and on, into `state`, which is
+  ** zero at first. Called on any thread, several at a time. */
   void (*block)(const void *task, const PassElements *elements, uint64_t position, uint64_t count,
                 void *state);
 

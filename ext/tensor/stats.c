@@ -4,14 +4,15 @@
 #include <math.h>
 #include <string.h>
 
+#include "tensor/codes.h"
 #include "tensor/decode.h"
+#include "tensor/found.h"
 #include "tensor/kernels.h"
-#include "tensor/moments.h"
 #include "tensor/numbers.h"
 
-/* Elements are taken this many at a time: they stay in the first-level cache while decoded, and
-** each lane has at most 2^LANE_BITS of them. */
-enum { GROUP = NUMBERS_GROUP, LANE_BITS = 8 };
+/* Elements are taken this many at a time: they stay in the first-level cache while decoded. Those that
+** are scanned as they are stored are taken up to twice as many at a time. */
+enum { GROUP = NUMBERS_GROUP, HALVES_GROUP = 2 * GROUP };
 
 /* Sums of numbers and of their squares, about 0. */
 typedef struct Sums {
@@ -19,38 +20,23 @@ typedef struct Sums {
   DoubleDouble numbers, squares;
 } Sums;
 
-/* What a pass finds; of no elements: all zero. */
-typedef struct Found {
-  uint64_t nans, infinities, zeros, finite;
-  double min, max;      /* if finite > 0; not of 64-bit integers: */
-  uint64_t least, most; /* those, with the sign bit of I64 flipped, so that they compare unsigned */
-  Moments moments;      /* as far as asked for, */
-  Sums quick;           /* and until the end of a block, of the groups that were taken quickly */
-} Found;
+/* What a block brings. */
+typedef struct BlockFound {
+  Found found;
+  Sums quick; /* of the groups that were taken quickly, until the end of the block */
+} BlockFound;
 
 typedef struct Task {
   Numbers numbers;
   const Kernels *kernels;
+  bool by_code; /* with `codes` */
+  Codes codes;
   Dtype dtype;
   StatsLevel level;
   Found found;
 } Task;
 
 /* ---- Putting together ---- */
-
-static void merge_found(Found *all, const Found *more) {
-  all->nans += more->nans;
-  all->infinities += more->infinities;
-  all->zeros += more->zeros;
-  if (more->finite == 0) return;
-  bool first = all->finite == 0;
-  if (first || more->min < all->min) all->min = more->min;
-  if (first || more->max > all->max) all->max = more->max;
-  if (first || more->least < all->least) all->least = more->least;
-  if (first || more->most > all->most) all->most = more->most;
-  all->finite += more->finite;
-  moments_merge(&all->moments, &more->moments);
-}
 
 /* The first of all lanes in an order, pair by pair: without branches, which would be guessed wrong. */
 #define FIRST(type, name, before)                                        \
@@ -65,12 +51,8 @@ static void merge_found(Found *all, const Found *more) {
     type odd = lanes[3] before lanes[1] ? lanes[3] : lanes[1];           \
     return odd before even ? odd : even;                                 \
   }
-FIRST(float, least_float, <)
-FIRST(float, greatest_float, >)
 FIRST(double, least_double, <)
 FIRST(double, greatest_double, >)
-FIRST(uint32_t, least_bits, <)
-FIRST(uint32_t, greatest_bits, >)
 #undef FIRST
 
 static uint64_t count_lanes(const uint32_t *lanes) {
@@ -85,9 +67,20 @@ static void add(DoubleDouble *sum, double more) {
 }
 
 static DoubleDouble sum_lanes(const double *lanes) {
-  DoubleDouble sum = {0, 0};
-  for (unsigned j = 0; j < KERNEL_LANES; j++) add(&sum, lanes[j]);
-  return double_fast_two_sum(sum.high, sum.low);
+  double high[8], low[8];
+  for (unsigned j = 0; j < 8; j++) {
+    DoubleDouble sum = double_two_sum(lanes[j], lanes[j + 8]);
+    high[j] = sum.high;
+    low[j] = sum.low;
+  }
+  for (unsigned half = 4; half > 0; half /= 2) {
+    for (unsigned j = 0; j < half; j++) {
+      DoubleDouble sum = double_two_sum(high[j], high[j + half]);
+      high[j] = sum.high;
+      low[j] += low[j + half] + sum.low;
+    }
+  }
+  return double_fast_two_sum(high[0], low[0]);
 }
 
 /* The same where the lanes are not exact either. */
@@ -103,7 +96,7 @@ static double rounded_sum(const double *lanes) {
 static void scan_doubles(const Kernels *kernels, const double *numbers, uint64_t count,
                          DoubleScan *scan) {
   uint64_t whole = count - count % KERNEL_LANES;
-  kernels->scan_doubles(numbers, whole, scan);
+  kernels->scans->doubles(numbers, whole, scan);
   for (uint64_t i = whole; i < count; i++) {
     unsigned j = (unsigned)(i - whole);
     double number = numbers[i];
@@ -126,7 +119,7 @@ static double spread(const Kernels *kernels, const double *numbers, uint64_t cou
                      DoubleDouble sum) {
   double lanes[KERNEL_LANES], mean = double_double_divide(sum, (double)count);
   uint64_t whole = count - count % KERNEL_LANES;
-  kernels->deviations(numbers, whole, mean, lanes);
+  kernels->scans->deviations(numbers, whole, mean, lanes);
   for (uint64_t i = whole; i < count; i++) {
     double distance = numbers[i] - mean;
     lanes[i - whole] += distance * distance;
@@ -185,96 +178,108 @@ static void take_doubles(const Task *task, double *numbers, uint64_t count, Foun
       found.moments.squares.high = spread(task->kernels, numbers, count, sum);
     }
   }
-  merge_found(all, &found);
+  found_merge(all, &found);
 }
 
 /* ---- Floats ---- */
 
-static void scan_floats(const Kernels *kernels, const void *floats, uint64_t count, Ahead ahead,
-                        FloatScan *scan) {
-  uint64_t whole = count - count % KERNEL_LANES;
-  kernels->scan_floats(floats, whole, ahead, scan);
-  for (uint64_t i = whole; i < count; i++) {
-    unsigned j = (unsigned)(i - whole);
-    float number = float_at(floats, i);
-    uint32_t below = (float_bits(number) & 0x7fffffff) - 1;
-    scan->zeros[j] += below == UINT32_MAX;
-    if (below < scan->least[j]) scan->least[j] = below;
-    if (number < scan->min[j]) scan->min[j] = number;
-    if (number > scan->max[j]) scan->max[j] = number;
-    double value = number;
-    scan->sum[j] += value;
-    scan->squares[j] += value * value;
+/* Where elements of one of the dtypes that there are scans for lie: those of F32, F16 and BF16
+** themselves, of other dtypes F32 that were made of them. */
+typedef struct Group {
+  Dtype dtype;
+  const unsigned char *data;
+  uint64_t count;
+} Group;
+
+/* Those that are fewer than the kernels take. Returns where they begin. */
+static uint64_t rest_of(const Kernels *kernels, const Group *group, float rest[SCAN_STEP]) {
+  uint64_t whole = group->count - group->count % SCAN_STEP, count = group->count - whole;
+  if (group->dtype == DTYPE_F32) {
+    memcpy(rest, group->data + whole * sizeof(float), (size_t)count * sizeof(float));
+  } else if (count > 0) {
+    kernels->floats[group->dtype](group->data + 2 * whole, count, rest);
+  }
+  return whole;
+}
+
+static void scan_floats(const Kernels *kernels, const Group *group, FloatScan *scan) {
+  float rest[SCAN_STEP];
+  uint64_t whole = rest_of(kernels, group, rest);
+  kernels->scans->scan[group->dtype](group->data, whole, scan);
+  for (uint64_t i = whole; i < group->count; i++) {
+    float number = rest[i - whole], magnitude = fabsf(number);
+    double value = (double)number;
+    unsigned lane = scan_lane(group->dtype, i);
+    scan->zeros += number == 0;
+    if (number != 0 && magnitude < scan->least) scan->least = magnitude;
+    if (number < scan->min) scan->min = number;
+    if (number > scan->max) scan->max = number;
+    scan->sum[lane] += value;
+    scan->squares[lane] += value * value;
   }
 }
 
-static void range_floats(const Kernels *kernels, const void *floats, uint64_t count,
-                         FloatRange *range) {
-  uint64_t whole = count - count % KERNEL_LANES;
-  kernels->range_floats(floats, whole, range);
-  for (uint64_t i = whole; i < count; i++) {
-    unsigned j = (unsigned)(i - whole);
-    float number = float_at(floats, i);
-    uint32_t magnitude = float_bits(number) & 0x7fffffff;
-    range->zeros[j] += magnitude == 0;
-    if (magnitude > range->largest[j]) range->largest[j] = magnitude;
-    if (number < range->min[j]) range->min[j] = number;
-    if (number > range->max[j]) range->max[j] = number;
+static void range_floats(const Kernels *kernels, const Group *group, FloatRange *range) {
+  float rest[SCAN_STEP];
+  uint64_t whole = rest_of(kernels, group, rest);
+  kernels->scans->range[group->dtype](group->data, whole, range);
+  for (uint64_t i = whole; i < group->count; i++) {
+    float number = rest[i - whole];
+    range->finite = range->finite && isfinite(number);
+    range->zeros += number == 0;
+    if (number < range->min) range->min = number;
+    if (number > range->max) range->max = number;
   }
 }
 
 /* Whether the lanes' sums were exact: no number so small beside the largest that, in a lane's sum,
-** its last digit was rounded off. */
-static bool is_exact(FloatScan *scan, float min, float max, unsigned digits) {
-  uint32_t least = least_bits(scan->least);
-  if (least == UINT32_MAX) return true; /* zeros */
-  int lowest = (int)((least + 1) >> 23), highest = (int)(float_bits(fmaxf(-min, max)) >> 23);
+** its last digit was rounded off. Of F16, whose numbers have no more than 40 digits, they are. */
+static bool is_exact(const Group *group, const FloatScan *scan) {
+  if (group->dtype == DTYPE_F16 || isinf(scan->least)) return true;
+  const int digits = group->dtype == DTYPE_BF16 ? 8 : 24, lane_bits = group->count > GROUP ? 9 : 8;
+  int lowest = (int)(float_bits(scan->least) >> 23);
+  int highest = (int)(float_bits(fmaxf(-scan->min, scan->max)) >> 23);
   if (lowest == 0) lowest = 1; /* subnormal floats have the steps of the smallest normal ones */
-  return highest + 1 + LANE_BITS - (lowest - (int)digits + 1) <= DBL_MANT_DIG;
+  return highest + 1 + lane_bits - (lowest - (digits - 1)) <= DBL_MANT_DIG;
 }
 
 /* The quick way: sums of the numbers and of their squares, in doubles. It serves where the former
 ** are exact, and little of the latter is cancelled by the mean's (then little is, too, in the sums of
 ** several such groups: Cauchy and Schwarz). If not, nothing is done. */
-static bool take_floats_quickly(const Task *task, const void *floats, uint64_t count, Ahead ahead,
-                                Found *all) {
+static bool take_floats_quickly(const Task *task, const Group *group, BlockFound *all) {
   FloatScan scan;
-  scan_floats(task->kernels, floats, count, ahead, &scan);
+  scan_floats(task->kernels, group, &scan);
   double squares = rounded_sum(scan.squares);
-  if (!isfinite(squares)) return false;
-  float min = least_float(scan.min), max = greatest_float(scan.max);
-  if (!is_exact(&scan, min, max, task->dtype == DTYPE_F32 ? 24 : 16)) return false;
+  if (!isfinite(squares) || !is_exact(group, &scan)) return false;
   DoubleDouble sum = sum_lanes(scan.sum);
-  if (sum.high * (sum.high / (double)count) > squares * (15.0 / 16)) return false;
-  Found found = {.finite = count, .zeros = count_lanes(scan.zeros), .min = min, .max = max};
-  merge_found(all, &found);
-  all->quick.count += count;
+  if (sum.high * (sum.high / (double)group->count) > squares * (15.0 / 16)) return false;
+  Found found = {.finite = group->count,
+                 .zeros = scan.zeros,
+                 .min = (double)scan.min,
+                 .max = (double)scan.max};
+  found_merge(&all->found, &found);
+  all->quick.count += group->count;
   add(&all->quick.numbers, sum.high);
   all->quick.numbers.low += sum.low;
   add(&all->quick.squares, squares);
   return true;
 }
 
-static bool take_floats_range(const Task *task, const void *floats, uint64_t count, Found *all) {
+static bool take_floats_range(const Task *task, const Group *group, Found *all) {
   FloatRange range;
-  range_floats(task->kernels, floats, count, &range);
-  if (greatest_bits(range.largest) > 0x7f7fffff) return false; /* not all are finite */
-  Found found = {.finite = count,
-                 .zeros = count_lanes(range.zeros),
-                 .min = least_float(range.min),
-                 .max = greatest_float(range.max)};
-  merge_found(all, &found);
+  range_floats(task->kernels, group, &range);
+  if (!range.finite) return false;
+  Found found = {.finite = group->count,
+                 .zeros = range.zeros,
+                 .min = (double)range.min,
+                 .max = (double)range.max};
+  found_merge(all, &found);
   return true;
 }
 
-static void take_floats(const Task *task, const void *floats, uint64_t count, Ahead ahead,
-                        Found *all) {
-  _Alignas(64) double numbers[GROUP];
-  bool done = task->level == STATS_RANGE ? take_floats_range(task, floats, count, all)
-                                         : take_floats_quickly(task, floats, count, ahead, all);
-  if (done) return;
-  for (uint64_t i = 0; i < count; i++) numbers[i] = float_at(floats, i);
-  take_doubles(task, numbers, count, all);
+static bool take_floats(const Task *task, const Group *group, BlockFound *all) {
+  return task->level == STATS_RANGE ? take_floats_range(task, group, &all->found)
+                                    : take_floats_quickly(task, group, all);
 }
 
 /* ---- By dtype ---- */
@@ -308,54 +313,80 @@ static void take_long_integers(const Task *task, const unsigned char *data, uint
     found.moments.sum =
         double_double_add(found.moments.sum, double_two_product(base_value, (double)count));
   }
-  merge_found(all, &found);
+  found_merge(all, &found);
 }
 
-static void take_group(const Task *task, const unsigned char *data, uint64_t first, uint64_t count,
-                       Found *all) {
+/* Whether there is a scan of the dtype's elements as they are stored: of F32, on a little-endian
+** machine, that is done by numbers_floats(). */
+static bool is_scanned_as_stored(const Task *task) {
+  return task->kernels->scans->scan[task->dtype] != NULL && task->dtype != DTYPE_F32;
+}
+
+static bool take_as_stored(const Task *task, const unsigned char *data, uint64_t first,
+                           uint64_t count, BlockFound *all) {
+  data += first * dtype_bits(task->dtype) / 8;
+  return is_scanned_as_stored(task) &&
+         take_floats(task, &(Group){.dtype = task->dtype, .data = data, .count = count}, all);
+}
+
+static bool take_as_floats(const Task *task, const unsigned char *data, uint64_t first,
+                           uint64_t count, BlockFound *all) {
   _Alignas(64) float floats[GROUP];
-  const unsigned bits = dtype_bits(task->dtype);
-  const Ahead ahead = {data + (first + count) * bits / 8, KERNEL_LANES * bits / 8};
-  const void *as_floats = numbers_floats(&task->numbers, data, first, count, floats);
-  if (as_floats != NULL) {
-    take_floats(task, as_floats, count, ahead, all);
-  } else if (task->dtype == DTYPE_I64 || task->dtype == DTYPE_U64) {
-    take_long_integers(task, data, first, count, all);
-  } else {
+  const void *numbers = numbers_floats(&task->numbers, data, first, count, floats);
+  return numbers != NULL &&
+         take_floats(task, &(Group){.dtype = DTYPE_F32, .data = numbers, .count = count}, all);
+}
+
+/* At most GROUP elements. */
+static void take_group(const Task *task, const unsigned char *data, uint64_t first, uint64_t count,
+                       BlockFound *all) {
+  if (task->dtype == DTYPE_I64 || task->dtype == DTYPE_U64) {
+    take_long_integers(task, data, first, count, &all->found);
+  } else if (is_scanned_as_stored(task) || !take_as_floats(task, data, first, count, all)) {
     _Alignas(64) double numbers[GROUP];
     numbers_doubles(&task->numbers, data, first, count, numbers);
-    take_doubles(task, numbers, count, all);
+    take_doubles(task, numbers, count, &all->found);
   }
 }
 
 /* ---- The pass ---- */
 
 /* Makes moments of the sums. */
-static void settle_quick(Found *found) {
-  const Sums *quick = &found->quick;
+static void settle_quick(BlockFound *all) {
+  const Sums *quick = &all->quick;
   if (quick->count == 0) return;
   DoubleDouble sum = double_fast_two_sum(quick->numbers.high, quick->numbers.low);
   DoubleDouble of_mean =
       double_double_multiply(sum, double_double_divide(sum, (double)quick->count));
   Moments moments = {.count = quick->count, .sum = sum};
   moments.squares = double_double_subtract(quick->squares, of_mean);
-  moments_merge(&found->moments, &moments);
+  moments_merge(&all->found.moments, &moments);
 }
 
 static void take_block(const void *context, const PassElements *elements, uint64_t position,
                        uint64_t count, void *state) {
   const Task *task = context;
+  BlockFound *all = state;
   (void)position;
-  for (uint64_t done = 0; done < count; done += GROUP) {
-    uint64_t left = count - done;
-    take_group(task, elements->data, elements->first + done, left < GROUP ? left : GROUP, state);
+  if (task->by_code) {
+    bool with_moments = task->level > STATS_RANGE;
+    codes_take(&task->codes, elements->data + elements->first, count, with_moments, &all->found);
+    return;
   }
-  settle_quick(state);
+  for (uint64_t done = 0, size; done < count; done += size) {
+    uint64_t left = count - done, first = elements->first + done;
+    size = left < HALVES_GROUP ? left : HALVES_GROUP;
+    if (take_as_stored(task, elements->data, first, size, all)) continue;
+    size = left < GROUP ? left : GROUP;
+    take_group(task, elements->data, first, size, all);
+  }
+  settle_quick(all);
 }
 
 static bool merge_block(void *context, const void *state) {
   Task *task = context;
-  merge_found(&task->found, state);
+  const BlockFound *block = state;
+  found_merge(&task->found, &block->found);
   return true;
 }
 
@@ -397,10 +428,11 @@ bool stats_run(const Source *source, const View *view, Dtype dtype, StatsLevel l
   Task task = {.dtype = dtype, .level = level};
   numbers_open(&task.numbers, dtype);
   task.kernels = task.numbers.kernels;
+  task.by_code = codes_open(&task.codes, task.kernels, dtype, &task.numbers.table);
   Pass pass = {.input_count = 1,
                .inputs = {{source, view, dtype_bits(dtype)}},
                .task = &task,
-               .state_size = sizeof(Found),
+               .state_size = sizeof(BlockFound),
                .block = take_block,
                .merge = merge_block};
   if (!pass_run(&pass, host, error)) return false;
