@@ -2,11 +2,12 @@
 
 #include <math.h>
 
+#include "tensor/codes.h"
 #include "tensor/numbers.h"
 
 /* Few bins are counted several times over, in turns, so that a count does not have to wait for the
 ** one just before it in the same bin. */
-enum { TURNS = 8, FEW_BINS = 512, CODES = 256 };
+enum { TURNS = 8, FEW_BINS = 512 };
 
 typedef struct Task {
   Numbers numbers;
@@ -60,16 +61,15 @@ static void count_bins(const Task *task, const PassElements *elements, uint64_t 
   for (; i < count; i++) counts[bins[i]]++;
 }
 
-static void count_codes(const Task *task, const PassElements *elements, uint64_t first,
-                        uint64_t count, uint64_t *counts) {
+static void count_codes(const Task *task, const PassElements *elements, uint64_t count,
+                        uint64_t *counts) {
   unsigned char block[NUMBERS_GROUP];
-  const unsigned char *codes =
-      numbers_codes(&task->numbers, elements->data, elements->first + first, count, block);
-  uint64_t i = 0;
-  for (; count - i >= TURNS; i += TURNS) {
-    for (unsigned turn = 0; turn < TURNS; turn++) counts[turn * CODES + codes[i + turn]]++;
+  const uint64_t most = dtype_bits(task->numbers.dtype) == 8 ? count : NUMBERS_GROUP;
+  for (uint64_t done = 0, size; done < count; done += size) {
+    uint64_t first = elements->first + done;
+    size = count - done < most ? count - done : most;
+    codes_count(numbers_codes(&task->numbers, elements->data, first, size, block), size, counts);
   }
-  for (; i < count; i++) counts[codes[i]]++;
 }
 
 static bool by_code(const Task *task) {
@@ -80,27 +80,25 @@ static void take_block(const void *context, const PassElements *elements, uint64
                        uint64_t count, void *state) {
   const Task *task = context;
   (void)position;
+  if (by_code(task)) {
+    count_codes(task, elements, count, state);
+    return;
+  }
   for (uint64_t done = 0; done < count; done += NUMBERS_GROUP) {
     uint64_t left = count - done, size = left < NUMBERS_GROUP ? left : NUMBERS_GROUP;
-    if (by_code(task)) {
-      count_codes(task, elements, done, size, state);
-    } else {
-      count_bins(task, elements, done, size, state);
-    }
+    count_bins(task, elements, done, size, state);
   }
 }
 
 static bool merge_counts(void *context, const void *state) {
   Task *task = context;
   const uint64_t *counts = state;
-  for (uint32_t turn = 0; turn < task->turns; turn++, counts += task->slots) {
-    for (uint32_t bin = 0; !by_code(task) && bin < task->bins; bin++) {
-      task->counts[bin] += counts[bin];
-    }
-    for (uint32_t code = 0; by_code(task) && code < CODES; code++) {
-      uint32_t bin = bin_of(task, (double)task->numbers.table.values[code]);
-      if (bin < task->bins) task->counts[bin] += counts[code];
-    }
+  for (uint32_t code = 0; by_code(task) && code < CODES; code++) {
+    uint32_t bin = bin_of(task, (double)task->numbers.table.values[code]);
+    if (bin < task->bins) task->counts[bin] += counts[code];
+  }
+  for (uint32_t turn = 0; !by_code(task) && turn < task->turns; turn++, counts += task->slots) {
+    for (uint32_t bin = 0; bin < task->bins; bin++) task->counts[bin] += counts[bin];
   }
   return true;
 }
@@ -116,7 +114,7 @@ static void set_binning(Task *task) {
 
 bool histogram_run(const Source *source, const View *view, Dtype dtype, const double *edges,
                    uint32_t bins, const PassHost *host, uint64_t *counts, Error *error) {
-  Task task = {.edges = edges, .bins = bins, .turns = TURNS, .slots = CODES, .counts = counts};
+  Task task = {.edges = edges, .bins = bins, .turns = 1, .slots = CODES, .counts = counts};
   numbers_open(&task.numbers, dtype);
   set_binning(&task);
   if (!by_code(&task)) {

@@ -37,7 +37,7 @@ typedef struct Pass {
   void *task;                        /* what the two functions get */
   uint64_t state_size;
   uint64_t unset_size; /* of it, at its end: what need not be zero at first */
-  bool once;      /* the elements are not likely to be wanted again: none are kept mapped */
+  bool once;           /* the elements are not likely to be wanted again: none are kept mapped */
   bool any_order; /* states of blocks can be added up in any order, as counts can: `block` gets one
                   ** that has others in it already, and `merge` one for each thread */
 

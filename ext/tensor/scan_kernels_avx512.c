@@ -1,6 +1,7 @@
 /* The kernels over one tensor for AVX-512: F, BW, DQ, VL, VBMI and VNNI. Numbers are loaded again, in
 ** narrower registers, where the alternative is to take a wide one apart: loads cost nothing here, what
-** crosses lanes does. */
+** crosses lanes does. The instructions for BF16 and FP16 are of no use: their sums are rounded to 24 and
+** 11 bits. */
 #include "tensor/kernels.h"
 
 #if defined(__x86_64__)
