@@ -15,18 +15,18 @@ NAME, TOKEN = "model.embed_tokens.weight", 42
 tally = Tally()
 
 
-def shell(sql):
+def shell(sql, token=TOKEN):
     command = ["sqlite3", "-batch", "-bail", "-cmd", f".load {BUILD}/safetensors", "-cmd", f".load {VEC0}"]
-    for name, value in [("path", BASE), ("name", NAME), ("token", TOKEN)]:
+    for name, value in [("path", BASE), ("name", NAME), ("token", token)]:
         command += ["-cmd", f".param set :{name} {value}"]
     done = subprocess.run(command, input=sql, capture_output=True, text=True, check=False)
     tally.equal((done.returncode, done.stderr), (0, ""), f"runs: {sql[:60]}")
     return done.stdout
 
 
-def neighbours(name):
+def neighbours(name, token=TOKEN):
     with open(f"sql/{name}.sql", encoding="utf-8") as file:
-        found = re.findall(r"^(\d+) +(-?\d\.\d{6})", shell(file.read()), re.MULTILINE)
+        found = re.findall(r"^(\d+) +(-?\d\.\d{6})", shell(file.read(), token), re.MULTILINE)
     return [int(token) for token, _ in found], [float(cosine) for _, cosine in found]
 
 
@@ -38,6 +38,9 @@ def check():
     tally.equal(got_tokens, tokens, "neighbours_vec.sql: tokens")
     tally.check(all(abs(a - b) < 3e-6 for a, b in zip(got_cosines, cosines)), "neighbours_vec.sql: cosines",
                 got_cosines, cosines)
+    last = neighbours("neighbours", -1)[0]
+    tally.check(255 not in last, "the last row, -1, is not its own neighbour", last)
+    tally.equal((neighbours("neighbours_vec", -1)[0], neighbours("neighbours", 255)[0]), (last, last), "-1 is the last row")
     got = shell("""
         CREATE VIRTUAL TABLE embedding USING vec0(vector float[32] distance_metric=cosine);
         INSERT INTO embedding(rowid, vector)
