@@ -51,7 +51,7 @@ DELETE FROM compared WHERE rowid IN (SELECT b_row FROM renamed_by_prefix);
 
 .print == Tensors by status
 SELECT status, count(*) AS tensors, printf('%10s', safetensors_pretty(sum(numel))) AS parameters,
-       printf('%8s', iif(count(n_diff), safetensors_pretty(sum(n_diff)), '-')) AS differ
+       printf('%8s', iif(count(n_diff), safetensors_pretty(sum(n_diff)), '-')) AS "  differ"
 FROM compared GROUP BY status ORDER BY count(*) DESC, status;
 .mode list
 .headers off
@@ -65,7 +65,7 @@ WHERE NOT EXISTS (SELECT 1 FROM compared WHERE status <> 'same')
 
 .print == By layer
 SELECT ifnull(c.layer, '-') AS layer, count(*) AS tensors, sum(status <> 'same') AS not_same,
-       printf('%5.1f%%', 100.0 * sum(status <> 'same') / count(*)) AS share,
+       printf('%5.1f%%', 100.0 * sum(status <> 'same') / count(*)) AS " share",
        iif(count(n_diff), printf('%5.1f%%', 100.0 * total(n_diff) / nullif(total(numel) FILTER
            (WHERE n_diff IS NOT NULL), 0)), '-') AS values_differ,
        iif(total(l2_a * l2_a) > 0,

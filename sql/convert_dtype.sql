@@ -37,8 +37,8 @@ FROM converted;
 
 .print == Tensors by dtype
 SELECT c.dtype_a AS "from", c.dtype_b AS "to", count(*) AS tensors,
-       printf('%8s', safetensors_pretty(sum(c.nbytes), 'B')) AS bytes_before,
-       printf('%8s', safetensors_pretty(sum(t.nbytes), 'B')) AS bytes
+       printf('%12s', safetensors_pretty(sum(c.nbytes), 'B')) AS bytes_before,
+       printf('%8s', safetensors_pretty(sum(t.nbytes), 'B')) AS "   bytes"
 FROM converted AS c JOIN safetensors_tensors(ifnull(:out, :path)) AS t USING (name)
 GROUP BY 1, 2 ORDER BY sum(t.nbytes) DESC, 1, 2;
 .mode list

@@ -48,7 +48,8 @@ WHERE NOT EXISTS (SELECT 1 FROM distributed);
 
 -- Bars in eighths of a character.
 .print == Distribution
-SELECT printf('%11.4g', lo) AS "from", printf('%11.4g', hi) AS "to", printf('%,15d', count) AS count,
+SELECT printf('%11.4g', lo) AS "       from", printf('%11.4g', hi) AS "         to",
+       printf('%,15d', count) AS "          count",
        substr('██████████████████████████████████', 1, eighths / 8) ||
        substr('▏▎▍▌▋▊▉', eighths % 8, eighths % 8 > 0) AS bar
 FROM (SELECT *, max(count > 0, 8 * 34 * count / nullif(max(count) OVER (), 0)) AS eighths

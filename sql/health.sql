@@ -26,7 +26,7 @@ CREATE TEMP TABLE health AS
 
 .print == NaN and infinities
 SELECT label AS name, dtype, printf('%,d', n_nan) AS nan, printf('%,d', n_inf) AS inf,
-       printf('%5.1f%%', 100.0 * (n_nan + n_inf) / numel) AS share
+       printf('%5.1f%%', 100.0 * (n_nan + n_inf) / numel) AS " share"
 FROM health AS h WHERE h.n_nan + h.n_inf > 0 ORDER BY h.n_nan + h.n_inf DESC, h.name LIMIT 20;
 .mode list
 .headers off
@@ -54,7 +54,7 @@ SELECT 'No tensor of more than one element is.' WHERE NOT EXISTS (
 
 .print == Norms by layer
 SELECT layer, tensors, printf('%.4g', l2) AS l2, printf('%.4g', rms) AS rms,
-       printf('%.4g', abs_max) AS abs_max, printf('%5.1f%%', zeros) AS zeros,
+       printf('%.4g', abs_max) AS abs_max, printf('%5.1f%%', zeros) AS " zeros",
        substr('####################', 1, 20 * rms / nullif(max(rms) OVER (), 0)) AS rms_relative
 FROM (SELECT ifnull(layer, '-') AS layer, min(ifnull(layer, -1)) AS place, count(*) AS tensors,
              sqrt(sum(l2 * l2)) AS l2, max(abs_max) AS abs_max,

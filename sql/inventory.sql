@@ -92,7 +92,7 @@ SELECT error FROM safetensors_files(:path) WHERE NOT EXISTS (SELECT 1 FROM files
 
 .print == Largest files
 SELECT label AS file, ifnull(tensors, status) AS tensors,
-       printf('%8s', safetensors_pretty(size, 'B')) AS bytes,
+       printf('%8s', safetensors_pretty(size, 'B')) AS "   bytes",
        iif(length(dtypes) > 12, substr(dtypes, 1, 9) || '...', dtypes) AS dtypes
 FROM files_now AS f ORDER BY f.size DESC, f.file LIMIT 20;
 .mode list

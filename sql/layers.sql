@@ -19,8 +19,8 @@ CREATE TEMP VIEW IF NOT EXISTS tensors AS
 .print == Parameters by layer
 SELECT ifnull(layer, '-') AS layer, count(*) AS tensors,
        printf('%10s', safetensors_pretty(sum(numel))) AS parameters,
-       printf('%8s', safetensors_pretty(sum(nbytes), 'B')) AS bytes,
-       printf('%5.1f%%', 100.0 * sum(numel) / max(1, sum(sum(numel)) OVER ())) AS share,
+       printf('%8s', safetensors_pretty(sum(nbytes), 'B')) AS "   bytes",
+       printf('%5.1f%%', 100.0 * sum(numel) / max(1, sum(sum(numel)) OVER ())) AS " share",
        substr('##############################', 1,
               CAST(round(30.0 * sum(numel) / max(1, max(sum(numel)) OVER ())) AS INTEGER)) AS relative
 FROM tensors AS t GROUP BY t.layer ORDER BY t.layer;
@@ -36,7 +36,7 @@ SELECT iif(length(pattern) > 40, substr(pattern, 1, 17) || '...' || substr(patte
        count(*) AS n, iif(count(DISTINCT dtype) > 1, count(DISTINCT dtype) || ' dtypes', min(dtype)) AS dtype,
        CASE WHEN count(DISTINCT shape) > 1 THEN count(DISTINCT shape) || ' shapes'
             WHEN length(shape) > 13 THEN substr(shape, 1, 10) || '...' ELSE shape END AS shape,
-       printf('%6s', safetensors_pretty(sum(numel))) AS numel
+       printf('%6s', safetensors_pretty(sum(numel))) AS " numel"
 FROM tensors AS t GROUP BY t.pattern ORDER BY sum(t.numel) DESC, t.pattern LIMIT 40;
 .headers off
 .mode list

@@ -92,7 +92,7 @@ FROM quantization_files HAVING sum(error IS NOT NULL) > 5;
 .print == Quantized weights
 SELECT format, group_concat(DISTINCT dtype) AS dtype, count(*) AS weights,
        sum(scale IS NULL) AS without_scale,
-       printf('%8s', safetensors_pretty(sum(nbytes), 'B')) AS bytes
+       printf('%8s', safetensors_pretty(sum(nbytes), 'B')) AS "   bytes"
 FROM quantized GROUP BY format ORDER BY sum(nbytes) DESC, format;
 .mode list
 .headers off

@@ -37,6 +37,6 @@ FROM resharded WHERE :out NOT LIKE '%.safetensors.index.json' GROUP BY 1;
 
 .print == Files
 SELECT iif(length(base) > 60, '...' || substr(base, -57), base) AS name, tensors,
-       printf('%8s', safetensors_pretty(nbytes, 'B')) AS bytes
+       printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes"
 FROM (SELECT *, replace(file, rtrim(file, replace(file, '/', '')), '') AS base
       FROM safetensors_files(:out));

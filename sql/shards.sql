@@ -50,9 +50,9 @@ SELECT max(error) FROM shards HAVING count(*) = 1 AND max(status) = 'missing';
 
 .print == Files
 SELECT label AS file, ifnull(tensors, status) AS tensors,
-       iif(tensors IS NULL, '', printf('%8s', safetensors_pretty(nbytes, 'B'))) AS bytes,
+       iif(tensors IS NULL, '', printf('%8s', safetensors_pretty(nbytes, 'B'))) AS "   bytes",
        iif(tensors IS NULL, '',
-           printf('%5.1f%%', 100.0 * nbytes / nullif(sum(nbytes) OVER (), 0))) AS share,
+           printf('%5.1f%%', 100.0 * nbytes / nullif(sum(nbytes) OVER (), 0))) AS " share",
        iif(nbytes > 0, printf('%.*c', 10 * nbytes / max(nbytes) OVER (), '#'), '') AS relative
 FROM shards;
 .print

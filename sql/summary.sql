@@ -20,7 +20,7 @@ CREATE TEMP VIEW IF NOT EXISTS tensors AS
 .print == Files
 SELECT iif(length(file) > 36, '...' || substr(file, -33), file) AS file, tensors,
        printf('%10s', safetensors_pretty(numel)) AS parameters,
-       printf('%8s', safetensors_pretty(nbytes, 'B')) AS bytes, status
+       printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes", status
 FROM safetensors_files(:path) LIMIT 20;
 .headers off
 .mode list
@@ -36,8 +36,8 @@ FROM safetensors_files(:path) WHERE error IS NOT NULL HAVING count(*) > 5;
 
 .print == Parameters by dtype
 SELECT dtype, count(*) AS tensors, printf('%10s', safetensors_pretty(sum(numel))) AS parameters,
-       printf('%8s', safetensors_pretty(sum(nbytes), 'B')) AS bytes,
-       printf('%5.1f%%', 100.0 * sum(numel) / max(1, sum(sum(numel)) OVER ())) AS share
+       printf('%8s', safetensors_pretty(sum(nbytes), 'B')) AS "   bytes",
+       printf('%5.1f%%', 100.0 * sum(numel) / max(1, sum(sum(numel)) OVER ())) AS " share"
 FROM tensors GROUP BY dtype ORDER BY sum(numel) DESC, dtype;
 .headers off
 .mode list
@@ -64,7 +64,7 @@ HAVING count(*) = 0 OR count(*) > 20;
 .print == Largest tensors
 SELECT iif(length(name) > 44, substr(name, 1, 20) || '...' || substr(name, -21), name) AS name, dtype,
        iif(length(shape) > 18, substr(shape, 1, 15) || '...', shape) AS shape,
-       printf('%8s', safetensors_pretty(nbytes, 'B')) AS bytes
+       printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes"
 FROM tensors AS t ORDER BY t.nbytes DESC, t.name LIMIT 10;
 .headers off
 .mode list

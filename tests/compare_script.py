@@ -23,7 +23,7 @@ def test_compare():
     a, b = (making.file(f"{ROOT}/compare/{name}.safetensors", tensors) for name, tensors in (("a", base), ("b", tune)))
     shows("compare", """
 == Tensors by status
-status    tensors  parameters  differ
+status    tensors  parameters    differ
 --------  -------  ----------  --------
 same      3                 8         0
 changed   1                 2         1
@@ -33,7 +33,7 @@ reshaped  1                 2         -
 retyped   1                 1         0
 
 == By layer
-layer  tensors  not_same  share   values_differ  rel_l2
+layer  tensors  not_same   share  values_differ  rel_l2
 -----  -------  --------  ------  -------------  ------
 -      5        4          80.0%    0.0%         0
 0      1        0           0.0%    0.0%         0
@@ -62,13 +62,13 @@ embed          1                 4
     # with itself, and without tensors
     shows("compare", """
 == Tensors by status
-status  tensors  parameters  differ
+status  tensors  parameters    differ
 ------  -------  ----------  --------
 same    7                15         0
 All tensors are the same, byte for byte.
 
 == By layer
-layer  tensors  not_same  share   values_differ  rel_l2
+layer  tensors  not_same   share  values_differ  rel_l2
 -----  -------  --------  ------  -------------  ------
 -      4        0           0.0%    0.0%         0
 0      1        0           0.0%    0.0%         0

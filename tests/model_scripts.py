@@ -38,7 +38,7 @@ files  tensors  bytes  smallest  largest  largest/mean
 3      6        48 B   8 B       24 B     1.50
 
 == Files
-file                  tensors  bytes     share   relative
+file                  tensors     bytes   share  relative
 --------------------  -------  --------  ------  ----------
 model-00001-of-00003  3            24 B   50.0%  ##########
 model-00002-of-00003  2            16 B   33.3%  ######
@@ -65,7 +65,7 @@ files  tensors  bytes  smallest  largest  largest/mean
 safetensors: ROOT/shards/model-00003-of-00003.safetensors: expected at least 8 bytes, found 7: too small for a header
 
 == Files
-file                  tensors  bytes     share   relative
+file                  tensors     bytes   share  relative
 --------------------  -------  --------  ------  ----------
 model-00001-of-00003  3            24 B  100.0%  ##########
 model-00002-of-00003  missing
@@ -87,8 +87,8 @@ The file is missing.
 safetensors: ROOT/none: no such file
 
 == Files
-file  tensors  bytes  share  relative
-----  -------  -----  -----  --------
+file  tensors     bytes   share  relative
+----  -------  --------  ------  --------
 none  missing
 
 == Layers in more than one file
@@ -109,7 +109,7 @@ files  tensors  bytes  smallest  largest  largest/mean
 2      4        4 B    2 B       2 B      1.00
 
 == Files
-file  tensors  bytes     share   relative
+file  tensors     bytes   share  relative
 ----  -------  --------  ------  ----------
 1     2             2 B   50.0%  ##########
 2     2             2 B   50.0%  ##########
@@ -171,7 +171,7 @@ time_utc                 files  ok  parameters  bytes
 TIME                     4      3   8           297 B
 
 == Largest files
-file  tensors  bytes     dtypes
+file  tensors     bytes  dtypes
 ----  -------  --------  ------
 b     2           153 B  F16,U8
 a     1            72 B  F32
@@ -188,7 +188,7 @@ time_utc                 files  ok  parameters  bytes
 TIME                     4      3   8           297 B
 
 == Largest files
-file  tensors  bytes     dtypes
+file  tensors     bytes  dtypes
 ----  -------  --------  ------
 b     2           153 B  F16,U8
 a     1            72 B  F32
@@ -209,7 +209,7 @@ time_utc                 files  ok  parameters  bytes
 TIME                     4      4   9           355 B
 
 == Largest files
-file  tensors  bytes     dtypes
+file  tensors     bytes  dtypes
 ----  -------  --------  ------
 b     2           153 B  F16,U8
 a     1            72 B  F32
@@ -422,7 +422,7 @@ def test_quantized():
         "model.norm.weight": zeros("F16", 16)})
     shows("quantized", """
 == Quantized weights
-format       dtype  weights  without_scale  bytes
+format       dtype  weights  without_scale     bytes
 -----------  -----  -------  -------------  --------
 GPTQ         I32    2        0                 512 B
 GPTQ or AWQ  I32    1        1                 256 B
@@ -475,7 +475,7 @@ def test_quantized_formats():
     # 2 weights each. Bytes: AWQ 2 * 32 * 2 * 4, 4-bit, 8-bit 2 * 64, FP8 4 * 64, MXFP4 2 * 128, MLX 2 * 128, packed 2 * 32.
     shows("quantized", """
 == Quantized weights
-format              dtype    weights  without_scale  bytes
+format              dtype    weights  without_scale     bytes
 ------------------  -------  -------  -------------  --------
 AWQ                 I32      1        0                 256 B
 FP8                 F8_E4M3  4        2                 256 B
@@ -514,7 +514,7 @@ bitsandbytes 8-bit    1       int8.layers.2.up.SCB
     making.file(f"{ROOT}/cast.safetensors", {f"blocks.{n}.mlp.weight": zeros("F8_E4M3", 2, 2) for n in range(12)})
     shows("quantized", """
 == Quantized weights
-format  dtype    weights  without_scale  bytes
+format  dtype    weights  without_scale     bytes
 ------  -------  -------  -------------  --------
 FP8     F8_E4M3  12       12                 48 B
 

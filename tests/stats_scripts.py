@@ -41,7 +41,7 @@ SICK = making.file(f"{ROOT}/sick.safetensors", {
 def test_health():
     shows("health", """
 == NaN and infinities
-name                                    dtype  nan  inf  share
+name                                    dtype  nan  inf   share
 --------------------------------------  -----  ---  ---  ------
 embed_with_a_nam...the_column_of_names  F32    1    2     75.0%
 
@@ -52,7 +52,7 @@ layers.2.a  F32    [4]    0
 layers.2.b  F32    [4]    0.5
 
 == Norms by layer
-layer  tensors  l2     rms     abs_max  zeros   rms_relative
+layer  tensors  l2     rms     abs_max   zeros  rms_relative
 -----  -------  -----  ------  -------  ------  --------------------
 -      3        7.616  5.385   7          0.0%  ##################
 0      2        16.12  5.701   8          0.0%  ####################
@@ -130,7 +130,7 @@ min  max  mean    std    zeros  nan  inf
 0    4    2.2857  1.359  1      1    0
 
 == Distribution
-from         to           count            bar
+       from           to            count  bar
 -----------  -----------  ---------------  ----------------------------------
           0            1                1  ████████▌
           1            2                2  █████████████████
@@ -147,7 +147,7 @@ min  max  mean    std    zeros  nan  inf
 0    4    2.2857  1.359  1      1    0
 
 == Distribution
-from         to           count            bar
+       from           to            count  bar
 -----------  -----------  ---------------  ----------------------------------
           1            2                2  ██████████████████████████████████
           2            3                2  ██████████████████████████████████

@@ -142,7 +142,7 @@ file                  tensors
 ROOT/out.safetensors  5
 
 == Tensors by dtype
-from  to    tensors  bytes_before  bytes
+from  to    tensors  bytes_before     bytes
 ----  ----  -------  ------------  --------
 F32   BF16  1            16 B               8 B
 F32   F32   1             8 B               8 B
@@ -177,7 +177,7 @@ index                                 tensors
 ROOT/shards/m.safetensors.index.json  5
 
 == Files
-name                          tensors  bytes
+name                          tensors     bytes
 ----------------------------  -------  --------
 m-00001-of-00003.safetensors  1             8 B
 m-00002-of-00003.safetensors  2            20 B
@@ -193,7 +193,7 @@ file                  tensors
 ROOT/out.safetensors  5
 
 == Files
-name             tensors  bytes
+name             tensors     bytes
 ---------------  -------  --------
 out.safetensors  5            33 B"""), "sql/reshard.sql into one file")
     tally.equal(contents(OUT), before, "one file of a model")
