@@ -12,34 +12,39 @@ enum {
 
 #define PREFIX "safetensors: "
 
-/* C0, DEL and C1; the latter are two bytes in UTF-8, 0xc2 0x80 to 0xc2 0x9f. */
-static void replace_control_characters(char *text) {
-  char *out = text;
-  for (; *text != '\0'; text++) {
-    unsigned char byte = (unsigned char)text[0], next = (unsigned char)text[1];
+/* C0, DEL and C1; the latter are two bytes in UTF-8, 0xc2 0x80 to 0xc2 0x9f. Returns where the byte
+** at `place` is then. */
+static size_t replace_control_characters(char *text, size_t place) {
+  char *out = text, *placed = text + place;
+  for (const char *in = text; *in != '\0'; in++) {
+    unsigned char byte = (unsigned char)in[0], next = (unsigned char)in[1];
     bool two_bytes = byte == 0xc2 && next >= 0x80 && next < 0xa0;
-    *out++ = (char)(byte < 0x20 || byte == 0x7f || two_bytes ? '?' : text[0]);
-    text += two_bytes;
+    if (in == text + place) placed = out;
+    *out++ = (char)(byte < 0x20 || byte == 0x7f || two_bytes ? '?' : in[0]);
+    in += two_bytes;
   }
   *out = '\0';
+  return (size_t)(placed - text);
 }
 
-/* The text built in `text`, which this releases. NULL when memory runs out. */
-static char *finish(sqlite3_str *text) {
+/* The text built in `text`, which this releases; *place, in it, moves with its byte. NULL when memory
+** runs out. */
+static char *finish(sqlite3_str *text, size_t *place) {
   bool failed = sqlite3_str_errcode(text) != SQLITE_OK;
   char *message = sqlite3_str_finish(text);
   if (failed || message == NULL) {
     memory_free(message);
     return NULL;
   }
-  replace_control_characters(message);
+  *place = replace_control_characters(message, *place);
   return message;
 }
 
 char *error_text(const char *format, va_list arguments) {
   sqlite3_str *text = sqlite3_str_new(NULL);
+  size_t start = 0;
   sqlite3_str_vappendf(text, format, arguments);
-  return finish(text);
+  return finish(text, &start);
 }
 
 static void append_subject(sqlite3_str *text, const char *subject) {
@@ -61,7 +66,7 @@ static void fill(Error *error, ErrorCode code, const TensorName *about, const ch
     sqlite3_str_appendf(text, "tensor \"%.*s\": ", ERROR_NAME(about->name, about->name_length));
   }
   sqlite3_str_vappendf(text, format, arguments);
-  char *message = finish(text);
+  char *message = finish(text, &detail);
   if (message == NULL) {
     error_memory(error);
     return;
