@@ -20,6 +20,7 @@ STATEMENTS = [
     "SELECT tensor_allclose('{ref}', '{ref}')",
     "SELECT rmse FROM safetensors_diff('{path}', '{path}')",
 ]
+NOTHING = 300_000_000  # rows without bytes, which are 900 MB of JSON
 PASSED = 64 << 30  # bytes of a tensor that takes seconds, whatever the machine; a hole, too
 PASSES = [
     "SELECT l2 FROM tensor_stats('{ref}')",
@@ -39,7 +40,7 @@ def connect(mode):
     return db
 
 
-def check(db, sql, what):
+def check(db, path, sql, what):
     done = threading.Event()
 
     def interrupt():
@@ -94,12 +95,15 @@ def check_pass(db, sql, threads, what):
 with tempfile.TemporaryDirectory() as folder:
     path = os.path.join(folder, "large.safetensors")
     make(path, "U8", [NBYTES // 1000, 1000], NBYTES)
+    empty = os.path.join(folder, "empty.safetensors")
+    make(empty, "U8", [NOTHING, 0], 0)
     huge = os.path.join(folder, "huge.safetensors")
     make(huge, "F32", [PASSED // 4], PASSED)
     for mode in "map", "pread":
         db = connect(mode)
         for sql in STATEMENTS:
-            check(db, sql.format(ref=f"{path}#x", path=path), f"{sql}, io={mode}")
+            check(db, path, sql.format(ref=f"{path}#x", path=path), f"{sql}, io={mode}")
+        check(db, empty, f"SELECT length(tensor_json('{empty}#x'))", f"rows of nothing, io={mode}")
         for sql in PASSES:
             for threads in 0, 3:
                 check_pass(db, sql.format(ref=f"{huge}#x"), threads, f"{sql}, io={mode}, {threads} threads more")

@@ -12,7 +12,8 @@ bool host_interrupted(sqlite3 *db) {
 
 static bool go_on(void *context, uint64_t done, Error *error) {
   Host *host = context;
-  uint64_t bytes = (uint64_t)((double)host->nbytes * ((double)done / (double)host->numel));
+  double share = host->numel > 0 ? (double)done / (double)host->numel : 0;
+  uint64_t bytes = (uint64_t)((double)host->nbytes * share);
   progress_step(&store_settings(host->store)->progress, bytes);
   return !host_interrupted(host->db) ||
          error_raise(error, ERROR_INTERRUPT, host->tensor.subject, "interrupted");

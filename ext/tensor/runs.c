@@ -12,6 +12,22 @@ static uint32_t together(const View *view, uint64_t *count) {
   return view->rank - d;
 }
 
+/* Notes which of the first `outer` dimensions are to be walked. */
+static bool walk_dimensions(Runs *runs, uint32_t outer) {
+  const View *view = runs->view;
+  uint32_t count = 0;
+  for (uint32_t d = 0; d < outer; d++) count += view->shape[d] > 1;
+  if (count == 0) return true;
+  runs->walked = memory_zeroed(count, sizeof *runs->walked);
+  if (runs->walked == NULL) return false;
+  for (uint32_t d = 0; d < outer; d++) {
+    if (view->shape[d] == 1) continue;
+    runs->walked[runs->walked_count++] =
+        (RunsDimension){.size = view->shape[d], .stride = view->stride[d]};
+  }
+  return true;
+}
+
 bool runs_open(Runs *runs, const View *view) {
   *runs = (Runs){.view = view, .step = 1, .at = view->offset};
   if (view->numel == 0) return true;
@@ -23,11 +39,8 @@ bool runs_open(Runs *runs, const View *view) {
     runs->step = view->stride[d];
     merged++;
   }
-  runs->outer = view->rank - merged;
   runs->left = view->numel / runs->count;
-  if (runs->outer == 0) return true;
-  runs->index = memory_zeroed(runs->outer, sizeof(uint64_t));
-  return runs->index != NULL;
+  return walk_dimensions(runs, view->rank - merged);
 }
 
 uint64_t runs_seek(Runs *runs, uint64_t position) {
@@ -35,10 +48,11 @@ uint64_t runs_seek(Runs *runs, uint64_t position) {
   uint64_t number = position / runs->count;
   runs->left = view->numel / runs->count - number;
   runs->at = view->offset;
-  for (uint32_t d = runs->outer; d-- > 0;) {
-    runs->index[d] = number % view->shape[d];
-    number /= view->shape[d];
-    runs->at += runs->index[d] * view->stride[d];
+  for (uint32_t d = runs->walked_count; d-- > 0;) {
+    RunsDimension *dimension = &runs->walked[d];
+    dimension->index = number % dimension->size;
+    number /= dimension->size;
+    runs->at += dimension->index * dimension->stride;
   }
   return position % runs->count;
 }
@@ -47,17 +61,17 @@ bool runs_next(Runs *runs, Run *run) {
   if (runs->left == 0) return false;
   *run = (Run){runs->at, runs->count, runs->step};
   if (--runs->left == 0) return true;
-  const View *view = runs->view;
-  for (uint32_t d = runs->outer; d-- > 0;) {
-    runs->at += view->stride[d];
-    if (++runs->index[d] < view->shape[d]) break;
-    runs->at -= view->stride[d] * view->shape[d];
-    runs->index[d] = 0;
+  for (uint32_t d = runs->walked_count; d-- > 0;) {
+    RunsDimension *dimension = &runs->walked[d];
+    runs->at += dimension->stride;
+    if (++dimension->index < dimension->size) break;
+    runs->at -= dimension->stride * dimension->size;
+    dimension->index = 0;
   }
   return true;
 }
 
 void runs_close(Runs *runs) {
-  memory_free(runs->index);
-  runs->index = NULL;
+  memory_free(runs->walked);
+  runs->walked = NULL;
 }

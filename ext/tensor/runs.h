@@ -13,13 +13,18 @@ typedef struct Run {
   uint64_t step;  /* from one element to the next; 1 when they lie together */
 } Run;
 
+/* A dimension that is walked, and where in it the walk is. */
+typedef struct RunsDimension {
+  uint64_t size, stride, index;
+} RunsDimension;
+
 typedef struct Runs {
   const View *view;
-  uint32_t outer;       /* dimensions walked; the ones behind make up a run */
-  uint64_t count, step; /* of each run */
-  uint64_t *index;      /* in the walked dimensions */
-  uint64_t at;          /* first element of the next run */
-  uint64_t left;        /* runs to come */
+  RunsDimension *walked; /* those larger than 1; the ones behind them make up a run */
+  uint32_t walked_count; /* a shape may have 100,000 dimensions, but not many of them are larger */
+  uint64_t count, step;  /* of each run */
+  uint64_t at;           /* first element of the next run */
+  uint64_t left;         /* runs to come */
 } Runs;
 
 /* `view` must outlive the walk, which runs_close() ends. False when memory runs out. */

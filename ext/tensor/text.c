@@ -131,9 +131,13 @@ static void append_elements(Nesting *nesting, Dtype dtype, Walk *walk, const Pas
   }
 }
 
-static void append_empties(Nesting *nesting) {
+/* Of a tensor without elements, of which a shape may promise any number. */
+static void append_empties(Nesting *nesting, const PassHost *host, Error *error) {
+  Asking asking = asking_begin(host);
+  uint64_t count = 0;
   do {
     sqlite3_str_append(nesting->out, "[]", 2);
+    if (++count % CHUNK == 0 && !asking_go_on(&asking, 0, error)) return;
   } while (sqlite3_str_errcode(nesting->out) == SQLITE_OK && go_on(nesting));
 }
 
@@ -150,7 +154,7 @@ bool text_append_view(sqlite3_str *out, Dtype dtype, const View *view, Reader *r
     if (view->numel > 0) {
       append_elements(&nesting, dtype, &walk, host, error);
     } else {
-      append_empties(&nesting);
+      append_empties(&nesting, host, error);
     }
   }
   memory_free(nesting.index);

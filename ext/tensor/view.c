@@ -385,6 +385,7 @@ uint64_t view_element(const View *view, uint64_t position) {
   for (uint32_t d = view->rank; d-- > 0;) {
     uint64_t size = view->shape[d];
     if (size == 0) break; /* no element has a position */
+    if (size == 1) continue;
     element += position % size * view->stride[d];
     position /= size;
   }
