@@ -186,6 +186,88 @@ static void test(const Path *way, const Change *change, const char *mode) {
   unlink(written);
 }
 
+/* ---- Times that are not what they seem ---- */
+
+static void write_text(const char *name, const char *header, const char *data) {
+  size_t length = strlen(header);
+  FILE *file = fopen(name, "wb");
+  if (file == NULL) stop(name);
+  for (int i = 0; i < 8; i++) fputc((int)((uint64_t)length >> (8 * i) & 0xff), file);
+  fprintf(file, "%s%s", header, data);
+  if (fclose(file) != 0) stop(name);
+}
+
+static void set_time(const struct timespec *modified) {
+  struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, *modified};
+  check(utimensat(AT_FDCWD, path, times, 0) == 0, "utimensat");
+}
+
+#define OF(a, b)                                                        \
+  "{\"a\":{\"dtype\":\"U8\",\"shape\":[" #a "],\"data_offsets\":[0," #a \
+  "]},\"b\":{\"dtype\":\"U8\",\"shape\":[" #b "],\"data_offsets\":[" #a ",16]}}"
+
+/* A file of the same size, with the old file's time, but where a had 9 of 16 bytes it has 7. */
+static void rewrite_at_the_same_time(void) {
+  struct stat before;
+  check(stat(path, &before) == 0, "stat");
+  write_text(path, OF(7, 9), "pppppppqqqqqqqqq");
+  set_time(&before.st_mtim);
+}
+
+/* A ref whose tensor has another size than in its row, in a file that seems to be the same. */
+static void test_same_time(const char *mode, const char *dtype) {
+  static const Change change = {"rewritten at the same time", rewrite_at_the_same_time, 0, 0};
+  int code;
+  sqlite3 *db = connect();
+  sqlite3_create_function(db, "change", 0, SQLITE_UTF8, NULL, function_change, NULL, NULL);
+  sqlite3_free(ask(db, mode, &code));
+  write_text(path, OF(9, 7), "aaaaaaaaabbbbbbb");
+  due = &change;
+  char *sql = sqlite3_mprintf(
+      "SELECT safetensors_serialize(name, dtype, shape, data) FROM (SELECT name, %Q AS dtype, "
+      "shape, ref AS data FROM safetensors_tensors(:path) UNION ALL SELECT 'c', 'U8', '[0]', x'' "
+      "WHERE change() = 0)",
+      dtype);
+  char *text = ask(db, sql, &code);
+  check(code == SQLITE_ERROR && strstr(text, "found another state of it") != NULL, text);
+  check(due == NULL, "the file was rewritten between row and writing");
+  sqlite3_free(text);
+  sqlite3_free(sql);
+  check(sqlite3_close(db) == SQLITE_OK, "close");
+}
+
+/* Bytes that this process has read; 0 where nothing tells. */
+static long long bytes_read(void) {
+  long long bytes = 0;
+  FILE *file = fopen("/proc/self/io", "r");
+  if (file == NULL || fscanf(file, "rchar: %lld", &bytes) != 1) bytes = 0;
+  if (file != NULL) fclose(file);
+  return bytes;
+}
+
+/* A file from the future: its header is not read again for each tensor. */
+static void test_future(void) {
+  enum { REFS = 100, LENGTH = 500000 };
+  static char header[LENGTH];
+  int length = snprintf(header, sizeof header, "%s", OF(9, 7));
+  memset(header + length, ' ', LENGTH - 1 - (size_t)length);
+  write_text(path, header, "aaaaaaaaabbbbbbb");
+  set_time(&(struct timespec){.tv_sec = 4000000000});
+  usleep(100000);
+  int code;
+  sqlite3 *db = connect();
+  sqlite3_free(ask(db, "SELECT count(*) FROM safetensors_tensors(:path)", &code));
+  long long before = bytes_read();
+  char *text = ask(db,
+                   "WITH n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 100) "
+                   "SELECT sum(tensor_item(:ref, i % 9)) FROM n",
+                   &code);
+  check(code == SQLITE_ROW && strcmp(text, "9700") == 0, text);
+  check(bytes_read() - before < REFS * LENGTH / 10, "the header was not read again");
+  sqlite3_free(text);
+  check(sqlite3_close(db) == SQLITE_OK, "close");
+}
+
 int main(void) {
   static const char *const modes[] = {"SELECT safetensors_config('io', 'map')",
                                       "SELECT safetensors_config('io', 'pread')"};
@@ -197,6 +279,11 @@ int main(void) {
   for (int i = 0; i < PATHS * CHANGES * 2; i++) {
     test(&table[i / 2 / CHANGES], &changes[i / 2 % CHANGES], modes[i % 2]);
   }
+  for (int i = 0; i < 2; i++) {
+    test_same_time(modes[i], "U8");
+    test_same_time(modes[i], "F32");
+  }
+  test_future();
   check(open_descriptors() == descriptors, "no descriptor is left");
   check(!is_mapped(folder), "no file is left mapped");
   unlink(path);

@@ -212,7 +212,7 @@ static File *read_file(Store *store, const char *path, FileKind kind, Error *err
   }
   file->header = header;
   file->index = index;
-  file->recent = platform_now() - identity.modified < clock_tick;
+  file->recent = platform_now() - identity.changed < clock_tick;
   store->header_bytes += contents_memory(file);
   note_use(store, file);
   return file;

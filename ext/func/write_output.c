@@ -54,8 +54,20 @@ static void close_ref(Writing *writing) {
   writing->argument = (TensorArgument){0};
 }
 
+/* Whether the ref's tensor is what it was in its row: its file may have been rewritten, and given its
+** old time again. */
+static bool is_as_before(const TensorArgument *argument, const WriterTensor *tensor,
+                         const WriteData *data) {
+  uint64_t nbytes;
+  bool overflow;
+  return platform_identity_unchanged(&argument->member.file->identity, &data->identity) &&
+         dtype_nbytes(tensor->dtype, argument->view.numel, &nbytes, &overflow) &&
+         nbytes == tensor->nbytes;
+}
+
 /* Opens the ref; a descriptor that was open for the same file stays. */
-static bool open_ref(Writing *writing, const WriteData *data, Error *error) {
+static bool open_ref(Writing *writing, const WriterTensor *tensor, const WriteData *data,
+                     Error *error) {
   TensorArgument last = writing->argument;
   bool good = tensor_argument_open_ref(&writing->argument, writing->job->store, data->ref,
                                        data->ref_length, error);
@@ -66,7 +78,7 @@ static bool open_ref(Writing *writing, const WriteData *data, Error *error) {
   }
   tensor_argument_close(&last);
   if (!good) return false;
-  return platform_identity_unchanged(&file->identity, &data->identity) ||
+  return is_as_before(&writing->argument, tensor, data) ||
          error_raise(
              error, ERROR_IO, writing->argument.member.path,
              "expected the file as it was when its row was read, found another state of it");
@@ -111,7 +123,7 @@ static bool can_copy(const TensorArgument *argument, Dtype dtype) {
 
 static bool write_ref(Writing *writing, const WriterTensor *tensor, const WriteData *data,
                       Error *error) {
-  if (!open_ref(writing, data, error)) return false;
+  if (!open_ref(writing, tensor, data, error)) return false;
   if (tensor->nbytes == 0) return true;
   return can_copy(&writing->argument, tensor->dtype)
              ? copy_ref(writing, tensor->nbytes, error)
