@@ -5,6 +5,7 @@
 
 #include <sqlite3ext.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/result.h"
@@ -130,14 +131,17 @@ static int register_all(sqlite3 *db, Store *store) {
 }
 
 /* Functions cannot be replaced while a statement runs, nor need they be: a second load finds the
-** first. Asked so that the question is no error: sqlite3_open() would return one that an automatic
-** extension leaves behind. */
+** first. Asked so that the question is no error (sqlite3_open() would return one that an automatic
+** extension leaves behind), and that no table of a database can answer it. */
 static int find_loaded(sqlite3 *db, bool *loaded) {
-  static const char query[] = "SELECT 1 FROM pragma_function_list WHERE name = '" LAST_FUNCTION "'";
   sqlite3_stmt *statement = NULL;
-  int code = sqlite3_prepare_v2(db, query, -1, &statement, NULL);
-  if (code == SQLITE_OK) code = sqlite3_step(statement);
-  *loaded = code == SQLITE_ROW;
+  int code = sqlite3_prepare_v2(db, "PRAGMA function_list", -1, &statement, NULL);
+  *loaded = false;
+  while (code == SQLITE_OK && !*loaded && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+    const char *name = (const char *)sqlite3_column_text(statement, 0);
+    code = name != NULL ? SQLITE_OK : SQLITE_NOMEM;
+    *loaded = name != NULL && strcmp(name, LAST_FUNCTION) == 0;
+  }
   sqlite3_finalize(statement);
   return code == SQLITE_NOMEM ? code : SQLITE_OK;
 }

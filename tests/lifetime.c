@@ -301,6 +301,21 @@ static void test_strangers(void) {
   sqlite3_close(db);
 }
 
+/* A database's own tables do not tell whether the extension is loaded. */
+static void test_loading_into_strange_schema(void) {
+  sqlite3 *db = NULL;
+  sqlite3_open(":memory:", &db);
+  sqlite3_exec(db,
+               "CREATE TABLE pragma_function_list(name);"
+               "INSERT INTO pragma_function_list VALUES ('safetensors_version')",
+               NULL, NULL, NULL);
+  check(sqlite3_safetensors_init(db, NULL, NULL) == SQLITE_OK, "load");
+  check(sqlite3_safetensors_init(db, NULL, NULL) == SQLITE_OK, "load again");
+  int code = sqlite3_exec(db, "SELECT safetensors_version()", NULL, NULL, NULL);
+  check(code == SQLITE_OK, sqlite3_errmsg(db));
+  sqlite3_close(db);
+}
+
 int main(void) {
   unsetenv("SAFETENSORS_IO"); /* the tests set it themselves */
   make_folder();
@@ -322,6 +337,7 @@ int main(void) {
   test_changes_while_reading(change_cut_short, "cut short");
   test_utf16();
   test_strangers();
+  test_loading_into_strange_schema();
   unlink(path);
   rmdir(folder);
   return finish();
