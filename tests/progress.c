@@ -12,6 +12,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/platform.h"
+
 enum { COLUMNS = 80, OUTPUT = 1 << 16 };
 
 static int passed, failed;
@@ -70,9 +72,29 @@ static void work(Progress *progress, const char *name, int64_t milliseconds, uin
   progress_step(progress, done * 1000000);
 }
 
+/* Begins a tensor after a rest, and comes to 100 MB of it before a second has passed: on a busy
+** machine not always at once. */
+static void work_for_less_than_a_second(Progress *progress, const char *name, int terminal) {
+  do {
+    progress_end(progress);
+    (void)written(terminal);
+    age(progress, 700);
+    work(progress, name, 900, 100);
+  } while (platform_monotonic() - progress->began >= 1000000000);
+}
+
+/* Goes on within 100 ms of the last drawing. */
+static void step_soon(Progress *progress, uint64_t done, int terminal) {
+  do {
+    (void)written(terminal);
+    progress->drawn = platform_monotonic();
+    progress_step(progress, done);
+  } while (platform_monotonic() - progress->drawn >= 100000000);
+}
+
 static void test_line(int terminal) {
   Progress progress = {.enabled = true};
-  work(&progress, "model.embed_tokens.weight", 900, 100);
+  work_for_less_than_a_second(&progress, "model.embed_tokens.weight", terminal);
   check(strcmp(written(terminal), "") == 0, "nothing before a second", "");
   age(&progress, 1100);
   progress_step(&progress, 250000000);
@@ -85,8 +107,7 @@ static void test_line(int terminal) {
   /* 250 MB in 2 s, or somewhat more on a busy machine; 750 MB are left. */
   check(found == 2 && rate > 100 && rate <= 125, "tensor, bytes, rate", line);
   check(left >= 6 && left <= 8, "time left", line);
-  age(&progress, 50);
-  progress_step(&progress, 260000000);
+  step_soon(&progress, 260000000, terminal);
   check(strcmp(written(terminal), "") == 0, "not drawn too often", "");
   age(&progress, 100);
   progress_step(&progress, 1000000000);
@@ -102,9 +123,7 @@ static void test_line(int terminal) {
   check(strstr(screen(written(terminal)), "safetensors: next  ") != NULL, "tensors count together",
         "");
   progress_end(&progress);
-  (void)written(terminal);
-  age(&progress, 700);
-  work(&progress, "later", 900, 500);
+  work_for_less_than_a_second(&progress, "later", terminal);
   check(strcmp(written(terminal), "") == 0, "after a rest nothing before a second", "");
   progress_end(&progress);
 

@@ -47,6 +47,10 @@ static const Question questions[] = {
     {"SELECT length(safetensors_serialize(name, dtype, NULL, ref)) > 6000000 "
      "FROM safetensors_tensors(%Q)",
      "1"},
+    {"SELECT safetensors_write(%Q || '.written', name, dtype, NULL, ref) "
+     "FROM safetensors_tensors(%Q)",
+     "3"},
+    {"SELECT safetensors_write(%Q || '.cast', 'a', 'F16', NULL, %Q || '#a')", "1"},
     {"SELECT tensor_hash(%Q || '#a') = tensor_hash(%Q || '#a')", "1"},
 };
 enum { QUESTIONS = sizeof questions / sizeof questions[0] };
@@ -158,6 +162,17 @@ static int cut_short(const char *mode, int count) {
   return killed;
 }
 
+/* With what killed writers left there. */
+static void remove_folder(void) {
+  DIR *directory = opendir(folder);
+  if (directory == NULL) stop(folder);
+  for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+    unlinkat(dirfd(directory), entry->d_name, 0);
+  }
+  closedir(directory);
+  rmdir(folder);
+}
+
 int main(int argc, char **argv) {
   int count = argc > 1 ? atoi(argv[1]) : 100;
   make_folder();
@@ -169,8 +184,6 @@ int main(int argc, char **argv) {
   int killed = cut_short("map", count);
   printf("of %d truncations in each mode, %d killed a process that had mapped the file\n", count,
          killed);
-  unlink(path);
-  unlink(copy);
-  rmdir(folder);
+  remove_folder();
   return finish();
 }
