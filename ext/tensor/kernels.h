@@ -24,9 +24,9 @@
 enum { HASH_BLOCK = 1024, HASH_LANES = 8, HASH_SCRAMBLE_KEY = 128 };
 #define HASH_PRIME 0x9e3779b1u /* XXH_PRIME32_1 */
 
-/* How far ahead hashing asks for data, in bytes. Without, a tensor that does not start on a cache
-** line, which is the rule, is hashed at two thirds of the speed. */
-enum { HASH_AHEAD = 2048 };
+/* How far ahead hashing asks for data, in bytes: by measurement. Tensors seldom start on a cache line,
+** and without asking are hashed at nine tenths of the speed, on some machines at two thirds. */
+enum { HASH_AHEAD = 4096 };
 
 /* What each byte stands for: floats of which only the upper half is not 0. `low` and `high` have the
 ** bytes of that half. */

@@ -5,6 +5,7 @@ import ctypes
 import mmap
 import os
 import subprocess
+import threading
 
 from measure import FOLDER, Shell, numpy, rate, rate_heading, scaled, take_turns, tensor_file, torch
 
@@ -34,6 +35,18 @@ def read_loop():
     subprocess.run([os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", "-x", "c", "-", "-o", path],
                    input=LOOP, text=True, check=True)
     return ctypes.CDLL(path).read_all
+
+
+def on_two_threads(loop, address, nbytes):
+    """A contestant: the loop, on half of the bytes in each of two threads."""
+    half = nbytes // 2
+
+    def contestant():
+        other = threading.Thread(target=loop, args=(ctypes.c_void_p(address + half), ctypes.c_size_t(half)))
+        other.start()
+        loop(ctypes.c_void_p(address), ctypes.c_size_t(half))
+        other.join()
+    return contestant
 
 
 def elements(dtype):
@@ -91,15 +104,16 @@ def peers(dtype, path, nbytes, all_gbs, few_gbs):
 
 def cached(dtype, path, nbytes, loop):
     view = mapped(path)
-    pointer = ctypes.byref(ctypes.c_char.from_buffer(view))
+    address = ctypes.addressof(ctypes.c_char.from_buffer(view))
     ref = f"{path}#x"
     every, few = f"SELECT * FROM tensor_stats('{ref}')", f"SELECT mean, std, min, max FROM tensor_stats('{ref}')"
     finite, bins = f"SELECT n_nan FROM tensor_stats('{ref}')", f"SELECT sum(count) FROM tensor_histogram('{ref}', 20, -1, 1)"
     hashed = f"SELECT tensor_hash('{ref}')"
     with Shell(*[every] * 3) as one, Shell("PRAGMA threads = 1", *[every] * 3) as two:
         rates = [nbytes / 1e9 / seconds for seconds in take_turns(
-            lambda: loop(pointer, ctypes.c_size_t(nbytes)), one.timed(every), one.timed(few), one.timed(finite),
-            one.timed(hashed), one.timed(bins), two.timed(every), two.timed(hashed))]
+            lambda: loop(ctypes.c_void_p(address), ctypes.c_size_t(nbytes)), one.timed(every), one.timed(few), one.timed(finite),
+            one.timed(hashed), one.timed(bins), two.timed(every), two.timed(hashed),
+            on_two_threads(loop, address, nbytes))]
         kernels = one.run("SELECT substr(safetensors_version(), instr(safetensors_version(), 'kernels'))")[0]
     limit = rates[0]
     rate_heading(f"{dtype}: {nbytes / 1e9:.2f} GB, cached; {kernels}")
@@ -109,6 +123,7 @@ def cached(dtype, path, nbytes, loop):
     rate("tensor_histogram, 20 bins", rates[5], limit)
     rate("tensor_stats on two threads; peer: on one", rates[6], rates[1], 1.7)
     rate("tensor_hash on two threads; peer: on one", rates[7], rates[4], 1.7)
+    rate("tensor_hash on two threads; peer: the loop on two", rates[7], rates[8])
     if dtype in PEERS:
         peers(dtype, path, nbytes, rates[1], rates[2])
 
