@@ -73,10 +73,6 @@ static inline unsigned char byte_code(int8_t key) {
   return (unsigned char)(key < 0 ? key ^ 0x7f : key);
 }
 
-static inline uint16_t half_code(int16_t key) {
-  return (uint16_t)(key < 0 ? key ^ 0x7fff : key);
-}
-
 /* `count` is a multiple of SCAN_STEP, at most 2^16. */
 typedef void ScanFloats(const unsigned char *data, uint64_t count, FloatScan *out);
 typedef void RangeFloats(const unsigned char *data, uint64_t count, FloatRange *out);

@@ -1,5 +1,6 @@
 /* The kernels over one tensor for AVX2, with FMA and F16C. Numbers are loaded again, in narrower
 ** registers, where the alternative is to take a wide one apart. */
+#include "tensor/halves.h"
 #include "tensor/kernels.h"
 
 #if defined(__x86_64__)
@@ -7,8 +8,6 @@
 #include <immintrin.h>
 #include <math.h>
 #include <string.h>
-
-#include "tensor/value.h"
 
 /* Without FMA where a product is not exact: a compiler must not fuse it. */
 #define AVX2          __attribute__((target("avx2,f16c")))
@@ -139,7 +138,7 @@ FMA static void range_F32(const unsigned char *data, uint64_t count, FloatRange 
 enum { HALVES = 16 };
 
 typedef struct HalfRange {
-  __m256i min, max; /* keys: see half_code() */
+  __m256i min, max; /* keys */
   __m256i zeros;    /* in 16 lanes of 16 bits: at most 2^16 / HALVES in each */
 } HalfRange;
 
@@ -166,18 +165,15 @@ FMA static ALWAYS_INLINE uint16_t reduce_min_halves(__m256i halves) {
   return (uint16_t)_mm_cvtsi128_si32(_mm_minpos_epu16(half));
 }
 
-FMA static ALWAYS_INLINE uint16_t least_code(const HalfRange *range) {
-  const __m256i flip = _mm256_set1_epi16(INT16_MIN);
-  return half_code((int16_t)(reduce_min_halves(_mm256_xor_si256(range->min, flip)) ^ 0x8000));
+FMA static ALWAYS_INLINE uint32_t count_zeros(const HalfRange *all) {
+  return add_lanes(_mm256_madd_epi16(all->zeros, _mm256_set1_epi16(1)));
 }
 
-FMA static ALWAYS_INLINE uint16_t greatest_code(const HalfRange *range) {
-  const __m256i flip = _mm256_set1_epi16(INT16_MAX);
-  return half_code((int16_t)(reduce_min_halves(_mm256_xor_si256(range->max, flip)) ^ 0x7fff));
-}
-
-FMA static ALWAYS_INLINE uint32_t count_zeros(const HalfRange *range) {
-  return add_lanes(_mm256_madd_epi16(range->zeros, _mm256_set1_epi16(1)));
+FMA static ALWAYS_INLINE FloatRange settle(Dtype dtype, uint64_t count, const HalfRange *all) {
+  const __m256i lowest = _mm256_set1_epi16(INT16_MIN), highest = _mm256_set1_epi16(INT16_MAX);
+  int16_t least = (int16_t)(reduce_min_halves(_mm256_xor_si256(all->min, lowest)) ^ 0x8000);
+  int16_t greatest = (int16_t)(reduce_min_halves(_mm256_xor_si256(all->max, highest)) ^ 0x7fff);
+  return half_range(dtype, count, least, greatest, count_zeros(all));
 }
 
 FMA static void scan_F16(const unsigned char *data, uint64_t count, FloatScan *out) {
@@ -191,14 +187,8 @@ FMA static void scan_F16(const unsigned char *data, uint64_t count, FloatScan *o
     add_up(&sums, 3, _mm_cvtph_ps(load_8(data + 24)));
   }
   store_sums(&sums, out);
-  out->min = count > 0 ? _cvtsh_ss(least_code(&range)) : INFINITY;
-  out->max = count > 0 ? _cvtsh_ss(greatest_code(&range)) : -INFINITY;
-  out->least = INFINITY;
-  out->zeros = count_zeros(&range);
-}
-
-FMA static ALWAYS_INLINE float BF16_float(uint16_t code) {
-  return float_from_bits((uint32_t)code << 16);
+  FloatRange settled = settle(DTYPE_F16, count, &range);
+  half_scan(DTYPE_F16, &settled, UINT16_MAX, out);
 }
 
 /* 8 numbers: every first, and every second. */
@@ -219,37 +209,24 @@ FMA static void scan_BF16(const unsigned char *data, uint64_t count, FloatScan *
     add_up_BF16(&sums, 0, load_16(data));
     add_up_BF16(&sums, 1, load_16(data + 16));
   }
-  uint16_t least = (uint16_t)(reduce_min_halves(below) + 1);
   store_sums(&sums, out);
-  out->min = count > 0 ? BF16_float(least_code(&range)) : INFINITY;
-  out->max = count > 0 ? BF16_float(greatest_code(&range)) : -INFINITY;
-  out->least = least == 0 ? INFINITY : BF16_float(least);
-  out->zeros = count_zeros(&range);
+  FloatRange settled = settle(DTYPE_BF16, count, &range);
+  half_scan(DTYPE_BF16, &settled, reduce_min_halves(below), out);
 }
 
-/* `infinity` is the code of that. */
-FMA static ALWAYS_INLINE HalfRange half_range(const unsigned char *data, uint64_t count,
-                                              unsigned infinity, FloatRange *out) {
+FMA static ALWAYS_INLINE FloatRange range_halves(Dtype dtype, const unsigned char *data,
+                                                 uint64_t count) {
   HalfRange range = no_range();
-  for (uint64_t i = 0; i < count; i += HALVES, data += 2 * HALVES) {
-    add_to_range(&range, load_32(data));
-  }
-  out->zeros = count_zeros(&range);
-  out->finite = count == 0 || ((least_code(&range) & 0x7fffu) < infinity &&
-                               (greatest_code(&range) & 0x7fffu) < infinity);
-  return range;
+  for (uint64_t i = 0; i < count; i += HALVES) add_to_range(&range, load_32(data + 2 * i));
+  return settle(dtype, count, &range);
 }
 
 FMA static void range_F16(const unsigned char *data, uint64_t count, FloatRange *out) {
-  HalfRange range = half_range(data, count, 0x7c00, out);
-  out->min = count > 0 ? _cvtsh_ss(least_code(&range)) : INFINITY;
-  out->max = count > 0 ? _cvtsh_ss(greatest_code(&range)) : -INFINITY;
+  *out = range_halves(DTYPE_F16, data, count);
 }
 
 FMA static void range_BF16(const unsigned char *data, uint64_t count, FloatRange *out) {
-  HalfRange range = half_range(data, count, 0x7f80, out);
-  out->min = count > 0 ? BF16_float(least_code(&range)) : INFINITY;
-  out->max = count > 0 ? BF16_float(greatest_code(&range)) : -INFINITY;
+  *out = range_halves(DTYPE_BF16, data, count);
 }
 
 /* ---- Doubles ---- */

@@ -2,6 +2,7 @@
 ** narrower registers, where the alternative is to take a wide one apart: loads cost nothing here, what
 ** crosses lanes does. The instructions for BF16 and FP16 are of no use: their sums are rounded to 24 and
 ** 11 bits. */
+#include "tensor/halves.h"
 #include "tensor/kernels.h"
 
 #if defined(__x86_64__)
@@ -9,8 +10,6 @@
 #include <immintrin.h>
 #include <math.h>
 #include <string.h>
-
-#include "tensor/value.h"
 
 #define AVX512 \
   __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni,f16c")))
@@ -112,7 +111,7 @@ AVX512 static void range_F32(const unsigned char *data, uint64_t count, FloatRan
 enum { HALVES = 32 };
 
 typedef struct HalfRange {
-  __m512i min, max; /* keys: see half_code() */
+  __m512i min, max; /* keys */
   uint32_t zeros;
 } HalfRange;
 
@@ -137,14 +136,11 @@ AVX512 static ALWAYS_INLINE uint16_t reduce_min(__m512i unsigned_halves) {
   return (uint16_t)_mm_cvtsi128_si32(_mm_minpos_epu16(quarter));
 }
 
-AVX512 static ALWAYS_INLINE uint16_t least_code(const HalfRange *range) {
-  const __m512i flip = _mm512_set1_epi16(INT16_MIN);
-  return half_code((int16_t)(reduce_min(_mm512_xor_si512(range->min, flip)) ^ 0x8000));
-}
-
-AVX512 static ALWAYS_INLINE uint16_t greatest_code(const HalfRange *range) {
-  const __m512i flip = _mm512_set1_epi16(INT16_MAX);
-  return half_code((int16_t)(reduce_min(_mm512_xor_si512(range->max, flip)) ^ 0x7fff));
+AVX512 static ALWAYS_INLINE FloatRange settle(Dtype dtype, uint64_t count, const HalfRange *all) {
+  const __m512i lowest = _mm512_set1_epi16(INT16_MIN), highest = _mm512_set1_epi16(INT16_MAX);
+  int16_t least = (int16_t)(reduce_min(_mm512_xor_si512(all->min, lowest)) ^ 0x8000);
+  int16_t greatest = (int16_t)(reduce_min(_mm512_xor_si512(all->max, highest)) ^ 0x7fff);
+  return half_range(dtype, count, least, greatest, all->zeros);
 }
 
 AVX512 static void scan_F16(const unsigned char *data, uint64_t count, FloatScan *out) {
@@ -156,14 +152,8 @@ AVX512 static void scan_F16(const unsigned char *data, uint64_t count, FloatScan
     add_up(&sums, _mm256_cvtph_ps(load_16(data + 32)), _mm256_cvtph_ps(load_16(data + 48)));
   }
   store_sums(&sums, out);
-  out->min = count > 0 ? _cvtsh_ss(least_code(&range)) : INFINITY;
-  out->max = count > 0 ? _cvtsh_ss(greatest_code(&range)) : -INFINITY;
-  out->least = INFINITY;
-  out->zeros = range.zeros;
-}
-
-AVX512 static ALWAYS_INLINE float BF16_float(uint16_t code) {
-  return float_from_bits((uint32_t)code << 16);
+  FloatRange settled = settle(DTYPE_F16, count, &range);
+  half_scan(DTYPE_F16, &settled, UINT16_MAX, out);
 }
 
 /* 16 numbers: every first in the low lanes. */
@@ -186,37 +176,25 @@ AVX512 static void scan_BF16(const unsigned char *data, uint64_t count, FloatSca
     add_up_BF16(&sums, load_32(data));
     add_up_BF16(&sums, load_32(data + 32));
   }
-  uint16_t least = (uint16_t)(reduce_min(below) + 1);
   store_sums(&sums, out);
-  out->min = count > 0 ? BF16_float(least_code(&range)) : INFINITY;
-  out->max = count > 0 ? BF16_float(greatest_code(&range)) : -INFINITY;
-  out->least = least == 0 ? INFINITY : BF16_float(least);
-  out->zeros = range.zeros;
+  FloatRange settled = settle(DTYPE_BF16, count, &range);
+  half_scan(DTYPE_BF16, &settled, reduce_min(below), out);
 }
 
-/* `infinity` is the code of that. */
-AVX512 static ALWAYS_INLINE HalfRange half_range(const unsigned char *data, uint64_t count,
-                                                 unsigned infinity, FloatRange *out) {
+AVX512 static ALWAYS_INLINE FloatRange range_halves(Dtype dtype, const unsigned char *data,
+                                                    uint64_t count) {
   HalfRange range = no_range();
-  for (uint64_t i = 0; i < count; i += HALVES, data += 2 * HALVES) {
-    add_to_range(&range, _mm512_loadu_si512(data));
-  }
-  out->zeros = range.zeros;
-  out->finite = count == 0 || ((least_code(&range) & 0x7fffu) < infinity &&
-                               (greatest_code(&range) & 0x7fffu) < infinity);
-  return range;
+  for (uint64_t i = 0; i < count; i += HALVES)
+    add_to_range(&range, _mm512_loadu_si512(data + 2 * i));
+  return settle(dtype, count, &range);
 }
 
 AVX512 static void range_F16(const unsigned char *data, uint64_t count, FloatRange *out) {
-  HalfRange range = half_range(data, count, 0x7c00, out);
-  out->min = count > 0 ? _cvtsh_ss(least_code(&range)) : INFINITY;
-  out->max = count > 0 ? _cvtsh_ss(greatest_code(&range)) : -INFINITY;
+  *out = range_halves(DTYPE_F16, data, count);
 }
 
 AVX512 static void range_BF16(const unsigned char *data, uint64_t count, FloatRange *out) {
-  HalfRange range = half_range(data, count, 0x7f80, out);
-  out->min = count > 0 ? BF16_float(least_code(&range)) : INFINITY;
-  out->max = count > 0 ? BF16_float(greatest_code(&range)) : -INFINITY;
+  *out = range_halves(DTYPE_BF16, data, count);
 }
 
 /* ---- Bytes ---- */
