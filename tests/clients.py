@@ -77,6 +77,9 @@ def check_cures():
         said["safetensors.so.so: cannot open shared object file"] = shell(".load ./safetensors.so")
         with_bytes(library, broken, 0, b"MZ")
         said["invalid ELF header"] = shell(".load ./safetensors")
+        with_bytes(library, broken, 18, b"\x16\0")  # the processor: s390
+        tally.check("safetensors.so: cannot open shared object file" in shell(".load ./safetensors"),
+                    "a library for another processor")
         with open(library, "rb") as file:
             at = file.read().find(b"libjansson.so.4\0")
         if at >= 0:
