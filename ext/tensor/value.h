@@ -40,7 +40,7 @@ static inline double value_double(const Value *value) {
 #endif
 
 /* A load and a store of each width; memcpy, since a tensor may start at any address. */
-#define WIDTH(bits)                                                                 \
+#define LOAD_AND_STORE(bits)                                                        \
   static inline uint##bits##_t element_load_##bits(const unsigned char *at) {       \
     uint##bits##_t number;                                                          \
     memcpy(&number, at, sizeof number);                                             \
@@ -50,10 +50,10 @@ static inline double value_double(const Value *value) {
     uint##bits##_t number = LITTLE_ENDIAN_BYTES(bits, code);                        \
     memcpy(at, &number, sizeof number);                                             \
   }
-WIDTH(16)
-WIDTH(32)
-WIDTH(64)
-#undef WIDTH
+LOAD_AND_STORE(16)
+LOAD_AND_STORE(32)
+LOAD_AND_STORE(64)
+#undef LOAD_AND_STORE
 
 /* The code of element number `index`. Elements of 4 bits lie two to a byte, the first in the low
 ** half, as in PyTorch's float4_e2m1fn_x2. Elements of 6 bits are packed without gaps: element i is
