@@ -10,6 +10,8 @@ import tempfile
 from fractions import Fraction
 
 import making
+import reader
+import reader_values
 from tally import Tally, connect
 
 try:
@@ -110,6 +112,31 @@ for dtype, number in ("F64", 0.1), ("F32", 0.1), ("F32", 1e30), ("F64", 1e-310),
         data = struct.pack("<" + FORMATS[dtype], number) * count
         row = db.execute("SELECT mean, std FROM tensor_stats(?, ?)", (data, dtype)).fetchone()
         tally.equal(row, (float(stored), 0.0), f"{dtype}, {count} times {number}")
+
+# 16- and 8-bit floats by their codes: any, such as are all finite, and one alone.
+def check_codes(what, dtype, codes):
+    size = reader.BITS[dtype] // 8
+    data = b"".join(code.to_bytes(size, "little") for code in codes)
+    numbers = [number for number in reader_values.flat(dtype, data, reader.BITS[dtype]) if number is not None]
+    if numbers:
+        check(f"{dtype}, {what}", "tensor_stats(?, ?)", (data, dtype), numbers)
+
+
+def finite_codes(dtype):
+    bits = reader.BITS[dtype]
+    data = b"".join(code.to_bytes(bits // 8, "little") for code in range(1 << bits))
+    return [code for code, number in enumerate(reader_values.flat(dtype, data, bits)) if number is not None]
+
+
+for dtype in "BF16", "F16", "F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ":
+    finite = finite_codes(dtype)
+    check_codes("any code", dtype, many(lambda i: random.randrange(1 << reader.BITS[dtype])))
+    check_codes("any number", dtype, many(lambda i: random.choice(finite)))
+    check_codes("small numbers", dtype, many(lambda i: finite[random.randrange(len(finite) // 8)]))
+    check_codes("a few numbers", dtype, many(lambda i: finite[-1 - i % 3]))
+    for count in list(range(1, 40)) + [63, 64, 65, 127, 129, 4097, 8191, 8193]:
+        check_codes(f"{count} elements", dtype, [random.choice(finite) for _ in range(count)])
+        check_codes(f"{count} times the same", dtype, [random.choice(finite)] * count)
 
 
 row = db.execute("SELECT mean, std, l2 FROM tensor_stats(?, 'F64')", (struct.pack("<4d", *[1.7e308] * 4),)).fetchone()
