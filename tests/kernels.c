@@ -239,6 +239,23 @@ static bool double_scan_agrees(const Kernels *kernels, const double *data, uint6
          same_lanes(got, squares) && got_min == min && got_max == max && got_zeros == zeros;
 }
 
+/* Floats have the bins that they have as doubles. */
+static bool float_bins_agree(const Kernels *kernels, const double *data, uint64_t count,
+                             const Binning *binning) {
+  static int32_t got[SCANNED], expected[SCANNED];
+  static double doubles[SCANNED];
+  unsigned char *floats = malloc(count * sizeof(float) + 1);
+  for (uint64_t i = 0; i < count; i++) {
+    float number = (float)data[i];
+    memcpy(floats + 1 + i * sizeof number, &number, sizeof number);
+    doubles[i] = (double)number;
+  }
+  bool any = kernels->find_float_bins(floats + 1, count, binning, got);
+  free(floats);
+  return any == kernels->find_bins(doubles, count, binning, expected) &&
+         memcmp(got, expected, (size_t)count * sizeof *got) == 0;
+}
+
 /* Of special and of any numbers, against the plain kernel; and a bin, where there is no doubt, has the
 ** number between its ends. */
 static bool bins_agree(const Kernels *kernels, const double *data, uint64_t count, double unit) {
@@ -247,6 +264,7 @@ static bool bins_agree(const Kernels *kernels, const double *data, uint64_t coun
   bool doubt = false, good = true;
   bool any = kernels->find_bins(data, count, &binning, got);
   kernels_portable.find_bins(data, count, &binning, expected);
+  good = float_bins_agree(kernels, data, count, &binning);
   for (uint64_t i = 0; i < count; i++) {
     double place = (data[i] + 0.5) * (7 / 1.25);
     doubt = doubt || got[i] < 0;

@@ -41,22 +41,36 @@ static uint32_t bin_of(const Task *task, double number) {
   return bin;
 }
 
-static void find_bins(const Task *task, const double *numbers, uint64_t count, int32_t *bins) {
-  bool sure = task->wide && !task->numbers.kernels->find_bins(numbers, count, &task->binning, bins);
+/* The bins of the elements: by a kernel, but for those in doubt. */
+static void find_bins(const Task *task, const PassElements *elements, uint64_t first,
+                      uint64_t count, int32_t *bins) {
+  const Kernels *kernels = task->numbers.kernels;
+  float floats[NUMBERS_GROUP];
+  double numbers[NUMBERS_GROUP];
+  const void *as_floats =
+      numbers_floats(&task->numbers, elements->data, elements->first + first, count, floats);
+  if (as_floats == NULL) {
+    numbers_doubles(&task->numbers, elements->data, elements->first + first, count, numbers);
+  }
+  bool sure = task->wide &&
+              !(as_floats != NULL ? kernels->find_float_bins(as_floats, count, &task->binning, bins)
+                                  : kernels->find_bins(numbers, count, &task->binning, bins));
   for (uint64_t i = 0; !sure && i < count; i++) {
-    if (!task->wide || bins[i] < 0) bins[i] = (int32_t)bin_of(task, numbers[i]);
+    if (task->wide && bins[i] >= 0) continue;
+    double number = as_floats != NULL ? (double)float_at(as_floats, i) : numbers[i];
+    bins[i] = (int32_t)bin_of(task, number);
   }
 }
 
 static void count_bins(const Task *task, const PassElements *elements, uint64_t first,
                        uint64_t count, uint64_t *counts) {
-  double numbers[NUMBERS_GROUP];
   int32_t bins[NUMBERS_GROUP];
   uint64_t i = 0, slots = task->slots;
-  numbers_doubles(&task->numbers, elements->data, elements->first + first, count, numbers);
-  find_bins(task, numbers, count, bins);
+  find_bins(task, elements, first, count, bins);
   for (; task->turns == TURNS && count - i >= TURNS; i += TURNS) {
-    for (unsigned turn = 0; turn < TURNS; turn++) counts[turn * slots + (uint32_t)bins[i + turn]]++;
+    SCAN_UNROLL for (unsigned turn = 0; turn < TURNS; turn++) {
+      counts[turn * slots + (uint32_t)bins[i + turn]]++;
+    }
   }
   for (; i < count; i++) counts[bins[i]]++;
 }

@@ -76,6 +76,10 @@ typedef struct Kernels {
   ** Whether any is. */
   bool (*find_bins)(const double *numbers, uint64_t count, const Binning *binning, int32_t *out);
 
+  /* The same of floats, which may be at any address. */
+  bool (*find_float_bins)(const void *numbers, uint64_t count, const Binning *binning,
+                          int32_t *out);
+
   /* XXH3's accumulation: what each of `count` blocks of HASH_BLOCK bytes adds to the accumulators,
   ** HASH_LANES numbers for each. `secret` has 192 bytes. */
   void (*hash_blocks)(const unsigned char *data, uint64_t count, const unsigned char *secret,

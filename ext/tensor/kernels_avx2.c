@@ -104,28 +104,55 @@ static void lookup(const unsigned char *data, uint64_t count, const ByteValues *
 
 /* ---- Bins ---- */
 
+typedef struct Bins {
+  __m256d unit, lo, scale, bins;
+} Bins;
+
+AVX2 static inline Bins load_binning(const Binning *binning) {
+  return (Bins){_mm256_set1_pd(binning->unit), _mm256_set1_pd(binning->lo),
+                _mm256_set1_pd(binning->scale), _mm256_set1_pd(binning->bins)};
+}
+
+/* Stores the bins of 4 numbers. Returns which are in doubt. */
+AVX2 static inline __m256d store_bins(const Bins *all, __m256d numbers, int32_t *out) {
+  const __m256d sign = _mm256_set1_pd(-0.0), doubt = _mm256_set1_pd(BINNING_DOUBT);
+  __m256d scaled = _mm256_mul_pd(numbers, all->unit);
+  __m256d place = _mm256_mul_pd(_mm256_sub_pd(scaled, all->lo), all->scale);
+  __m256d within = _mm256_and_pd(_mm256_cmp_pd(place, _mm256_setzero_pd(), _CMP_GE_OQ),
+                                 _mm256_cmp_pd(place, all->bins, _CMP_LT_OQ));
+  __m256d nearest = _mm256_round_pd(place, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  __m256d away = _mm256_andnot_pd(sign, _mm256_sub_pd(place, nearest));
+  __m256d bin = _mm256_blendv_pd(all->bins, place, within);
+  __m256d unsure = _mm256_cmp_pd(away, doubt, _CMP_LT_OQ);
+  bin = _mm256_blendv_pd(bin, _mm256_set1_pd(-1), unsure);
+  _mm_storeu_si128((__m128i *)out, _mm256_cvttpd_epi32(bin));
+  return unsure;
+}
+
 AVX2 static bool find_bins(const double *numbers, uint64_t count, const Binning *binning,
                            int32_t *out) {
-  const __m256d unit = _mm256_set1_pd(binning->unit), lo = _mm256_set1_pd(binning->lo);
-  const __m256d scale = _mm256_set1_pd(binning->scale), bins = _mm256_set1_pd(binning->bins);
-  const __m256d sign = _mm256_set1_pd(-0.0), doubt = _mm256_set1_pd(BINNING_DOUBT);
-  __m256d any_unsure = _mm256_setzero_pd();
+  const Bins all = load_binning(binning);
+  __m256d unsure = _mm256_setzero_pd();
   uint64_t whole = count - count % DOUBLES;
   for (uint64_t i = 0; i < whole; i += DOUBLES) {
-    __m256d scaled = _mm256_mul_pd(load_doubles(numbers, i), unit);
-    __m256d place = _mm256_mul_pd(_mm256_sub_pd(scaled, lo), scale);
-    __m256d within = _mm256_and_pd(_mm256_cmp_pd(place, _mm256_setzero_pd(), _CMP_GE_OQ),
-                                   _mm256_cmp_pd(place, bins, _CMP_LT_OQ));
-    __m256d nearest = _mm256_round_pd(place, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    __m256d away = _mm256_andnot_pd(sign, _mm256_sub_pd(place, nearest));
-    __m256d bin = _mm256_blendv_pd(bins, place, within);
-    __m256d unsure = _mm256_cmp_pd(away, doubt, _CMP_LT_OQ);
-    any_unsure = _mm256_or_pd(any_unsure, unsure);
-    bin = _mm256_blendv_pd(bin, _mm256_set1_pd(-1), unsure);
-    _mm_storeu_si128((__m128i *)(out + i), _mm256_cvttpd_epi32(bin));
+    unsure = _mm256_or_pd(unsure, store_bins(&all, load_doubles(numbers, i), out + i));
   }
   bool rest = kernels_portable.find_bins(numbers + whole, count - whole, binning, out + whole);
-  return rest || _mm256_movemask_pd(any_unsure) != 0;
+  return rest || _mm256_movemask_pd(unsure) != 0;
+}
+
+AVX2 static bool find_float_bins(const void *numbers, uint64_t count, const Binning *binning,
+                                 int32_t *out) {
+  const Bins all = load_binning(binning);
+  __m256d unsure = _mm256_setzero_pd();
+  uint64_t whole = count - count % DOUBLES;
+  for (uint64_t i = 0; i < whole; i += DOUBLES) {
+    __m128 floats = _mm_castsi128_ps(load_16(at(numbers, i * sizeof(float))));
+    unsure = _mm256_or_pd(unsure, store_bins(&all, _mm256_cvtps_pd(floats), out + i));
+  }
+  bool rest = kernels_portable.find_float_bins(at(numbers, whole * sizeof(float)), count - whole,
+                                               binning, out + whole);
+  return rest || _mm256_movemask_pd(unsure) != 0;
 }
 
 /* ---- Hashing ---- */
@@ -187,6 +214,7 @@ const Kernels kernels_avx2 = {
                [DTYPE_U16] = floats_U16},
     .lookup = lookup,
     .find_bins = find_bins,
+    .find_float_bins = find_float_bins,
     .hash_blocks = hash_blocks,
     .hash_merge = hash_merge,
 };

@@ -113,29 +113,55 @@ AVX512 static void lookup(const unsigned char *data, uint64_t count, const ByteV
 
 /* ---- Bins ---- */
 
+typedef struct Bins {
+  __m512d unit, lo, scale, bins;
+} Bins;
+
+AVX512 static inline Bins load_binning(const Binning *binning) {
+  return (Bins){_mm512_set1_pd(binning->unit), _mm512_set1_pd(binning->lo),
+                _mm512_set1_pd(binning->scale), _mm512_set1_pd(binning->bins)};
+}
+
+/* Stores the bins of 8 numbers. Returns which are in doubt. */
+AVX512 static inline unsigned store_bins(const Bins *all, __m512d numbers, int32_t *out) {
+  __m512d scaled = _mm512_mul_pd(numbers, all->unit);
+  __asm__("" : "+v"(scaled)); /* rounded: not to be fused with the subtraction */
+  __m512d place = _mm512_mul_pd(_mm512_sub_pd(scaled, all->lo), all->scale);
+  __mmask8 within = _mm512_cmp_pd_mask(place, _mm512_setzero_pd(), _CMP_GE_OQ) &
+                    _mm512_cmp_pd_mask(place, all->bins, _CMP_LT_OQ);
+  __m512d nearest = _mm512_roundscale_pd(place, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  __m512d away = _mm512_abs_pd(_mm512_sub_pd(place, nearest));
+  __m512d bin = _mm512_mask_blend_pd(within, all->bins, place);
+  __mmask8 unsure = _mm512_cmp_pd_mask(away, _mm512_set1_pd(BINNING_DOUBT), _CMP_LT_OQ);
+  bin = _mm512_mask_blend_pd(unsure, bin, _mm512_set1_pd(-1));
+  _mm256_storeu_si256((__m256i *)out, _mm512_cvttpd_epi32(bin));
+  return unsure;
+}
+
 AVX512 static bool find_bins(const double *numbers, uint64_t count, const Binning *binning,
                              int32_t *out) {
-  const __m512d unit = _mm512_set1_pd(binning->unit), lo = _mm512_set1_pd(binning->lo);
-  const __m512d scale = _mm512_set1_pd(binning->scale), bins = _mm512_set1_pd(binning->bins);
-  const __m512d doubt = _mm512_set1_pd(BINNING_DOUBT);
-  unsigned any_unsure = 0;
+  const Bins all = load_binning(binning);
+  unsigned unsure = 0;
   uint64_t whole = count - count % DOUBLES;
   for (uint64_t i = 0; i < whole; i += DOUBLES) {
-    __m512d scaled = _mm512_mul_pd(load_doubles(numbers, i), unit);
-    __asm__("" : "+v"(scaled)); /* rounded: not to be fused with the subtraction */
-    __m512d place = _mm512_mul_pd(_mm512_sub_pd(scaled, lo), scale);
-    __mmask8 within = _mm512_cmp_pd_mask(place, _mm512_setzero_pd(), _CMP_GE_OQ) &
-                      _mm512_cmp_pd_mask(place, bins, _CMP_LT_OQ);
-    __m512d nearest = _mm512_roundscale_pd(place, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    __m512d away = _mm512_abs_pd(_mm512_sub_pd(place, nearest));
-    __m512d bin = _mm512_mask_blend_pd(within, bins, place);
-    __mmask8 unsure = _mm512_cmp_pd_mask(away, doubt, _CMP_LT_OQ);
-    any_unsure |= unsure;
-    bin = _mm512_mask_blend_pd(unsure, bin, _mm512_set1_pd(-1));
-    _mm256_storeu_si256((__m256i *)(out + i), _mm512_cvttpd_epi32(bin));
+    unsure |= store_bins(&all, load_doubles(numbers, i), out + i);
   }
   bool rest = kernels_portable.find_bins(numbers + whole, count - whole, binning, out + whole);
-  return rest || any_unsure != 0;
+  return rest || unsure != 0;
+}
+
+AVX512 static bool find_float_bins(const void *numbers, uint64_t count, const Binning *binning,
+                                   int32_t *out) {
+  const Bins all = load_binning(binning);
+  unsigned unsure = 0;
+  uint64_t whole = count - count % DOUBLES;
+  for (uint64_t i = 0; i < whole; i += DOUBLES) {
+    __m256 floats = _mm256_castsi256_ps(load_32(at(numbers, i * sizeof(float))));
+    unsure |= store_bins(&all, _mm512_cvtps_pd(floats), out + i);
+  }
+  bool rest = kernels_portable.find_float_bins(at(numbers, whole * sizeof(float)), count - whole,
+                                               binning, out + whole);
+  return rest || unsure != 0;
 }
 
 /* ---- Hashing ---- */
@@ -170,6 +196,7 @@ const Kernels kernels_avx512 = {
                [DTYPE_U16] = floats_U16},
     .lookup = lookup,
     .find_bins = find_bins,
+    .find_float_bins = find_float_bins,
     .hash_blocks = hash_blocks,
     .hash_merge = hash_merge,
 };

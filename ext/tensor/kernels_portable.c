@@ -35,16 +35,31 @@ static void lookup(const unsigned char *data, uint64_t count, const ByteValues *
 
 /* ---- Bins ---- */
 
-static bool find_bins(const double *numbers, uint64_t count, const Binning *binning, int32_t *out) {
+/* The bin of one number. */
+static inline int32_t find_bin(double number, const Binning *binning) {
   const double rounder = 0x1.8p52; /* added, leaves no room for a fraction */
+  double place = (number * binning->unit - binning->lo) * binning->scale;
+  bool within = (place >= 0) & (place < binning->bins);
+  bool doubt = fabs(place - ((place + rounder) - rounder)) < BINNING_DOUBT;
+  int32_t bin = (int32_t)(within ? place : binning->bins);
+  return doubt ? -1 : bin;
+}
+
+static bool find_bins(const double *numbers, uint64_t count, const Binning *binning, int32_t *out) {
   bool any_doubt = false;
   for (uint64_t i = 0; i < count; i++) {
-    double place = (numbers[i] * binning->unit - binning->lo) * binning->scale;
-    bool within = (place >= 0) & (place < binning->bins);
-    bool doubt = fabs(place - ((place + rounder) - rounder)) < BINNING_DOUBT;
-    int32_t bin = (int32_t)(within ? place : binning->bins);
-    out[i] = doubt ? -1 : bin;
-    any_doubt |= doubt;
+    out[i] = find_bin(numbers[i], binning);
+    any_doubt |= out[i] < 0;
+  }
+  return any_doubt;
+}
+
+static bool find_float_bins(const void *numbers, uint64_t count, const Binning *binning,
+                            int32_t *out) {
+  bool any_doubt = false;
+  for (uint64_t i = 0; i < count; i++) {
+    out[i] = find_bin((double)float_at(numbers, i), binning);
+    any_doubt |= out[i] < 0;
   }
   return any_doubt;
 }
@@ -91,6 +106,7 @@ const Kernels kernels_portable = {
                [DTYPE_U16] = floats_U16},
     .lookup = lookup,
     .find_bins = find_bins,
+    .find_float_bins = find_float_bins,
     .hash_blocks = hash_blocks,
     .hash_merge = hash_merge,
 };
