@@ -23,7 +23,9 @@ static int64_t nanoseconds(struct timespec time) {
 static bool raise_system_error(Error *error, const char *path, const char *action, int number) {
   ErrorCode code = number == ENOENT || number == ENOTDIR ? ERROR_MISSING : ERROR_IO;
   if (number == ENOMEM) return error_memory(error);
-  if (number == ENOENT) return error_raise(error, code, path, "no such file");
+  if (number == ENOENT) {
+    return error_raise(error, code, path, "no such file%s", platform_tilde_hint(path));
+  }
   return error_raise(error, code, path, "cannot %s: %s", action, strerror(number));
 }
 

@@ -36,6 +36,9 @@ typedef enum PathKind {
 /* Finds out what `path` names. False when the system fails; *kind is PATH_MISSING then. */
 bool platform_path_kind(const char *path, PathKind *kind, Error *error);
 
+/* What to add to "no such file": that a path begins with what only a shell knows. */
+const char *platform_tilde_hint(const char *path);
+
 /* Whether there is anything of that name: a symbolic link that leads nowhere is. */
 bool platform_exists(const char *path);
 

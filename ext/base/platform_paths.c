@@ -31,6 +31,11 @@ bool platform_path_kind(const char *path, PathKind *kind, Error *error) {
   return true;
 }
 
+const char *platform_tilde_hint(const char *path) {
+  bool home = path[0] == '~' && (path[1] == '/' || path[1] == '\0');
+  return home ? ": '~' is the home folder in a shell only" : "";
+}
+
 bool platform_remove(const char *path) {
   return unlink(path) == 0;
 }
@@ -39,7 +44,10 @@ bool platform_list_folder(const char *folder, PathList *names, Error *error) {
   DIR *stream = opendir(folder);
   if (stream == NULL) {
     if (errno == ENOMEM) return error_memory(error);
-    if (errno == ENOENT) return error_raise(error, ERROR_MISSING, folder, "no such folder");
+    if (errno == ENOENT) {
+      return error_raise(error, ERROR_MISSING, folder, "no such folder%s",
+                         platform_tilde_hint(folder));
+    }
     return error_raise(error, ERROR_IO, folder, "cannot list the folder: %s", strerror(errno));
   }
   bool listed = true;
