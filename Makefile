@@ -130,7 +130,7 @@ check-bare: ## try README's ways from a bare Debian 12 to an answer, within a mi
 	@BUILD='$(BUILD)' tests/bare
 
 picture: all ## draw sql/report.png, README's picture (needs chromium)
-	@BUILD='$(BUILD)' HEIGHT=1500 .package/picture
+	@BUILD='$(BUILD)' HEIGHT=1450 .package/picture
 
 exact: all ## test statistics of 100,000,000 elements against exact arithmetic
 	@EXACT_ELEMENTS=100000000 BUILD='$(BUILD)' tests/python tests/exact.py
