@@ -184,6 +184,26 @@ static void test_silence(int terminal) {
   close(kept);
 }
 
+static void test_narrow(int terminal) {
+  Progress progress = {.enabled = true};
+  struct winsize window = {.ws_row = 24, .ws_col = 60};
+  ioctl(terminal, TIOCSWINSZ, &window);
+  work(&progress, "model.layers.0.mlp.weight", 1200, 500);
+  const char *line = screen(written(terminal));
+  check(strlen(line) < 60 && strncmp(line, "model.layer", 11) == 0 && strstr(line, " left"),
+        "a narrow terminal", line);
+  progress_end(&progress);
+  check(strcmp(screen(written(terminal)), "") == 0, "a narrow terminal is left empty", "");
+
+  window.ws_col = 40;
+  ioctl(terminal, TIOCSWINSZ, &window);
+  work(&progress, "model.layers.0.mlp.weight", 1200, 500);
+  progress_end(&progress);
+  check(strcmp(written(terminal), "") == 0, "no line where none has room", "");
+  window.ws_col = COLUMNS;
+  ioctl(terminal, TIOCSWINSZ, &window);
+}
+
 int main(void) {
   int terminal = posix_openpt(O_RDWR | O_NOCTTY);
   if (terminal < 0 || grantpt(terminal) != 0 || unlockpt(terminal) != 0) {
@@ -197,6 +217,7 @@ int main(void) {
   if (tty < 0 || dup2(tty, STDERR_FILENO) < 0) return 1;
   test_line(terminal);
   test_names(terminal);
+  test_narrow(terminal);
   test_silence(terminal);
   dup2(kept, STDERR_FILENO);
   printf("%d passed, %d failed\n", passed, failed);

@@ -78,7 +78,7 @@ static unsigned terminal_width(void) {
 }
 
 static void draw(Progress *progress, uint64_t done, int64_t now) {
-  static const char prefix[] = "safetensors: ";
+  const char *prefix = "safetensors: ";
   char numbers[MAX_NUMBERS], so_far[QUANTITY_SIZE], all[QUANTITY_SIZE], rate[QUANTITY_SIZE],
       left[QUANTITY_SIZE];
   double per_second =
@@ -92,13 +92,14 @@ static void draw(Progress *progress, uint64_t done, int64_t now) {
   if (length < 0 || length >= (int)sizeof numbers) return;
 
   unsigned width = terminal_width() - 1; /* the last column may begin a new line */
-  unsigned others = (unsigned)(sizeof prefix - 1) + (unsigned)length;
+  if (width < strlen(prefix) + (unsigned)length + MIN_NAME) prefix = ""; /* a narrow terminal */
+  unsigned others = (unsigned)strlen(prefix) + (unsigned)length;
   if (width < others + MIN_NAME) return;
   char line[4 * MAX_WIDTH + MAX_NUMBERS];
   size_t used = 0;
   wipe(progress);
-  memcpy(line, prefix, sizeof prefix - 1);
-  used += sizeof prefix - 1;
+  memcpy(line, prefix, strlen(prefix));
+  used += strlen(prefix);
   progress->width =
       others + append_name(line, &used, progress->name, progress->name_length, width - others);
   memcpy(line + used, numbers, (size_t)length);
