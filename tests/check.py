@@ -251,6 +251,14 @@ def test_models():
             out.write(text)
         found = [(c, o) for c, _, _, o in findings(index) if c != "bad-weight-map"]
         tally.equal(found, [(code, offset)], f"findings in an index {text!r}")
+    with open(index, "wb") as out:
+        out.write(b'{"weight_map":{"a":"\xff"}}')
+    tally.check(("not-utf8", 20) in [(c, o) for c, _, _, o in findings(index)], "an index not in UTF-8", findings(index))
+    with open(index, "wb") as out:
+        out.truncate(100_000_001)
+    tally.equal([(c, o) for c, _, _, o in findings(index)], [("unreadable", 100_000_000)], "an index that is too large")
+    tally.check("expected an index of at most 100000000 bytes, found 100000001" in
+                rows("SELECT error FROM safetensors_files(?)", index)[0][0], "an index that is too large")
     # Shards: the one lacks, another is beside.
     making.file(f"{folder}/other.safetensors", {"b": b"1"})
     model(f"{{{good}}}", ("unindexed-shard", None, os.path.basename(index), None))
@@ -278,9 +286,16 @@ def test_several_files():
     tally.equal(findings(f"{folder}/{name.format(2)}"), [], "no gap in one file")
     message = rows("SELECT message FROM safetensors_check(?)", folder)[0][0]
     tally.check("8 missing: 1, 4, 6 to 11" in message, "which are missing", message)
+    for number in (2, 3, 5, 12):
+        os.remove(f"{folder}/{name.format(number)}")
+    for number in range(1, 26, 2):
+        making.file(f"{folder}/x-{number}-of-25.safetensors", {f"t{number}": b"12345678"})
+    message = rows("SELECT message FROM safetensors_check(?)", folder)[0][0]
+    tally.check("12 missing: 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, ..." in message, "of many gaps the first ten", message)
+    for number in range(1, 26, 2):
+        os.remove(f"{folder}/x-{number}-of-25.safetensors")
     for number in range(12):
         making.file(f"{folder}/{name.format(number)}", {f"t{number}": b"12345678"})
-    os.remove(f"{folder}/{name.format(12)}")
     tally.equal(findings(folder), [], "counted from 0")
     shutil.rmtree(folder)
     making.file(f"{folder}/a.safetensors", {"s": b"12345678", "t": b"1"})

@@ -282,6 +282,20 @@ def test_equal_but_other_bytes():
         tally.equal(db.execute("SELECT sum(tensor_equal(ref_a, ref_b)) FROM safetensors_diff(?, ?)", paths).fetchone(), (3,), "tensor_equal")
 
 
+def test_scales():
+    """Blocks of other orders of magnitude: the squares of some are no doubles."""
+    for scale in (2.0 ** 600, 2.0 ** -600):
+        for blocks in ((1.0, scale), (scale, 1.0), (scale, 1.0, scale)):
+            numbers = numpy.repeat(blocks, 65536)
+            largest = max(blocks)
+            norm = largest * math.sqrt(sum((block / largest) ** 2 for block in blocks) * 65536)
+            row = db.execute("SELECT n_diff, l2_a, l2_b, rmse, cosine FROM tensor_compare(?1, 'F64', ?2, 'F64')",
+                             (numbers.tobytes(), bytes(numbers.nbytes))).fetchone()
+            tally.check(row[0] == len(numbers) and abs(row[1] / norm - 1) < 1e-13 and row[2] == 0 and
+                        abs(row[3] / (norm / math.sqrt(len(numbers))) - 1) < 1e-13 and row[4] is None,
+                        f"blocks of {blocks}", row)
+
+
 # What threads, kernels and ways of reading have to agree on, to the last bit. Run as a process of its own for each.
 def print_rows(path):
     connection = connect()

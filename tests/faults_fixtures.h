@@ -136,8 +136,9 @@ static void write_model(void) {
     write_file(model_files[i].name, model_files[i].text, strlen(model_files[i].text));
   }
   if (symlink(SNAPSHOT, "m") != 0 || symlink("linked", "w/link") != 0 ||
-      link("plain", SNAPSHOT "sub/1.safetensors") != 0 ||
-      link("tricky", SNAPSHOT "2.safetensors") != 0 || setenv("HF_HUB_CACHE", "hub", 1) != 0) {
+      link("plain", SNAPSHOT "sub/1.safetensors") != 0 || link("plain", "gap-1-of-3") != 0 ||
+      link("plain", "gap-3-of-3") != 0 || link("tricky", SNAPSHOT "2.safetensors") != 0 ||
+      setenv("HF_HUB_CACHE", "hub", 1) != 0) {
     stop("link");
   }
 }

@@ -63,6 +63,9 @@ static const Script scripts[] = {
      "WITH models(p) AS (VALUES ('misplaced'), ('in_two'), ('unindexed_in_two'), ('bad_name'), "
      "('bad_json')) SELECT c.* FROM models, safetensors_check(p || '.safetensors.index.json') c"},
     {"check of several files", STAGE_STEPS, "SELECT * FROM safetensors_check('[bc][au][dt]_*')"},
+    {"check of gaps", STAGE_STEPS, "SELECT * FROM safetensors_check('gap-*')"},
+    {"check of a path with NUL", STAGE_STEPS, "SELECT * FROM safetensors_check('a' || char(0))"},
+    {"folder", STAGE_STEPS, "SELECT name, file FROM safetensors_tensors('m/sub')"},
     {"check without a path", STAGE_STEPS, "SELECT * FROM safetensors_check"},
     {"check of a number", STAGE_STEPS, "SELECT * FROM safetensors_check(1)"},
     {"named table", STAGE_SCRIPT,
@@ -105,7 +108,8 @@ static const Script scripts[] = {
     {"values", STAGE_SCRIPT,
      "SELECT tensor_json('plain#model.layers.3.weight', '::2'), tensor_item('plain#bias', -1), "
      "tensor_json(x'0000803f00000040', 'C64'), tensor_item(x'0000803f00000040', 'C64', 0), "
-     "tensor_cast('plain#model.layers.3.weight', 'BF16'), tensor_cast(x'0102', 'U8', 'F32')"},
+     "tensor_cast('plain#model.layers.3.weight', 'BF16'), tensor_cast(x'0102', 'U8', 'F32'), "
+     "tensor_sparkline('plain#model.layers.3.weight')"},
     {"files that are read, not mapped", STAGE_SCRIPT,
      "SELECT safetensors_config('io', 'pread');"
      "SELECT data, tensor_data(ref) FROM safetensors_tensors('plain');"
@@ -125,7 +129,7 @@ static const Script scripts[] = {
      "SELECT n.name, t.pattern, t.ref, tensor_data(t.ref), key, value FROM n "
      "JOIN safetensors_tensors('tricky') t ON t.name = n.name, safetensors_metadata('tricky');"
      "SELECT tensor_data(x'0001', 'U8', '[2]', '1'), tensor_ref('p#', 'n'); "
-     "SELECT tensor_data(x'0001', 'U8', '[3]')"},
+     "SELECT tensor_data(x'0001', 'U8', '[3]'); SELECT safetensors_config('i' || 'o') IS NULL"},
     {"unlike UTF-16", STAGE_SCRIPT,
      "PRAGMA encoding='UTF-16le'; CREATE TABLE IF NOT EXISTS n(name); "
      "SELECT * FROM safetensors_tensors('missing')"},

@@ -123,6 +123,15 @@ static void test_limit(void) {
   check_too_big(db, "SELECT tensor_cast(%Q || '?slice=:300#a', 'F32')", "found 1200");
   check_one(db, "SELECT length(tensor_json(%Q || '?slice=:249#a'))", "997");
   check_one(db, "SELECT length(tensor_cast(%Q || '?slice=:250#a', 'F32'))", "1000");
+  char *got = one(db,
+                  "SELECT safetensors_serialize(name, 'F64', shape, ref) "
+                  "FROM safetensors_tensors(%Q)");
+  check(strstr(got, "safetensors_write makes files of any size") != NULL, got);
+  sqlite3_free(got);
+  sqlite3_limit(db, SQLITE_LIMIT_LENGTH, 100);
+  check(sqlite3_exec(db, "SELECT tensor_ref(printf('%060d', 1), printf('%060d', 1))", NULL, NULL,
+                     NULL) == SQLITE_TOOBIG,
+        sqlite3_errmsg(db));
   unlink(path);
   sqlite3_close(db);
 }
@@ -316,6 +325,21 @@ static void test_loading_into_strange_schema(void) {
   sqlite3_close(db);
 }
 
+/* A setting in the environment that is none: the extension does not load, and says why. */
+static void test_environment(const char *variable, const char *words) {
+  sqlite3 *db = NULL;
+  char *message = NULL;
+  sqlite3_open(":memory:", &db);
+  setenv(variable, "x", 1);
+  check(sqlite3_safetensors_init(db, &message, NULL) == SQLITE_ERROR, variable);
+  check(message != NULL && strstr(message, words) != NULL, message);
+  check(sqlite3_safetensors_init(db, NULL, NULL) == SQLITE_ERROR, variable);
+  unsetenv(variable);
+  sqlite3_free(message);
+  check(sqlite3_safetensors_init(db, NULL, NULL) == SQLITE_OK, "load");
+  sqlite3_close(db);
+}
+
 int main(void) {
   unsetenv("SAFETENSORS_IO"); /* the tests set it themselves */
   make_folder();
@@ -338,6 +362,8 @@ int main(void) {
   test_utf16();
   test_strangers();
   test_loading_into_strange_schema();
+  test_environment("SAFETENSORS_KERNELS", "safetensors: SAFETENSORS_KERNELS: expected portable");
+  test_environment("SAFETENSORS_IO", "safetensors: SAFETENSORS_IO: expected");
   unlink(path);
   rmdir(folder);
   return finish();

@@ -211,7 +211,7 @@ def test_routes():
     making.file(f"{folder}/{two}", {"c": b"\3", "x": b"\4", "y": b"\5"})
     tally.equal(names(path), ["a", "b", "c", "x", "y"], "a tensor that the index does not know")
     tally.equal(rows("SELECT tensor_json(?)", f"{path}#y"), [("[5]",)], "a ref to it")
-    making.file(f"{folder}/{one}", {"a": b"\1", "b": b"\2", "y": b"\6"})
+    making.file(f"{folder}/{one}", {"a": b"\1", "b": b"\2", "w": b"\7", "y": b"\6"})
     refuses(path, 'tensor "y"', f"expected in one shard, found in several: {one} and {two}")
     tally.check("found in several" in error_of("SELECT tensor_json(?)", f"{path}#y"), "a ref to what is in several")
     tally.check("found in several" in error_of("SELECT 1 FROM safetensors_tensors(?) WHERE name = 'a'", path),

@@ -128,6 +128,13 @@ static void test_line(int terminal) {
   progress_end(&progress);
 
   age(&progress, 700);
+  work(&progress, "minutes", 100000, 500);
+  line = screen(written(terminal));
+  check(strstr(line, " 1:40 min left") != NULL, "minutes", line);
+  progress_end(&progress);
+  (void)written(terminal);
+
+  age(&progress, 700);
   work(&progress, "slow", 7500000, 500);
   line = screen(written(terminal));
   check(strstr(line, ", 66.7 kB/s, 2:05 h left") != NULL, "hours", line);

@@ -204,6 +204,16 @@ def bystanders(folder):
                  "model-00009-of-00010.safetensors", "model.safetensors", "model.safetensors.index.json",
                  "other-00001-of-00004.safetensors"], "files that no old index names stay")
     tally.equal(stat.S_IMODE(os.stat(index).st_mode), 0o640, "the index's mode")
+    # an old index's shards of other names are not this writer's
+    foreign = {"t0": "other-00001-of-00004.safetensors", "t1": "model.safetensors",
+               "t2": "model-00001-of-00002.safetensors.safetensors", "t3": "model-1-of-2.safetensors"}
+    for name in foreign.values():
+        if not os.path.exists(f"{folder}/{name}"):
+            os.link(f"{folder}/model.safetensors", f"{folder}/{name}")
+    with open(index, "w", encoding="utf-8") as file:
+        json.dump({"weight_map": foreign}, file)
+    write_shards(index, 8, model)
+    tally.equal([name for name in foreign.values() if not os.path.exists(f"{folder}/{name}")], [], "shards of other names stay")
     # an index that cannot be read names no shards
     with open(index, "w", encoding="utf-8") as file:
         file.write("no JSON")
@@ -283,6 +293,13 @@ def targets(folder):
     after = os.stat(path)
     tally.equal((after.st_mode, after.st_uid, after.st_gid), (before.st_mode, before.st_uid, before.st_gid),
                 "the mode, and for root the owner, of a file that is replaced")
+    # what a killed writer left of this target goes
+    hashed = 0xcbf29ce484222325
+    for byte in b"a.safetensors":
+        hashed = (hashed ^ byte) * 0x100000001b3 % 2 ** 64
+    os.link(path, f"{folder}/.safetensors-{hashed:016x}.old")
+    one(path, 2)
+    tally.equal(os.listdir(folder), ["a.safetensors"], "nothing of a killed writer stays")
     # links: absolute, relative, to a link, to what is not there yet
     os.mkdir(f"{folder}/far")
     os.symlink(path, f"{folder}/far/absolute")
