@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tensor/encode.h"
 #include "tensor/kernels.h"
 
 enum { MOST = 1032, SHIFTS = 8 };
@@ -110,6 +111,30 @@ static void test_sums(const PairKernels *kernels, const char *name) {
   }
 }
 
+/* Elements as they are stored: the same as of floats made of them. */
+static void test_stored(const Kernels *kernels, Dtype dtype) {
+  enum { SIZE = 2 * MOST };
+  const PairKernels *pairs = kernels->pairs;
+  unsigned char a[SHIFTS + SIZE], b[SHIFTS + SIZE];
+  float a_floats[MOST], b_floats[MOST];
+  if (pairs->stored[dtype] == NULL) return;
+  for (uint64_t count = 0; count <= MOST; count += count < 80 ? PAIR_LANES : 136) {
+    unsigned char *x = a + random_bits() % SHIFTS, *y = b + random_bits() % SHIFTS;
+    for (uint64_t i = 0; i < count; i++) {
+      double numbers[] = {ldexp(random_number(), -20), ldexp(random_number(), -20)};
+      encode_doubles(dtype, &numbers[0], i, 1, x);
+      encode_doubles(dtype, &numbers[random_bits() % 4 > 0], i, 1, y);
+    }
+    kernels_portable.floats[dtype](x, count, a_floats);
+    kernels_portable.floats[dtype](y, count, b_floats);
+    PairSums wanted, sums;
+    kernels_portable.pairs->floats(a_floats, b_floats, count, &wanted);
+    pairs->stored[dtype](x, y, count, &sums);
+    check(equal(&sums, &wanted) && pairs->stored_squares[dtype](x, count) == wanted.a_squares,
+          dtype_name(dtype), kernels->name);
+  }
+}
+
 static void test_doubles(const PairKernels *kernels, const char *name) {
   static Numbers64 a, b;
   for (unsigned i = 0; i < MOST; i++) {
@@ -150,6 +175,8 @@ int main(void) {
       continue;
     }
     test_sums(kernels->pairs, names[n]);
+    test_stored(kernels, DTYPE_F16);
+    test_stored(kernels, DTYPE_BF16);
     test_doubles(kernels->pairs, names[n]);
     test_not_finite(kernels->pairs, names[n]);
   }

@@ -253,14 +253,28 @@ static const void *floats_of(const Numbers *numbers, const Side *side, uint64_t 
   return out;
 }
 
+/* Whether the kernels have loops for a side's elements as they are stored, and take as many. */
+static bool is_taken_as_stored(const CompareTask *task, const Side *side, uint64_t count) {
+  return task->a_numbers.kernels->pairs->stored[side->dtype] != NULL && count % PAIR_LANES == 0;
+}
+
+static const unsigned char *stored_at(const Side *side) {
+  return side->data + side->first * dtype_bits(side->dtype) / 8;
+}
+
 /* The short way, for two sides that floats hold, all finite. False, and nothing done, for others. */
 static bool sum_as_floats(const CompareTask *task, const Side *a, const Side *b, uint64_t count,
                           PairSums *sums) {
   float a_floats[SPAN], b_floats[SPAN];
+  const PairKernels *kernels = task->a_numbers.kernels->pairs;
+  if (a->dtype == b->dtype && is_taken_as_stored(task, a, count)) {
+    kernels->stored[a->dtype](stored_at(a), stored_at(b), count, sums);
+    return squares_are_finite(sums);
+  }
   const void *x = floats_of(&task->a_numbers, a, count, a_floats);
   const void *y = x != NULL ? floats_of(&task->b_numbers, b, count, b_floats) : NULL;
   if (y == NULL) return false;
-  task->a_numbers.kernels->pairs->floats(x, y, whole_lanes(count), sums);
+  kernels->floats(x, y, whole_lanes(count), sums);
   return squares_are_finite(sums);
 }
 
@@ -310,15 +324,19 @@ static bool same_bytes(const Side *a, const Side *b, uint64_t count) {
 
 /* The sum of the squares of a side's elements. */
 static double sum_squares(const CompareTask *task, const Side *a, uint64_t count) {
+  const PairKernels *kernels = task->a_numbers.kernels->pairs;
+  if (is_taken_as_stored(task, a, count)) {
+    return kernels->stored_squares[a->dtype](stored_at(a), count);
+  }
   float floats[SPAN];
   const void *as_floats = floats_of(&task->a_numbers, a, count, floats);
   if (as_floats != NULL) {
-    return task->a_numbers.kernels->pairs->float_squares(as_floats, whole_lanes(count));
+    return kernels->float_squares(as_floats, whole_lanes(count));
   }
   double numbers[2 * SPAN] = {0};
   unsigned parts = a->dtype == DTYPE_C64 ? 2 : 1;
   decode_side(a, parts, count, numbers);
-  return task->a_numbers.kernels->pairs->double_squares(numbers, whole_lanes(count * parts));
+  return kernels->double_squares(numbers, whole_lanes(count * parts));
 }
 
 /* A span of which both sides are the same. */

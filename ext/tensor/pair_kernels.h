@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "format/dtype.h"
+
 enum { PAIR_LANES = 8 };
 
 /* What comes of pairs of numbers a, b. Where a number is not finite, its squares are not either, and
@@ -31,6 +33,11 @@ typedef struct PairKernels {
   /* The sum of the squares alone, as `a_squares` would be. */
   double (*float_squares)(const void *data, uint64_t count);
   double (*double_squares)(const void *data, uint64_t count);
+
+  /* What `floats` and `float_squares` give of elements of F16 or BF16 as they are stored, without making
+  ** floats of them first. NULL where that is no faster. */
+  void (*stored[DTYPE_COUNT])(const void *a, const void *b, uint64_t count, PairSums *out);
+  double (*stored_squares[DTYPE_COUNT])(const void *data, uint64_t count);
 } PairKernels;
 
 extern const PairKernels pair_kernels_portable;

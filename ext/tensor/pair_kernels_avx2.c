@@ -6,7 +6,7 @@
 #include <immintrin.h>
 #include <stdbool.h>
 
-#define AVX2          __attribute__((target("avx2,fma")))
+#define AVX2          __attribute__((target("avx2,fma,f16c")))
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
 enum { WIDTH = 4 };
@@ -23,6 +23,19 @@ AVX2 static ALWAYS_INLINE __m256d floats_at(const void *data, uint64_t index) {
 
 AVX2 static ALWAYS_INLINE __m256d doubles_at(const void *data, uint64_t index) {
   return _mm256_loadu_pd((const double *)data + index);
+}
+
+AVX2 static ALWAYS_INLINE __m128i load_halves(const void *data, uint64_t index) {
+  return _mm_loadl_epi64((const __m128i *)((const unsigned char *)data + 2 * index));
+}
+
+AVX2 static ALWAYS_INLINE __m256d F16_at(const void *data, uint64_t index) {
+  return _mm256_cvtps_pd(_mm_cvtph_ps(load_halves(data, index)));
+}
+
+AVX2 static ALWAYS_INLINE __m256d BF16_at(const void *data, uint64_t index) {
+  __m128i bits = _mm_slli_epi32(_mm_cvtepu16_epi32(load_halves(data, index)), 16);
+  return _mm256_cvtps_pd(_mm_castsi128_ps(bits));
 }
 
 /* sum + x * y. The barrier keeps a compiler from making one instruction of the two. */
@@ -79,52 +92,42 @@ AVX2 static void put(const Lanes *low, const Lanes *high, PairSums *out) {
                  .b_squares = add_up(low->b_squares, high->b_squares)};
 }
 
-/* One half of the lanes after the other: the registers do not hold both. */
-
-AVX2 static void floats(const void *a, const void *b, uint64_t count, PairSums *out) {
-  Lanes halves[2] = {0};
-  for (unsigned half = 0; half < 2; half++) {
-    Lanes lanes = {0};
-    for (uint64_t i = half * WIDTH; i < count; i += PAIR_LANES) {
-      add(&lanes, floats_at(a, i), floats_at(b, i), true);
-    }
-    halves[half] = lanes;
+/* Two functions of numbers that are loaded by `number##_at`. The first takes one half of the lanes after
+** the other: the registers do not hold both. */
+#define LOOPS(number, is_exact)                                                                    \
+  AVX2 static void sums_of_##number(const void *a, const void *b, uint64_t count, PairSums *out) { \
+    Lanes halves[2] = {0};                                                                         \
+    for (unsigned half = 0; half < 2; half++) {                                                    \
+      Lanes lanes = {0};                                                                           \
+      for (uint64_t i = half * WIDTH; i < count; i += PAIR_LANES) {                                \
+        add(&lanes, number##_at(a, i), number##_at(b, i), is_exact);                               \
+      }                                                                                            \
+      halves[half] = lanes;                                                                        \
+    }                                                                                              \
+    put(&halves[0], &halves[1], out);                                                              \
+  }                                                                                                \
+  AVX2 static double squares_of_##number(const void *data, uint64_t count) {                       \
+    __m256d low = _mm256_setzero_pd(), high = low;                                                 \
+    for (uint64_t i = 0; i < count; i += PAIR_LANES) {                                             \
+      __m256d x = number##_at(data, i), y = number##_at(data, i + WIDTH);                          \
+      low = add_product(low, x, x, is_exact);                                                      \
+      high = add_product(high, y, y, is_exact);                                                    \
+    }                                                                                              \
+    return add_up(low, high);                                                                      \
   }
-  put(&halves[0], &halves[1], out);
-}
+LOOPS(floats, true)
+LOOPS(doubles, false)
+LOOPS(F16, true)
+LOOPS(BF16, true)
+#undef LOOPS
 
-AVX2 static void doubles(const void *a, const void *b, uint64_t count, PairSums *out) {
-  Lanes halves[2] = {0};
-  for (unsigned half = 0; half < 2; half++) {
-    Lanes lanes = {0};
-    for (uint64_t i = half * WIDTH; i < count; i += PAIR_LANES) {
-      add(&lanes, doubles_at(a, i), doubles_at(b, i), false);
-    }
-    halves[half] = lanes;
-  }
-  put(&halves[0], &halves[1], out);
-}
-
-AVX2 static double float_squares(const void *data, uint64_t count) {
-  __m256d low = _mm256_setzero_pd(), high = low;
-  for (uint64_t i = 0; i < count; i += PAIR_LANES) {
-    __m256d x = floats_at(data, i), y = floats_at(data, i + WIDTH);
-    low = add_product(low, x, x, true);
-    high = add_product(high, y, y, true);
-  }
-  return add_up(low, high);
-}
-
-AVX2 static double double_squares(const void *data, uint64_t count) {
-  __m256d low = _mm256_setzero_pd(), high = low;
-  for (uint64_t i = 0; i < count; i += PAIR_LANES) {
-    __m256d x = doubles_at(data, i), y = doubles_at(data, i + WIDTH);
-    low = add_product(low, x, x, false);
-    high = add_product(high, y, y, false);
-  }
-  return add_up(low, high);
-}
-
-const PairKernels pair_kernels_avx2 = {floats, doubles, float_squares, double_squares};
+const PairKernels pair_kernels_avx2 = {
+    .floats = sums_of_floats,
+    .doubles = sums_of_doubles,
+    .float_squares = squares_of_floats,
+    .double_squares = squares_of_doubles,
+    .stored = {[DTYPE_F16] = sums_of_F16, [DTYPE_BF16] = sums_of_BF16},
+    .stored_squares = {[DTYPE_F16] = squares_of_F16, [DTYPE_BF16] = squares_of_BF16},
+};
 
 #endif

@@ -6,7 +6,7 @@
 #include <immintrin.h>
 #include <stdbool.h>
 
-#define AVX512        __attribute__((target("avx512f")))
+#define AVX512        __attribute__((target("avx512f,avx2,f16c")))
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
 typedef struct Lanes {
@@ -20,6 +20,19 @@ AVX512 static ALWAYS_INLINE __m512d floats_at(const void *data, uint64_t index) 
 
 AVX512 static ALWAYS_INLINE __m512d doubles_at(const void *data, uint64_t index) {
   return _mm512_loadu_pd((const double *)data + index);
+}
+
+AVX512 static ALWAYS_INLINE __m128i load_halves(const void *data, uint64_t index) {
+  return _mm_loadu_si128((const __m128i *)((const unsigned char *)data + 2 * index));
+}
+
+AVX512 static ALWAYS_INLINE __m512d F16_at(const void *data, uint64_t index) {
+  return _mm512_cvtps_pd(_mm256_cvtph_ps(load_halves(data, index)));
+}
+
+AVX512 static ALWAYS_INLINE __m512d BF16_at(const void *data, uint64_t index) {
+  __m256i bits = _mm256_slli_epi32(_mm256_cvtepu16_epi32(load_halves(data, index)), 16);
+  return _mm512_cvtps_pd(_mm256_castsi256_ps(bits));
 }
 
 /* sum + x * y. The barrier keeps a compiler from making one instruction of the two. */
@@ -61,40 +74,37 @@ AVX512 static void put(const Lanes *lanes, PairSums *out) {
                     .b_squares = add_up(lanes->b_squares)};
 }
 
-AVX512 static void floats(const void *a, const void *b, uint64_t count, PairSums *out) {
-  Lanes lanes = {0};
-  for (uint64_t i = 0; i < count; i += PAIR_LANES) {
-    add(&lanes, floats_at(a, i), floats_at(b, i), true);
+/* Two functions of numbers that are loaded by `number##_at`. */
+#define LOOPS(number, is_exact)                                                     \
+  AVX512 static void sums_of_##number(const void *a, const void *b, uint64_t count, \
+                                      PairSums *out) {                              \
+    Lanes lanes = {0};                                                              \
+    for (uint64_t i = 0; i < count; i += PAIR_LANES) {                              \
+      add(&lanes, number##_at(a, i), number##_at(b, i), is_exact);                  \
+    }                                                                               \
+    put(&lanes, out);                                                               \
+  }                                                                                 \
+  AVX512 static double squares_of_##number(const void *data, uint64_t count) {      \
+    __m512d sum = _mm512_setzero_pd();                                              \
+    for (uint64_t i = 0; i < count; i += PAIR_LANES) {                              \
+      __m512d x = number##_at(data, i);                                             \
+      sum = add_product(sum, x, x, is_exact);                                       \
+    }                                                                               \
+    return add_up(sum);                                                             \
   }
-  put(&lanes, out);
-}
+LOOPS(floats, true)
+LOOPS(doubles, false)
+LOOPS(F16, true)
+LOOPS(BF16, true)
+#undef LOOPS
 
-AVX512 static void doubles(const void *a, const void *b, uint64_t count, PairSums *out) {
-  Lanes lanes = {0};
-  for (uint64_t i = 0; i < count; i += PAIR_LANES) {
-    add(&lanes, doubles_at(a, i), doubles_at(b, i), false);
-  }
-  put(&lanes, out);
-}
-
-AVX512 static double float_squares(const void *data, uint64_t count) {
-  __m512d sum = _mm512_setzero_pd();
-  for (uint64_t i = 0; i < count; i += PAIR_LANES) {
-    __m512d x = floats_at(data, i);
-    sum = add_product(sum, x, x, true);
-  }
-  return add_up(sum);
-}
-
-AVX512 static double double_squares(const void *data, uint64_t count) {
-  __m512d sum = _mm512_setzero_pd();
-  for (uint64_t i = 0; i < count; i += PAIR_LANES) {
-    __m512d x = doubles_at(data, i);
-    sum = add_product(sum, x, x, false);
-  }
-  return add_up(sum);
-}
-
-const PairKernels pair_kernels_avx512 = {floats, doubles, float_squares, double_squares};
+const PairKernels pair_kernels_avx512 = {
+    .floats = sums_of_floats,
+    .doubles = sums_of_doubles,
+    .float_squares = squares_of_floats,
+    .double_squares = squares_of_doubles,
+    .stored = {[DTYPE_F16] = sums_of_F16, [DTYPE_BF16] = sums_of_BF16},
+    .stored_squares = {[DTYPE_F16] = squares_of_F16, [DTYPE_BF16] = squares_of_BF16},
+};
 
 #endif

@@ -78,4 +78,7 @@ static double double_squares(const void *data, uint64_t count) {
   return squares(double_number, data, count);
 }
 
-const PairKernels pair_kernels_portable = {floats, doubles, float_squares, double_squares};
+const PairKernels pair_kernels_portable = {.floats = floats,
+                                           .doubles = doubles,
+                                           .float_squares = float_squares,
+                                           .double_squares = double_squares};
