@@ -6,8 +6,9 @@
 #include "tensor/decode.h"
 #include "tensor/pair_kernels.h"
 
-/* Elements taken at a time: what is made of them stays in the nearest cache. */
-enum { SPAN = 1024 };
+/* Elements taken at a time, and those of them that are taken with care: what is made of them stays in
+** the nearest cache. */
+enum { SPAN = 4096, CAREFUL = 1024 };
 
 /* What scale() takes out. */
 enum { LARGE_EXPONENT = 600 };
@@ -19,13 +20,13 @@ typedef struct Side {
   uint64_t first; /* element */
 } Side;
 
-/* A span of both as doubles: one for each element, or two if they are complex. */
+/* Some of both as doubles: one for each element, or two if they are complex. */
 typedef struct Pairs {
   uint64_t count;
   unsigned parts; /* of an element: 1 or 2 */
   bool whole;     /* 64-bit integers: differences are computed from these */
-  double a[2 * SPAN], b[2 * SPAN];
-  double differences[SPAN];
+  double a[2 * CAREFUL], b[2 * CAREFUL];
+  double differences[CAREFUL];
 } Pairs;
 
 /* ---- Pairs ---- */
@@ -278,15 +279,22 @@ static bool sum_as_floats(const CompareTask *task, const Side *a, const Side *b,
   return squares_are_finite(sums);
 }
 
+static Side behind(const Side *side, uint64_t count) {
+  return (Side){side->dtype, side->data, side->first + count};
+}
+
 static void add_span(const CompareTask *task, const Side *a, const Side *b, uint64_t count,
                      Comparison *to) {
   PairSums sums;
   if (sum_as_floats(task, a, b, count, &sums)) {
     add_differences(&sums, (Exponents){0}, to);
     add_products(&sums, (Exponents){0}, to);
-  } else {
+    return;
+  }
+  for (uint64_t done = 0; done < count; done += CAREFUL) {
+    Side x = behind(a, done), y = behind(b, done);
     Pairs pairs;
-    decode_pairs(a, b, count, &pairs);
+    decode_pairs(&x, &y, count - done < CAREFUL ? count - done : CAREFUL, &pairs);
     add_pairs(task, &pairs, to);
   }
 }
@@ -301,12 +309,15 @@ static bool is_close(const CompareTask *task, const Pairs *pairs, uint64_t at) {
 
 static bool span_is_close(const CompareTask *task, const Side *a, const Side *b, uint64_t count) {
   PairSums sums;
-  Pairs pairs;
   if (sum_as_floats(task, a, b, count, &sums) && sums.largest <= task->atol) return true;
-  decode_pairs(a, b, count, &pairs);
-  find_differences(&pairs, 1);
-  for (uint64_t i = 0; i < count; i++) {
-    if (!is_close(task, &pairs, i)) return false;
+  for (uint64_t done = 0; done < count; done += CAREFUL) {
+    Side x = behind(a, done), y = behind(b, done);
+    Pairs pairs;
+    decode_pairs(&x, &y, count - done < CAREFUL ? count - done : CAREFUL, &pairs);
+    find_differences(&pairs, 1);
+    for (uint64_t i = 0; i < pairs.count; i++) {
+      if (!is_close(task, &pairs, i)) return false;
+    }
   }
   return true;
 }
@@ -333,10 +344,16 @@ static double sum_squares(const CompareTask *task, const Side *a, uint64_t count
   if (as_floats != NULL) {
     return kernels->float_squares(as_floats, whole_lanes(count));
   }
-  double numbers[2 * SPAN] = {0};
   unsigned parts = a->dtype == DTYPE_C64 ? 2 : 1;
-  decode_side(a, parts, count, numbers);
-  return kernels->double_squares(numbers, whole_lanes(count * parts));
+  double squares = 0;
+  for (uint64_t done = 0, size; done < count; done += size) {
+    Side part = behind(a, done);
+    double numbers[2 * CAREFUL] = {0};
+    size = count - done < CAREFUL ? count - done : CAREFUL;
+    decode_side(&part, parts, size, numbers);
+    squares += kernels->double_squares(numbers, whole_lanes(size * parts));
+  }
+  return squares;
 }
 
 /* A span of which both sides are the same. */
