@@ -340,15 +340,19 @@ static Source source_of(const Case *what) {
   return (Source){.memory = what->data, .nbytes = (elements * dtype_bits(what->dtype) + 7) / 8};
 }
 
-static Stats stats_of(Case *what, unsigned threads) {
+static Stats stats_at(Case *what, StatsLevel level, unsigned threads) {
   Stats stats;
   Error error = {0};
   Source source = source_of(what);
   View view = view_of(what);
   PassHost host = {.threads = threads};
   memset(&stats, 0, sizeof stats);
-  if (!stats_run(&source, &view, what->dtype, STATS_SPREAD, &host, &stats, &error)) abort();
+  if (!stats_run(&source, &view, what->dtype, level, &host, &stats, &error)) abort();
   return stats;
+}
+
+static Stats stats_of(Case *what, unsigned threads) {
+  return stats_at(what, STATS_SPREAD, threads);
 }
 
 static bool same_value(const Value *a, const Value *b) {
@@ -356,10 +360,14 @@ static bool same_value(const Value *a, const Value *b) {
          double_bits(a->real) == double_bits(b->real);
 }
 
-static bool same_stats(const Stats *a, const Stats *b) {
+static bool same_range(const Stats *a, const Stats *b) {
   return a->nans == b->nans && a->infinities == b->infinities && a->zeros == b->zeros &&
          a->finite == b->finite && same_value(&a->min, &b->min) && same_value(&a->max, &b->max) &&
-         same_value(&a->abs_max, &b->abs_max) && double_bits(a->mean) == double_bits(b->mean) &&
+         same_value(&a->abs_max, &b->abs_max);
+}
+
+static bool same_stats(const Stats *a, const Stats *b) {
+  return same_range(a, b) && double_bits(a->mean) == double_bits(b->mean) &&
          double_bits(a->std) == double_bits(b->std) && double_bits(a->l2) == double_bits(b->l2);
 }
 
@@ -381,6 +389,8 @@ static void test_stats(Dtype dtype, bool finite) {
     for (unsigned threads = 0; threads < 4; threads++) {
       Stats got = stats_of(&what, threads);
       check(same_stats(&got, &expected), "statistics", names[n], dtype_name(dtype));
+      got = stats_at(&what, STATS_RANGE, threads);
+      check(same_range(&got, &expected), "counts and range", names[n], dtype_name(dtype));
     }
     memmove(block + 1, block, nbytes);
     what.data = block + 1;

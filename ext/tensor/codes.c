@@ -78,7 +78,6 @@ bool codes_open(Codes *codes, const Kernels *kernels, Dtype dtype, const ByteVal
   if (significant > 7) return false;
   codes->unit = ilogbf(values[1]);
   codes->digits.place_bits = 8 - (unsigned)significant;
-  codes->no_digits.place_bits = codes->digits.place_bits;
   for (unsigned code = 1; code <= codes->last_finite; code++) {
     double units = ldexp((double)values[code], -codes->unit);
     if (!set_digit(codes, code, units, significant)) return false;
@@ -156,8 +155,7 @@ static bool take_quickly(const Codes *codes, const unsigned char *data, uint64_t
   uint64_t whole = count - count % BYTES_STEP;
   if (codes->kernels->scans->bytes == NULL || whole == 0) return false;
   ByteScan scan;
-  codes->kernels->scans->bytes(data, whole, with_moments ? &codes->digits : &codes->no_digits,
-                               &scan);
+  codes->kernels->scans->bytes(data, whole, with_moments ? &codes->digits : NULL, &scan);
   if ((scan.min & 0x7f) > codes->last_finite || (scan.max & 0x7f) > codes->last_finite ||
       (scan.minus_zero && codes->minus_zero_is_nan)) {
     return false;

@@ -18,7 +18,6 @@ typedef struct Codes {
   const Kernels *kernels;
   const float *values; /* of each code: of the ByteValues it was opened with */
   ByteDigits digits;
-  ByteDigits no_digits;      /* for min, max and counts alone */
   int unit;                  /* digits are of multiples of 2^unit */
   unsigned char last_finite; /* the largest code of a number, without its sign */
   bool minus_zero_is_nan;

@@ -61,7 +61,7 @@ typedef struct ByteScan {
   uint64_t squares[DIGIT_PLACES]; /* of the digits */
   uint64_t zeros;                 /* codes whose 7 bits are 0 */
   bool minus_zero;                /* there is such a code with a sign */
-  unsigned char min, max;         /* codes, in the order of values; of no elements 0xff and 0x7f */
+  unsigned char min, max;         /* codes, in the order of values; of no elements 0x7f and 0xff */
 } ByteScan;
 
 /* Codes as numbers that are in the order of the values, and back. The sign is the uppermost bit. */
@@ -88,8 +88,8 @@ typedef struct ScanKernels {
   /* The sum, by lane, of the squares of doubles' distances from `mean`. */
   void (*deviations)(const void *data, uint64_t count, double mean, double *out);
 
-  /* `count` is a multiple of BYTES_STEP, at most 2^16. NULL where it is faster to count how often each
-  ** code comes. */
+  /* `count` is a multiple of BYTES_STEP, at most 2^16. Without `digits` (NULL) there are no sums. The
+  ** function is NULL where it is faster to count how often each code comes. */
   void (*bytes)(const unsigned char *data, uint64_t count, const ByteDigits *digits, ByteScan *out);
 } ScanKernels;
 

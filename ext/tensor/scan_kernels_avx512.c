@@ -252,7 +252,7 @@ AVX512 static ALWAYS_INLINE void scan_places(const unsigned char *data, uint64_t
 /* The compiler makes a loop for each number of places, so that all is kept in registers. */
 AVX512 static void scan_bytes(const unsigned char *data, uint64_t count, const ByteDigits *digits,
                               ByteScan *out) {
-  switch (digits->places) {
+  switch (digits != NULL ? digits->places : 0) {
     case 0: scan_places(data, count, digits, 0, out); break;
     case 4: scan_places(data, count, digits, 4, out); break; /* F8_E4M3, F8_E4M3FNUZ */
     case 6: scan_places(data, count, digits, 6, out); break; /* F8_E5M2 */
