@@ -25,7 +25,8 @@ TOKEN = re.compile(r"""
 """, re.VERBOSE | re.DOTALL | re.MULTILINE)
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
 DEFINE = re.compile(r"\s*#\s*define\s+(\w+)")
-PASTED = re.compile(r"(\w+)\s*##")
+PARAMETERS = re.compile(r"\s*#\s*define\s+\w+\(([^)]*)\)")
+PASTED = re.compile(r"(\w+)\s*##\s*(?=(\w*))")
 OPEN, CLOSE = "([{", ")]}"
 KEYWORDS = {"void", "char", "short", "int", "long", "float", "double", "signed", "unsigned", "const",
             "__attribute__", "_Static_assert", "_Alignas", "_Thread_local", "_Atomic"}
@@ -87,11 +88,18 @@ class Source:
                         for kind, text in self.tokens if kind == "directive")
         self.names = set()
         self.macros = set()
-        self.pasted = set()
+        self.pasted = set()  # beginnings of names that macros put together,
+        self.appended = set()  # and what they put behind one of their parameters
         for kind, text in self.tokens:
             if kind == "directive":
                 self.macros |= set(DEFINE.findall(text))
-                self.pasted |= set(PASTED.findall(text))
+                match = PARAMETERS.match(text)
+                parameters = re.findall(r"\w+", match.group(1)) if match else []
+                for begin, end in PASTED.findall(text):
+                    if begin in parameters:
+                        self.appended.add(end)
+                    else:
+                        self.pasted.add(begin)
         self.exported = []  # indexes of tokens before which "static" is due
         self.globals = []   # indexes of "extern", which becomes "static"
         for declaration in self.declarations():
@@ -326,9 +334,12 @@ class Amalgamation:
             source = self.sources[path]
             body = source.render(renamed, pasted,
                                  lambda q, n, t, r=renamed, p=pasted: self.include(q, n, t, r, p))
-            undefined = "".join(f"#undef {name}\n" for name in sorted(source.macros)
+            # What a macro puts together from its parameter gets its new name when it is there.
+            made = [name for name in sorted(renamed) if any(part and part in name for part in source.appended)]
+            defined = "".join(f"#define {name} {renamed[name]}\n" for name in made)
+            undefined = "".join(f"#undef {name}\n" for name in [*made, *sorted(source.macros)]
                                 if not name.startswith("XXH"))
-            parts.append(f"/* ==== {path} ==== */\n{body}\n{undefined}")
+            parts.append(f"/* ==== {path} ==== */\n{defined}{body}\n{undefined}")
         text = "\n".join(parts)
         return re.sub(r"\n{3,}", "\n\n", text)
 
