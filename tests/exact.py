@@ -115,19 +115,43 @@ for dtype, number in ("F64", 0.1), ("F32", 0.1), ("F32", 1e30), ("F64", 1e-310),
 
 # 16- and 8-bit floats by their codes: any, such as are all finite, and one alone.
 def check_codes(what, dtype, codes):
-    size = reader.BITS[dtype] // 8
-    data = b"".join(code.to_bytes(size, "little") for code in codes)
+    data = packed(codes, reader.BITS[dtype])
     numbers = [number for number in reader_values.flat(dtype, data, reader.BITS[dtype]) if number is not None]
     if numbers:
         check(f"{dtype}, {what}", "tensor_stats(?, ?)", (data, dtype), numbers)
 
 
+def packed(codes, bits):
+    return sum(code << bits * i for i, code in enumerate(codes)).to_bytes(len(codes) * bits // 8, "little") \
+        if bits < 8 else b"".join(code.to_bytes(bits // 8, "little") for code in codes)
+
+
+def check_slices(dtype):
+    """That begin and end within a byte."""
+    bits, count = reader.BITS[dtype], 1000
+    data = packed([random.randrange(1 << bits) for _ in range(count)], bits)
+    numbers = reader_values.flat(dtype, data, bits)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "slices.safetensors")
+        making.file(path, {"x": (dtype, [count], data)})
+        for begin in range(6):
+            for end in list(range(begin + 1, begin + 12)) + [count - 2, count - 1, count]:
+                check(f"{dtype}, {begin}:{end}", "tensor_stats(?)", (f"{path}?slice={begin}:{end}#x",),
+                      numbers[begin:end])
+
+
 def finite_codes(dtype):
     bits = reader.BITS[dtype]
-    data = b"".join(code.to_bytes(bits // 8, "little") for code in range(1 << bits))
+    data = packed(range(1 << bits), bits)
     return [code for code, number in enumerate(reader_values.flat(dtype, data, bits)) if number is not None]
 
 
+check_slices("F4")
+check_slices("F6_E2M3")
+check_slices("F6_E3M2")
+for dtype in "F4", "F6_E2M3", "F6_E3M2":
+    check_codes("any number", dtype, many(lambda i: random.randrange(1 << reader.BITS[dtype]), 70004))
+    check_codes("the same", dtype, [7] * 4100)
 for dtype in "BF16", "F16", "F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ":
     finite = finite_codes(dtype)
     check_codes("any code", dtype, many(lambda i: random.randrange(1 << reader.BITS[dtype])))

@@ -3,19 +3,22 @@
 #include <math.h>
 #include <string.h>
 
+#include "tensor/value.h"
+
 /* ---- Counting ---- */
 
 /* Several counters for each code, in turn: the same one twice in a row would have to wait. */
 enum { TURNS = 8 };
 
-void codes_count(const unsigned char *data, uint64_t count, uint64_t counts[CODES]) {
+static void count_bytes(const unsigned char *data, uint64_t count, uint64_t counts[CODES]) {
   uint32_t turns[TURNS][CODES] = {{0}};
   uint64_t i = 0;
   for (; count - i >= TURNS; i += TURNS) {
     uint64_t eight;
     memcpy(&eight, data + i, sizeof eight);
-    SCAN_UNROLL for (unsigned turn = 0; turn < TURNS; turn++)
-        turns[turn][eight >> 8 * turn & 0xff]++;
+    SCAN_UNROLL for (unsigned turn = 0; turn < TURNS; turn++) {
+      turns[turn][eight >> 8 * turn & 0xff]++;
+    }
   }
   for (; i < count; i++) turns[0][data[i]]++;
   for (unsigned turn = 0; turn < TURNS; turn++) {
@@ -23,15 +26,51 @@ void codes_count(const unsigned char *data, uint64_t count, uint64_t counts[CODE
   }
 }
 
+/* Bytes of two elements each. */
+static void count_nibbles(const unsigned char *data, uint64_t nbytes, uint64_t counts[CODES]) {
+  uint64_t bytes[CODES] = {0};
+  count_bytes(data, nbytes, bytes);
+  for (unsigned byte = 0; byte < CODES; byte++) {
+    counts[byte & 0xf] += bytes[byte];
+    counts[byte >> 4] += bytes[byte];
+  }
+}
+
+/* Three bytes of four elements each. */
+static void count_sixes(const unsigned char *data, uint64_t threes, uint64_t counts[CODES]) {
+  enum { FOUR = 4, SIXES = 64 };
+  uint32_t turns[FOUR][SIXES] = {{0}};
+  for (uint64_t i = 0; i < threes; i++, data += 3) {
+    uint32_t four = data[0] | (uint32_t)data[1] << 8 | (uint32_t)data[2] << 16;
+    SCAN_UNROLL for (unsigned turn = 0; turn < FOUR; turn++) turns[turn][four >> 6 * turn & 0x3f]++;
+  }
+  for (unsigned turn = 0; turn < FOUR; turn++) {
+    for (unsigned code = 0; code < SIXES; code++) counts[code] += turns[turn][code];
+  }
+}
+
+void codes_count(unsigned bits, const unsigned char *data, uint64_t first, uint64_t count,
+                 uint64_t counts[CODES]) {
+  const uint64_t together = bits == 8 ? 1 : bits == 6 ? 4 : 2; /* elements that fill whole bytes */
+  uint64_t end = first + count;
+  for (; first % together != 0 && first < end; first++) counts[element_load(data, bits, first)]++;
+  uint64_t groups = (end - first) / together;
+  const unsigned char *whole = data + first * bits / 8;
+  if (bits == 8) count_bytes(whole, groups, counts);
+  if (bits == 6) count_sixes(whole, groups, counts);
+  if (bits == 4) count_nibbles(whole, groups, counts);
+  first += groups * together;
+  for (; first < end; first++) counts[element_load(data, bits, first)]++;
+}
+
 /* ---- Digits ---- */
 
 /* The most bits that the significand of a number has. */
-static int significant_bits(const float *values) {
+static int significant_bits(const Codes *codes) {
   int most = 0;
-  for (unsigned code = 0; code < MAGNITUDE_CODES; code++) {
+  for (unsigned code = 1; code <= codes->last_finite; code++) {
     int exponent, bits = 0;
-    if (!isfinite(values[code]) || values[code] == 0) continue;
-    float fraction = frexpf(values[code], &exponent);
+    float fraction = frexpf(codes->values[code], &exponent);
     for (; fraction != 0; bits++) {
       fraction *= 2;
       fraction -= truncf(fraction);
@@ -52,34 +91,41 @@ static bool set_digit(Codes *codes, unsigned code, double units, int significant
   return true;
 }
 
-/* Whether the upper 128 codes are the lower ones' numbers with the other sign, and the numbers come
+static unsigned sign_of(const Codes *codes) {
+  return 1u << (codes->bits - 1);
+}
+
+/* Whether the codes with a sign are the others' numbers with the other sign, and the numbers come
 ** first and in order. */
-static bool is_regular(const float *values, unsigned last_finite) {
-  for (unsigned code = 0; code < MAGNITUDE_CODES; code++) {
-    if (isfinite(values[code]) != (code <= last_finite)) return false;
-    if (code > 0 && code <= last_finite &&
-        (values[code] <= values[code - 1] || values[code | 0x80] != -values[code])) {
+static bool is_regular(const Codes *codes) {
+  const float *values = codes->values;
+  unsigned sign = sign_of(codes);
+  for (unsigned code = 0; code < sign; code++) {
+    bool finite = code <= codes->last_finite;
+    if (isfinite(values[code]) != finite) return false;
+    if (code > 0 && finite &&
+        (values[code] <= values[code - 1] || values[code | sign] != -values[code])) {
       return false;
     }
   }
-  return values[0] == 0 && (values[0x80] == 0 || isnan(values[0x80]));
+  return values[0] == 0 && (values[sign] == 0 || isnan(values[sign]));
 }
 
 bool codes_open(Codes *codes, const Kernels *kernels, Dtype dtype, const ByteValues *table) {
-  const float *values = table->values;
-  if (dtype_bits(dtype) != 8) return false;
-  *codes = (Codes){.kernels = kernels,
-                   .values = values,
-                   .last_finite = MAGNITUDE_CODES - 1,
-                   .minus_zero_is_nan = isnan(values[0x80]) != 0};
-  while (codes->last_finite > 1 && !isfinite(values[codes->last_finite])) codes->last_finite--;
-  if (!is_regular(values, codes->last_finite)) return false;
-  int significant = significant_bits(values);
+  *codes = (Codes){.kernels = kernels, .values = table->values, .bits = dtype_bits(dtype)};
+  if (codes->bits > 8) return false;
+  unsigned sign = sign_of(codes);
+  codes->last_finite = sign - 1;
+  while (codes->last_finite > 1 && !isfinite(codes->values[codes->last_finite]))
+    codes->last_finite--;
+  if (!is_regular(codes)) return false;
+  int significant = significant_bits(codes);
   if (significant > 7) return false;
-  codes->unit = ilogbf(values[1]);
+  codes->minus_zero_is_nan = isnan(codes->values[sign]) != 0;
+  codes->unit = ilogbf(codes->values[1]);
   codes->digits.place_bits = 8 - (unsigned)significant;
   for (unsigned code = 1; code <= codes->last_finite; code++) {
-    double units = ldexp((double)values[code], -codes->unit);
+    double units = ldexp((double)codes->values[code], -codes->unit);
     if (!set_digit(codes, code, units, significant)) return false;
   }
   return true;
@@ -108,71 +154,64 @@ static Moments make_moments(const Codes *codes, const ByteScan *scan, uint64_t c
   };
 }
 
-static void take_scan(const Codes *codes, const ByteScan *scan, uint64_t count, bool with_moments,
-                      Found *found) {
-  found->finite += count;
-  found->zeros += scan->zeros;
-  found->min = (double)codes->values[scan->min];
-  found->max = (double)codes->values[scan->max];
-  if (with_moments && count > 0) found->moments = make_moments(codes, scan, count);
-}
-
 /* The code comes `times`. */
 static void take_code(const Codes *codes, unsigned code, uint64_t times, Found *found,
                       ByteScan *scan) {
   const ByteDigits *digits = &codes->digits;
-  unsigned magnitude = code & 0x7f;
-  if (magnitude > codes->last_finite || (code == 0x80 && codes->minus_zero_is_nan)) {
-    *(isinf(codes->values[code]) ? &found->infinities : &found->nans) += times;
+  unsigned sign = sign_of(codes), magnitude = code & (sign - 1);
+  double number = (double)codes->values[code];
+  if (!isfinite(number)) {
+    *(isinf(number) ? &found->infinities : &found->nans) += times;
     return;
   }
-  if (magnitude == 0) scan->zeros += times;
   for (unsigned p = 0; p < digits->places; p++) {
     uint64_t digit = digits->digit[p][magnitude];
     int64_t sum = (int64_t)(digit * times);
-    scan->sums[p] += code & 0x80 ? -sum : sum;
+    scan->sums[p] += code & sign ? -sum : sum;
     scan->squares[p] += digit * digit * times;
   }
-  if (byte_key((unsigned char)code) < byte_key(scan->min)) scan->min = (unsigned char)code;
-  if (byte_key((unsigned char)code) > byte_key(scan->max)) scan->max = (unsigned char)code;
+  if (found->finite == 0 || number < found->min) found->min = number;
+  if (found->finite == 0 || number > found->max) found->max = number;
+  found->finite += times;
+  if (magnitude == 0) found->zeros += times;
 }
 
-static void take_counted(const Codes *codes, const unsigned char *data, uint64_t count,
-                         bool with_moments, Found *found) {
-  uint64_t counts[CODES] = {0}, finite = 0;
-  ByteScan scan = {.min = 0x7f, .max = 0xff};
-  codes_count(data, count, counts);
+static void take_counted(const Codes *codes, const unsigned char *data, uint64_t first,
+                         uint64_t count, Found *found, ByteScan *scan) {
+  uint64_t counts[CODES] = {0};
+  codes_count(codes->bits, data, first, count, counts);
   for (unsigned code = 0; code < CODES; code++) {
-    if (counts[code] > 0) take_code(codes, code, counts[code], found, &scan);
+    if (counts[code] > 0) take_code(codes, code, counts[code], found, scan);
   }
-  finite = count - found->nans - found->infinities;
-  take_scan(codes, &scan, finite, with_moments, found);
 }
 
-/* By the kernel. False, and nothing done, if there is none, or not all elements are finite. */
-static bool take_quickly(const Codes *codes, const unsigned char *data, uint64_t count,
-                         bool with_moments, Found *found) {
+/* By the kernel. False if there is none, or not all elements are finite. */
+static bool take_quickly(const Codes *codes, const unsigned char *data, uint64_t first,
+                         uint64_t count, bool with_moments, Found *found, ByteScan *scan) {
   uint64_t whole = count - count % BYTES_STEP;
-  if (codes->kernels->scans->bytes == NULL || whole == 0) return false;
-  ByteScan scan;
-  codes->kernels->scans->bytes(data, whole, with_moments ? &codes->digits : NULL, &scan);
-  if ((scan.min & 0x7f) > codes->last_finite || (scan.max & 0x7f) > codes->last_finite ||
-      (scan.minus_zero && codes->minus_zero_is_nan)) {
+  if (codes->bits != 8 || codes->kernels->scans->bytes == NULL || whole == 0) return false;
+  data += first;
+  codes->kernels->scans->bytes(data, whole, with_moments ? &codes->digits : NULL, scan);
+  if ((scan->min & 0x7f) > codes->last_finite || (scan->max & 0x7f) > codes->last_finite ||
+      (scan->minus_zero && codes->minus_zero_is_nan)) {
     return false;
   }
-  Found rest = {0};
-  for (uint64_t i = whole; i < count; i++) take_code(codes, data[i], 1, &rest, &scan);
-  found->nans = rest.nans;
-  found->infinities = rest.infinities;
-  take_scan(codes, &scan, count - rest.nans - rest.infinities, with_moments, found);
+  *found = (Found){.finite = whole,
+                   .zeros = scan->zeros,
+                   .min = (double)codes->values[scan->min],
+                   .max = (double)codes->values[scan->max]};
+  for (uint64_t i = whole; i < count; i++) take_code(codes, data[i], 1, found, scan);
   return true;
 }
 
-void codes_take(const Codes *codes, const unsigned char *data, uint64_t count, bool with_moments,
-                Found *all) {
+void codes_take(const Codes *codes, const unsigned char *data, uint64_t first, uint64_t count,
+                bool with_moments, Found *all) {
   Found found = {0};
-  if (!take_quickly(codes, data, count, with_moments, &found)) {
-    take_counted(codes, data, count, with_moments, &found);
+  ByteScan scan;
+  if (!take_quickly(codes, data, first, count, with_moments, &found, &scan)) {
+    scan = (ByteScan){0};
+    take_counted(codes, data, first, count, &found, &scan);
   }
+  if (with_moments && found.finite > 0) found.moments = make_moments(codes, &scan, found.finite);
   found_merge(all, &found);
 }

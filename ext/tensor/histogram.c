@@ -75,17 +75,6 @@ static void count_bins(const Task *task, const PassElements *elements, uint64_t 
   for (; i < count; i++) counts[bins[i]]++;
 }
 
-static void count_codes(const Task *task, const PassElements *elements, uint64_t count,
-                        uint64_t *counts) {
-  unsigned char block[NUMBERS_GROUP];
-  const uint64_t most = dtype_bits(task->numbers.dtype) == 8 ? count : NUMBERS_GROUP;
-  for (uint64_t done = 0, size; done < count; done += size) {
-    uint64_t first = elements->first + done;
-    size = count - done < most ? count - done : most;
-    codes_count(numbers_codes(&task->numbers, elements->data, first, size, block), size, counts);
-  }
-}
-
 static bool by_code(const Task *task) {
   return dtype_bits(task->numbers.dtype) <= 8;
 }
@@ -95,7 +84,8 @@ static void take_block(const void *context, const PassElements *elements, uint64
   const Task *task = context;
   (void)position;
   if (by_code(task)) {
-    count_codes(task, elements, count, state);
+    unsigned bits = dtype_bits(task->numbers.dtype);
+    codes_count(bits, elements->data, elements->first, count, state);
     return;
   }
   for (uint64_t done = 0; done < count; done += NUMBERS_GROUP) {

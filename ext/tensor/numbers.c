@@ -16,8 +16,9 @@ void numbers_open(Numbers *numbers, Dtype dtype) {
   }
 }
 
-const unsigned char *numbers_codes(const Numbers *numbers, const unsigned char *data,
-                                   uint64_t first, uint64_t count, unsigned char *out) {
+/* The codes of elements of at most 8 bits, one to a byte: where they lie, or in `out`. */
+static const unsigned char *codes_of(const Numbers *numbers, const unsigned char *data,
+                                     uint64_t first, uint64_t count, unsigned char *out) {
   unsigned bits = dtype_bits(numbers->dtype);
   if (bits == 8) return data + first;
   for (uint64_t i = 0; i < count; i++) {
@@ -37,8 +38,8 @@ const void *numbers_floats(const Numbers *numbers, const unsigned char *data, ui
     floats(data + first * bits / 8, count, out);
   } else if (bits <= 8) {
     unsigned char codes[NUMBERS_GROUP];
-    numbers->kernels->lookup(numbers_codes(numbers, data, first, count, codes), count,
-                             &numbers->table, out);
+    numbers->kernels->lookup(codes_of(numbers, data, first, count, codes), count, &numbers->table,
+                             out);
   } else {
     return NULL;
   }

@@ -19,11 +19,6 @@ typedef struct Numbers {
 /* Nothing to release. To be shared by threads. */
 void numbers_open(Numbers *numbers, Dtype dtype);
 
-/* The codes of the elements from `first` on, of a dtype of at most 8 bits, one to a byte: where they
-** lie, or in `out`. */
-const unsigned char *numbers_codes(const Numbers *numbers, const unsigned char *data,
-                                   uint64_t first, uint64_t count, unsigned char *out);
-
 /* The elements as floats: where they lie, if they are that, at any address, or in `out`. NULL for a dtype that has values which no float has. */
 const void *numbers_floats(const Numbers *numbers, const unsigned char *data, uint64_t first,
                            uint64_t count, float *out);

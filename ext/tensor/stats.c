@@ -370,7 +370,7 @@ static void take_block(const void *context, const PassElements *elements, uint64
   (void)position;
   if (task->by_code) {
     bool with_moments = task->level > STATS_RANGE;
-    codes_take(&task->codes, elements->data + elements->first, count, with_moments, &all->found);
+    codes_take(&task->codes, elements->data, elements->first, count, with_moments, &all->found);
     return;
   }
   for (uint64_t done = 0, size; done < count; done += size) {
