@@ -1,6 +1,8 @@
 /*
 ** Every allocation fails once.
 **
+**     faults [STRIDE]     every STRIDE-th of them, where each run takes long
+**
 ** SQL scripts that together touch all of the extension are run with a fault at their first, second,
 ** third, ... allocation, until a run gets through without meeting it. The fault is in SQLite's
 ** allocator, which the extension uses too, or in jansson's; it strikes once, or from there on. Each
@@ -220,10 +222,13 @@ static bool run_with_fault(Run *run) {
   return run->allocator->struck;
 }
 
+/* How many allocations further each run fails. */
+static uint64_t stride = 1;
+
 static void run_faults(Run *run) {
   enum { TOO_MANY = 100000, SHOWN_PER_SCRIPT = 3 };
   uint64_t failed_before = total.failed;
-  for (run->fault = 1; run_with_fault(run); run->fault++) {
+  for (run->fault = 1; run_with_fault(run); run->fault += stride) {
     if (run->fault > TOO_MANY || total.failed > failed_before + SHOWN_PER_SCRIPT) return;
   }
 }
@@ -248,7 +253,8 @@ static void run_script(const Script *script) {
   if (has_temporary_file()) fail_run(&run, "a temporary file left", NULL);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  if (argc > 1) stride = strtoull(argv[1], NULL, 10);
   install_allocators();
   write_fixtures();
   take_blobs();
