@@ -42,9 +42,7 @@ void result_string(sqlite3_context *context, sqlite3_str *out) {
     return;
   }
   sqlite3_free(text);
-  if (code == SQLITE_OK) {
-    sqlite3_result_text(context, "", 0, SQLITE_STATIC);
-  } else if (code == SQLITE_TOOBIG) {
+  if (code == SQLITE_TOOBIG) {
     sqlite3_result_error_toobig(context);
   } else {
     sqlite3_result_error_nomem(context);

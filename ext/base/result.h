@@ -18,7 +18,7 @@ int result_vtab_error(sqlite3_vtab *table, Error *error);
 
 void result_uint64(sqlite3_context *context, uint64_t value);
 
-/* The text built in `out`, which this releases. */
+/* The text built in `out`, at least a character; this releases it. */
 void result_string(sqlite3_context *context, sqlite3_str *out);
 
 /* Whether a blob of this size may be a result. If not, the result is the error that names tensor,
