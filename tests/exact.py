@@ -94,6 +94,8 @@ check_list("very small", "F64", many(lambda i: math.ldexp(random.gauss(0, 1), -9
 check_list("subnormal", "F64", many(lambda i: math.ldexp(random.randrange(1 << 20), -1074)))
 check_list("subnormal", "F32", many(lambda i: math.ldexp(random.randrange(1 << 20), -149)))
 check_list("blocks of all sizes", "F64", many(lambda i: math.ldexp(random.gauss(0, 1), (i // 5000) * 60 - 400)))
+check_list("very small after zeros", "F64", many(lambda i: 1e-200 * i if i >= 4096 else 0))
+check_list("zeros after very small", "F64", many(lambda i: 1e-200 * i if i < 4096 else 0))
 check_list("a ramp", "I32", many(lambda i: 2**31 - 1 - i))
 check_list("near 2^62", "I64", many(lambda i: 2**62 + random.randrange(-5, 6)))
 check_list("near -2^63", "I64", many(lambda i: -2**63 + random.randrange(1000)))
@@ -214,6 +216,14 @@ def check_histogram(what, dtype, array, bins, limits=None):
                 f"histogram of {dtype}, {what}: edges")
 
 
+def check_histogram_by_edges(what, numbers, bins):
+    """Where NumPy's way of finding a bin, a guess that is at most one off, does not do."""
+    got = db.execute(f"SELECT lo, hi, count FROM tensor_histogram(?, 'F64', {bins})", (numbers.tobytes(),)).fetchall()
+    places = numpy.searchsorted([row[0] for row in got], numbers, side="right") - 1
+    tally.equal([row[2] for row in got], numpy.bincount(places, minlength=bins).tolist(),
+                f"histogram, {what}: counts")
+
+
 def check_histograms():
     generator = numpy.random.default_rng(2)
     normal = generator.normal(0, 1, 200003)
@@ -229,6 +239,10 @@ def check_histograms():
     check_histogram("whole numbers", "U8", generator.integers(0, 256, 99999).astype("u1"), 64)
     check_histogram("all equal", "F32", numpy.full(10, 3, "f4"), 4)
     check_histogram("an offset", "F64", 1e9 + generator.random(1000), 100)
+    for bins in 10, 777, 100000:
+        few = generator.integers(0, 100, 5000)
+        check_histogram_by_edges(f"{bins} bins between 100 doubles", 1e16 + 2.0 * few, bins)
+        check_histogram_by_edges(f"{bins} bins between 1000 subnormal doubles", 5e-324 * 10 * few, bins)
 
 
 if numpy:

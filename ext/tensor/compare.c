@@ -193,6 +193,12 @@ static Exponents scale_pairs(Pairs *pairs) {
   return exponents;
 }
 
+static uint64_t count_unequal(const Pairs *pairs) {
+  uint64_t unequal = 0;
+  for (uint64_t i = 0; i < pairs->count; i++) unequal += pairs->differences[i] != 0;
+  return unequal;
+}
+
 static uint64_t whole_lanes(uint64_t count) {
   return (count + PAIR_LANES - 1) / PAIR_LANES * PAIR_LANES;
 }
@@ -229,12 +235,15 @@ static void add_pairs(const CompareTask *task, Pairs *pairs, Comparison *to) {
   if (pairs->parts == 2 || pairs->whole || (of_doubles && !squares_hold(&sums))) {
     PairSums differences;
     find_differences(pairs, 1);
+    uint64_t unequal =
+        count_unequal(pairs); /* scaled, small differences vanish beside large ones */
     if (of_doubles) {
       exponents = scale_pairs(pairs);
       sum_doubles(kernels, pairs->a, pairs->b, count, &sums);
     }
     memset(pairs->b, 0, sizeof pairs->b);
     sum_doubles(kernels, pairs->differences, pairs->b, pairs->count, &differences);
+    differences.unequal = unequal;
     add_differences(&differences, exponents, to);
   } else {
     add_differences(&sums, exponents, to);

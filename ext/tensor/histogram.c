@@ -1,5 +1,6 @@
 #include "tensor/histogram.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "tensor/codes.h"
@@ -29,13 +30,24 @@ void histogram_edges(double lo, double hi, uint32_t bins, double *edges) {
   edges[bins] = hi;
 }
 
-/* The bin that has a number, by the edges, from a guess. The number of bins if it is in none. */
+/* The bin that has a number which is in one, by halves: where many edges may be the same. */
+static uint32_t search_bin(const Task *task, double number) {
+  uint32_t bin = 0, end = task->bins;
+  while (end - bin > 1) {
+    uint32_t middle = bin + (end - bin) / 2;
+    *(number >= task->edges[middle] ? &bin : &end) = middle;
+  }
+  return bin;
+}
+
+/* The bin that has a number, by the edges. The number of bins if it is in none. */
 static uint32_t bin_of(const Task *task, double number) {
   const double *edges = task->edges;
   uint32_t last = task->bins - 1;
   if (!(number >= edges[0] && number <= edges[task->bins])) return task->bins;
+  if (!task->wide) return search_bin(task, number);
   double place = (number * task->binning.unit - task->binning.lo) * task->binning.scale;
-  uint32_t bin = place < last ? (uint32_t)place : last; /* NaN, if all edges are one: the last */
+  uint32_t bin = place < last ? (uint32_t)place : last; /* or the next to it */
   while (number < edges[bin]) bin--;
   while (bin < last && number >= edges[bin + 1]) bin++;
   return bin;
@@ -113,7 +125,9 @@ static void set_binning(Task *task) {
   double unit = !isfinite(width) ? 0.5 : width < 0x1p-900 ? 0x1p600 : 1;
   width = hi * unit - lo * unit;
   task->binning = (Binning){unit, lo * unit, task->bins / width, task->bins};
-  task->wide = width / task->bins > 0x1p-30 * fmax(fabs(lo), fabs(hi)) * unit;
+  double largest =
+      fmax(fmax(fabs(lo), fabs(hi)), DBL_MIN); /* below this one doubles get no denser */
+  task->wide = width / task->bins > 0x1p-30 * largest * unit;
 }
 
 bool histogram_run(const Source *source, const View *view, Dtype dtype, const double *edges,

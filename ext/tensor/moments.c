@@ -1,9 +1,14 @@
 #include "tensor/moments.h"
 
 #include <math.h>
+#include <stdbool.h>
 
-/* The same numbers, said with a larger exponent. */
-static void raise_exponent(Moments *moments, int exponent) {
+static bool are_zero(const Moments *moments) {
+  return moments->sum.high == 0 && moments->squares.high == 0;
+}
+
+/* The same numbers, said with a larger exponent, or, if they are zero, with any. */
+static void change_exponent(Moments *moments, int exponent) {
   int shift = moments->exponent - exponent;
   moments->exponent = exponent;
   moments->sum.high = ldexp(moments->sum.high, shift);
@@ -31,8 +36,11 @@ void moments_merge(Moments *moments, const Moments *more) {
     return;
   }
   Moments other = *more;
-  if (other.exponent > moments->exponent) raise_exponent(moments, other.exponent);
-  if (other.exponent < moments->exponent) raise_exponent(&other, moments->exponent);
+  if (are_zero(&other) || (other.exponent < moments->exponent && !are_zero(moments))) {
+    change_exponent(&other, moments->exponent);
+  } else {
+    change_exponent(moments, other.exponent);
+  }
   DoubleDouble apart = {between(moments, &other), 0};
   moments->squares = double_double_add(moments->squares, double_double_add(other.squares, apart));
   moments->sum = double_double_add(moments->sum, other.sum);
