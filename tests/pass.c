@@ -7,9 +7,12 @@
 */
 #include "tensor/pass.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "safetensors.h"
@@ -128,6 +131,52 @@ static void run_any_order(const Source *source, const View *view, unsigned threa
   error_clear(&error);
 }
 
+/* ---- Waiting ---- */
+
+static pthread_t caller;
+static atomic_uint questions;
+
+static bool count_question(void *context, uint64_t done, Error *error) {
+  (void)context, (void)done, (void)error;
+  questions++;
+  return true;
+}
+
+/* On another thread than the caller's, a block that lasts until the host has been asked, or 2 seconds. */
+static void slow_block(const void *task, const PassElements *elements, uint64_t position,
+                       uint64_t count, void *state) {
+  unsigned before = questions;
+  block(task, elements, position, count, state);
+  for (int i = 0; !pthread_equal(pthread_self(), caller) && questions == before && i < 2000; i++) {
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+  }
+}
+
+/* The host is asked, too, while the caller's thread has nothing to do but to wait for others. */
+static void run_waiting(const Source *source, bool any_order) {
+  View view = {0};
+  Task task = {.bits = 8, .inputs = 1};
+  PassHost host = {.threads = 2, .go_on = count_question};
+  Pass pass = {.input_count = 1,
+               .inputs = {{source, &view, 8}},
+               .task = &task,
+               .any_order = any_order,
+               .state_size = sizeof(Sum),
+               .block = slow_block,
+               .merge = merge};
+  Error error = {0};
+  struct timespec began, ended;
+  caller = pthread_self();
+  clock_gettime(CLOCK_MONOTONIC, &began);
+  bool good = view_open(&view, "[1000000]", 9, &(TensorName){.subject = "test"}, &error) &&
+              pass_run(&pass, &host, &error);
+  clock_gettime(CLOCK_MONOTONIC, &ended);
+  check(good && task.sum.count == view.numel, "a pass with slow threads");
+  check(ended.tv_sec - began.tv_sec < 2, "asked while waiting");
+  error_clear(&error);
+  view_clear(&view);
+}
+
 static void run_views(const Source *source, const unsigned char *data, const char *how) {
   for (size_t v = 0; v < sizeof views / sizeof views[0]; v++) {
     for (size_t b = 0; b < sizeof widths / sizeof widths[0]; b++) {
@@ -204,6 +253,8 @@ int main(void) {
   }
   Source memory = {.memory = data, .nbytes = NBYTES};
   run_views(&memory, data, "memory");
+  run_waiting(&memory, false);
+  run_waiting(&memory, true);
   run_file(data, IO_MAP);
   run_file(data, IO_PREAD);
   free(data);

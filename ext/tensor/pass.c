@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/memory.h"
 #include "base/platform.h"
@@ -13,7 +14,8 @@ enum {
   BLOCKS_A_THREAD = 4,   /* fewer are not worth a thread */
   TURNS_A_THREAD = 4,    /* it has at least so many, and may be so many ahead of the slowest */
   TURN_STATES = 1 << 17, /* bytes of the states of a turn, if that is more than one */
-  CHUNKS_AT_ONCE = 256
+  CHUNKS_AT_ONCE = 256,
+  WAIT_NANOSECONDS = 10000000 /* of the caller's thread for others, until it asks again */
 };
 
 /* One thread's way of reading one input. */
@@ -44,7 +46,8 @@ typedef struct Crew {
   Worker *workers; /* the first is the caller */
   unsigned worker_count;
   pthread_mutex_t mutex;
-  pthread_cond_t merged_more;
+  pthread_cond_t changed; /* more was merged, a thread has ended, or stop */
+  unsigned working;       /* threads besides the caller's */
   uint64_t next, merged;
   uint64_t slot_count;
   unsigned char *states;
@@ -89,7 +92,7 @@ static void merge_finished(Crew *crew) {
       crew->stop = true;
     }
   }
-  if (more) pthread_cond_broadcast(&crew->merged_more);
+  if (more) pthread_cond_broadcast(&crew->changed);
 }
 
 /* On the caller's thread, without the mutex. */
@@ -99,23 +102,42 @@ static bool ask(Worker *worker, uint64_t blocks_done) {
   return asking_go_on(&crew->asking, done, &worker->error);
 }
 
+/* Waits for others to change something. The caller's thread, which is asked whether to go on, waits no
+** longer than it may be without asking; false if the answer is no. Under the mutex. */
+static bool wait_for_others(Worker *worker) {
+  Crew *crew = worker->crew;
+  if (worker != crew->workers) return pthread_cond_wait(&crew->changed, &crew->mutex) == 0;
+  struct timespec until;
+  timespec_get(&until, TIME_UTC);
+  until.tv_nsec += WAIT_NANOSECONDS;
+  until.tv_sec += until.tv_nsec / 1000000000;
+  until.tv_nsec %= 1000000000;
+  pthread_cond_timedwait(&crew->changed, &crew->mutex, &until);
+  uint64_t begun = crew->next;
+  pthread_mutex_unlock(&crew->mutex);
+  bool go_on = ask(worker, begun);
+  pthread_mutex_lock(&crew->mutex);
+  return go_on;
+}
+
+static void stop(Crew *crew) {
+  crew->stop = true;
+  pthread_cond_broadcast(&crew->changed);
+}
+
 /* Takes the next blocks: their number, and the first one's. 0 when there are none left. Under the
 ** mutex. */
-static uint64_t claim(Crew *crew, uint64_t *first) {
+static uint64_t claim(Worker *worker, uint64_t *first) {
+  Crew *crew = worker->crew;
   while (!crew->stop && !crew->pass->any_order && crew->next < crew->block_count &&
          crew->next + crew->turn > crew->merged + crew->slot_count) {
-    pthread_cond_wait(&crew->merged_more, &crew->mutex);
+    if (!wait_for_others(worker)) stop(crew);
   }
   uint64_t left = crew->stop ? 0 : crew->block_count - crew->next;
   uint64_t count = left < crew->turn ? left : crew->turn;
   *first = crew->next;
   crew->next += count;
   return count;
-}
-
-static void stop(Crew *crew) {
-  crew->stop = true;
-  pthread_cond_broadcast(&crew->merged_more);
 }
 
 /* ---- One block ---- */
@@ -191,7 +213,7 @@ static void work(Worker *worker) {
   Crew *crew = worker->crew;
   uint64_t first, count;
   pthread_mutex_lock(&crew->mutex);
-  while ((count = claim(crew, &first)) > 0) {
+  while ((count = claim(worker, &first)) > 0) {
     pthread_mutex_unlock(&crew->mutex);
     bool good = take_turn(worker, first, count);
     pthread_mutex_lock(&crew->mutex);
@@ -205,8 +227,14 @@ static void work(Worker *worker) {
   pthread_mutex_unlock(&crew->mutex);
 }
 
-static void *thread_main(void *worker) {
+static void *thread_main(void *context) {
+  Worker *worker = context;
+  Crew *crew = worker->crew;
   work(worker);
+  pthread_mutex_lock(&crew->mutex);
+  crew->working--;
+  pthread_cond_broadcast(&crew->changed);
+  pthread_mutex_unlock(&crew->mutex);
   return NULL;
 }
 
@@ -258,14 +286,22 @@ static void start_threads(Crew *crew) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_mutex_lock(&crew->mutex);
   for (unsigned w = 1; w < crew->worker_count; w++) {
     Worker *worker = &crew->workers[w];
     worker->started = pthread_create(&worker->thread, NULL, thread_main, worker) == 0;
+    crew->working += worker->started;
   }
+  pthread_mutex_unlock(&crew->mutex);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static void join_threads(Crew *crew) {
+  pthread_mutex_lock(&crew->mutex);
+  while (crew->working > 0 && !crew->stop) {
+    if (!wait_for_others(&crew->workers[0])) stop(crew);
+  }
+  pthread_mutex_unlock(&crew->mutex);
   for (unsigned w = 1; w < crew->worker_count; w++) {
     if (crew->workers[w].started) pthread_join(crew->workers[w].thread, NULL);
   }
@@ -311,7 +347,7 @@ bool pass_run(const Pass *pass, const PassHost *host, Error *error) {
   crew.worker_count = worker_count(host, crew.block_count);
   crew.turn = turn_length(&crew);
   pthread_mutex_init(&crew.mutex, NULL);
-  pthread_cond_init(&crew.merged_more, NULL);
+  pthread_cond_init(&crew.changed, NULL);
   bool good = crew_open(&crew, error);
   if (good) {
     start_threads(&crew);
@@ -320,7 +356,7 @@ bool pass_run(const Pass *pass, const PassHost *host, Error *error) {
     good = collect(&crew, error);
   }
   crew_close(&crew);
-  pthread_cond_destroy(&crew.merged_more);
+  pthread_cond_destroy(&crew.changed);
   pthread_mutex_destroy(&crew.mutex);
   return good;
 }
