@@ -64,11 +64,8 @@ typedef struct ByteScan {
   unsigned char min, max;         /* codes, in the order of values; of no elements 0x7f and 0xff */
 } ByteScan;
 
-/* Codes as numbers that are in the order of the values, and back. The sign is the uppermost bit. */
-static inline int8_t byte_key(unsigned char code) {
-  return (int8_t)(code & 0x80 ? code ^ 0x7f : code);
-}
-
+/* The code that is the number `key` when codes are numbered in the order of their values: those with a
+** sign, the uppermost bit, the other way round. */
 static inline unsigned char byte_code(int8_t key) {
   return (unsigned char)(key < 0 ? key ^ 0x7f : key);
 }
