@@ -25,8 +25,8 @@ void histogram_edges(double lo, double hi, uint32_t bins, double *edges) {
     lo -= 0.5;
     hi += 0.5;
   }
-  double step = isfinite(hi - lo) ? (hi - lo) / bins : hi / bins - lo / bins;
-  for (uint32_t i = 0; i < bins; i++) edges[i] = lo + i * step;
+  double unit = isfinite(hi - lo) ? 1 : 2, step = (hi / unit - lo / unit) / bins;
+  for (uint32_t i = 0; i < bins; i++) edges[i] = (lo / unit + i * step) * unit;
   edges[bins] = hi;
 }
 
