@@ -32,9 +32,9 @@ SELECT d.set_number AS "set", d.copies, safetensors_pretty(d.nbytes, 'B') AS eac
        safetensors_pretty(d.nbytes * (d.copies - 1), 'B') AS wasted,
        (SELECT count(DISTINCT s.file) FROM same_size AS s
         WHERE s.hash = d.hash AND s.nbytes = d.nbytes) AS files,
-       CASE (SELECT abs_max FROM tensor_stats((SELECT s.ref FROM same_size AS s
-                                               WHERE s.hash = d.hash AND s.nbytes = d.nbytes)))
-         WHEN 0 THEN 'all zero' ELSE '' END AS note
+       iif((SELECT abs_max = 0 AND n_nan + n_inf = 0 FROM tensor_stats(
+              (SELECT s.ref FROM same_size AS s WHERE s.hash = d.hash AND s.nbytes = d.nbytes))),
+           'all zero', '') AS note
 FROM duplicates AS d ORDER BY d.set_number LIMIT 20;
 .mode list
 .headers off

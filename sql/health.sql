@@ -39,7 +39,8 @@ WHERE NOT EXISTS (SELECT 1 FROM health WHERE n_nan + n_inf > 0);
 .print
 
 .print == All zero, or all the same
-SELECT label AS name, dtype, shape, printf('%.6g', min) AS value
+SELECT label AS name, dtype, iif(length(shape) > 12, substr(shape, 1, 9) || '...', shape) AS shape,
+       printf('%.6g', min) AS value
 FROM health AS h WHERE h.min = h.max AND h.n_nan + h.n_inf = 0 AND h.numel > 1
 ORDER BY h.max <> 0, h.numel DESC, h.name LIMIT 20;
 .mode list

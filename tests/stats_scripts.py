@@ -83,7 +83,8 @@ No RMS is 4 times the median of its kind, or a quarter of it.
 def test_duplicates():
     folder = f"{ROOT}/copies"
     making.file(f"{folder}/a.safetensors", {"embed": f32(1, 2, 3, 4), "lm_head": f32(1, 2, 3, 4), "x": f32(5, 6),
-                                            "zeros": f32(0), "other": f32(1, 2, 3, 5)})
+                                            "zeros": f32(0), "other": f32(1, 2, 3, 5),
+                                            "nan": f32(math.nan, 0, 0), "nan_too": f32(math.nan, 0, 0)})
     making.file(f"{folder}/b.safetensors", {
         "embed": f32(1, 2, 3, 4), "as_bytes": ("U8", [8], struct.pack("<2f", 5, 6)), "zeros": f32(0),
         "empty": f32(), "a_name_that_is_longer_than_its_column": f32(0)})
@@ -92,8 +93,9 @@ def test_duplicates():
 set  copies  each  wasted  files  note
 ---  ------  ----  ------  -----  --------
 1    3       16 B  32 B    2
-2    3       4 B   8 B     2      all zero
-3    2       8 B   8 B     2
+2    2       12 B  12 B    1
+3    3       4 B   8 B     2      all zero
+4    2       8 B   8 B     2
 
 == The tensors
 set  name                                dtype  file
@@ -101,11 +103,13 @@ set  name                                dtype  file
 1    embed                               F32    a
 1    lm_head                             F32    a
 1    embed                               F32    b
-2    zeros                               F32    a
-2    zeros                               F32    b
-2    a_name_that_is...r_than_its_column  F32    b
-3    x                                   F32    a
-3    as_bytes                            U8     b
+2    nan                                 F32    a
+2    nan_too                             F32    a
+3    zeros                               F32    a
+3    zeros                               F32    b
+3    a_name_that_is...r_than_its_column  F32    b
+4    x                                   F32    a
+4    as_bytes                            U8     b
 """, path=folder)
     shows("duplicates", """
 == Sets of equal tensors

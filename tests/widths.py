@@ -29,6 +29,8 @@ def make():
         f"i{LONG}": ("I64", [4], struct.pack("<4q", -2**63, 2**63 - 1, -1234567890123, 5)),
         f"c{LONG}": ("C64", [2, 2], f32(-1.23e-38, -4.56e-22, 1, 2, 3, 4, 5, 6)),
         f"d{LONG}": ("F64", [2, 2], struct.pack("<4d", -1.234e-308, -9.9e307, -1e-100, 5)),
+        f"same{LONG}": ("F64", [1] * 18 + [2], struct.pack("<2d", -1.7e308, -1.7e308)),
+        f"zero{LONG}": ("F8_E4M3FNUZ", [10**6, 1], bytes(10**6)),
         f"nan{LONG}": ("F32", [2], f32(float("nan"), float("inf")))})
     metadata = {"k" * 100: "v" * 1000, "ss_" + "q" * 100: "1", "modelspec." + "z" * 80: "2", "lines": "a\nb\nc"}
     names = list(tensors)
