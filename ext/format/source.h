@@ -4,11 +4,11 @@
 ** A Source says where: in memory (a BLOB), or in a range of a file. A Reader reads it, a window at
 ** a time, in one of two ways, by the connection's setting (IoMode):
 **
-**   IO_MAP    The file is mapped. Before a window is touched, the file's size and times are
-**   checked,
-**             and its pages are populated (MADV_POPULATE_READ, Linux 5.14), so that a file that was
-**             cut short, or a disk that fails, is an error and not a SIGBUS. A race remains: a file
-**             cut short between the populating of a window and its use can kill the process.
+**   IO_MAP    The file is mapped. Before a window is touched, the file's size and times
+**             are checked, and its pages are populated (MADV_POPULATE_READ, Linux 5.14), so that a
+**             file that was cut short, or a disk that fails, is an error and not a SIGBUS. A race
+**             remains: a file cut short between the populating of a window and its use can kill
+**             the process.
 **             A pass (Reader.for_pass) reads into a buffer what is not in the system's cache, which
 **             then reads ahead as for any program, and maps what it finds there.
 **   IO_PREAD  Nothing is mapped: bytes are read into a buffer, and the file is checked after each

@@ -19,7 +19,8 @@ typedef struct Numbers {
 /* Nothing to release. To be shared by threads. */
 void numbers_open(Numbers *numbers, Dtype dtype);
 
-/* The elements as floats: where they lie, if they are that, at any address, or in `out`. NULL for a dtype that has values which no float has. */
+/* The elements as floats: where they lie, if they are that, at any address, or in `out`. NULL for a
+** dtype that has values which no float has. */
 const void *numbers_floats(const Numbers *numbers, const unsigned char *data, uint64_t first,
                            uint64_t count, float *out);
 

@@ -284,8 +284,20 @@ static bool take_floats(const Task *task, const Group *group, BlockFound *all) {
 
 /* ---- By dtype ---- */
 
-/* 64-bit integers: exactly, as distances from a base where all are near one another; else rounded
-** to doubles. */
+/* The sum of 64-bit integers, exactly: of their halves apart. At most 2^20 of them. */
+static DoubleDouble sum_integers(const uint64_t *codes, uint64_t count, bool is_signed) {
+  uint64_t high = 0, low = 0, negative = 0;
+  for (uint64_t i = 0; i < count; i++) {
+    high += codes[i] >> 32;
+    low += codes[i] & UINT32_MAX;
+    negative += codes[i] >> 63;
+  }
+  int64_t halves = (int64_t)high - (is_signed ? (int64_t)(negative << 32) : 0);
+  return double_two_sum((double)halves * 0x1p32, (double)low);
+}
+
+/* 64-bit integers: the sum is exact; the spread is of distances from a base where all are near one
+** another, else of integers rounded to doubles. */
 static void take_long_integers(const Task *task, const unsigned char *data, uint64_t first,
                                uint64_t count, Found *all) {
   const uint64_t sign = task->dtype == DTYPE_I64 ? (uint64_t)1 << 63 : 0;
@@ -300,18 +312,16 @@ static void take_long_integers(const Task *task, const unsigned char *data, uint
   }
   if (task->level > STATS_RANGE) {
     bool near = found.most - found.least < (uint64_t)1 << 53;
-    uint64_t base = near ? (found.least ^ sign) & ~(uint64_t)0x7ff : 0; /* a double holds it */
-    double base_value = sign != 0 ? (double)(int64_t)base : (double)base;
+    uint64_t base = near ? found.least ^ sign : 0;
     _Alignas(64) double numbers[GROUP];
     for (uint64_t i = 0; i < count; i++) {
       uint64_t distance = codes[i] - base;
       numbers[i] = near || sign != 0 ? (double)(int64_t)distance : (double)distance;
     }
-    Found near_base = {0};
-    take_doubles(task, numbers, count, &near_base);
-    found.moments = near_base.moments;
-    found.moments.sum =
-        double_double_add(found.moments.sum, double_two_product(base_value, (double)count));
+    Found from_base = {0};
+    take_doubles(task, numbers, count, &from_base);
+    found.moments = from_base.moments;
+    found.moments.sum = sum_integers(codes, count, sign != 0);
   }
   found_merge(all, &found);
 }
