@@ -222,6 +222,9 @@ def check_histogram(what, dtype, array, bins, limits=None):
 def check_histogram_by_edges(what, numbers, bins):
     """Where NumPy's way of finding a bin, a guess that is at most one off, does not do."""
     got = db.execute(f"SELECT lo, hi, count FROM tensor_histogram(?, 'F64', {bins})", (numbers.tobytes(),)).fetchall()
+    edges = numpy.histogram_bin_edges(numpy.zeros(1), bins, (numbers.min(), numbers.max()))
+    tally.equal([(row[0], row[1]) for row in got], list(zip(edges[:-1].tolist(), edges[1:].tolist())),
+                f"histogram, {what}: edges")
     places = numpy.searchsorted([row[0] for row in got], numbers, side="right") - 1
     tally.equal([row[2] for row in got], numpy.bincount(places, minlength=bins).tolist(),
                 f"histogram, {what}: counts")

@@ -26,7 +26,11 @@ void histogram_edges(double lo, double hi, uint32_t bins, double *edges) {
     hi += 0.5;
   }
   double unit = isfinite(hi - lo) ? 1 : 2, step = (hi / unit - lo / unit) / bins;
-  for (uint32_t i = 0; i < bins; i++) edges[i] = (lo / unit + i * step) * unit;
+  for (uint32_t i = 0; i < bins; i++) {
+    double distance =
+        step != 0 ? i * step : (double)i / bins * (hi - lo); /* no double is as small */
+    edges[i] = (lo / unit + distance) * unit;
+  }
   edges[bins] = hi;
 }
 
