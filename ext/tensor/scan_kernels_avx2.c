@@ -138,7 +138,7 @@ FMA static void range_F32(const unsigned char *data, uint64_t count, FloatRange 
 enum { HALVES = 16 };
 
 typedef struct HalfRange {
-  __m256i min, max; /* keys */
+  __m256i min, max; /* codes, all but the sign of those with one inverted: in the order of values */
   __m256i zeros;    /* in 16 lanes of 16 bits: at most 2^16 / HALVES in each */
 } HalfRange;
 
@@ -171,8 +171,10 @@ FMA static ALWAYS_INLINE uint32_t count_zeros(const HalfRange *all) {
 
 FMA static ALWAYS_INLINE FloatRange settle(Dtype dtype, uint64_t count, const HalfRange *all) {
   const __m256i lowest = _mm256_set1_epi16(INT16_MIN), highest = _mm256_set1_epi16(INT16_MAX);
-  int16_t least = (int16_t)(reduce_min_halves(_mm256_xor_si256(all->min, lowest)) ^ 0x8000);
-  int16_t greatest = (int16_t)(reduce_min_halves(_mm256_xor_si256(all->max, highest)) ^ 0x7fff);
+  unsigned least = reduce_min_halves(_mm256_xor_si256(all->min, lowest)) ^ 0x8000u;
+  unsigned greatest = reduce_min_halves(_mm256_xor_si256(all->max, highest)) ^ 0x7fffu;
+  least ^= least & 0x8000 ? 0x7fff : 0;
+  greatest ^= greatest & 0x8000 ? 0x7fff : 0;
   return half_range(dtype, count, least, greatest, count_zeros(all));
 }
 
@@ -188,7 +190,7 @@ FMA static void scan_F16(const unsigned char *data, uint64_t count, FloatScan *o
   }
   store_sums(&sums, out);
   FloatRange settled = settle(DTYPE_F16, count, &range);
-  half_scan(DTYPE_F16, &settled, UINT16_MAX, out);
+  half_scan(DTYPE_F16, &settled, 0, out);
 }
 
 /* 8 numbers: every first, and every second. */
@@ -211,7 +213,7 @@ FMA static void scan_BF16(const unsigned char *data, uint64_t count, FloatScan *
   }
   store_sums(&sums, out);
   FloatRange settled = settle(DTYPE_BF16, count, &range);
-  half_scan(DTYPE_BF16, &settled, reduce_min_halves(below), out);
+  half_scan(DTYPE_BF16, &settled, (reduce_min_halves(below) + 1u) & 0x7fff, out);
 }
 
 FMA static ALWAYS_INLINE FloatRange range_halves(Dtype dtype, const unsigned char *data,

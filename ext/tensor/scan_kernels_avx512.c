@@ -110,23 +110,24 @@ AVX512 static void range_F32(const unsigned char *data, uint64_t count, FloatRan
 
 enum { HALVES = 32 };
 
+/* As signed numbers, codes without a sign come in their order, behind those with one; as unsigned
+** numbers those with a sign are the largest, the lowest value last. */
 typedef struct HalfRange {
-  __m512i min, max; /* keys */
+  __m512i most_signed, most_unsigned;
   uint32_t zeros;
 } HalfRange;
 
 AVX512 static ALWAYS_INLINE HalfRange no_range(void) {
-  return (HalfRange){_mm512_set1_epi16(INT16_MAX), _mm512_set1_epi16(INT16_MIN), 0};
+  return (HalfRange){_mm512_set1_epi16(INT16_MIN), _mm512_setzero_si512(), 0};
 }
 
-AVX512 static ALWAYS_INLINE void add_to_range(HalfRange *range, __m512i codes) {
-  const __m512i magnitude = _mm512_set1_epi16(0x7fff);
-  __m512i sign = _mm512_srai_epi16(codes, 15);
-  __m512i keys =
-      _mm512_ternarylogic_epi32(codes, sign, magnitude, 0x78); /* codes ^ (sign & magnitude) */
-  range->zeros += (uint32_t)__builtin_popcount(_mm512_testn_epi16_mask(codes, magnitude));
-  range->min = _mm512_min_epi16(range->min, keys);
-  range->max = _mm512_max_epi16(range->max, keys);
+/* Returns which elements are not 0. */
+AVX512 static ALWAYS_INLINE __mmask32 add_to_range(HalfRange *range, __m512i codes) {
+  __mmask32 not_zero = _mm512_test_epi16_mask(codes, _mm512_set1_epi16(0x7fff));
+  range->zeros += HALVES - (uint32_t)__builtin_popcount(not_zero);
+  range->most_signed = _mm512_max_epi16(range->most_signed, codes);
+  range->most_unsigned = _mm512_max_epu16(range->most_unsigned, codes);
+  return not_zero;
 }
 
 AVX512 static ALWAYS_INLINE uint16_t reduce_min(__m512i unsigned_halves) {
@@ -136,24 +137,37 @@ AVX512 static ALWAYS_INLINE uint16_t reduce_min(__m512i unsigned_halves) {
   return (uint16_t)_mm_cvtsi128_si32(_mm_minpos_epu16(quarter));
 }
 
-AVX512 static ALWAYS_INLINE FloatRange settle(Dtype dtype, uint64_t count, const HalfRange *all) {
-  const __m512i lowest = _mm512_set1_epi16(INT16_MIN), highest = _mm512_set1_epi16(INT16_MAX);
-  int16_t least = (int16_t)(reduce_min(_mm512_xor_si512(all->min, lowest)) ^ 0x8000);
-  int16_t greatest = (int16_t)(reduce_min(_mm512_xor_si512(all->max, highest)) ^ 0x7fff);
-  return half_range(dtype, count, least, greatest, all->zeros);
+/* The least code as an unsigned number: the element nearest to 0, where all have the same sign. */
+AVX512 static uint16_t least_unsigned(const unsigned char *data, uint64_t count) {
+  __m512i least = _mm512_set1_epi16(-1);
+  for (uint64_t i = 0; i < count; i += HALVES) {
+    least = _mm512_min_epu16(least, _mm512_loadu_si512(data + 2 * i));
+  }
+  return reduce_min(least);
+}
+
+AVX512 static ALWAYS_INLINE FloatRange settle(Dtype dtype, const unsigned char *data,
+                                              uint64_t count, const HalfRange *all) {
+  const __m512i ones = _mm512_set1_epi16(-1), highest = _mm512_set1_epi16(INT16_MAX);
+  unsigned max = reduce_min(_mm512_xor_si512(all->most_signed, highest)) ^ 0x7fffu;
+  unsigned min = reduce_min(_mm512_xor_si512(all->most_unsigned, ones)) ^ 0xffffu;
+  if (max >= 0x8000) max = least_unsigned(data, count);
+  if (min < 0x8000) min = least_unsigned(data, count);
+  return half_range(dtype, count, min, max, all->zeros);
 }
 
 AVX512 static void scan_F16(const unsigned char *data, uint64_t count, FloatScan *out) {
   HalfRange range = no_range();
   Sums sums = no_sums();
-  for (uint64_t i = 0; i < count; i += HALVES, data += 2 * HALVES) {
-    add_to_range(&range, _mm512_loadu_si512(data));
-    add_up(&sums, _mm256_cvtph_ps(load_16(data)), _mm256_cvtph_ps(load_16(data + 16)));
-    add_up(&sums, _mm256_cvtph_ps(load_16(data + 32)), _mm256_cvtph_ps(load_16(data + 48)));
+  for (uint64_t i = 0; i < count; i += HALVES) {
+    const unsigned char *next = data + 2 * i;
+    add_to_range(&range, _mm512_loadu_si512(next));
+    add_up(&sums, _mm256_cvtph_ps(load_16(next)), _mm256_cvtph_ps(load_16(next + 16)));
+    add_up(&sums, _mm256_cvtph_ps(load_16(next + 32)), _mm256_cvtph_ps(load_16(next + 48)));
   }
   store_sums(&sums, out);
-  FloatRange settled = settle(DTYPE_F16, count, &range);
-  half_scan(DTYPE_F16, &settled, UINT16_MAX, out);
+  FloatRange settled = settle(DTYPE_F16, data, count, &range);
+  half_scan(DTYPE_F16, &settled, 0, out);
 }
 
 /* 16 numbers: every first in the low lanes. */
@@ -164,29 +178,30 @@ AVX512 static ALWAYS_INLINE void add_up_BF16(Sums *sums, __m256i codes) {
 }
 
 AVX512 static void scan_BF16(const unsigned char *data, uint64_t count, FloatScan *out) {
-  const __m512i magnitude = _mm512_set1_epi16(0x7fff), minus_one = _mm512_set1_epi16(-1);
-  __m512i below = minus_one; /* the least magnitude but 0, less 1 */
+  const __m512i magnitude = _mm512_set1_epi16(0x7fff);
+  __m512i least = magnitude; /* magnitude but 0 */
   HalfRange range = no_range();
   Sums sums = no_sums();
-  for (uint64_t i = 0; i < count; i += HALVES, data += 2 * HALVES) {
-    __m512i codes = _mm512_loadu_si512(data);
-    add_to_range(&range, codes);
-    below =
-        _mm512_min_epu16(below, _mm512_add_epi16(_mm512_and_si512(codes, magnitude), minus_one));
-    add_up_BF16(&sums, load_32(data));
-    add_up_BF16(&sums, load_32(data + 32));
+  for (uint64_t i = 0; i < count; i += HALVES) {
+    const unsigned char *next = data + 2 * i;
+    __m512i codes = _mm512_loadu_si512(next);
+    __mmask32 not_zero = add_to_range(&range, codes);
+    least = _mm512_mask_min_epu16(least, not_zero, least, _mm512_and_si512(codes, magnitude));
+    add_up_BF16(&sums, load_32(next));
+    add_up_BF16(&sums, load_32(next + 32));
   }
   store_sums(&sums, out);
-  FloatRange settled = settle(DTYPE_BF16, count, &range);
-  half_scan(DTYPE_BF16, &settled, reduce_min(below), out);
+  FloatRange settled = settle(DTYPE_BF16, data, count, &range);
+  half_scan(DTYPE_BF16, &settled, reduce_min(least), out);
 }
 
 AVX512 static ALWAYS_INLINE FloatRange range_halves(Dtype dtype, const unsigned char *data,
                                                     uint64_t count) {
   HalfRange range = no_range();
-  for (uint64_t i = 0; i < count; i += HALVES)
+  for (uint64_t i = 0; i < count; i += HALVES) {
     add_to_range(&range, _mm512_loadu_si512(data + 2 * i));
-  return settle(dtype, count, &range);
+  }
+  return settle(dtype, data, count, &range);
 }
 
 AVX512 static void range_F16(const unsigned char *data, uint64_t count, FloatRange *out) {
