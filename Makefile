@@ -114,7 +114,7 @@ test: ## run the tests; the last line says how many passed and failed
 	@$(PARALLEL_MAKE) programs
 	@BUILD='$(BUILD)' tests/run scripts programs files tools
 
-check: ## run everything: test, demo, sanitizers, valgrind, lint, installation, benchmark (short)
+check: ## run everything: test, demo, sanitizers, valgrind, lint, installation, benchmark (long ones in short)
 	@CC='$(CC)' BUILD='$(BUILD)' .ci/deps check
 	@$(PARALLEL_MAKE) programs
 	@BUILD='$(BUILD)' CC='$(CC)' tests/run all
@@ -182,4 +182,4 @@ help: ## list the targets
 
 include tests/hostile.mk
 
--include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/shared $(BUILD)/static $(BUILD)/tests $(BUILD)/fuzzers -type f -name '*.d' 2>/dev/null)
