@@ -51,9 +51,8 @@ typedef struct File {
   const unsigned char *data; /* the whole file, mapped; NULL until store_map() */
   Pages *pages;              /* of the mapping */
   uint32_t pins;
-  bool
-      recent; /* changed so lately (by the time that nobody can set) that a further write might leave
-               ** its times unchanged */
+  bool recent; /* changed so lately, by the time that nobody can set, that a further write might
+               ** leave its times unchanged */
   struct File *next_in_bucket, *newer, *older;
 } File;
 

@@ -16,7 +16,7 @@ static void count_bytes(const unsigned char *data, uint64_t count, uint64_t coun
   for (; count - i >= TURNS; i += TURNS) {
     uint64_t eight;
     memcpy(&eight, data + i, sizeof eight);
-    SCAN_UNROLL for (unsigned turn = 0; turn < TURNS; turn++) {
+    KERNEL_UNROLL for (unsigned turn = 0; turn < TURNS; turn++) {
       turns[turn][eight >> 8 * turn & 0xff]++;
     }
   }
@@ -42,7 +42,8 @@ static void count_sixes(const unsigned char *data, uint64_t threes, uint64_t cou
   uint32_t turns[FOUR][SIXES] = {{0}};
   for (uint64_t i = 0; i < threes; i++, data += 3) {
     uint32_t four = data[0] | (uint32_t)data[1] << 8 | (uint32_t)data[2] << 16;
-    SCAN_UNROLL for (unsigned turn = 0; turn < FOUR; turn++) turns[turn][four >> 6 * turn & 0x3f]++;
+    KERNEL_UNROLL for (unsigned turn = 0; turn < FOUR; turn++)
+        turns[turn][four >> 6 * turn & 0x3f]++;
   }
   for (unsigned turn = 0; turn < FOUR; turn++) {
     for (unsigned code = 0; code < SIXES; code++) counts[code] += turns[turn][code];

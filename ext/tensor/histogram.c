@@ -84,7 +84,7 @@ static void count_bins(const Task *task, const PassElements *elements, uint64_t 
   uint64_t i = 0, slots = task->slots;
   find_bins(task, elements, first, count, bins);
   for (; task->turns == TURNS && count - i >= TURNS; i += TURNS) {
-    SCAN_UNROLL for (unsigned turn = 0; turn < TURNS; turn++) {
+    KERNEL_UNROLL for (unsigned turn = 0; turn < TURNS; turn++) {
       counts[turn * slots + (uint32_t)bins[i + turn]]++;
     }
   }

@@ -4,7 +4,6 @@
 #if defined(__x86_64__)
 
 #include <immintrin.h>
-#include <math.h>
 #include <string.h>
 
 /* Without FMA: a compiler must not fuse what is rounded in between. */

@@ -3,7 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "tensor/double_double.h"
 #include "tensor/kernels.h"
 #include "tensor/value.h"
 

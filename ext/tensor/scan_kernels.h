@@ -92,9 +92,9 @@ typedef struct ScanKernels {
 
 /* Before a loop of at most 8 rounds, whose arrays are to be kept in registers. */
 #if defined(__clang__)
-#define SCAN_UNROLL _Pragma("unroll")
+#define KERNEL_UNROLL _Pragma("unroll")
 #else
-#define SCAN_UNROLL _Pragma("GCC unroll 8")
+#define KERNEL_UNROLL _Pragma("GCC unroll 8")
 #endif
 
 extern const ScanKernels scan_kernels_portable;

@@ -55,7 +55,7 @@ FMA static ALWAYS_INLINE Sums no_sums(void) {
 }
 
 FMA static ALWAYS_INLINE void store_sums(const Sums *sums, FloatScan *out) {
-  SCAN_UNROLL for (int p = 0; p < PARTS; p++) {
+  KERNEL_UNROLL for (int p = 0; p < PARTS; p++) {
     _mm256_storeu_pd(out->sum + p * DOUBLES, sums->numbers[p]);
     _mm256_storeu_pd(out->squares + p * DOUBLES, sums->squares[p]);
   }
@@ -95,7 +95,7 @@ FMA static void scan_F32(const unsigned char *data, uint64_t count, FloatScan *o
   __m256i below = minus_one, zeros = _mm256_setzero_si256(); /* the least magnitude but 0, less 1 */
   Sums sums = no_sums();
   for (uint64_t i = 0; i < count; i += 2 * WIDTH) {
-    SCAN_UNROLL for (unsigned half = 0; half < 2; half++, data += WIDTH * sizeof(float)) {
+    KERNEL_UNROLL for (unsigned half = 0; half < 2; half++, data += WIDTH * sizeof(float)) {
       __m256i bits = load_32(data);
       __m256 numbers = _mm256_castsi256_ps(bits);
       __m256i less = _mm256_add_epi32(_mm256_and_si256(bits, magnitude), minus_one);

@@ -222,7 +222,7 @@ AVX512 static ALWAYS_INLINE void scan_places(const unsigned char *data, uint64_t
   __m512i min = _mm512_set1_epi8(INT8_MAX), max = _mm512_set1_epi8(INT8_MIN);
   __mmask64 minus_zeros = 0;
   uint64_t zeros = 0;
-  SCAN_UNROLL for (unsigned p = 0; p < places; p++) {
+  KERNEL_UNROLL for (unsigned p = 0; p < places; p++) {
     tables[p][0] = _mm512_loadu_si512(digits->digit[p]);
     tables[p][1] = _mm512_loadu_si512(digits->digit[p] + 64);
     sums[p] = squares[p] = _mm512_setzero_si512();
@@ -237,7 +237,7 @@ AVX512 static ALWAYS_INLINE void scan_places(const unsigned char *data, uint64_t
     minus_zeros |= zero & negative;
     min = _mm512_min_epi8(min, keys);
     max = _mm512_max_epi8(max, keys);
-    SCAN_UNROLL for (unsigned p = 0; p < places; p++) {
+    KERNEL_UNROLL for (unsigned p = 0; p < places; p++) {
       __m512i digit = _mm512_permutex2var_epi8(tables[p][0], codes, tables[p][1]);
       sums[p] = _mm512_dpbusd_epi32(sums[p], digit, signs);
       squares[p] = _mm512_dpbusd_epi32(squares[p], digit, digit);
@@ -258,7 +258,7 @@ AVX512 static ALWAYS_INLINE void scan_places(const unsigned char *data, uint64_t
                     .minus_zero = minus_zeros != 0,
                     .min = byte_code(mins[0]),
                     .max = byte_code(maxes[0])};
-  SCAN_UNROLL for (unsigned p = 0; p < places; p++) {
+  KERNEL_UNROLL for (unsigned p = 0; p < places; p++) {
     out->sums[p] = _mm512_reduce_add_epi32(sums[p]);
     out->squares[p] = (uint32_t)_mm512_reduce_add_epi32(squares[p]);
   }
