@@ -1,6 +1,6 @@
 # sqlite-safetensors. `make help` lists the targets.
 #
-# Overridable: CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR, and BUILD, the folder of all that is made.
+# You can override CC CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR, and BUILD, the directory for everything that is built.
 
 BUILD  ?= build
 PREFIX ?= /usr/local
@@ -14,48 +14,56 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
 PKG_CFLAGS := $(shell pkg-config --cflags sqlite3 jansson libxxhash 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs jansson 2>/dev/null)
-XXHASH_H := $(shell pkg-config --variable=includedir libxxhash 2>/dev/null)/xxhash.h
 JANSSON_A := $(shell pkg-config --variable=libdir jansson 2>/dev/null)/libjansson.a
-# For call_stack.c: not every machine has libgcc_s.
-UNWINDER := -static-libgcc
-TEST_LIBS := $(UNWINDER) $(PKG_LIBS) $(shell pkg-config --libs sqlite3 libmd 2>/dev/null) -lm -lpthread
+TEST_LIBS := $(PKG_LIBS) $(shell pkg-config --libs sqlite3 libmd 2>/dev/null) -lm -lpthread
 PARALLEL_MAKE = $(MAKE) --no-print-directory -s -j "$$(nproc 2>/dev/null || echo 1)"
 VERSION := $(shell sed -n 's/^\#define SAFETENSORS_VERSION "\(.*\)"/\1/p' ext/safetensors.h)
 
-# The same sums everywhere: nothing is fused, nor computed with more digits than a double has, as
-# 32-bit x86 does when it is let.
+# For the same sums everywhere, the compiler must neither fuse operations nor compute with more digits than a double
+# has, as it does by default on 32-bit x86.
 ARITHMETIC := -ffp-contract=off \
 	$(if $(filter i386-% i486-% i586-% i686-%,$(shell $(CC) -dumpmachine)),-msse2 -mfpmath=sse)
 
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(ARITHMETIC) -fPIC \
-	-fvisibility=hidden $(WARNINGS) -MMD -MP -Iext \
+	-fvisibility=hidden $(WARNINGS) -MMD -MP -Iext -ffile-prefix-map='$(CURDIR)'=. \
 	$(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 
-SOURCES := $(sort $(wildcard ext/*.c ext/*/*.c))
+# The program is above the library, which has nothing of it. Its file with SQLite's shell needs sources that are fetched.
+PROGRAM_SHELL := ext/program/sqlite_shell.c
+PROGRAM_SOURCES := $(filter-out $(PROGRAM_SHELL),$(sort $(wildcard ext/program/*.c)))
+SCRIPTS := $(sort $(wildcard sql/*.sql sql/*/*.sql))
+PROGRAM_OBJECTS := $(PROGRAM_SOURCES:ext/%.c=$(BUILD)/static/%.o)
+SOURCES := $(filter-out ext/program/%,$(sort $(wildcard ext/*.c ext/*/*.c)))
 SHARED_OBJECTS := $(SOURCES:ext/%.c=$(BUILD)/shared/%.o)
 STATIC_OBJECTS := $(SOURCES:ext/%.c=$(BUILD)/static/%.o)
-TEST_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/*.c)))
+
+# C files directly in tests/lib are modules for all test programs, and a directory in it is one program that tests use.
+# A C file in another room is a test, unless the room has a driver of its own.
+TEST_MODULES := $(sort $(wildcard tests/lib/*.c))
+TEST_TOOLS := $(patsubst tests/lib/%/,$(BUILD)/tests/%,$(sort $(dir $(wildcard tests/lib/*/*.c))))
+TEST_SOURCES := $(filter-out tests/lib/% $(patsubst %/run,%/%,$(wildcard tests/*/run)),$(sort $(wildcard tests/*/*.c)))
+TEST_PROGRAMS := $(TEST_TOOLS) $(TEST_SOURCES:%.c=$(BUILD)/%)
+TEST_LIBRARY := $(BUILD)/tests/lib.a
 
 .DEFAULT_GOAL := all
 .SECONDARY:
-.PHONY: all exact picture static amalgamation bundled deb npm demo test check check-bare clients sanitize valgrind bench install \
+.PHONY: all exact picture static amalgamation program demo test check check-bare interop sanitize valgrind bench install \
 	uninstall format lint clean help requirements programs
 
 all: requirements $(BUILD)/safetensors.so ## build build/safetensors.so, the loadable extension
 
 static: requirements $(BUILD)/libsafetensors.a ## build build/libsafetensors.a, to link into a program
 
-amalgamation: requirements ## write build/amalgamation/safetensors.c and .h: all sources in one file
-	@CC='$(CC)' .ci/deps test
-	@CC='$(CC)' .package/amalgamate.py ext '$(XXHASH_H)' '$(BUILD)/amalgamation'
+amalgamation: $(BUILD)/amalgamation/safetensors.c $(BUILD)/amalgamation/safetensors-sql.c ## write build/amalgamation/safetensors.c and .h, all sources in one file, and those of the program
 
-deb: bundled ## build build/packages/*.deb, with jansson linked in
-	@.package/deb '$(BUILD)/bundled/safetensors.so' '$(BUILD)/packages'
+$(BUILD)/amalgamation/safetensors.c: $(wildcard ext/*.[ch] ext/*/*.[ch] ext/*/*/*.h) $(wildcard .package/jansson/*) \
+		.package/amalgamate.py .package/versions
+	@BUILD='$(BUILD)' .package/fetch jansson xxhash
+	@.package/amalgamate.py ext '$(BUILD)/fetched' '$(BUILD)/amalgamation'
 
-npm: bundled ## build build/packages/*.tgz for npm, with jansson linked in
-	@.package/npm/pack '$(BUILD)/bundled/safetensors.so' '$(BUILD)/packages'
-
-bundled: requirements $(BUILD)/bundled/safetensors.so
+$(BUILD)/amalgamation/safetensors-sql.c: $(wildcard ext/program/*) $(SCRIPTS) .package/SKILL.md .package/program.py \
+		.package/amalgamate.py
+	@.package/program.py amalgamate '$(BUILD)/amalgamation'
 
 requirements:
 	@pkg-config --exists '$(REQUIRES)' 2>/dev/null || CC='$(CC)' .ci/deps --print build
@@ -68,13 +76,13 @@ $(BUILD)/static/%.o: ext/%.c
 	@mkdir -p $(@D)
 	$(COMPILE) -DSQLITE_CORE -c $< -o $@
 
-# jansson goes into the library, its symbols hidden, where its archive is at hand: an extension that
-# was loaded before and exports the same names would otherwise be called in its place. JANSSON_A= links
-# with the shared library instead.
+# If jansson's archive is installed, it is linked into the library with its symbols hidden. Otherwise an extension that
+# was loaded before and exports the same names would be called in its place. JANSSON_A= links with the shared library
+# instead.
 JANSSON := $(if $(wildcard $(JANSSON_A)),$(BUILD)/jansson/libjansson.a)
 
-# Debian's archive is made for programs, into which stdin may be copied; a library has to name one
-# of its own instead, for a function of jansson's that nothing calls.
+# Debian's archive is compiled for programs, where stdin can be a copy relocation. A library cannot have that, so here
+# the function of jansson that refers to stdin, which nothing calls, refers to a dummy of our own.
 $(BUILD)/jansson/libjansson.a: $(JANSSON_A)
 	@mkdir -p $(@D)
 	$(OBJCOPY) --redefine-sym stdin=jansson_stdin $< $@
@@ -82,30 +90,73 @@ $(BUILD)/jansson/libjansson.a: $(JANSSON_A)
 	$(AR) q $@ $(@D)/stdin.o
 
 $(BUILD)/safetensors.so: $(SHARED_OBJECTS) $(JANSSON)
-	$(CC) -shared $(CFLAGS) $(LDFLAGS) $(UNWINDER) -Wl,-z,relro,-z,now -Wl,--exclude-libs,ALL -o $@ \
+	$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -Wl,--exclude-libs,ALL -o $@ \
 		$(SHARED_OBJECTS) $(if $(JANSSON),$(JANSSON),$(PKG_LIBS)) -lm -lpthread $(NO_UNDEFINED)
 
-# For other machines: without debugging information.
-$(BUILD)/bundled/safetensors.so: $(BUILD)/safetensors.so $(JANSSON)
-	@mkdir -p $(@D)
-	$(OBJCOPY) --strip-all $< $@
-
-# One object, in which all but the entry point is local: the library adds one name to a program.
+# A single object in which everything but the entry point is local, so that the library adds one symbol to a program.
 $(BUILD)/libsafetensors.a: $(STATIC_OBJECTS)
 	$(LD) -r -o $(BUILD)/libsafetensors.o $^
 	$(OBJCOPY) --keep-global-symbol=sqlite3_safetensors_init $(BUILD)/libsafetensors.o
 	rm -f $@
 	$(AR) rcs $@ $(BUILD)/libsafetensors.o
 
-# Test programs see the internals, so they link the objects, not the library.
-$(BUILD)/tests/%: tests/%.c $(STATIC_OBJECTS)
+# Test programs call internal functions, so they link the objects and not the library, and of the program what they use.
+PROGRAM_LIBRARY := $(BUILD)/tests/program.a
+$(BUILD)/tests/%: tests/%.c $(TEST_LIBRARY) $(PROGRAM_LIBRARY) $(STATIC_OBJECTS)
 	@mkdir -p $(@D)
-	$(COMPILE) -DSQLITE_CORE $< $(STATIC_OBJECTS) -o $@ $(LDFLAGS) $(TEST_LIBS)
+	$(COMPILE) -DSQLITE_CORE -Itests/lib $< $(TEST_LIBRARY) $(PROGRAM_LIBRARY) $(STATIC_OBJECTS) -o $@ $(LDFLAGS) $(TEST_LIBS)
 
-programs: all static $(TEST_PROGRAMS)
+$(BUILD)/tests/lib/%.o: tests/lib/%.c
+	@mkdir -p $(@D)
+	$(COMPILE) -DSQLITE_CORE -Itests/lib -c $< -o $@
 
-demo: ## show it: two small checkpoints, or MODEL=path [MODEL2=path], in the sqlite3 shell
+$(TEST_LIBRARY): $(TEST_MODULES:%.c=$(BUILD)/%.o)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(PROGRAM_LIBRARY): $(filter-out %/main.o,$(PROGRAM_OBJECTS))
+	@mkdir -p $(@D)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+.SECONDEXPANSION:
+$(TEST_TOOLS): $(BUILD)/tests/%: $$(addprefix $(BUILD)/,$$(addsuffix .o,$$(basename $$(wildcard tests/lib/$$*/*.c)))) $(STATIC_OBJECTS)
+	$(CC) $(CFLAGS) $^ -o $@ $(LDFLAGS) $(TEST_LIBS)
+
+programs: all static $(PROGRAM_OBJECTS) $(TEST_PROGRAMS)
+
+program: requirements ## build build/safetensors-sql, whose verbs are the scripts, with SQLite's shell (fetched)
+	@BUILD='$(BUILD)' .package/fetch sqlite
+	@$(PARALLEL_MAKE) $(BUILD)/safetensors-sql
+
+# What .package/program.list says of a file.
+PROGRAM_FLAGS = $(shell sed -n 's/^$(1)	//p' .package/program.list)
+
+$(BUILD)/program/sqlite3.o: $(BUILD)/fetched/sqlite/sqlite3.c .package/program.list
+	@mkdir -p $(@D)
+	$(CC) -ffile-prefix-map='$(CURDIR)'=. $(CPPFLAGS) $(CFLAGS) -w $(call PROGRAM_FLAGS,sqlite3.c) -c $< -o $@
+
+$(BUILD)/program/shell.o: $(PROGRAM_SHELL) $(BUILD)/fetched/sqlite/shell.c .package/program.list
+	@mkdir -p $(@D)
+	$(CC) $(WARNINGS) -MMD -MP -Iext -isystem $(BUILD)/fetched/sqlite -ffile-prefix-map='$(CURDIR)'=. $(CPPFLAGS) $(CFLAGS) \
+		$(call PROGRAM_FLAGS,safetensors-shell.c) $(call PROGRAM_FLAGS,sqlite3.c) -c $< -o $@
+
+$(BUILD)/program/embedded.c: $(SCRIPTS) .package/SKILL.md .package/program.py
+	@mkdir -p $(@D)
+	.package/program.py embed $@
+
+$(BUILD)/program/embedded.o: $(BUILD)/program/embedded.c
+	$(COMPILE) -c $< -o $@
+
+$(BUILD)/safetensors-sql: $(STATIC_OBJECTS) $(PROGRAM_OBJECTS) $(BUILD)/program/sqlite3.o $(BUILD)/program/shell.o \
+		$(BUILD)/program/embedded.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -o $@ $^ $(if $(wildcard $(JANSSON_A)),$(JANSSON_A),$(PKG_LIBS)) \
+		$(call PROGRAM_FLAGS,link)
+	ln -sf safetensors-sql $(BUILD)/hf-safetensors-sql
+
+demo: ## query two small checkpoints, or MODEL=path [MODEL2=path], in the sqlite3 shell
 	@CC='$(CC)' .ci/deps demo
+	@test -e '$(BUILD)/safetensors.so' || echo 'Building $(BUILD)/safetensors.so'
 	@$(PARALLEL_MAKE) all
 	@BUILD='$(BUILD)' MODEL='$(MODEL)' MODEL2='$(MODEL2)' tests/demo
 
@@ -114,45 +165,49 @@ test: ## run the tests; the last line says how many passed and failed
 	@$(PARALLEL_MAKE) programs
 	@BUILD='$(BUILD)' tests/run scripts programs files tools
 
-check: ## run everything: test, demo, sanitizers, valgrind, lint, installation, benchmark (long ones in short)
+check: ## run all tests and checks: also sanitizers, valgrind, lint, installation, a short benchmark
 	@CC='$(CC)' BUILD='$(BUILD)' .ci/deps check
 	@$(PARALLEL_MAKE) programs
 	@BUILD='$(BUILD)' CC='$(CC)' tests/run all
 
-clients: npm ## test the clients in README, after installing them (Debian packages, npm)
-	@CC='$(CC)' BUILD='$(BUILD)' .ci/deps clients
-	@$(PARALLEL_MAKE) all
-	@BUILD='$(BUILD)' tests/python tests/clients.py
+interop: ## compare with the reference implementation, ml_dtypes and apsw, from PyPI; skipped where pip reaches nothing
+	@CC='$(CC)' BUILD='$(BUILD)' .ci/deps interop
+	@$(PARALLEL_MAKE) programs
+	@BUILD='$(BUILD)' PYTHON='$(BUILD)/interop/bin/python' tests/run interop
 
-check-bare: ## try README's ways from a bare Debian 12 to an answer, within a minute (debootstrap)
+check-bare: ## follow README on a bare Debian 12 to an answer within a minute (debootstrap)
 	@CC='$(CC)' .ci/deps test
 	@$(PARALLEL_MAKE) all
-	@BUILD='$(BUILD)' tests/bare
+	@BUILD='$(BUILD)' tests/build/bare
 
 picture: all ## draw sql/report.png, README's picture (needs chromium)
 	@BUILD='$(BUILD)' HEIGHT=1450 .package/picture
 
 exact: all ## test statistics of 100,000,000 elements against exact arithmetic
-	@EXACT_ELEMENTS=100000000 BUILD='$(BUILD)' tests/python tests/exact.py
+	@EXACT_ELEMENTS=100000000 BUILD='$(BUILD)' tests/python tests/sql/exact.py
+
+# Before a program with a sanitizer: with addresses as random as some kernels make them (vm.mmap_rnd_bits
+# 32), the sanitizers of clang 14 find their shadow memory taken.
+AT_FIXED_ADDRESSES = $(shell setarch "$$(uname -m)" -R true 2>/dev/null && echo setarch "$$(uname -m)" -R)
 
 sanitize: ## run scripts and test programs under AddressSanitizer and UBSan (clang)
 	@.ci/deps check
 	@$(PARALLEL_MAKE) programs CC=clang BUILD='$(BUILD)/sanitize' \
 		CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZERS)' \
 		LDFLAGS='-fsanitize=address,undefined' NO_UNDEFINED=
-	@BUILD='$(BUILD)/sanitize' tests/run scripts programs
+	@BUILD='$(BUILD)/sanitize' $(AT_FIXED_ADDRESSES) tests/run scripts programs
 
 valgrind: ## run all scripts under valgrind
 	@.ci/deps check
 	@$(PARALLEL_MAKE) programs
 	@BUILD='$(BUILD)' RUN_UNDER=valgrind tests/run scripts
 
-bench: ## measure against other tools and the machine: BENCH_SCALE=0.01 for a short run, ONLY=subject
+bench: ## measure the speed beside other tools; BENCH_SCALE=0.01 for a short run, ONLY=stats for one subject
 	@CC='$(CC)' .ci/deps test
 	@$(PARALLEL_MAKE) programs
 	@BUILD='$(BUILD)' tests/python tests/bench $(ONLY)
 
-install: all static ## install library, header and SQL scripts under PREFIX (/usr/local), within DESTDIR
+install: all static ## install library, header and SQL scripts under PREFIX (/usr/local), staged in DESTDIR
 	install -d '$(INTO)/lib/pkgconfig' '$(INTO)/include' '$(INTO)/share/sqlite-safetensors/sql'
 	install -m 755 $(BUILD)/safetensors.so '$(INTO)/lib/safetensors.so'
 	install -m 644 $(BUILD)/libsafetensors.a '$(INTO)/lib/libsafetensors.a'
@@ -170,16 +225,18 @@ format: ## format the C sources in place
 	@.ci/deps check
 	clang-format -i $$(git ls-files 'ext/*.[ch]' 'tests/*.[ch]')
 
-lint: ## check the format, and run clang-tidy and cppcheck
+lint: ## check the formatting and the layers, and run clang-tidy and cppcheck
 	@.ci/deps check
-	@BUILD='$(BUILD)' CC='$(CC)' tests/lint
+	@$(PARALLEL_MAKE) programs
+	@BUILD='$(BUILD)' CC='$(CC)' tests/build/lint
 
-clean: ## remove the build folder
+clean: ## remove the build directory
 	rm -rf '$(BUILD)'
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 include tests/hostile.mk
+include .package/packages.mk
 
--include $(shell find $(BUILD)/shared $(BUILD)/static $(BUILD)/tests $(BUILD)/fuzzers -type f -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/shared $(BUILD)/static $(BUILD)/program $(BUILD)/tests $(BUILD)/fuzzers -type f -name '*.d' 2>/dev/null)

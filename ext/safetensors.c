@@ -1,5 +1,5 @@
 /*
-** The entry point, and the two tables of what it registers.
+** The entry point, and the tables of the modules and functions that it registers.
 */
 #include "safetensors.h"
 
@@ -7,87 +7,105 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/float_environment.h"
 #include "base/memory.h"
-#include "base/result.h"
-#include "format/store.h"
+#include "base/program.h"
 #include "func/config.h"
 #include "func/functions.h"
-#include "tensor/kernels.h"
+#include "kernels/kernels.h"
+#include "model/session.h"
+#include "sql/exact_function.h"
+#include "sql/exact_module.h"
+#include "sql/result.h"
+#include "tensor/self_check.h"
 #include "vtab/modules.h"
+#include "write/serialize.h"
+#include "write/write_table.h"
 
 SQLITE_EXTENSION_INIT1
 
-enum { MINIMUM_SQLITE = 3039000 }; /* FULL JOIN */
+const Program program = {
+    .name = "safetensors", .file = "a .safetensors file", .temporary = ".safetensors-"};
+
+enum { SAFETENSORS_MINIMUM_SQLITE = 3039000 }; /* the first with FULL JOIN */
 
 static const struct {
   const char *name;
   const sqlite3_module *module;
-} modules[] = {
-    {"safetensors", &safetensors_module},
-    {"safetensors_tensors", &safetensors_tensors_module},
-    {"safetensors_metadata", &safetensors_metadata_module},
-    {"safetensors_files", &safetensors_files_module},
-    {"safetensors_diff", &safetensors_diff_module},
-    {"safetensors_help", &safetensors_help_module},
-    {"safetensors_check", &safetensors_check_module},
-    {"tensor_compare", &tensor_compare_module},
-    {"tensor_elements", &tensor_elements_module},
-    {"tensor_rows", &tensor_rows_module},
-    {"tensor_stats", &tensor_stats_module},
-    {"tensor_histogram", &tensor_histogram_module},
+  bool plain_columns; /* xColumn does no floating-point work: see exact_module.h */
+} safetensors_modules[] = {
+    {"safetensors", &safetensors_module, true},
+    {"safetensors_tensors", &safetensors_tensors_module, true},
+    {"safetensors_metadata", &safetensors_metadata_module, true},
+    {"safetensors_files", &safetensors_files_module, true},
+    {"safetensors_diff", &safetensors_diff_module, false},
+    {"safetensors_help", &safetensors_help_module, true},
+    {"safetensors_check", &safetensors_check_module, false},
+    {"safetensors_salvage", &safetensors_salvage_module, false},
+    {"tensor_compare", &tensor_compare_module, false},
+    {"tensor_elements", &tensor_elements_module, true},
+    {"tensor_rows", &tensor_rows_module, true},
+    {"tensor_stats", &tensor_stats_module, false},
+    {"tensor_histogram", &tensor_histogram_module, false},
+    {"safetensors_write", &safetensors_write_module, true},
 };
 
-/* What can open a file must not be callable from a hostile schema. */
+/* A function that can open a file must not be callable from the schema of a hostile database. */
 enum {
-  OPENS_FILES = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
-  OPENS_NOTHING = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
-  SETS = SQLITE_UTF8 | SQLITE_DIRECTONLY,
-  WRITES_FILES = SETS,
-  RETURNS_SUBTYPE = 0x1000000 /* SQLITE_RESULT_SUBTYPE, which 3.40's header lacks */
+  SAFETENSORS_OPENS_FILES = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
+  SAFETENSORS_OPENS_NOTHING = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
+  /* Not deterministic, but SQLite 3.40 lets a CHECK constraint call what does not claim to be. */
+  SAFETENSORS_SETS = SAFETENSORS_OPENS_FILES,
+  SAFETENSORS_RETURNS_SUBTYPE = 0x1000000 /* SQLITE_RESULT_SUBTYPE, which the header of SQLite 3.40
+                                          ** does not define */
 };
 
-/* How the extension recognises that it is loaded: so this one is registered last. */
-#define LAST_FUNCTION "safetensors_version"
+/* The extension takes this function as the sign that it is loaded, so it is registered last. */
+#define SAFETENSORS_LAST_FUNCTION "safetensors_version"
 
 static const struct {
   const char *name;
   int argc;
   int flags;
   Function *function;
-} functions[] = {
-    {"tensor_ref", 2, OPENS_NOTHING, function_tensor_ref},
-    {"tensor_ref", 3, OPENS_NOTHING, function_tensor_ref},
-    {"tensor_dtype", 1, OPENS_FILES, function_tensor_dtype},
-    {"tensor_shape", 1, OPENS_FILES, function_tensor_shape},
-    {"tensor_numel", 1, OPENS_FILES, function_tensor_numel},
-    {"tensor_nbytes", 1, OPENS_FILES, function_tensor_nbytes},
-    {"tensor_data", 1, OPENS_FILES, function_tensor_data},
-    {"tensor_data", 2, OPENS_FILES, function_tensor_data},
-    {"tensor_data", 3, OPENS_FILES, function_tensor_data},
-    {"tensor_data", 4, OPENS_FILES, function_tensor_data},
-    {"tensor_json", 1, OPENS_FILES | RETURNS_SUBTYPE, function_tensor_json},
-    {"tensor_json", 2, OPENS_FILES | RETURNS_SUBTYPE, function_tensor_json},
-    {"tensor_json", 3, OPENS_FILES | RETURNS_SUBTYPE, function_tensor_json},
-    {"tensor_json", 4, OPENS_FILES | RETURNS_SUBTYPE, function_tensor_json},
-    {"tensor_item", -1, OPENS_FILES | RETURNS_SUBTYPE, function_tensor_item},
-    {"tensor_cast", 2, OPENS_FILES, function_tensor_cast},
-    {"tensor_cast", 3, OPENS_FILES, function_tensor_cast},
-    {"tensor_cast", 4, OPENS_FILES, function_tensor_cast},
-    {"tensor_hash", 1, OPENS_FILES, function_tensor_hash},
-    {"tensor_hash", 2, OPENS_FILES, function_tensor_hash},
-    {"tensor_hash", 3, OPENS_FILES, function_tensor_hash},
-    {"tensor_sparkline", 1, OPENS_FILES, function_tensor_sparkline},
-    {"tensor_sparkline", 2, OPENS_FILES, function_tensor_sparkline},
-    {"tensor_sparkline", 3, OPENS_FILES, function_tensor_sparkline},
-    {"tensor_equal", -1, OPENS_FILES, function_tensor_equal},
-    {"tensor_allclose", -1, OPENS_FILES, function_tensor_allclose},
-    {"tensor_cosine", -1, OPENS_FILES, function_tensor_cosine},
-    {"tensor_max_abs_diff", -1, OPENS_FILES, function_tensor_max_abs_diff},
-    {"safetensors_config", 1, SETS, function_safetensors_config},
-    {"safetensors_config", 2, SETS, function_safetensors_config},
-    {"safetensors_pretty", 1, OPENS_NOTHING, function_safetensors_pretty},
-    {"safetensors_pretty", 2, OPENS_NOTHING, function_safetensors_pretty},
-    {LAST_FUNCTION, 0, OPENS_NOTHING, function_safetensors_version},
+} safetensors_functions[] = {
+    {"tensor_ref", 2, SAFETENSORS_OPENS_NOTHING, function_tensor_ref},
+    {"tensor_ref", 3, SAFETENSORS_OPENS_NOTHING, function_tensor_ref},
+    {"tensor_dtype", 1, SAFETENSORS_OPENS_FILES, function_tensor_dtype},
+    {"tensor_shape", 1, SAFETENSORS_OPENS_FILES | SAFETENSORS_RETURNS_SUBTYPE,
+     function_tensor_shape},
+    {"tensor_numel", 1, SAFETENSORS_OPENS_FILES, function_tensor_numel},
+    {"tensor_nbytes", 1, SAFETENSORS_OPENS_FILES, function_tensor_nbytes},
+    {"tensor_data", 1, SAFETENSORS_OPENS_FILES, function_tensor_data},
+    {"tensor_data", 2, SAFETENSORS_OPENS_FILES, function_tensor_data},
+    {"tensor_data", 3, SAFETENSORS_OPENS_FILES, function_tensor_data},
+    {"tensor_data", 4, SAFETENSORS_OPENS_FILES, function_tensor_data},
+    {"tensor_json", 1, SAFETENSORS_OPENS_FILES | SAFETENSORS_RETURNS_SUBTYPE, function_tensor_json},
+    {"tensor_json", 2, SAFETENSORS_OPENS_FILES | SAFETENSORS_RETURNS_SUBTYPE, function_tensor_json},
+    {"tensor_json", 3, SAFETENSORS_OPENS_FILES | SAFETENSORS_RETURNS_SUBTYPE, function_tensor_json},
+    {"tensor_json", 4, SAFETENSORS_OPENS_FILES | SAFETENSORS_RETURNS_SUBTYPE, function_tensor_json},
+    {"tensor_item", -1, SAFETENSORS_OPENS_FILES | SAFETENSORS_RETURNS_SUBTYPE,
+     function_tensor_item},
+    {"tensor_cast", 2, SAFETENSORS_OPENS_FILES, function_tensor_cast},
+    {"tensor_cast", 3, SAFETENSORS_OPENS_FILES, function_tensor_cast},
+    {"tensor_cast", 4, SAFETENSORS_OPENS_FILES, function_tensor_cast},
+    {"tensor_hash", 1, SAFETENSORS_OPENS_FILES, function_tensor_hash},
+    {"tensor_hash", 2, SAFETENSORS_OPENS_FILES, function_tensor_hash},
+    {"tensor_hash", 3, SAFETENSORS_OPENS_FILES, function_tensor_hash},
+    {"tensor_sparkline", 1, SAFETENSORS_OPENS_FILES, function_tensor_sparkline},
+    {"tensor_sparkline", 2, SAFETENSORS_OPENS_FILES, function_tensor_sparkline},
+    {"tensor_sparkline", 3, SAFETENSORS_OPENS_FILES, function_tensor_sparkline},
+    {"tensor_equal", -1, SAFETENSORS_OPENS_FILES, function_tensor_equal},
+    {"tensor_allclose", -1, SAFETENSORS_OPENS_FILES, function_tensor_allclose},
+    {"tensor_cosine", -1, SAFETENSORS_OPENS_FILES, function_tensor_cosine},
+    {"tensor_max_abs_diff", -1, SAFETENSORS_OPENS_FILES, function_tensor_max_abs_diff},
+    {"safetensors_config", 1, SAFETENSORS_SETS, function_safetensors_config},
+    {"safetensors_config", 2, SAFETENSORS_SETS, function_safetensors_config},
+    {"safetensors_pretty", 1, SAFETENSORS_OPENS_NOTHING, function_safetensors_pretty},
+    {"safetensors_pretty", 2, SAFETENSORS_OPENS_NOTHING, function_safetensors_pretty},
+    {"safetensors_write", -1, SAFETENSORS_SETS, function_safetensors_write},
+    {"safetensors_write_sharded", -1, SAFETENSORS_SETS, function_safetensors_write_sharded},
+    {SAFETENSORS_LAST_FUNCTION, 0, SAFETENSORS_OPENS_NOTHING, function_safetensors_version},
 };
 
 static const struct {
@@ -96,86 +114,134 @@ static const struct {
   int flags;
   Function *step;
   void (*final)(sqlite3_context *context);
-} aggregates[] = {
-    {"safetensors_write", 5, WRITES_FILES, aggregate_write_step, aggregate_write_final},
-    {"safetensors_write", 6, WRITES_FILES, aggregate_write_step, aggregate_write_final},
-    {"safetensors_write_sharded", 6, WRITES_FILES, aggregate_write_sharded_step,
-     aggregate_write_final},
-    {"safetensors_write_sharded", 7, WRITES_FILES, aggregate_write_sharded_step,
-     aggregate_write_final},
-    {"safetensors_serialize", 4, OPENS_FILES, aggregate_serialize_step, aggregate_serialize_final},
-    {"safetensors_serialize", 5, OPENS_FILES, aggregate_serialize_step, aggregate_serialize_final},
+} safetensors_aggregates[] = {
+    {"safetensors_serialize", 4, SAFETENSORS_OPENS_FILES, aggregate_serialize_step,
+     aggregate_serialize_final},
+    {"safetensors_serialize", 5, SAFETENSORS_OPENS_FILES, aggregate_serialize_step,
+     aggregate_serialize_final},
 };
 
-static void release_store(void *store) {
-  store_release(store);
+static void safetensors_release_session(void *session) {
+  session_release(session);
 }
 
-static int register_all(sqlite3 *db, Store *store) {
+/* Registers everything so that it computes in the default floating-point environment. */
+static int safetensors_register_all(sqlite3 *db, Session *session) {
   int code = SQLITE_OK;
-  for (size_t i = 0; code == SQLITE_OK && i < sizeof modules / sizeof modules[0]; i++) {
-    code = sqlite3_create_module_v2(db, modules[i].name, modules[i].module, store_retain(store),
-                                    release_store);
+  for (size_t i = 0;
+       code == SQLITE_OK && i < sizeof safetensors_modules / sizeof safetensors_modules[0]; i++) {
+    code = sqlite3_create_module_v2(
+        db, safetensors_modules[i].name,
+        exact_module(safetensors_modules[i].module, safetensors_modules[i].plain_columns),
+        session_retain(session), safetensors_release_session);
   }
-  for (size_t i = 0; code == SQLITE_OK && i < sizeof aggregates / sizeof aggregates[0]; i++) {
-    code = sqlite3_create_function_v2(db, aggregates[i].name, aggregates[i].argc,
-                                      aggregates[i].flags, store_retain(store), NULL,
-                                      aggregates[i].step, aggregates[i].final, release_store);
+  for (size_t i = 0;
+       code == SQLITE_OK && i < sizeof safetensors_aggregates / sizeof safetensors_aggregates[0];
+       i++) {
+    code = sqlite3_create_function_v2(
+        db, safetensors_aggregates[i].name, safetensors_aggregates[i].argc,
+        safetensors_aggregates[i].flags, session_retain(session), NULL,
+        exact_function(safetensors_aggregates[i].step),
+        exact_final(safetensors_aggregates[i].final), safetensors_release_session);
   }
-  for (size_t i = 0; code == SQLITE_OK && i < sizeof functions / sizeof functions[0]; i++) {
-    code = sqlite3_create_function_v2(db, functions[i].name, functions[i].argc, functions[i].flags,
-                                      store_retain(store), functions[i].function, NULL, NULL,
-                                      release_store);
+  for (size_t i = 0;
+       code == SQLITE_OK && i < sizeof safetensors_functions / sizeof safetensors_functions[0];
+       i++) {
+    code = sqlite3_create_function_v2(
+        db, safetensors_functions[i].name, safetensors_functions[i].argc,
+        safetensors_functions[i].flags, session_retain(session),
+        exact_function(safetensors_functions[i].function), NULL, NULL, safetensors_release_session);
   }
   return code;
 }
 
-/* Functions cannot be replaced while a statement runs, nor need they be: a second load finds the
-** first. Asked so that the question is no error (sqlite3_open() would return one that an automatic
-** extension leaves behind), and that no table of a database can answer it. */
-static int find_loaded(sqlite3 *db, bool *loaded) {
+/* Whether the extension is already loaded into this connection. A second load then does nothing,
+** since SQLite refuses to replace functions while a statement runs. The test must not raise an
+** error, because sqlite3_open() would return one that an automatic extension leaves behind, and it
+** must not be one that a table of a database can answer. */
+static int safetensors_find_loaded(sqlite3 *db, bool *loaded) {
   sqlite3_stmt *statement = NULL;
   int code = sqlite3_prepare_v2(db, "PRAGMA function_list", -1, &statement, NULL);
   *loaded = false;
   while (code == SQLITE_OK && !*loaded && (code = sqlite3_step(statement)) == SQLITE_ROW) {
     const char *name = (const char *)sqlite3_column_text(statement, 0);
     code = name != NULL ? SQLITE_OK : SQLITE_NOMEM;
-    *loaded = name != NULL && strcmp(name, LAST_FUNCTION) == 0;
+    *loaded = name != NULL && strcmp(name, SAFETENSORS_LAST_FUNCTION) == 0;
   }
   sqlite3_finalize(statement);
   return code == SQLITE_NOMEM ? code : SQLITE_OK;
 }
 
-/* SQLITE_EXTENSION_INIT2, written once: connections of other threads are using it. */
-static void take_api(const struct sqlite3_api_routines *api) {
+/* Does the work of SQLITE_EXTENSION_INIT2, but writes `sqlite3_api` only once, because connections
+** of other threads may be using it. One SQLite library is therefore served. A second one in the
+** same process is refused, with a message in its own memory: the first library knows nothing of its
+** connections. */
+static bool safetensors_take_api(char **message, const struct sqlite3_api_routines *api) {
+#ifdef SQLITE_CORE
+  (void)message, (void)api;
+#else
+  /* Read before the exchange, because a failed exchange counts as a write, too. */
+  const struct sqlite3_api_routines *known = __atomic_load_n(&sqlite3_api, __ATOMIC_ACQUIRE);
+  if (known == api) return true;
+  known = NULL;
+  if (!__atomic_compare_exchange_n(&sqlite3_api, &known, api, false, __ATOMIC_ACQ_REL,
+                                   __ATOMIC_ACQUIRE) &&
+      known != api) {
+    if (message != NULL) {
+      *message = api->mprintf(
+          "safetensors: expected one SQLite library in this process, found %s "
+          "beside %s, which loaded this file before; load a copy of the file, "
+          "under another name, into this one",
+          api->libversion(), known->libversion());
+    }
+    return false;
+  }
+#endif
+  return true;
+}
+
+/* Whether SQLite is new enough. Called before its routines are installed. */
+static bool safetensors_is_new_enough(char **message, const struct sqlite3_api_routines *api) {
 #ifdef SQLITE_CORE
   (void)api;
+  int number = sqlite3_libversion_number();
+  const char *version = sqlite3_libversion();
+  char *(*format)(const char *, ...) = sqlite3_mprintf;
 #else
-  const struct sqlite3_api_routines *known = __atomic_load_n(&sqlite3_api, __ATOMIC_ACQUIRE);
-  if (known == api) return;
-  __atomic_compare_exchange_n(&sqlite3_api, &known, api, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+  int number = api->libversion_number();
+  const char *version = api->libversion();
+  char *(*format)(const char *, ...) = api->mprintf;
 #endif
+  if (number >= SAFETENSORS_MINIMUM_SQLITE) return true;
+  if (message != NULL) {
+    *message = format("safetensors: needs SQLite 3.39.0 or newer, found %s", version);
+  }
+  return false;
+}
+
+static bool safetensors_is_sound(Error *error) {
+  bool (*check)(Error *) = self_check;
+  FloatEnvironment host;
+  float_environment_enter(&host);
+  float_environment_hide(check);
+  bool sound = check(error);
+  float_environment_leave(&host);
+  return sound;
 }
 
 int sqlite3_safetensors_init(sqlite3 *db, char **message, const struct sqlite3_api_routines *api) {
-  take_api(api);
   if (message != NULL) *message = NULL;
-  if (sqlite3_libversion_number() < MINIMUM_SQLITE) {
-    if (message != NULL) {
-      *message = sqlite3_mprintf("safetensors: needs SQLite 3.39.0 or newer, found %s",
-                                 sqlite3_libversion());
-    }
+  if (!safetensors_is_new_enough(message, api) || !safetensors_take_api(message, api))
     return SQLITE_ERROR;
-  }
   bool loaded;
-  int code = find_loaded(db, &loaded);
+  int code = safetensors_find_loaded(db, &loaded);
   if (code != SQLITE_OK || loaded) return code;
-  Store *store = store_new();
-  if (store == NULL) return SQLITE_NOMEM;
+  Session *session = session_new(db);
+  if (session == NULL) return SQLITE_NOMEM;
   Error error = {0};
-  if (kernels_choose(getenv("SAFETENSORS_KERNELS"), &error) &&
-      config_from_environment(store, &error)) {
-    code = register_all(db, store);
+  if (kernels_choose(getenv("SAFETENSORS_KERNELS"), &error) && safetensors_is_sound(&error) &&
+      config_from_environment(session, &error)) {
+    code = safetensors_register_all(db, session);
   } else {
     code = result_code(error.code);
     char *sentence = error_take(&error);
@@ -185,6 +251,6 @@ int sqlite3_safetensors_init(sqlite3 *db, char **message, const struct sqlite3_a
       memory_free(sentence);
     }
   }
-  store_release(store);
+  session_release(session);
   return code;
 }

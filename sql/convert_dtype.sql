@@ -1,48 +1,64 @@
--- Converts a checkpoint's floating-point tensors to another dtype.
+-- Converts floating-point tensors to another dtype.
 --
---   sqlite3 -cmd ".load build/safetensors" -cmd ".param set :path model.safetensors" \
---           -cmd ".param set :dtype BF16" -cmd ".param set :out bf16.safetensors" \
---           < sql/convert_dtype.sql
+-- Writes a file with the tensors of F64, F32, F16 and BF16 converted, and all others as they are. Rounding is to
+-- nearest, ties to even. Values that are too large become infinite, or what ext/docs/reference.md says for the dtype. A
+-- sharded model becomes one file. If both paths are the same, the file is changed in place.
 --
--- Converted are tensors of F64, F32, F16 and BF16; all others, and those whose names match :keep (a
--- pattern, such as *norm*), stay as they are. Rounding is to nearest, ties to even; what is too large
--- becomes infinity, or what README says of :dtype. Without :out a file is changed in place. A model in
--- shards becomes one file.
+-- To do the same by hand and in place, which also works for a sharded model:
+--
+--   CREATE VIRTUAL TABLE temp.m USING safetensors('model.safetensors');
+--   UPDATE m SET dtype = 'BF16'
+--   WHERE dtype IN ('F64', 'F32', 'F16') AND name NOT GLOB '*norm*';
+--
+-- @alias convert
+-- @param path path required   the checkpoint
+-- @param out path required    the file to write, which is replaced if it is there
+-- @param dtype text required  the dtype, such as BF16
+-- @param keep text            a pattern (*, ?, [...]) of names of tensors that stay as they are
+-- @table converted(name, dtype_a, dtype_b, nbytes_a, nbytes_b)   one row per tensor, before and after
+-- @writes out
+-- @example safetensors-sql convert-dtype model.safetensors bf16.safetensors BF16 --keep '*norm*'
 
 .bail on
-CREATE TEMP TABLE IF NOT EXISTS needs_path_dtype(value CONSTRAINT ":path and :dtype are set"
-  CHECK (value IS NOT NULL));
-INSERT INTO needs_path_dtype VALUES (:path), (:dtype);
+DROP TABLE IF EXISTS temp.parameters;
+CREATE TEMP TABLE parameters(
+  path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
+  out TEXT CONSTRAINT ":out is set" CHECK (out IS NOT NULL),
+  dtype TEXT CONSTRAINT ":dtype is set" CHECK (dtype IS NOT NULL),
+  keep TEXT
+);
+INSERT INTO parameters VALUES (:path, :out, :dtype, :keep);
+
+DROP TABLE IF EXISTS temp.converted;
+CREATE TEMP TABLE converted AS
+  SELECT name, dtype AS dtype_a, iif(converts, new_dtype, dtype) AS dtype_b, nbytes AS nbytes_a,
+         iif(converts, numel * (SELECT length(tensor_cast(zeroblob(32), 'F32', dtype)) FROM parameters) / 8, nbytes)
+         AS nbytes_b, ref
+  FROM (SELECT t.name, t.dtype, p.dtype AS new_dtype, t.numel, t.nbytes, t.ref,
+               t.dtype IN ('F64', 'F32', 'F16', 'BF16') AND (p.keep IS NULL OR t.name NOT GLOB p.keep) AS converts
+        FROM parameters AS p, safetensors_tensors(p.path) AS t);
+
+INSERT INTO safetensors_write(path, name, dtype, data, metadata, mode)
+  SELECT :out, name, dtype_b, ref, (SELECT json_group_object(key, value) FROM (
+           SELECT key, value, min(rowid) FROM safetensors_metadata(:path) GROUP BY key ORDER BY 3)), 'replace'
+  FROM (SELECT name, dtype_b, ref FROM converted
+        UNION ALL SELECT NULL, NULL, NULL); -- adds no tensor, but a file without tensors needs a row
 
 .mode column
 .headers on
 
-DROP TABLE IF EXISTS temp.converted;
-CREATE TEMP TABLE converted AS
-  SELECT name, dtype AS dtype_a,
-         iif(dtype IN ('F64', 'F32', 'F16', 'BF16') AND name NOT GLOB ifnull(:keep, ''), :dtype,
-             dtype) AS dtype_b,
-         shape, nbytes, ref
-  FROM safetensors_tensors(:path)
-  UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL; -- adds no tensor: there may be none
-
 .print == Written
-SELECT iif(length(ifnull(:out, :path)) > 60, '...' || substr(ifnull(:out, :path), -57), ifnull(:out, :path))
-       AS file, safetensors_write(ifnull(:out, :path), name, dtype_b, shape, ref, (
-         SELECT json_group_object(key, value) FROM (
-           SELECT key, value, min(rowid) FROM safetensors_metadata(:path) GROUP BY key ORDER BY 3)))
-       AS tensors
-FROM converted;
+SELECT iif(length(out) > 60, '...' || substr(out, -57), out) AS file, (SELECT count(*) FROM converted) AS tensors
+FROM parameters;
 .print
 
 .print == Tensors by dtype
 SELECT c.dtype_a AS "from", c.dtype_b AS "to", count(*) AS tensors,
-       printf('%12s', safetensors_pretty(sum(c.nbytes), 'B')) AS bytes_before,
-       printf('%8s', safetensors_pretty(sum(t.nbytes), 'B')) AS "   bytes"
-FROM converted AS c JOIN safetensors_tensors(ifnull(:out, :path)) AS t USING (name)
-GROUP BY 1, 2 ORDER BY sum(t.nbytes) DESC, 1, 2;
+       printf('%12s', safetensors_pretty(sum(c.nbytes_a), 'B')) AS bytes_before,
+       printf('%8s', safetensors_pretty(sum(c.nbytes_b), 'B')) AS "   bytes"
+FROM converted AS c GROUP BY 1, 2 ORDER BY sum(c.nbytes_b) DESC, 1, 2;
 .mode list
 .headers off
-SELECT 'None.' WHERE NOT EXISTS (SELECT 1 FROM converted WHERE name IS NOT NULL);
+SELECT 'None.' WHERE NOT EXISTS (SELECT 1 FROM converted);
 .mode column
 .headers on

@@ -1,33 +1,57 @@
--- How are a tensor's values distributed? A histogram in the terminal.
+-- How are a tensor's values distributed?
 --
---   sqlite3 -cmd ".load build/safetensors" -cmd ".param set :path model.safetensors" \
---           -cmd ".param set :name lm_head.weight" < sql/distribution.sql
+-- Draws a histogram in the terminal. The script reads the tensor's bytes twice.
 --
--- Without :name, the largest tensor; with -cmd ".param set :bins 40" more bins than 20, and with :lo
--- and :hi those limits. Reads the tensor's bytes twice. Leaves the table `distribution` (bin, lo, hi,
--- count).
+-- @alias hist
+-- @param path path required   the checkpoint
+-- @param name text            the tensor's name; without it, the largest tensor
+-- @param bins integer 20      how many bins
+-- @param lo real              where the first bin begins; without it, the smallest element
+-- @param hi real              where the last bin ends; without it, the largest element
+-- @table distribution(bin, lo, hi, count)   one row per bin
+-- @table distributed(name, dtype, shape, numel, min, max, mean, std, n_zero, n_nan, n_inf)   the tensor
+-- @example safetensors-sql distribution model.safetensors --name lm_head.weight --bins 40
 
 .bail on
-CREATE TEMP TABLE IF NOT EXISTS needs_path(value CONSTRAINT ":path is set"
-  CHECK (value IS NOT NULL));
-INSERT INTO needs_path VALUES (:path);
+DROP TABLE IF EXISTS temp.parameters;
+CREATE TEMP TABLE parameters(
+  path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
+  name TEXT,
+  bins INTEGER CONSTRAINT ":bins is a whole number" CHECK (typeof(bins) = 'integer')
+    CONSTRAINT ":bins is from 1 to 1000000" CHECK (bins BETWEEN 1 AND 1000000),
+  lo REAL CONSTRAINT ":lo is a number" CHECK (lo IS NULL OR typeof(lo) = 'real'),
+  hi REAL CONSTRAINT ":hi is a number" CHECK (hi IS NULL OR typeof(hi) = 'real')
+);
+INSERT INTO parameters VALUES (:path, :name, ifnull(:bins, 20), :lo, :hi);
 
-CREATE TEMP VIEW IF NOT EXISTS tensors AS
-  SELECT name, dtype, shape, numel, nbytes, offset, file, rank, layer, pattern, ref
-  FROM safetensors_tensors((SELECT value FROM temp.sqlite_parameters WHERE key = ':path'));
+-- If no file can be read, this raises the error and ends the script.
+INSERT INTO parameters(path)
+SELECT t.name FROM (SELECT total(status = 'ok') AS ok FROM safetensors_files(:path)) AS f,
+  safetensors_tensors(iif(f.ok > 0, NULL, :path)) AS t;
 
 DROP TABLE IF EXISTS temp.distributed;
 CREATE TEMP TABLE distributed AS
   SELECT t.name, t.dtype, t.shape, t.numel, t.ref, s.*
-  FROM (SELECT * FROM tensors WHERE name = :name OR :name IS NULL ORDER BY numel DESC, name LIMIT 1)
+  FROM (SELECT t.name, t.dtype, t.shape, t.numel, t.ref
+        FROM parameters AS p, safetensors_files(p.path) AS f JOIN safetensors_tensors(ifnull(f.file, p.path)) AS t
+        WHERE f.status = 'ok' AND (t.name = p.name OR p.name IS NULL) ORDER BY t.numel DESC, t.name LIMIT 1)
     AS t, tensor_stats(t.ref) AS s;
 
 DROP TABLE IF EXISTS temp.distribution;
 CREATE TEMP TABLE distribution AS
   SELECT h.bin, h.lo, h.hi, h.count
-  FROM distributed AS d,
-    tensor_histogram(d.ref, ifnull(:bins, 20), ifnull(:lo, d.min), ifnull(:hi, d.max)) AS h;
+  FROM distributed AS d, parameters AS p,
+    tensor_histogram(d.ref, p.bins, ifnull(p.lo, d.min), ifnull(p.hi, d.max)) AS h;
 
+-- Files that cannot be read are reported and left out.
+.mode list
+.headers off
+SELECT iif(n = 1, printf('warning: 1 of %,d files cannot be read, and is left out:', of),
+           printf('warning: %,d of %,d files cannot be read, and are left out:', n, of))
+FROM (SELECT total(status <> 'ok') AS n, count(*) AS of FROM safetensors_files(:path)) WHERE n > 0;
+SELECT error FROM safetensors_files(:path) WHERE status <> 'ok' LIMIT 20;
+SELECT iif(count(*) > 20, printf('and %,d more' || char(10), count(*) - 20), '')
+FROM safetensors_files(:path) WHERE status <> 'ok' HAVING count(*) > 0;
 .mode column
 .headers on
 
@@ -46,7 +70,7 @@ WHERE NOT EXISTS (SELECT 1 FROM distributed);
 .headers on
 .print
 
--- Bars in eighths of a character.
+-- Bars are drawn in eighths of a character.
 .print == Distribution
 SELECT printf('%11.4g', lo) AS "       from", printf('%11.4g', hi) AS "         to",
        printf('%,15d', count) AS "          count",

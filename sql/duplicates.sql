@@ -1,29 +1,75 @@
--- Which tensors have the same bytes: tied weights, copies, in one file or across files?
+-- Which tensors have the same bytes?
 --
---   sqlite3 -cmd ".load build/safetensors" -cmd ".param set :path model.safetensors" \
---           < sql/duplicates.sql
+-- Finds tied weights and copies, within a file or across files: if the path is a pattern or a directory, the script
+-- compares across its files. It reads only tensors that have the same size as another one.
 --
--- :path may be a pattern ('adapters/*.safetensors') or a folder: then across its files. Reads the bytes
--- of tensors that are of a size with another. Leaves the table `same_size` (name, file, dtype, shape,
--- nbytes, ref, hash) and the view `duplicates` (set_number, copies, nbytes, hash).
+-- @alias dups
+-- @param path path required   the checkpoint, a directory or a pattern
+-- @table duplicates(set_number, copies, nbytes, hash)   one row per set of tensors with the same bytes
+-- @table same_size(name, file, dtype, shape, nbytes, hash)   every tensor that has the size of another
+-- @example safetensors-sql duplicates 'adapters/*.safetensors'
 
 .bail on
-CREATE TEMP TABLE IF NOT EXISTS needs_path(value CONSTRAINT ":path is set"
-  CHECK (value IS NOT NULL));
-INSERT INTO needs_path VALUES (:path);
+DROP TABLE IF EXISTS temp.parameters;
+CREATE TEMP TABLE parameters(path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL));
+INSERT INTO parameters VALUES (:path);
+
+-- If no file can be read, this raises the error and ends the script.
+INSERT INTO parameters(path)
+SELECT t.name FROM (SELECT total(status = 'ok') AS ok FROM safetensors_files(:path)) AS f,
+  safetensors_tensors(iif(f.ok > 0, NULL, :path)) AS t;
 
 DROP TABLE IF EXISTS temp.same_size;
 CREATE TEMP TABLE same_size AS
-  SELECT name, file, dtype, shape, nbytes, ref, tensor_hash(ref) AS hash
-  FROM (SELECT name, file, dtype, shape, nbytes, ref, count(*) OVER (PARTITION BY nbytes) AS n
-        FROM safetensors_tensors(:path) WHERE nbytes > 0)
+  SELECT name, name AS label, file, dtype, shape, pattern, nbytes, ref, tensor_hash(ref) AS hash
+  FROM (SELECT name, file, dtype, shape, pattern, nbytes, ref, count(*) OVER (PARTITION BY nbytes) AS n
+        FROM (SELECT t.*, t.pattern, t.ref FROM safetensors_files(:path) AS f
+              JOIN safetensors_tensors(ifnull(f.file, :path)) AS t WHERE f.status = 'ok')
+        WHERE nbytes > 0)
   WHERE n > 1;
+
+-- Shortens names to 34 characters, so that a label keeps the layer, the word directly before it, the end, and
+-- numbers in the part that is cut.
+UPDATE same_size SET label = (
+  SELECT CASE WHEN length(begin || rest) <= 34 THEN begin || rest
+              WHEN numbers IS NULL AND tail GLOB '*[0-9]*'
+              THEN begin || substr(rest, 1, room - 3 - length(tail)) || '...' || tail
+              WHEN numbers IS NULL
+              THEN begin || substr(rest, 1, room * 2 / 5) || '...' || substr(rest, room * 2 / 5 + 3 - room)
+              ELSE begin || '..' || numbers || '..' || substr(tail, -max(1, room - 4 - length(numbers))) END
+  FROM (SELECT begin, rest, tail, room, (
+          SELECT group_concat(value, '.')
+          FROM json_each('[' || replace(replace(json_quote(substr(rest, 1, length(rest) - length(tail))),
+                                                '.', '","'), '_', '","') || ']')
+          WHERE value <> '' AND value NOT GLOB '*[^0-9]*') AS numbers
+        FROM (SELECT begin, rest, 34 - length(begin) AS room, iif(
+                       substr(rest, length(begin) - 27) GLOB '[0-9]*',
+                       ltrim(substr(rest, length(begin) - 27), '0123456789'),
+                       substr(rest, length(begin) - 27)) AS tail
+              FROM (SELECT iif(length(head) <= 18, head, '...' || substr(head, -min(15, length(head) - length(
+                             rtrim(stem, replace(stem, iif(instr(stem, '.'), '.', '_'), '')))))) AS begin,
+                           substr(name, length(head) + 1) AS rest
+                    FROM (SELECT substr(name, 1, first - 2) AS stem,
+                                 substr(name, 1, iif(first = 0, 16, first - 1 + length(after)
+                                        - length(ltrim(after, '0123456789')))) AS head
+                          FROM (SELECT instr(pattern, '#') AS first,
+                                       substr(name, instr(pattern, '#')) AS after))))))
+WHERE length(name) > 34;
 
 CREATE TEMP VIEW IF NOT EXISTS duplicates AS
   SELECT row_number() OVER (ORDER BY nbytes * (count(*) - 1) DESC, min(rowid)) AS set_number,
          count(*) AS copies, nbytes, hash
   FROM same_size GROUP BY nbytes, hash HAVING count(*) > 1;
 
+-- Files that cannot be read are reported and left out.
+.mode list
+.headers off
+SELECT iif(n = 1, printf('warning: 1 of %,d files cannot be read, and is left out:', of),
+           printf('warning: %,d of %,d files cannot be read, and are left out:', n, of))
+FROM (SELECT total(status <> 'ok') AS n, count(*) AS of FROM safetensors_files(:path)) WHERE n > 0;
+SELECT error FROM safetensors_files(:path) WHERE status <> 'ok' LIMIT 20;
+SELECT iif(count(*) > 20, printf('and %,d more' || char(10), count(*) - 20), '')
+FROM safetensors_files(:path) WHERE status <> 'ok' HAVING count(*) > 0;
 .mode column
 .headers on
 
@@ -46,7 +92,7 @@ SELECT 'No two tensors have the same bytes.' WHERE NOT EXISTS (SELECT 1 FROM dup
 
 .print == The tensors
 SELECT d.set_number AS "set",
-       iif(length(s.name) > 34, substr(s.name, 1, 14) || '...' || substr(s.name, -17), s.name) AS name,
+       s.label AS name,
        s.dtype,
        iif(length(base) > 24, substr(base, 1, 9) || '...' || substr(base, -12), base) AS file
 FROM duplicates AS d

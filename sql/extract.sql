@@ -1,34 +1,50 @@
--- Takes some of a checkpoint's tensors into a file of their own, or all but some.
+-- Copies some tensors into a file of their own, or all but some.
 --
---   sqlite3 -cmd ".load build/safetensors" -cmd ".param set :path model.safetensors" \
---           -cmd ".param set :names model.layers.*" -cmd ".param set :out layers.safetensors" \
---           < sql/extract.sql
+-- Copies the tensors whose names match one pattern and do not match the other. To drop a model's head, leave out
+-- 'lm_head.*'. In a pattern, * stands for any characters, ? for one, and [...] for one of several.
 --
--- :names and :without are patterns of names (*, ?, [...]): taken is what matches the first (all,
--- when it is not set) and not the second (none). To drop a model's head, set :without to lm_head.*
+-- @param path path required   the checkpoint
+-- @param out path required    the file to write, which is replaced if it is there
+-- @param names text '*'       a pattern of the names to copy
+-- @param without text         a pattern of the names to leave out; without it, none
+-- @table extracted(name, dtype, shape, numel, nbytes)   one row per tensor that is copied
+-- @status 1                   when there is no tensor to copy; then nothing is written
+-- @writes out
+-- @example safetensors-sql extract model.safetensors layers.safetensors --names 'model.layers.*'
 
 .bail on
-CREATE TEMP TABLE IF NOT EXISTS needs_path_out(value CONSTRAINT ":path and :out are set" CHECK (value IS NOT NULL));
-INSERT INTO needs_path_out VALUES (:path), (:out);
+DROP TABLE IF EXISTS temp.parameters;
+CREATE TEMP TABLE parameters(
+  path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
+  out TEXT CONSTRAINT ":out is set" CHECK (out IS NOT NULL),
+  names TEXT,
+  without TEXT
+);
+INSERT INTO parameters VALUES (:path, :out, ifnull(:names, '*'), :without);
 
 DROP TABLE IF EXISTS temp.extracted;
 CREATE TEMP TABLE extracted AS
-  SELECT name, dtype, shape, numel, pattern, ref FROM safetensors_tensors(:path)
-  WHERE name GLOB ifnull(:names, '*') AND name NOT GLOB ifnull(:without, '');
-CREATE TEMP TABLE IF NOT EXISTS needs_tensors(
-  n CONSTRAINT "a tensor's name matches :names, and not :without" CHECK (n > 0));
-INSERT INTO needs_tensors SELECT count(*) FROM extracted;
+  SELECT t.name, t.dtype, t.shape, t.numel, t.nbytes, t.pattern, t.ref
+  FROM parameters AS p, safetensors_tensors(p.path) AS t
+  WHERE t.name GLOB p.names AND (p.without IS NULL OR t.name NOT GLOB p.without);
+
+DROP TABLE IF EXISTS temp.verdict;
+CREATE TEMP TABLE verdict(tensors);
+CREATE TEMP TRIGGER verdict_is_no BEFORE INSERT ON verdict WHEN new.tensors = 0 BEGIN
+  SELECT RAISE(ABORT, 'no tensor''s name matches :names, and not :without');
+END;
+INSERT INTO verdict SELECT count(*) FROM extracted;
+
+INSERT INTO safetensors_write(path, name, data, metadata, mode)
+  SELECT :out, name, ref, (SELECT json_group_object(key, value) FROM (
+           SELECT key, value, min(rowid) FROM safetensors_metadata(:path) GROUP BY key ORDER BY 3)), 'replace'
+  FROM extracted;
 
 .mode column
 .headers on
 
 .print == Written
-SELECT iif(length(:out) > 60, '...' || substr(:out, -57), :out) AS file,
-       safetensors_write(:out, name, dtype, shape, ref, (
-         SELECT json_group_object(key, value) FROM (
-           SELECT key, value, min(rowid) FROM safetensors_metadata(:path) GROUP BY key ORDER BY 3)))
-       AS tensors
-FROM extracted;
+SELECT iif(length(:out) > 60, '...' || substr(:out, -57), :out) AS file, count(*) AS tensors FROM extracted;
 .print
 
 .print == Kinds of tensors

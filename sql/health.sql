@@ -1,26 +1,70 @@
--- Is anything wrong with the values? NaN and infinities, dead and constant tensors, norms by layer,
--- tensors whose norm stands out among its kind (its name with each number as '#').
+-- Is anything wrong with the values?
 --
---   sqlite3 -cmd ".load build/safetensors" -cmd ".param set :path model.safetensors" \
---           < sql/health.sql
+-- Finds NaNs and infinities, dead and constant tensors, the norms of the layers, and tensors whose norm is an outlier
+-- among those of the same kind (its name with each number as '#'). The script reads all bytes once; in the shell,
+-- `PRAGMA threads = 3` before it makes that faster, and `.timer on` shows the time.
 --
--- Reads all bytes, once; `.timer on` and `PRAGMA threads = 3` before it help. Leaves the table
--- `health`: name, label, dtype, shape, layer, pattern, numel, and the columns of tensor_stats, and rms,
--- the root of the mean square of the finite elements.
+-- @alias stat
+-- @param path path required   the checkpoint
+-- @table health(name, file, dtype, shape, layer, pattern, numel, n_nan, n_inf, n_zero, min, max, mean, std, abs_max,
+--    l2, rms)   one row per tensor: what tensor_stats says, and the root mean square of the finite elements
+-- @table health_extremes(name, rms, median, n, times)   tensors whose norm stands out among the n of their kind
+-- @example safetensors-sql health model.safetensors
 
 .bail on
-CREATE TEMP TABLE IF NOT EXISTS needs_path(value CONSTRAINT ":path is set"
-  CHECK (value IS NOT NULL));
-INSERT INTO needs_path VALUES (:path);
+DROP TABLE IF EXISTS temp.parameters;
+CREATE TEMP TABLE parameters(path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL));
+INSERT INTO parameters VALUES (:path);
+
+-- If no file can be read, this raises the error and ends the script.
+INSERT INTO parameters(path)
+SELECT t.name FROM (SELECT total(status = 'ok') AS ok FROM safetensors_files(:path)) AS f,
+  safetensors_tensors(iif(f.ok > 0, NULL, :path)) AS t;
 
 DROP TABLE IF EXISTS temp.health;
 CREATE TEMP TABLE health AS
-  SELECT t.name, iif(length(t.name) > 38, substr(t.name, 1, 16) || '...' || substr(t.name, -19),
-                     t.name) AS label,
-         t.dtype, t.shape, t.layer, t.pattern, t.numel, s.*,
+  SELECT t.name, t.name AS label, t.file, t.dtype, t.shape, t.layer, t.pattern, t.numel, s.*,
          s.l2 / sqrt(nullif(t.numel - s.n_nan - s.n_inf, 0)) AS rms
-  FROM safetensors_tensors(:path) AS t, tensor_stats(t.ref) AS s;
+  FROM safetensors_files(:path) AS f JOIN safetensors_tensors(ifnull(f.file, :path)) AS t
+  JOIN tensor_stats(t.ref) AS s WHERE f.status = 'ok';
 
+-- Shortens names to 38 characters, so that a label keeps the layer, the word directly before it, the end, and
+-- numbers in the part that is cut.
+UPDATE health SET label = (
+  SELECT CASE WHEN length(begin || rest) <= 38 THEN begin || rest
+              WHEN numbers IS NULL AND tail GLOB '*[0-9]*'
+              THEN begin || substr(rest, 1, room - 3 - length(tail)) || '...' || tail
+              WHEN numbers IS NULL
+              THEN begin || substr(rest, 1, room * 2 / 5) || '...' || substr(rest, room * 2 / 5 + 3 - room)
+              ELSE begin || '..' || numbers || '..' || substr(tail, -max(1, room - 4 - length(numbers))) END
+  FROM (SELECT begin, rest, tail, room, (
+          SELECT group_concat(value, '.')
+          FROM json_each('[' || replace(replace(json_quote(substr(rest, 1, length(rest) - length(tail))),
+                                                '.', '","'), '_', '","') || ']')
+          WHERE value <> '' AND value NOT GLOB '*[^0-9]*') AS numbers
+        FROM (SELECT begin, rest, 38 - length(begin) AS room, iif(
+                       substr(rest, length(begin) - 31) GLOB '[0-9]*',
+                       ltrim(substr(rest, length(begin) - 31), '0123456789'),
+                       substr(rest, length(begin) - 31)) AS tail
+              FROM (SELECT iif(length(head) <= 18, head, '...' || substr(head, -min(15, length(head) - length(
+                             rtrim(stem, replace(stem, iif(instr(stem, '.'), '.', '_'), '')))))) AS begin,
+                           substr(name, length(head) + 1) AS rest
+                    FROM (SELECT substr(name, 1, first - 2) AS stem,
+                                 substr(name, 1, iif(first = 0, 16, first - 1 + length(after)
+                                        - length(ltrim(after, '0123456789')))) AS head
+                          FROM (SELECT instr(pattern, '#') AS first,
+                                       substr(name, instr(pattern, '#')) AS after))))))
+WHERE length(name) > 38;
+
+-- Files that cannot be read are reported and left out.
+.mode list
+.headers off
+SELECT iif(n = 1, printf('warning: 1 of %,d files cannot be read, and is left out:', of),
+           printf('warning: %,d of %,d files cannot be read, and are left out:', n, of))
+FROM (SELECT total(status <> 'ok') AS n, count(*) AS of FROM safetensors_files(:path)) WHERE n > 0;
+SELECT error FROM safetensors_files(:path) WHERE status <> 'ok' LIMIT 20;
+SELECT iif(count(*) > 20, printf('and %,d more' || char(10), count(*) - 20), '')
+FROM safetensors_files(:path) WHERE status <> 'ok' HAVING count(*) > 0;
 .mode column
 .headers on
 
@@ -32,6 +76,12 @@ FROM health AS h WHERE h.n_nan + h.n_inf > 0 ORDER BY h.n_nan + h.n_inf DESC, h.
 .headers off
 SELECT printf('and %,d more', count(*) - 20) FROM health WHERE n_nan + n_inf > 0
 HAVING count(*) > 20;
+SELECT printf('%s: %,d tensor%s', file, count(*), iif(count(*) = 1, '', 's'))
+FROM (SELECT iif(length(file) > 60, '...' || substr(file, -57), file) AS file FROM health
+      WHERE n_nan + n_inf > 0 AND (SELECT count(DISTINCT file) FROM health) > 1)
+GROUP BY file ORDER BY count(*) DESC, file LIMIT 20;
+SELECT printf('and %,d more files', count(DISTINCT file) - 20) FROM health
+WHERE n_nan + n_inf > 0 HAVING count(DISTINCT file) > 20;
 SELECT iif(EXISTS (SELECT 1 FROM health), 'All elements are finite.', 'There are no tensors.')
 WHERE NOT EXISTS (SELECT 1 FROM health WHERE n_nan + n_inf > 0);
 .mode column
@@ -70,7 +120,7 @@ SELECT 'There are no tensors.' WHERE NOT EXISTS (SELECT 1 FROM health);
 .headers on
 .print
 
--- The median, of kinds of tensors with three or more, is the middle one, or the lower of two.
+-- Only kinds with three or more tensors count. The median is the middle one, or the lower of the two in the middle.
 DROP TABLE IF EXISTS temp.health_extremes;
 CREATE TEMP TABLE health_extremes AS
   WITH ranked AS (
@@ -81,7 +131,7 @@ CREATE TEMP TABLE health_extremes AS
   medians AS (
     SELECT pattern, n, rms AS median FROM ranked WHERE position = (n + 1) / 2 AND n > 2
   )
-  SELECT h.label, h.rms, m.median, m.n, h.rms / m.median AS times
+  SELECT h.name, h.label, h.rms, m.median, m.n, h.rms / m.median AS times
   FROM health AS h JOIN medians AS m USING (pattern)
   WHERE m.median > 0 AND (h.rms >= 4 * m.median OR h.rms <= m.median / 4);
 

@@ -1,25 +1,40 @@
--- Which checkpoints are in a folder, and what has changed since the last look? Takes stock into one
--- ordinary table, which keeps what it was told before.
+-- Which checkpoints are here, and what has changed?
 --
---   sqlite3 -cmd ".load build/safetensors" -cmd ".param set :path models/*.safetensors" \
---           history.db < sql/inventory.sql
+-- Appends the current state to an ordinary table, which keeps all earlier ones, and compares it with the last one of
+-- the same path. The script reads only headers; reading the database needs no extension.
 --
--- :path is a folder, a pattern or one checkpoint; compared is what was taken under the same :path.
--- Reads headers only. A row of the table `inventory` is one file at one time (UTC): path, taken,
--- file, modified, status, size, tensors, parameters, dtypes, metadata (a JSON object), names (a
--- fingerprint of all names, dtypes and shapes), error. A path under which there is no file has one
--- row that says so, with status 'missing'. history.db needs no extension to be read.
+-- A row of the table `inventory` is one file at one time (UTC): path, taken, file, modified, status, size, tensors,
+-- parameters, dtypes, metadata (a JSON object), names (a hash of all names, dtypes and shapes), error. A directory
+-- that has become empty has one row that says so, with the status 'missing'. A path that does not exist ends the
+-- script. In the shell, the database is the one that is open.
+--
+-- @param path path required   a directory, a pattern or one checkpoint
+-- @database                   the table inventory
+-- @table changes(change, file, what)   files added, removed or changed since the last run, and in what
+-- @table files_now(file, modified, status, size, tensors, parameters, dtypes, metadata, names, error)   one row per
+--    file
+-- @example safetensors-sql inventory models --database history.db
 
 .bail on
-CREATE TEMP TABLE IF NOT EXISTS needs_path(value CONSTRAINT ":path is set"
-  CHECK (value IS NOT NULL));
-INSERT INTO needs_path VALUES (:path);
+DROP TABLE IF EXISTS temp.parameters;
+CREATE TEMP TABLE parameters(path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL));
+INSERT INTO parameters VALUES (:path);
+
 
 CREATE TABLE IF NOT EXISTS inventory(
   path TEXT, taken TEXT, file TEXT, modified TEXT, status TEXT, size INTEGER, tensors INTEGER,
   parameters INTEGER, dtypes TEXT, metadata TEXT, names TEXT, error TEXT,
   PRIMARY KEY(path, taken, file)
 );
+
+-- If there is nothing under this path and never was, this raises the error and ends the script. A directory that
+-- has become empty is recorded as empty. One that does not exist is not: its disk may only be unmounted.
+INSERT INTO parameters(path)
+SELECT t.name FROM (SELECT count(*) AS files, total(status = 'missing' AND rtrim(file, '/') = rtrim(:path, '/')) AS missing,
+                           total(error LIKE '%no such f%') AS unknown
+                    FROM safetensors_files(:path)) AS f,
+  safetensors_tensors(iif(f.files > f.missing AND :path <> '' OR f.unknown = 0
+                          AND EXISTS (SELECT 1 FROM inventory WHERE path = :path), NULL, :path)) AS t;
 
 INSERT INTO inventory
 SELECT :path, strftime('%Y-%m-%d %H:%M:%f', 'now'), f.file,
@@ -37,18 +52,18 @@ SELECT :path, strftime('%Y-%m-%d %H:%M:%f', 'now'), f.file,
        f.error
 FROM safetensors_files(:path) AS f;
 
--- The two last times of this path, what was there, and what has changed in between. `label` is the
--- file's name without the folder that all are in, and short enough for a table.
+-- The last two runs for this path, what each found, and what has changed in between. `label` is the file's name
+-- without the directory that all files are in, and short enough for a table.
 CREATE TEMP VIEW IF NOT EXISTS times AS
   SELECT path, max(taken) AS now, max(taken) FILTER (WHERE n = 2) AS before
   FROM (SELECT path, taken, row_number() OVER (ORDER BY taken DESC) AS n
         FROM (SELECT DISTINCT path, taken FROM inventory
-              WHERE path = (SELECT value FROM temp.sqlite_parameters WHERE key = ':path')))
+              WHERE path = (SELECT path FROM parameters)))
   GROUP BY path;
 CREATE TEMP VIEW IF NOT EXISTS stock AS
   SELECT i.* FROM inventory AS i JOIN times USING (path)
   WHERE i.file <> i.path OR i.status <> 'missing';
-CREATE TEMP VIEW IF NOT EXISTS folder AS
+CREATE TEMP VIEW IF NOT EXISTS directory AS
   SELECT iif(substr(last, 1, length(prefix)) = prefix, prefix, '') AS prefix
   FROM (SELECT rtrim(min(file), replace(min(file), '/', '')) AS prefix, max(file) AS last
         FROM stock);
@@ -57,7 +72,7 @@ CREATE TEMP VIEW IF NOT EXISTS labelled AS
                  WHEN prefix = '' THEN '...' || substr(short, -35)
                  ELSE substr(short, 1, 18) || '...' || substr(short, -17) END AS label
   FROM (SELECT s.*, prefix, replace(substr(file, 1 + length(prefix)), '.safetensors', '') AS short
-        FROM stock AS s, folder);
+        FROM stock AS s, directory);
 CREATE TEMP VIEW IF NOT EXISTS files_now AS
   SELECT i.* FROM times AS t JOIN labelled AS i ON i.path = t.path AND i.taken = t.now;
 CREATE TEMP VIEW IF NOT EXISTS files_before AS
@@ -75,6 +90,14 @@ CREATE TEMP VIEW IF NOT EXISTS changes AS
   WHERE (SELECT before FROM times) IS NOT NULL
     AND (b.file IS NULL OR n.file IS NULL OR what <> '');
 
+-- Files that cannot be read are reported first; the table has them, too.
+.mode list
+.headers off
+SELECT printf('warning: %,d of %,d file%s cannot be read:', sum(status <> 'ok'), count(*), iif(count(*) = 1, '', 's'))
+FROM files_now HAVING sum(status <> 'ok') > 0;
+SELECT error FROM files_now AS f WHERE f.status <> 'ok' ORDER BY f.file LIMIT 20;
+SELECT iif(count(*) > 20, printf('and %,d more' || char(10), count(*) - 20), '')
+FROM files_now AS f WHERE f.status <> 'ok' HAVING count(*) > 0;
 .mode column
 .headers on
 

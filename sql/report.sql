@@ -1,30 +1,48 @@
--- One checkpoint as a page of HTML, or two compared: where the parameters are, dtypes, norms by layer,
--- histograms, what safetensors_check finds.
+-- What does it look like, on one HTML page?
 --
---   sqlite3 -cmd ".load build/safetensors" -cmd ".param set :path model.safetensors" \
---           < sql/report.sql > report.html
---   (and -cmd ".param set :base base.safetensors" for what has changed since)
+-- Writes a page about one checkpoint, or about two compared: where the parameters are, dtypes, norms by layer,
+-- histograms, and the findings of safetensors_check. The page is one file with inline SVG, a light and a dark theme, no
+-- scripts and nothing from the network.
 --
--- The page is one file: inline SVG, light and dark, no script and nothing from the network. Reads all
--- bytes twice, and those of :base once.
+-- It begins with the findings, the worst first. NaNs and infinities are errors; when two checkpoints are compared, only
+-- those that the base does not have are. Of each code the page shows the first findings and how many more there are, so
+-- that no code hides another. Packed codes are not compared as numbers. The script reads all bytes twice, and those of
+-- the base once.
+--
+-- @param path path required   the checkpoint
+-- @param base path            the checkpoint that it was made from, to show what has changed since
+-- @table report_findings(severity, code, tensor, message)   one row per finding, the worst first
+-- @table report_tensors(name, dtype, numel, nbytes, layer, n_nan, n_inf, n_zero, min, max, mean, std, l2)   one row per
+--    tensor
+-- @table report_changes(name, status, dtype_a, dtype_b, shape_a, shape_b, n_diff, max_abs_diff, rel_l2, cosine,
+--    new_nan, new_inf, codes)   one row per tensor of the two, as in compare.sql
+-- @prints html
+-- @example safetensors-sql report tune.safetensors --base base.safetensors --output report.html
 
 .bail on
-CREATE TEMP TABLE IF NOT EXISTS needs_path(value CONSTRAINT ":path is set"
-  CHECK (value IS NOT NULL));
-INSERT INTO needs_path VALUES (:path);
+DROP TABLE IF EXISTS temp.parameters;
+CREATE TEMP TABLE parameters(path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL), base TEXT);
+INSERT INTO parameters VALUES (:path, :base);
+
+-- If no file can be read, this raises the error and ends the script.
+INSERT INTO parameters(path)
+SELECT t.name FROM (SELECT total(status = 'ok') AS ok FROM safetensors_files(:path)) AS f,
+  safetensors_tensors(iif(f.ok > 0, NULL, :path)) AS t;
 
 .mode list
 .headers off
 .separator ""
-.param init
 
+DROP TABLE IF EXISTS temp.report_tensors;
 CREATE TEMP TABLE report_tensors AS
 SELECT row_number() OVER () AS position, t.name, t.dtype, t.numel, t.nbytes, t.layer, t.ref,
        iif(t.pattern LIKE '%_.weight', substr(t.pattern, 1, length(t.pattern) - 7), t.pattern) AS kind,
        s.n_nan, s.n_inf, s.n_zero, s.min, s.max, s.mean, s.std, s.l2, t.numel - s.n_nan - s.n_inf AS finite
-FROM safetensors_tensors((SELECT value FROM temp.sqlite_parameters WHERE key = ':path')) AS t
-LEFT JOIN tensor_stats(t.ref) AS s;
+FROM safetensors_files(:path) AS f
+JOIN safetensors_tensors(ifnull(f.file, :path)) AS t
+LEFT JOIN tensor_stats(t.ref) AS s WHERE f.status = 'ok';
 
+DROP TABLE IF EXISTS temp.report_kinds;
 CREATE TEMP TABLE report_kinds AS
 WITH pooled AS (
   SELECT kind, min(position) AS position, count(*) AS tensors, count(layer) AS layered, sum(numel) AS numel,
@@ -38,6 +56,82 @@ SELECT row_number() OVER (ORDER BY numel DESC, position) AS rank, kind,
        max(lo, mean - 4 * sqrt(max(0, square - mean * mean))) AS from_value,
        min(hi, mean + 4 * sqrt(max(0, square - mean * mean))) AS to_value
 FROM pooled;
+
+-- If :base cannot be read, this raises the error before the page begins.
+DROP TABLE IF EXISTS temp.report_changes;
+CREATE TEMP TABLE report_changes AS
+SELECT name, replace(replace(replace(name, '&', '&amp;'), '<', '&lt;'), '"', '&quot;') AS html, status, dtype_a, dtype_b,
+       shape_a, shape_b, n_diff, max_abs_diff, rel_l2, cosine, layer, numel, l2_a, l2_diff, n_nan, n_nan_one, ref_a, ref_b,
+       0 AS new_nan, 0 AS new_inf, 0 AS codes
+FROM parameters AS p JOIN safetensors_diff(p.base, p.path) WHERE p.base IS NOT NULL;
+
+-- NaNs and infinities that the base does not have in the same place, found as in compare.sql.
+UPDATE report_changes SET (new_nan, new_inf) = (
+  SELECT CASE status WHEN 'only_b' THEN t.n_nan WHEN 'reshaped' THEN max(0, t.n_nan - ifnull(a.n_nan, 0))
+                     ELSE t.n_nan - report_changes.n_nan END,
+         CASE WHEN t.n_inf = 0 OR ifnull(a.n_inf, 0) = 0 THEN t.n_inf
+              WHEN status = 'reshaped' OR dtype_b = 'C64' THEN max(0, t.n_inf - a.n_inf)
+              ELSE (SELECT count(*) FROM (SELECT idx, value FROM tensor_elements(ref_b) WHERE abs(value) = 9e999
+                                          EXCEPT
+                                          SELECT idx, value FROM tensor_elements(ref_a) WHERE abs(value) = 9e999)) END
+  FROM report_tensors AS t LEFT JOIN tensor_stats(ref_a) AS a WHERE t.name = report_changes.name)
+WHERE (status IN ('only_b', 'reshaped') OR n_nan_one > 0 OR max_abs_diff = 9e999)
+  AND name IN (SELECT name FROM report_tensors WHERE n_nan + n_inf > 0);
+
+-- Packed codes, found as in compare.sql: integers and small floats that have a scale or the like in their module.
+DROP TABLE IF EXISTS temp.report_scaled;
+CREATE TEMP TABLE report_scaled(side, module, PRIMARY KEY(side, module)) WITHOUT ROWID;
+INSERT OR IGNORE INTO report_scaled
+SELECT side, module
+FROM (SELECT side, module, substr(name, length(module) + 1) AS last
+      FROM (SELECT 'a' AS side, name, rtrim(name, replace(name, '.', '')) AS module FROM report_changes WHERE status <> 'only_b'
+            UNION ALL
+            SELECT 'b', name, rtrim(name, replace(name, '.', '')) FROM report_changes WHERE status <> 'only_a'))
+WHERE (last LIKE '%scale%' OR last LIKE '%absmax%' OR last LIKE '%zero%' OR last LIKE '%codebook%' OR last LIKE '%quant%map%'
+       OR last = 'SCB')
+  AND last NOT IN ('input_scale', 'output_scale', 'input_global_scale', 'scale_input', 'scale_output', 'k_scale', 'v_scale', 'q_scale');
+UPDATE report_changes SET codes = 1, max_abs_diff = NULL, rel_l2 = NULL, cosine = NULL, l2_a = NULL, l2_diff = NULL,
+                          n_diff = iif(dtype_a = dtype_b, n_diff, NULL)
+WHERE EXISTS (
+  SELECT 1 FROM (SELECT 'a' AS side, dtype_a AS dtype UNION ALL SELECT 'b', dtype_b) AS t
+  WHERE t.dtype IS NOT NULL AND (
+    EXISTS (SELECT 1 FROM report_scaled AS m WHERE m.side = t.side AND m.module = name || '.')
+    OR (t.dtype IN ('I8', 'U8', 'I16', 'U16', 'I32', 'U32') OR t.dtype GLOB 'F[468]_*' OR t.dtype = 'F4')
+       AND (name LIKE '%qweight' OR name LIKE '%\_packed' ESCAPE '\' OR EXISTS (
+              SELECT 1 FROM report_scaled AS m
+              WHERE m.side = t.side AND m.module IN (
+                rtrim(name, replace(name, '.', '')), replace(rtrim(name, replace(name, '.', '')) || '/', '._data./', '.'))))));
+
+DROP TABLE IF EXISTS temp.report_found;
+CREATE TEMP TABLE report_found AS
+SELECT severity, code, tensor, iif(files > 1, ifnull(substr(file, length(rtrim(file, replace(file, '/', ''))) + 1) || ': ', ''), '') || message
+       AS message, 0 AS amount
+FROM (SELECT count(*) AS files FROM safetensors_files(:path)),
+  safetensors_check(:path);
+INSERT INTO report_found
+SELECT 'error', 'new-nan', name, printf('%,d of %,d elements %s NaN where the base has none', new_nan, tensor_numel(ref_b), iif(new_nan = 1, 'is', 'are')), new_nan
+FROM report_changes WHERE new_nan > 0
+UNION ALL
+SELECT 'error', 'new-infinite', name, printf('%,d of %,d elements %s infinite where the base has none', new_inf, tensor_numel(ref_b), iif(new_inf = 1, 'is', 'are')), new_inf
+FROM report_changes WHERE new_inf > 0;
+INSERT INTO report_found
+SELECT iif(c.name IS NULL, 'error', 'warning'), 'nan', t.name,
+       printf('%,d of %,d elements %s NaN', n, t.numel, iif(n = 1, 'is', 'are')) || iif(c.name IS NULL, '', ', as in the base'), n
+FROM (SELECT t.*, t.n_nan - ifnull(c.new_nan, 0) AS n FROM report_tensors AS t LEFT JOIN report_changes AS c USING (name)) AS t
+LEFT JOIN report_changes AS c ON c.name = t.name WHERE n > 0
+UNION ALL
+SELECT iif(c.name IS NULL, 'error', 'warning'), 'infinite', t.name,
+       printf('%,d of %,d elements %s infinite', n, t.numel, iif(n = 1, 'is', 'are')) || iif(c.name IS NULL, '', ', as in the base'), n
+FROM (SELECT t.*, t.n_inf - ifnull(c.new_inf, 0) AS n FROM report_tensors AS t LEFT JOIN report_changes AS c USING (name)) AS t
+LEFT JOIN report_changes AS c ON c.name = t.name WHERE n > 0
+UNION ALL
+SELECT 'advice', 'all-zero', name, 'all elements are 0', 0 FROM report_tensors WHERE n_zero = numel AND numel > 1;
+-- Findings about values come before those about the file's form, the most frequent first, a few of each code.
+DROP TABLE IF EXISTS temp.report_findings;
+CREATE TEMP TABLE report_findings AS
+SELECT *, row_number() OVER (PARTITION BY severity, code ORDER BY amount DESC, place) AS n, count(*) OVER (PARTITION BY severity, code) AS of,
+       instr('error warning advice', severity) * 1000 + ifnull(nullif(instr('new-nan new-infinite nan infinite', code), 0), 100) AS rank
+FROM (SELECT *, rowid AS place FROM report_found) ORDER BY rank, code, n;
 
 SELECT '<!DOCTYPE html>
 <html lang="en">
@@ -76,10 +170,10 @@ rect { stroke: var(--paper); stroke-width: .5; } .bar rect, .thin { stroke: none
 </head>
 <body>';
 
-SELECT '<h1>' || replace(replace(replace(iif(typeof(value) = 'blob', 'a BLOB', value), '&', '&amp;'), '<', '&lt;'), '>', '&gt;') || '</h1>'
-FROM temp.sqlite_parameters WHERE key = ':path';
-SELECT '<p>compared with ' || replace(replace(replace(iif(typeof(value) = 'blob', 'a BLOB', value), '&', '&amp;'), '<', '&lt;'), '>', '&gt;') || '</p>'
-FROM temp.sqlite_parameters WHERE key = ':base';
+SELECT '<h1>' || replace(replace(replace(iif(typeof(path) = 'blob', 'a BLOB', path), '&', '&amp;'), '<', '&lt;'), '>', '&gt;') || '</h1>'
+FROM parameters;
+SELECT '<p>compared with ' || replace(replace(replace(iif(typeof(base) = 'blob', 'a BLOB', base), '&', '&amp;'), '<', '&lt;'), '>', '&gt;') || '</p>'
+FROM parameters WHERE base IS NOT NULL;
 SELECT '<div class="facts">';
 SELECT printf('<div class="card"><b>%s</b><small>%s%s</small></div>',
               CASE label WHEN 'parameter' THEN safetensors_pretty(count) WHEN 'size' THEN safetensors_pretty(count, 'B')
@@ -89,36 +183,32 @@ FROM (SELECT total(numel) AS count, 'parameter' AS label FROM report_tensors
       UNION ALL SELECT count(*), 'tensor' FROM report_tensors
       UNION ALL SELECT nullif(count(DISTINCT layer), 0), 'layer' FROM report_tensors
       UNION ALL SELECT count(*), 'file'
-                FROM safetensors_files((SELECT value FROM temp.sqlite_parameters WHERE key = ':path')))
+                FROM safetensors_files(:path))
 WHERE count IS NOT NULL;
 SELECT '</div>';
 
 -- ---- Findings ----
 
 SELECT '<h2>Findings</h2>';
-CREATE TEMP TABLE report_findings AS
-  SELECT severity, code, tensor, message
-  FROM safetensors_check((SELECT value FROM temp.sqlite_parameters WHERE key = ':path'))
-  UNION ALL SELECT 'warning', 'nan', name, printf('%,d of %,d elements %s NaN', n_nan, numel, iif(n_nan = 1, 'is', 'are')) FROM report_tensors WHERE n_nan > 0
-  UNION ALL SELECT 'warning', 'infinite', name, printf('%,d of %,d elements %s infinite', n_inf, numel, iif(n_inf = 1, 'is', 'are')) FROM report_tensors WHERE n_inf > 0
-  UNION ALL SELECT 'advice', 'all-zero', name, 'all elements are 0' FROM report_tensors WHERE n_zero = numel AND numel > 1;
+SELECT printf('<p class="error">%,d tensor%s NaN or infinities%s.</p>', n, iif(n = 1, ' has', 's have'),
+              iif(EXISTS (SELECT 1 FROM report_changes), ' that the base has not', ''))
+FROM (SELECT count(DISTINCT tensor) AS n FROM report_findings WHERE severity = 'error' AND (code LIKE '%nan' OR code LIKE '%infinite'))
+WHERE n > 0;
+SELECT '<p>' || group_concat(printf('%,d %s%s', n, severity, iif(n = 1 OR severity = 'advice', '', 's')), ', ') || '.</p>'
+FROM (SELECT severity, count(*) AS n FROM report_findings GROUP BY severity ORDER BY min(rank)) HAVING count(*) > 0;
 SELECT '<p class="good">None: the reference implementation loads it, and all values are finite.</p>'
 WHERE NOT EXISTS (SELECT 1 FROM report_findings);
 SELECT '<div class="scroll"><table><tr><th>severity<th>code<th>tensor<th>message' WHERE EXISTS (SELECT 1 FROM report_findings);
 SELECT '<tr><td class="' || severity || '">' || severity || '<td style="white-space:nowrap">' || code || '<td><bdi>' ||
        replace(replace(ifnull(tensor, ''), '&', '&amp;'), '<', '&lt;') || '</bdi><td><bdi>' ||
-       replace(replace(message, '&', '&amp;'), '<', '&lt;') || '</bdi>'
-FROM report_findings ORDER BY instr('error warning advice', severity) LIMIT 12;
-SELECT printf('<tr><td>and %,d more', count(*) - 12) FROM report_findings HAVING count(*) > 12;
+       replace(replace(message, '&', '&amp;'), '<', '&lt;') || '</bdi>' ||
+       iif(n = 12 AND of > 12, printf('<tr><td class="%s">%s<td style="white-space:nowrap">%s<td>and %,d more<td>', severity, severity, code, of - 12), '')
+FROM report_findings WHERE n <= 12 ORDER BY rank, code, n;
 SELECT '</table></div>' WHERE EXISTS (SELECT 1 FROM report_findings);
 
 -- ---- What changed since :base ----
 
-CREATE TEMP TABLE report_changes AS
-SELECT name, replace(replace(replace(name, '&', '&amp;'), '<', '&lt;'), '"', '&quot;') AS html, status, dtype_a, dtype_b,
-       shape_a, shape_b, n_diff, max_abs_diff, rel_l2, cosine, layer, numel, l2_a, l2_diff
-FROM safetensors_diff((SELECT value FROM temp.sqlite_parameters WHERE key = ':base'),
-                      (SELECT value FROM temp.sqlite_parameters WHERE key = ':path'));
+DROP TABLE IF EXISTS temp.report_statuses;
 CREATE TEMP TABLE report_statuses(position, status);
 INSERT INTO report_statuses VALUES (1, 'same'), (2, 'changed'), (3, 'retyped'), (4, 'reshaped'), (5, 'only_a'), (6, 'only_b');
 
@@ -138,13 +228,14 @@ SELECT printf('<span><svg viewBox="0 0 10 10" style="display:inline;width:.7rem"
 FROM report_changes JOIN report_statuses AS s USING (status) GROUP BY s.position;
 SELECT '</p>' WHERE EXISTS (SELECT 1 FROM report_changes);
 
--- By layer: the length of all differences, relative to that of the base.
+-- By layer: the norm of all differences relative to the norm of the base, over the tensors that stayed finite.
 WITH layers AS (
   SELECT layer, sqrt(sum(l2_diff * l2_diff) / nullif(sum(l2_a * l2_a), 0)) AS change
-  FROM report_changes WHERE layer IS NOT NULL AND l2_diff IS NOT NULL GROUP BY layer
+  FROM report_changes WHERE layer IS NOT NULL AND l2_diff < 9e999 AND new_nan + new_inf = 0 GROUP BY layer
 ),
 scaled AS (SELECT *, max(change) OVER () AS top, count(*) OVER () AS n, row_number() OVER (ORDER BY layer) - 1 AS i FROM layers)
 SELECT iif(i = 0, '<div class="card"><b>Change by layer</b><small>relative L2 of layers ' || min(layer) OVER () || ' to ' || max(layer) OVER () || ', up to ' || printf('%.3g', top) ||
+           iif((SELECT max(new_nan + new_inf) FROM report_changes) > 0, '; without tensors that are not finite', '') ||
            '</small><svg viewBox="0 0 960 80" preserveAspectRatio="none" style="height:6rem">', '') ||
        printf('<rect class="k1" x="%.2f" y="%.2f" width="%.2f" height="%.2f"><title>layer %d: %.4g</title></rect>',
               960.0 * i / n, 80 - 80 * ifnull(change / nullif(top, 0), 0), 960.0 / n, 80 * ifnull(change / nullif(top, 0), 0), layer, change) ||
@@ -153,17 +244,27 @@ FROM scaled WHERE top > 0 ORDER BY i;
 
 SELECT '<div class="scroll"><table><tr><th>tensor<th>status<th class="n">relative L2<th class="n">largest<th class="n">elements<th class="n">cosine'
 WHERE EXISTS (SELECT 1 FROM report_changes WHERE status <> 'same');
-SELECT printf('<tr><td><bdi>%s</bdi><td>%s<td class="n">%s<td class="n">%s<td class="n">%s<td class="n">%s', html,
+DROP TABLE IF EXISTS temp.report_shown;
+CREATE TEMP TABLE report_shown AS
+SELECT *, row_number() OVER (PARTITION BY status ORDER BY new_nan + new_inf > 0 DESC, rel_l2 IS NULL, rel_l2 DESC, name) AS n,
+       count(*) OVER (PARTITION BY status) AS of, iif(new_nan > 0, 'NaN', NULL) AS nan
+FROM report_changes WHERE status <> 'same';
+SELECT printf('<tr><td><bdi>%s</bdi><td>%s%s<td class="n">%s<td class="n">%s<td class="n">%s<td class="n">%s', html,
               CASE status WHEN 'retyped' THEN dtype_a || ' to ' || dtype_b WHEN 'reshaped' THEN shape_a || ' to ' || shape_b
                           WHEN 'only_a' THEN 'only in the base' WHEN 'only_b' THEN 'new' ELSE status END,
-              iif(rel_l2 IS NULL, '', printf('%.3g', rel_l2)), iif(max_abs_diff IS NULL, '', printf('%.3g', max_abs_diff)),
+              CASE WHEN codes AND status = 'changed' THEN ': codes differ' WHEN codes AND status = 'retyped' THEN ': codes, not compared'
+                   WHEN new_nan + new_inf > 0 THEN ' <b class="error">not finite</b>' ELSE '' END,
+              coalesce(nan, iif(rel_l2 IS NULL, '', printf('%.3g', rel_l2))),
+              coalesce(nan, iif(max_abs_diff IS NULL, '', printf('%.3g', max_abs_diff))),
               iif(n_diff IS NULL, '', printf('%.1f%%', 100.0 * n_diff / max(1, numel))),
-              iif(cosine IS NULL, '', printf('%.6f', cosine)))
-FROM report_changes WHERE status <> 'same' ORDER BY rel_l2 IS NULL, rel_l2 DESC, name LIMIT 30;
-SELECT printf('<tr><td>and %,d more', count(*) - 30) FROM report_changes WHERE status <> 'same' HAVING count(*) > 30;
+              coalesce(nan, iif(cosine IS NULL, '', printf('%.6f', cosine)))) ||
+       iif(n = room AND of > room, printf('<tr><td>and %,d more<td>%s', of - room,
+           replace(replace(status, 'only_a', 'only in the base'), 'only_b', 'new')), '')
+FROM (SELECT *, iif(status = 'changed', 30, 10) AS room FROM report_shown)
+WHERE n <= room ORDER BY instr('changed reshaped only_a only_b retyped', status), n;
 SELECT '</table></div>' WHERE EXISTS (SELECT 1 FROM report_changes WHERE status <> 'same');
 
--- ---- Parameters by module: layers across, modules down ----
+-- ---- Parameters by module: a column per layer, a row per module ----
 
 SELECT '<h2>Where the parameters are</h2>';
 SELECT '<p>Nowhere: it has none.</p>' WHERE (SELECT total(numel) FROM report_kinds) = 0;
@@ -195,7 +296,7 @@ SELECT printf('<g><title>%s%s: %,d</title><rect class="k%d%s" x="%.2f" y="%.2f" 
 FROM placed WHERE width * height > 0.02 ORDER BY position;
 SELECT '</svg>' WHERE (SELECT total(numel) FROM report_kinds) > 0;
 
--- Bars of modules and dtypes.
+-- Bars for modules and dtypes.
 SELECT '<div class="scroll"><table class="bar"><tr><th>module<th><th class="n">parameters<th class="n">share<th class="n">tensors'
 WHERE EXISTS (SELECT 1 FROM report_kinds);
 SELECT printf('<tr><td><bdi>%s</bdi><td style="width:30%%"><svg viewBox="0 0 100 6" preserveAspectRatio="none" style="height:.8rem">'
@@ -208,6 +309,7 @@ SELECT printf('<tr><td>and %,d more<td><td class="n">%s<td class="n">%.1f%%<td c
 FROM report_kinds WHERE rank > 20 HAVING count(*) > 0;
 SELECT '</table></div>' WHERE EXISTS (SELECT 1 FROM report_kinds);
 
+DROP TABLE IF EXISTS temp.report_dtypes;
 CREATE TEMP TABLE report_dtypes AS
 SELECT row_number() OVER (ORDER BY sum(nbytes) DESC) AS rank, dtype, sum(nbytes) AS nbytes,
        ifnull(sum(nbytes) * 1.0 / nullif(sum(sum(nbytes)) OVER (), 0), 0) AS share
@@ -279,10 +381,12 @@ SELECT '</div>' WHERE EXISTS (SELECT 1 FROM report_kinds WHERE from_value IS NOT
 
 -- ---- Metadata ----
 
+DROP TABLE IF EXISTS temp.report_metadata;
 CREATE TEMP TABLE report_metadata AS
 SELECT replace(replace(key, '&', '&amp;'), '<', '&lt;') AS key,
        replace(replace(substr(value, 1, 300), '&', '&amp;'), '<', '&lt;') || iif(length(value) > 300, '…', '') AS value
-FROM safetensors_metadata((SELECT value FROM temp.sqlite_parameters WHERE key = ':path')) LIMIT 100;
+FROM safetensors_files(:path) AS f
+JOIN safetensors_metadata(ifnull(f.file, :path)) WHERE f.status = 'ok' LIMIT 100;
 SELECT '<h2>Metadata</h2><div class="scroll"><table>' WHERE EXISTS (SELECT 1 FROM report_metadata);
 SELECT '<tr><td><bdi>' || key || '</bdi><td><bdi>' || value || '</bdi>' FROM report_metadata;
 SELECT '</table></div>' WHERE EXISTS (SELECT 1 FROM report_metadata);

@@ -1,16 +1,24 @@
--- How is a model spread over its files: are they of a size, is any missing, and do they hold what
--- the index says?
+-- Is the model complete, and are its files balanced?
 --
---   sqlite3 -cmd ".load build/safetensors" -cmd ".param set :path model_folder" < sql/shards.sql
+-- Shows how a model is spread over its files: whether they are of equal size, whether any is missing, and whether
+-- they hold what the index says. The script reads headers and the index.
 --
--- Reads headers and the index. Leaves the tables `shards` (file, label, status, error, tensors,
--- parameters, nbytes) and `index_findings` (code, n, finding), and the view `shard_tensors` (file,
--- label, name, layer, nbytes) over the files that can be read.
+-- @param path path required   the model
+-- @table shards(file, status, error, tensors, parameters, nbytes)   one row per file
+-- @table index_findings(code, finding)   what is wrong between the index and the files
+-- @table shard_tensors(file, name, layer, nbytes)   every tensor of the files that can be read
+-- @example safetensors-sql shards model_directory
 
 .bail on
-CREATE TEMP TABLE IF NOT EXISTS needs_path(value CONSTRAINT ":path is set"
-  CHECK (value IS NOT NULL));
-INSERT INTO needs_path VALUES (:path);
+DROP TABLE IF EXISTS temp.parameters;
+CREATE TEMP TABLE parameters(path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL));
+INSERT INTO parameters VALUES (:path);
+
+-- If there is nothing under this path, or its only file cannot be read, this raises the error and ends the script.
+INSERT INTO parameters(path)
+SELECT t.name FROM (SELECT count(*) AS files, total(status <> 'ok' AND rtrim(file, '/') = rtrim(:path, '/')) AS bad
+                    FROM safetensors_files(:path)) AS f,
+  safetensors_tensors(iif(f.files > f.bad, NULL, :path)) AS t;
 
 DROP TABLE IF EXISTS temp.shards;
 CREATE TEMP TABLE shards AS
@@ -42,7 +50,8 @@ FROM shards HAVING sum(status = 'missing') > 0;
 SELECT iif(count(*) = 1, 'The file cannot be read.',
            printf('%,d of %,d files cannot be read.', sum(status = 'invalid'), count(*)))
 FROM shards HAVING sum(status = 'invalid') > 0;
-SELECT error FROM shards AS s WHERE s.status = 'invalid' LIMIT 5;
+SELECT error FROM shards AS s WHERE s.status = 'invalid' LIMIT 20;
+SELECT printf('and %,d more', count(*) - 20) FROM shards AS s WHERE s.status = 'invalid' HAVING count(*) > 20;
 SELECT max(error) FROM shards HAVING count(*) = 1 AND max(status) = 'missing';
 .mode column
 .headers on
@@ -65,6 +74,9 @@ FROM (SELECT layer, count(*) AS tensors, count(DISTINCT file) AS files,
 WHERE files > 1 ORDER BY layer LIMIT 20;
 .mode list
 .headers off
+SELECT printf('and %,d more', count(*) - 20)
+FROM (SELECT layer FROM shard_tensors WHERE layer IS NOT NULL GROUP BY layer HAVING count(DISTINCT file) > 1)
+HAVING count(*) > 20;
 SELECT 'None.' WHERE NOT EXISTS (
   SELECT 1 FROM shard_tensors WHERE layer IS NOT NULL GROUP BY layer
   HAVING count(DISTINCT file) > 1);
@@ -80,7 +92,9 @@ CREATE TEMP TABLE index_findings AS
   FROM safetensors_check(:path)
   WHERE code IN ('bad-weight-map', 'bad-path', 'missing-shard', 'missing-tensor',
                  'misplaced-tensor', 'duplicate-across-shards', 'total-size-differs',
-                 'unindexed-tensor', 'unindexed-shard', 'shard-gap');
+                 'odd-index', 'unindexed-tensor', 'unindexed-shard', 'shard-gap', 'mixed-shards',
+                 'incomplete-shards', 'shards-without-index', 'unfinished-write', 'twin-files',
+                 'duplicate-tensor', 'distributed-checkpoint');
 
 .print == Index against files
 .mode column --wrap 54 --wordwrap on

@@ -1,19 +1,83 @@
--- What is in this checkpoint? Files, parameters by dtype, metadata, the largest tensors.
+-- What is in this checkpoint?
 --
---   sqlite3 -cmd ".load build/safetensors" -cmd ".param set :path model.safetensors" < sql/summary.sql
+-- Shows its files, parameters by dtype, metadata and largest tensors. The script reads only headers, so the checkpoint
+-- may have any size.
 --
--- Reads headers only, whatever the checkpoint's size. Leaves the view `tensors` for queries of your
--- own: start the shell with the two -cmd options, then `.read sql/summary.sql`.
+-- @alias info
+-- @param path path required   the checkpoint: a file, an index, a directory or a pattern
+-- @table files(file, size, tensors, numel, nbytes, status, error)   one row per file
+-- @table dtypes(dtype, tensors, numel, nbytes)   one row per dtype
+-- @table metadata(key, value, file)   the metadata of each file
+-- @table largest(name, dtype, shape, nbytes)   the ten largest tensors
+-- @table tensors(name, dtype, shape, numel, nbytes, offset, file, rank, layer, pattern, ref)   all tensors
+-- @example safetensors-sql summary model.safetensors
 
 .bail on
-CREATE TEMP TABLE IF NOT EXISTS needs_path(value CONSTRAINT ":path is set"
-  CHECK (value IS NOT NULL));
-INSERT INTO needs_path VALUES (:path);
+DROP TABLE IF EXISTS temp.parameters;
+CREATE TEMP TABLE parameters(path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL));
+INSERT INTO parameters VALUES (:path);
+
+-- If no file can be read, this raises the error and ends the script.
+INSERT INTO parameters(path)
+SELECT t.name FROM (SELECT total(status = 'ok') AS ok FROM safetensors_files(:path)) AS f,
+  safetensors_tensors(iif(f.ok > 0, NULL, :path)) AS t;
 
 CREATE TEMP VIEW IF NOT EXISTS tensors AS
-  SELECT name, dtype, shape, numel, nbytes, offset, file, rank, layer, pattern, ref
-  FROM safetensors_tensors((SELECT value FROM temp.sqlite_parameters WHERE key = ':path'));
+  SELECT t.name, t.dtype, t.shape, t.numel, t.nbytes, t.offset, t.file, t.rank, t.layer, t.pattern, t.ref
+  FROM parameters AS p JOIN safetensors_files(p.path) AS f
+  JOIN safetensors_tensors(ifnull(f.file, p.path)) AS t
+  WHERE f.status = 'ok';
+DROP TABLE IF EXISTS temp.files;
+CREATE TEMP TABLE files AS SELECT file, size, tensors, numel, nbytes, status, error FROM safetensors_files(:path);
+DROP TABLE IF EXISTS temp.dtypes;
+CREATE TEMP TABLE dtypes AS
+  SELECT dtype, count(*) AS tensors, sum(numel) AS numel, sum(nbytes) AS nbytes
+  FROM tensors GROUP BY dtype ORDER BY sum(numel) DESC, dtype;
+DROP TABLE IF EXISTS temp.metadata;
+CREATE TEMP TABLE metadata AS
+  SELECT m.key, m.value, m.file
+  FROM files AS f JOIN safetensors_metadata(ifnull(f.file, :path)) AS m WHERE f.status = 'ok';
 
+DROP TABLE IF EXISTS temp.largest;
+CREATE TEMP TABLE largest AS
+  SELECT name, name AS label, pattern, dtype, shape, nbytes FROM tensors AS t ORDER BY t.nbytes DESC, t.name LIMIT 10;
+-- Shortens names to 44 characters, so that a label keeps the layer, the word directly before it, the end, and
+-- numbers in the part that is cut.
+UPDATE largest SET label = (
+  SELECT CASE WHEN length(begin || rest) <= 44 THEN begin || rest
+              WHEN numbers IS NULL AND tail GLOB '*[0-9]*'
+              THEN begin || substr(rest, 1, room - 3 - length(tail)) || '...' || tail
+              WHEN numbers IS NULL
+              THEN begin || substr(rest, 1, room * 2 / 5) || '...' || substr(rest, room * 2 / 5 + 3 - room)
+              ELSE begin || '..' || numbers || '..' || substr(tail, -max(1, room - 4 - length(numbers))) END
+  FROM (SELECT begin, rest, tail, room, (
+          SELECT group_concat(value, '.')
+          FROM json_each('[' || replace(replace(json_quote(substr(rest, 1, length(rest) - length(tail))),
+                                                '.', '","'), '_', '","') || ']')
+          WHERE value <> '' AND value NOT GLOB '*[^0-9]*') AS numbers
+        FROM (SELECT begin, rest, 44 - length(begin) AS room, iif(
+                       substr(rest, length(begin) - 37) GLOB '[0-9]*',
+                       ltrim(substr(rest, length(begin) - 37), '0123456789'),
+                       substr(rest, length(begin) - 37)) AS tail
+              FROM (SELECT iif(length(head) <= 18, head, '...' || substr(head, -min(15, length(head) - length(
+                             rtrim(stem, replace(stem, iif(instr(stem, '.'), '.', '_'), '')))))) AS begin,
+                           substr(name, length(head) + 1) AS rest
+                    FROM (SELECT substr(name, 1, first - 2) AS stem,
+                                 substr(name, 1, iif(first = 0, 16, first - 1 + length(after)
+                                        - length(ltrim(after, '0123456789')))) AS head
+                          FROM (SELECT instr(pattern, '#') AS first,
+                                       substr(name, instr(pattern, '#')) AS after))))))
+WHERE length(name) > 44;
+
+-- Files that cannot be read are reported and left out.
+.mode list
+.headers off
+SELECT iif(n = 1, printf('warning: 1 of %,d files cannot be read, and is left out:', of),
+           printf('warning: %,d of %,d files cannot be read, and are left out:', n, of))
+FROM (SELECT total(status <> 'ok') AS n, count(*) AS of FROM files) WHERE n > 0;
+SELECT error FROM files WHERE status <> 'ok' LIMIT 20;
+SELECT iif(count(*) > 20, printf('and %,d more' || char(10), count(*) - 20), '')
+FROM files WHERE status <> 'ok' HAVING count(*) > 0;
 .mode column
 .headers on
 
@@ -21,53 +85,50 @@ CREATE TEMP VIEW IF NOT EXISTS tensors AS
 SELECT iif(length(file) > 36, '...' || substr(file, -33), file) AS file, tensors,
        printf('%10s', safetensors_pretty(numel)) AS parameters,
        printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes", status
-FROM safetensors_files(:path) LIMIT 20;
+FROM files LIMIT 20;
 .headers off
 .mode list
 SELECT printf('and %,d more: %,d files, %s parameters, %s in all', count(*) - 20, count(*),
               safetensors_pretty(ifnull(sum(numel), 0)), safetensors_pretty(ifnull(sum(nbytes), 0), 'B'))
-FROM safetensors_files(:path) HAVING count(*) > 20;
-SELECT error FROM safetensors_files(:path) WHERE error IS NOT NULL LIMIT 5;
-SELECT printf('and %,d more that cannot be read', count(*) - 5)
-FROM safetensors_files(:path) WHERE error IS NOT NULL HAVING count(*) > 5;
+FROM files HAVING count(*) > 20;
 .headers on
 .mode column
 .print
 
 .print == Parameters by dtype
-SELECT dtype, count(*) AS tensors, printf('%10s', safetensors_pretty(sum(numel))) AS parameters,
-       printf('%8s', safetensors_pretty(sum(nbytes), 'B')) AS "   bytes",
-       printf('%5.1f%%', 100.0 * sum(numel) / max(1, sum(sum(numel)) OVER ())) AS " share"
-FROM tensors GROUP BY dtype ORDER BY sum(numel) DESC, dtype;
+SELECT dtype, tensors, printf('%10s', safetensors_pretty(numel)) AS parameters,
+       printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes",
+       printf('%5.1f%%', 100.0 * numel / max(1, sum(numel) OVER ())) AS " share"
+FROM dtypes AS d ORDER BY d.rowid;
 .headers off
 .mode list
-SELECT 'None: it has no tensors.' WHERE NOT EXISTS (SELECT 1 FROM tensors);
+SELECT 'None: it has no tensors.' WHERE NOT EXISTS (SELECT 1 FROM dtypes);
 .headers on
 .mode column
 .print
 
 .print == Metadata
--- What several files have in common is told once.
+-- Metadata that several files share is shown once.
 SELECT iif(length(key) > 26, substr(key, 1, 23) || '...', key) AS key,
        replace(iif(length(value) > 50, substr(value, 1, 47) || '...', value), char(10), ' ') AS value
-FROM (SELECT key, value, min(rowid) AS place FROM safetensors_metadata(:path) GROUP BY key, value)
+FROM (SELECT key, value, min(place) AS place
+      FROM (SELECT key, value, row_number() OVER () AS place FROM metadata) GROUP BY key, value)
 ORDER BY place LIMIT 20;
 .headers off
 .mode list
 SELECT iif(count(*) = 0, 'None.', printf('and %,d more', count(*) - 20))
-FROM (SELECT DISTINCT key, value FROM safetensors_metadata(:path))
+FROM (SELECT DISTINCT key, value FROM metadata)
 HAVING count(*) = 0 OR count(*) > 20;
 .headers on
 .mode column
 .print
 
 .print == Largest tensors
-SELECT iif(length(name) > 44, substr(name, 1, 20) || '...' || substr(name, -21), name) AS name, dtype,
-       iif(length(shape) > 18, substr(shape, 1, 15) || '...', shape) AS shape,
+SELECT label AS name, dtype, iif(length(shape) > 18, substr(shape, 1, 15) || '...', shape) AS shape,
        printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes"
-FROM tensors AS t ORDER BY t.nbytes DESC, t.name LIMIT 10;
+FROM largest AS l ORDER BY l.rowid;
 .headers off
 .mode list
-SELECT 'None.' WHERE NOT EXISTS (SELECT 1 FROM tensors);
+SELECT 'None.' WHERE NOT EXISTS (SELECT 1 FROM largest);
 .headers on
 .mode column

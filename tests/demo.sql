@@ -1,7 +1,7 @@
 -- Makes the demo's two checkpoints, in plain SQL: a tiny GPT, base.safetensors, and its fine-tune,
--- tune.safetensors, in a folder that is there.
+-- tune.safetensors, in a directory that is there.
 --
---   sqlite3 -cmd ".load build/safetensors" -cmd ".param set :folder build/demo" < tests/demo.sql
+--   sqlite3 -cmd ".load build/safetensors" -cmd ".param set :directory build/demo" < tests/demo.sql
 --
 -- The fine-tune changes layers 2 and 3, stores the final norm as BF16, drops the language head and gains
 -- a classifier.
@@ -43,14 +43,14 @@ CREATE TEMP TABLE bytes AS
          CAST(group_concat(substr(code, 16 + tune, 1), '') AS BLOB) AS tune
   FROM (SELECT * FROM levels ORDER BY seed, i), codes GROUP BY seed;
 
-SELECT safetensors_write(:folder || '/base.safetensors', name, dtype, shape,
-                         tensor_cast(base, 'F8_E4M3', dtype),
-                         json_object('format', 'pt', 'model_type', 'tiny-gpt'))
+INSERT INTO safetensors_write(path, name, dtype, shape, data, metadata, mode)
+SELECT :directory || '/base.safetensors', name, dtype, shape, tensor_cast(base, 'F8_E4M3', dtype),
+       json_object('format', 'pt', 'model_type', 'tiny-gpt'), 'replace'
 FROM (SELECT *, iif(name = 'model.norm.weight', 'F32', 'BF16') AS dtype FROM parts JOIN bytes USING (seed))
 WHERE name <> 'score.weight';
 
-SELECT safetensors_write(:folder || '/tune.safetensors', name, 'BF16', shape,
-                         tensor_cast(tune, 'F8_E4M3', 'BF16'),
-                         json_object('format', 'pt', 'base_model', 'tiny-gpt', 'epochs', '3'))
+INSERT INTO safetensors_write(path, name, dtype, shape, data, metadata, mode)
+SELECT :directory || '/tune.safetensors', name, 'BF16', shape, tensor_cast(tune, 'F8_E4M3', 'BF16'),
+       json_object('format', 'pt', 'base_model', 'tiny-gpt', 'epochs', '3'), 'replace'
 FROM parts JOIN bytes USING (seed)
 WHERE name <> 'lm_head.weight';

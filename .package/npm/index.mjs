@@ -1,3 +1,3 @@
 import sqliteSafetensors from "./index.cjs";
 
-export const { getLoadablePath, load } = sqliteSafetensors;
+export const { getLoadablePath, getProgramPath, load } = sqliteSafetensors;

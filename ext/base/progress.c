@@ -3,19 +3,27 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
-#include "base/platform.h"
+#include "base/clock.h"
+#include "base/float_environment.h"
+#include "base/program.h"
 #include "base/quantity.h"
+#include "base/terminal.h"
 
-enum { MAX_WIDTH = 200, DEFAULT_WIDTH = 80, MIN_NAME = 12, MAX_NUMBERS = 160 };
+enum {
+  PROGRESS_MAX_WIDTH = 200,
+  PROGRESS_DEFAULT_WIDTH = 80,
+  PROGRESS_MIN_NAME = 12,
+  PROGRESS_MAX_PREFIX = 40,
+  PROGRESS_MAX_NUMBERS = 160
+};
 
-static const int64_t millisecond = 1000000, second = 1000000000;
+static const int64_t progress_millisecond = 1000000;
+static const int64_t progress_second = 1000000000;
 
 /* ---- The line ---- */
 
-static void format_time(char *out, size_t size, double seconds) {
+static void progress_format_time(char *out, size_t size, double seconds) {
   uint64_t whole = seconds < 360000 ? (uint64_t)(seconds + 0.5) : 360000;
   if (whole < 60) {
     snprintf(out, size, "%" PRIu64 " s", whole);
@@ -26,11 +34,11 @@ static void format_time(char *out, size_t size, double seconds) {
   }
 }
 
-/* Appends a tensor's name in at most `columns` columns, and returns how many it took. Names are a
-** stranger's: what could move the cursor becomes '?', and what is not ASCII counts as two columns,
-** the most that it can take. */
-static unsigned append_name(char *out, size_t *used, const char *name, uint64_t length,
-                            unsigned columns) {
+/* Appends a tensor's name in at most `columns` columns, and returns how many it took. Names come
+** from files that need not be trusted: what could move the cursor becomes '?', and a character
+** outside ASCII counts as two columns, the most that it can take. */
+static unsigned progress_append_name(char *out, size_t *used, const char *name, uint64_t length,
+                                     unsigned columns) {
   unsigned taken = 0;
   uint64_t i = 0;
   while (i < length) {
@@ -56,54 +64,51 @@ static unsigned append_name(char *out, size_t *used, const char *name, uint64_t 
   return taken + 3;
 }
 
-static void write_out(const char *text, size_t length) {
-  ssize_t written = write(STDERR_FILENO, text, length);
-  (void)written; /* there is nothing to be done about it */
-}
-
-static void wipe(Progress *progress) {
-  char line[MAX_WIDTH + 2];
+static void progress_wipe(Progress *progress) {
+  char line[PROGRESS_MAX_WIDTH + 2];
   if (progress->width == 0) return;
   line[0] = '\r';
   memset(line + 1, ' ', progress->width);
   line[1 + progress->width] = '\r';
-  write_out(line, progress->width + 2);
+  terminal_write(line, progress->width + 2);
   progress->width = 0;
 }
 
-static unsigned terminal_width(void) {
-  struct winsize window;
-  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &window) != 0 || window.ws_col == 0) return DEFAULT_WIDTH;
-  return window.ws_col < MAX_WIDTH ? window.ws_col : MAX_WIDTH;
+static unsigned progress_terminal_width(void) {
+  unsigned width = terminal_width();
+  if (width == 0) return PROGRESS_DEFAULT_WIDTH;
+  return width < PROGRESS_MAX_WIDTH ? width : PROGRESS_MAX_WIDTH;
 }
 
-static void draw(Progress *progress, uint64_t done, int64_t now) {
-  const char *prefix = "safetensors: ";
-  char numbers[MAX_NUMBERS], so_far[QUANTITY_SIZE], all[QUANTITY_SIZE], rate[QUANTITY_SIZE],
-      left[QUANTITY_SIZE];
+static void progress_draw(Progress *progress, uint64_t done, int64_t now) {
+  char prefix[PROGRESS_MAX_PREFIX];
+  char numbers[PROGRESS_MAX_NUMBERS], so_far[QUANTITY_SIZE], all[QUANTITY_SIZE],
+      rate[QUANTITY_SIZE], left[QUANTITY_SIZE];
   double per_second =
-      (double)(progress->done + done) / ((double)(now - progress->began) / (double)second);
+      (double)(progress->done + done) / ((double)(now - progress->began) / (double)progress_second);
   quantity_format(so_far, (double)done, "B");
   quantity_format(all, (double)progress->nbytes, "B");
   quantity_format(rate, per_second, "B");
-  format_time(left, sizeof left, (double)(progress->nbytes - done) / (per_second + 1e-9));
+  progress_format_time(left, sizeof left, (double)(progress->nbytes - done) / (per_second + 1e-9));
   int length =
       snprintf(numbers, sizeof numbers, "  %s of %s, %s/s, %s left", so_far, all, rate, left);
   if (length < 0 || length >= (int)sizeof numbers) return;
 
-  unsigned width = terminal_width() - 1; /* the last column may begin a new line */
-  if (width < strlen(prefix) + (unsigned)length + MIN_NAME) prefix = ""; /* a narrow terminal */
+  snprintf(prefix, sizeof prefix, "%s: ", program.name);
+  unsigned width = progress_terminal_width() - 1; /* writing the last column may begin a new line */
+  if (width < strlen(prefix) + (unsigned)length + PROGRESS_MIN_NAME)
+    prefix[0] = '\0'; /* the terminal is narrow */
   unsigned others = (unsigned)strlen(prefix) + (unsigned)length;
-  if (width < others + MIN_NAME) return;
-  char line[4 * MAX_WIDTH + MAX_NUMBERS];
+  if (width < others + PROGRESS_MIN_NAME) return;
+  char line[4 * PROGRESS_MAX_WIDTH + PROGRESS_MAX_PREFIX + PROGRESS_MAX_NUMBERS];
   size_t used = 0;
-  wipe(progress);
+  progress_wipe(progress);
   memcpy(line, prefix, strlen(prefix));
   used += strlen(prefix);
-  progress->width =
-      others + append_name(line, &used, progress->name, progress->name_length, width - others);
+  progress->width = others + progress_append_name(line, &used, progress->name,
+                                                  progress->name_length, width - others);
   memcpy(line + used, numbers, (size_t)length);
-  write_out(line, used + (size_t)length);
+  terminal_write(line, used + (size_t)length);
   progress->drawn = now;
 }
 
@@ -111,8 +116,8 @@ static void draw(Progress *progress, uint64_t done, int64_t now) {
 
 void progress_begin(Progress *progress, const char *name, uint64_t name_length, uint64_t nbytes) {
   if (!progress->enabled) return;
-  int64_t now = platform_monotonic();
-  if (progress->began == 0 || now - progress->ended > 500 * millisecond) {
+  int64_t now = clock_monotonic();
+  if (progress->began == 0 || now - progress->ended > 500 * progress_millisecond) {
     progress->began = now;
     progress->done = 0;
   }
@@ -124,16 +129,21 @@ void progress_begin(Progress *progress, const char *name, uint64_t name_length, 
 
 void progress_step(Progress *progress, uint64_t done) {
   if (!progress->enabled || progress->name == NULL) return;
-  int64_t now = platform_monotonic();
+  int64_t now = clock_monotonic();
   if (done > progress->nbytes) done = progress->nbytes;
-  if (now - progress->began < second || now - progress->drawn < 100 * millisecond) return;
-  if (isatty(STDERR_FILENO)) draw(progress, done, now);
+  if (now - progress->began < progress_second || now - progress->drawn < 100 * progress_millisecond)
+    return;
+  if (!terminal_is_there()) return;
+  FloatEnvironment host;
+  float_environment_enter(&host);
+  progress_draw(progress, done, now);
+  float_environment_leave(&host);
 }
 
 void progress_end(Progress *progress) {
   if (progress->name == NULL) return;
-  wipe(progress);
+  progress_wipe(progress);
   progress->name = NULL;
   progress->done += progress->nbytes;
-  progress->ended = platform_monotonic();
+  progress->ended = clock_monotonic();
 }

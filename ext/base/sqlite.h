@@ -1,6 +1,6 @@
 /*
-** SQLite's interface, the same way for every file of the extension: through the routine table that
-** the host passes at load, or, built with -DSQLITE_CORE, by direct linking.
+** SQLite's interface for every file of the extension: through the routine table that the host
+** passes when it loads the extension, or by direct linking if it is built with -DSQLITE_CORE.
 */
 #ifndef SAFETENSORS_BASE_SQLITE_H
 #define SAFETENSORS_BASE_SQLITE_H

@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* The length of the sequence at `at`, or 0 when it is not valid within `left` bytes. */
-static uint64_t sequence_length(const unsigned char *at, uint64_t left) {
+static uint64_t utf8_sequence_length(const unsigned char *at, uint64_t left) {
   unsigned char first = at[0];
   if (first < 0x80) return 1;
   uint64_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
@@ -23,22 +23,17 @@ uint64_t utf8_valid_length(const char *text, uint64_t length) {
   uint64_t at = 0;
   while (at < length) {
     uint64_t words[4];
-    if (length - at >= sizeof words) { /* headers are nearly all ASCII: 32 bytes at a time */
+    if (length - at >=
+        sizeof words) { /* nearly all of a header is ASCII, so 32 bytes are checked at a time */
       memcpy(words, bytes + at, sizeof words);
       if (((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080u) == 0) {
         at += sizeof words;
         continue;
       }
     }
-    uint64_t step = sequence_length(bytes + at, length - at);
+    uint64_t step = utf8_sequence_length(bytes + at, length - at);
     if (step == 0) return at;
     at += step;
   }
   return at;
-}
-
-void utf8_mend(char *text, uint64_t length) {
-  for (uint64_t at = 0; (at += utf8_valid_length(text + at, length - at)) < length;) {
-    text[at] = '?';
-  }
 }

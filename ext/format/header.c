@@ -1,16 +1,17 @@
 #include "format/header.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/path.h"
+#include "base/sort.h"
 #include "base/sqlite.h"
 #include "base/utf8.h"
-#include "format/scanner.h"
+#include "format/header_reader.h"
 #include "format/signature.h"
 
-typedef unsigned long long Big; /* for "%llu" */
+typedef unsigned long long HeaderBig; /* for "%llu" */
 
 /* ---- The first 8 bytes ---- */
 
@@ -23,11 +24,38 @@ uint64_t header_prefix(const unsigned char *bytes) {
 bool header_length(const unsigned char *prefix, uint64_t file_size, uint64_t *length) {
   if (file_size < HEADER_PREFIX_SIZE) return false;
   *length = header_prefix(prefix);
-  return *length <= HEADER_MAX_LENGTH && *length <= file_size - HEADER_PREFIX_SIZE;
+  return *length > 0 && *length <= HEADER_MAX_LENGTH && *length <= file_size - HEADER_PREFIX_SIZE;
+}
+
+bool header_is_plausible(const unsigned char *first, uint64_t size) {
+  if (size <= HEADER_PREFIX_SIZE) return false;
+  uint64_t length = header_prefix(first);
+  if (length == 0 || length > HEADER_MAX_LENGTH) return false;
+  uint64_t at = HEADER_PREFIX_SIZE;
+  while (at < size &&
+         (first[at] == ' ' || first[at] == '\t' || first[at] == '\r' || first[at] == '\n'))
+    at++;
+  return at == size || first[at] == '{';
 }
 
 void header_write_length(uint64_t length, unsigned char *prefix) {
   for (int i = 0; i < HEADER_PREFIX_SIZE; i++) prefix[i] = (unsigned char)(length >> (8 * i));
+}
+
+/* Raises that a file is of another kind. The configuration of a model is in its directory, which is
+** probably what was meant. */
+static bool header_refuse_kind(const Signature *signature, const char *subject, Error *error) {
+  size_t length = strlen(subject), directory = path_style_directory(PATH_STYLE_HERE, subject);
+  bool is_configuration = strcmp(signature->code, "json") == 0 && length > 5 &&
+                          strcmp(subject + length - 5, ".json") == 0;
+  if (!is_configuration) {
+    return error_raise(error, ERROR_INVALID, subject, "expected a safetensors file, found %s",
+                       signature->name);
+  }
+  return error_raise(error, ERROR_INVALID, subject,
+                     "expected a safetensors file, found %s; did you mean its directory, \"%.*s\"?",
+                     signature->name, directory > 0 ? (int)directory : 1,
+                     directory > 0 ? subject : ".");
 }
 
 bool header_refuse(const unsigned char *first, uint64_t size, uint64_t file_size,
@@ -36,206 +64,181 @@ bool header_refuse(const unsigned char *first, uint64_t size, uint64_t file_size
     return error_raise(error, ERROR_INVALID, subject,
                        "expected a safetensors file, found an empty file");
   }
-  const Signature *signature = signature_find(first, (size_t)size);
-  if (signature != NULL) {
-    return error_raise(error, ERROR_INVALID, subject, "expected a safetensors file, found %s",
-                       signature->name);
-  }
+  bool plausible = header_is_plausible(first, size);
+  const Signature *signature = plausible ? NULL : signature_find(first, (size_t)size);
+  if (signature != NULL) return header_refuse_kind(signature, subject, error);
   if (file_size < HEADER_PREFIX_SIZE) {
     return error_raise(error, ERROR_INVALID, subject,
                        "expected at least 8 bytes, found %llu: too small for a header",
-                       (Big)file_size);
+                       (HeaderBig)file_size);
   }
   uint64_t length = header_prefix(first);
   if (length > HEADER_MAX_LENGTH) {
-    return error_raise(
-        error, ERROR_INVALID, subject,
-        "expected a header of at most %d bytes, found a length of %llu: too large, or "
-        "not a safetensors file",
-        HEADER_MAX_LENGTH, (Big)length);
+    return error_raise(error, ERROR_INVALID, subject,
+                       "expected the length of a header, at most %d, in the first 8 bytes, found a "
+                       "larger number: not a safetensors file, or a damaged one",
+                       HEADER_MAX_LENGTH);
+  }
+  if (file_size == HEADER_PREFIX_SIZE) {
+    return error_raise(error, ERROR_INVALID, subject,
+                       "truncated: expected a header behind the first 8 bytes, found the end of "
+                       "the file");
+  }
+  if (!plausible) {
+    return error_raise(error, ERROR_INVALID, subject,
+                       "expected a header that begins with '{' behind the first 8 bytes, found "
+                       "none: not a safetensors file, or a damaged one");
   }
   return error_raise(error, ERROR_INVALID, subject,
                      "truncated: expected at least %llu bytes (8 and a header of %llu), found %llu",
-                     (Big)length + HEADER_PREFIX_SIZE, (Big)length, (Big)file_size);
+                     (HeaderBig)length + HEADER_PREFIX_SIZE, (HeaderBig)length,
+                     (HeaderBig)file_size);
 }
 
 /* ---- Parsing ---- */
 
-typedef struct Parser {
-  Scanner scanner;
+typedef struct HeaderParser {
+  HeaderReader reader;
   Header *header;
   uint64_t tensor_capacity, metadata_capacity;
   bool has_metadata;
+  const char *subject;
+  Cancel *cancel;
   Error *error;
-} Parser;
+} HeaderParser;
 
-static bool duplicate_key(const Parser *parser, Span key, const char *where) {
-  return error_raise(parser->error, ERROR_INVALID, parser->scanner.subject,
-                     "duplicate key \"%.*s\" %s",
+/* Returns whether to process row number `row` of a loop. */
+static bool header_go_on(const HeaderParser *parser, uint64_t row) {
+  return cancel_go_on_row(parser->cancel, row, parser->subject, parser->error);
+}
+
+static bool header_duplicate_key(const HeaderParser *parser, Span key, const char *where) {
+  return error_raise(parser->error, ERROR_INVALID, parser->subject, "duplicate key \"%.*s\" %s",
                      ERROR_NAME(parser->header->text + key.offset, key.length), where);
 }
 
-static bool take_key(Parser *parser, Span *key) {
-  Scanner *scanner = &parser->scanner;
-  if (!scanner_string(scanner, key, parser->error)) return false;
-  if (memchr(scanner->text + key->offset, '\0', key->length) != NULL) {
-    return error_raise(
-        parser->error, ERROR_INVALID, scanner->subject,
-        "expected a key without NUL, found \"%.*s\\u0000...\"",
-        ERROR_NAME(scanner->text + key->offset, strlen(scanner->text + key->offset)));
+/* The sink of the walk, which converts the first fault into the error. */
+static bool header_raise(void *context, const JsonFault *fault) {
+  HeaderParser *parser = context;
+  const HeaderReader *reader = &parser->reader;
+  const char *found = fault->found != NULL ? fault->found : "the header's end";
+  const char *name = parser->header->text + reader->name.offset;
+  HeaderBig at = fault->at;
+  bool syntax = fault->kind == JSON_FAULT_SYNTAX;
+  /* header_check_layout() reports this, together with the offset that it expects. */
+  if (fault->kind == HEADER_FAULT_REVERSED_OFFSETS) return true;
+  if (fault->kind == HEADER_FAULT_METADATA_VALUE) {
+    error_fill(parser->error, ERROR_INVALID, parser->subject,
+               "__metadata__ key \"%.*s\": expected %s as value, found %s",
+               ERROR_NAME(name, reader->name.length), fault->expected, found);
+  } else if (reader->in_entry && syntax) {
+    error_fill(parser->error, ERROR_INVALID, parser->subject,
+               "tensor \"%.*s\": expected %s at offset %llu, found %s",
+               ERROR_NAME(name, reader->name.length), fault->expected, at, found);
+  } else if (reader->in_entry) {
+    error_fill(parser->error, ERROR_INVALID, parser->subject,
+               "tensor \"%.*s\": expected %s, found %s", ERROR_NAME(name, reader->name.length),
+               fault->expected, found);
+  } else if (syntax) {
+    error_fill(parser->error, ERROR_INVALID, parser->subject,
+               "header is not JSON: expected %s at offset %llu, found %s", fault->expected, at,
+               found);
+  } else {
+    error_fill(parser->error, ERROR_INVALID, parser->subject, "expected %s, found %s",
+               fault->expected, found);
   }
-  return scanner_take(scanner, ':') || scanner_expected(scanner, "':'", parser->error);
+  return false;
 }
 
-static bool take_metadata_value(Parser *parser, Span key, Span *value) {
-  Scanner *scanner = &parser->scanner;
-  scanner_skip_space(scanner);
-  if (scanner->at < scanner->length && scanner->text[scanner->at] == '"') {
-    return scanner_string(scanner, value, parser->error);
-  }
-  return error_raise(parser->error, ERROR_INVALID, scanner->subject,
-                     "__metadata__ key \"%.*s\": expected a string as value, found %s",
-                     ERROR_NAME(scanner->text + key.offset, key.length),
-                     scanner_next_kind(scanner));
-}
-
-static bool take_metadata(Parser *parser) {
-  Scanner *scanner = &parser->scanner;
+static bool header_add_tensor(HeaderParser *parser) {
   Header *header = parser->header;
-  if (parser->has_metadata) {
-    return error_raise(parser->error, ERROR_INVALID, scanner->subject,
-                       "duplicate key \"__metadata__\" in the header");
-  }
-  parser->has_metadata = true;
-  if (scanner_null(scanner)) return true;
-  if (!scanner_take(scanner, '{')) {
-    return error_raise(parser->error, ERROR_INVALID, scanner->subject,
-                       "expected an object of strings as __metadata__, found %s",
-                       scanner_next_kind(scanner));
-  }
-  if (scanner_take(scanner, '}')) return true;
-  do {
-    if (!memory_reserve((void **)&header->metadata, &parser->metadata_capacity,
-                        header->metadata_count, sizeof(MetadataEntry))) {
-      return error_memory(parser->error);
-    }
-    MetadataEntry *entry = &header->metadata[header->metadata_count];
-    if (!take_key(parser, &entry->key) || !take_metadata_value(parser, entry->key, &entry->value)) {
-      return false;
-    }
-    header->metadata_count++;
-  } while (scanner_take(scanner, ','));
-  return scanner_take(scanner, '}') || scanner_expected(scanner, "',' or '}'", parser->error);
-}
-
-static bool take_member(Parser *parser) {
-  static const char metadata[] = "__metadata__";
-  Header *header = parser->header;
-  Span key;
-  if (!take_key(parser, &key)) return false;
-  if (key.length == sizeof metadata - 1 &&
-      memcmp(header->text + key.offset, metadata, key.length) == 0) {
-    return take_metadata(parser);
-  }
+  TensorEntry *entry = &parser->reader.entry;
+  tensor_entry_clean_shape(header->text, entry);
   if (!memory_reserve((void **)&header->tensors, &parser->tensor_capacity, header->tensor_count,
                       sizeof(TensorEntry))) {
     return error_memory(parser->error);
   }
-  TensorEntry *entry = &header->tensors[header->tensor_count];
-  entry->name = key;
-  if (!scanner_entry(&parser->scanner, entry, parser->error)) return false;
-  header->tensor_count++;
+  header->tensors[header->tensor_count++] = *entry;
   return true;
 }
 
-static bool take_header(Parser *parser) {
-  Scanner *scanner = &parser->scanner;
-  if (!scanner_take(scanner, '{')) return scanner_expected(scanner, "'{'", parser->error);
-  if (!scanner_take(scanner, '}')) {
-    do {
-      if (!take_member(parser)) return false;
-    } while (scanner_take(scanner, ','));
-    if (!scanner_take(scanner, '}')) return scanner_expected(scanner, "',' or '}'", parser->error);
+static bool header_add_pair(HeaderParser *parser) {
+  Header *header = parser->header;
+  if (!memory_reserve((void **)&header->metadata, &parser->metadata_capacity,
+                      header->metadata_count, sizeof(MetadataEntry))) {
+    return error_memory(parser->error);
   }
-  scanner_skip_space(scanner);
-  return scanner->at == scanner->length ||
-         scanner_expected(scanner, "only spaces after the header's '}'", parser->error);
+  header->metadata[header->metadata_count++] = parser->reader.pair;
+  return true;
+}
+
+static bool header_note_metadata(HeaderParser *parser) {
+  if (parser->has_metadata) {
+    return header_duplicate_key(parser, parser->reader.name, "in the header");
+  }
+  parser->has_metadata = true;
+  return true;
+}
+
+static bool header_take_members(HeaderParser *parser) {
+  for (bool good = true; good;) {
+    switch (header_reader_next(&parser->reader)) {
+      case HEADER_READER_TENSOR: good = header_add_tensor(parser); break;
+      case HEADER_READER_METADATA: good = header_note_metadata(parser); break;
+      case HEADER_READER_PAIR: good = header_add_pair(parser); break;
+      case HEADER_READER_METADATA_END: break;
+      case HEADER_READER_END: return true;
+      case HEADER_READER_FAILED: return false;
+    }
+  }
+  return false;
+}
+
+static bool header_take_header(HeaderParser *parser) {
+  JsonWalk *walk = &parser->reader.walk;
+  if (!header_reader_start(&parser->reader) || !header_take_members(parser)) return false;
+  json_cursor_skip_space(&walk->cursor);
+  return walk->cursor.at == walk->cursor.length ||
+         json_walk_not_json(walk, "only spaces after the header's '}'");
 }
 
 /* ---- Validation ---- */
 
-static int by_offsets(const void *left, const void *right) {
-  const TensorEntry *a = left, *b = right;
-  if (a->begin != b->begin) return a->begin < b->begin ? -1 : 1;
-  if (a->end != b->end) return a->end < b->end ? -1 : 1;
-  return a->name.offset < b->name.offset ? -1 : 1;
-}
-
-void tensor_entries_sort(TensorEntry *entries, uint32_t count) {
-  for (uint32_t i = 1; i < count; i++) {
-    if (by_offsets(&entries[i - 1], &entries[i]) > 0) {
-      qsort(entries, count, sizeof(TensorEntry), by_offsets);
-      return;
-    }
+/* Builds a table of `count` rows that each begin with a name. `where` describes the place of the
+** names in a message about duplicates. */
+static bool header_index_rows(const HeaderParser *parser, NameTable *table, const void *rows,
+                              size_t row_size, uint32_t count, const char *where) {
+  if (!name_table_start(table, parser->header->text, rows, row_size, count)) {
+    return error_memory(parser->error);
   }
-}
-
-static bool index_names(Parser *parser) {
-  Header *header = parser->header;
-  uint32_t duplicate = 0;
-  switch (name_table_build(&header->names, header->text, header->tensors, sizeof(TensorEntry),
-                           header->tensor_count, &duplicate)) {
-    case NAME_TABLE_NO_MEMORY: return error_memory(parser->error);
-    case NAME_TABLE_DUPLICATE:
-      return duplicate_key(parser, header->tensors[duplicate].name, "in the header");
-    case NAME_TABLE_BUILT: break;
+  for (uint32_t row = 0; row < count; row++) {
+    uint32_t earlier;
+    if (!header_go_on(parser, row)) return false;
+    if (name_table_add(table, row, &earlier)) continue;
+    Span name;
+    memcpy(&name, (const char *)rows + row * row_size, sizeof name);
+    return header_duplicate_key(parser, name, where);
   }
   return true;
 }
 
-static bool check_metadata_keys(Parser *parser) {
+static bool header_index_names(const HeaderParser *parser) {
   Header *header = parser->header;
+  return header_index_rows(parser, &header->names, header->tensors, sizeof(TensorEntry),
+                           header->tensor_count, "in the header");
+}
+
+static bool header_check_metadata_keys(const HeaderParser *parser) {
+  const Header *header = parser->header;
   if (header->metadata_count < 2) return true;
   NameTable keys;
-  uint32_t duplicate = 0;
-  switch (name_table_build(&keys, header->text, header->metadata, sizeof(MetadataEntry),
-                           header->metadata_count, &duplicate)) {
-    case NAME_TABLE_NO_MEMORY: return error_memory(parser->error);
-    case NAME_TABLE_DUPLICATE:
-      return duplicate_key(parser, header->metadata[duplicate].key, "in __metadata__");
-    case NAME_TABLE_BUILT: name_table_free(&keys); break;
-  }
-  return true;
+  bool good = header_index_rows(parser, &keys, header->metadata, sizeof(MetadataEntry),
+                                header->metadata_count, "in __metadata__");
+  name_table_free(&keys);
+  return good;
 }
 
-/* Multiplies the dimensions, left to right as the reference does: [MAX,3,0] overflows, [0,MAX,3]
-** does not. */
-static bool shape_numel(const char *shape, uint32_t length, uint64_t *numel) {
-  uint64_t product = 1, dimension = 0;
-  bool in_number = false;
-  for (uint32_t i = 0; i < length; i++) {
-    if (shape[i] >= '0' && shape[i] <= '9') {
-      dimension = dimension * 10 + (uint64_t)(shape[i] - '0');
-      in_number = true;
-    } else if (in_number) {
-      if (__builtin_mul_overflow(product, dimension, &product)) return false;
-      dimension = 0;
-      in_number = false;
-    }
-  }
-  *numel = product;
-  return true;
-}
-
-TensorSize tensor_entry_size(const char *text, const TensorEntry *entry, uint64_t *numel,
-                             uint64_t *nbytes) {
-  bool overflow;
-  if (!shape_numel(text + entry->shape.offset, entry->shape.length, numel)) return SIZE_OVERFLOW;
-  if (dtype_nbytes(entry->dtype, *numel, nbytes, &overflow)) return SIZE_WHOLE;
-  return overflow ? SIZE_OVERFLOW : SIZE_PART_OF_BYTE;
-}
-
-static bool check_size(const Parser *parser, const TensorEntry *entry) {
+static bool header_check_size(const HeaderParser *parser, const TensorEntry *entry) {
   const Header *header = parser->header;
   const char *text = header->text;
   uint64_t numel = 0, nbytes = 0;
@@ -248,24 +251,25 @@ static bool check_size(const Parser *parser, const TensorEntry *entry) {
     sqlite3_str_appendf(what, " overflow 64 bits");
   } else if (size == SIZE_PART_OF_BYTE) {
     sqlite3_str_appendf(what, " end inside a byte: expected %u bits times %llu to be whole bytes",
-                        dtype_bits(entry->dtype), (Big)numel);
+                        dtype_bits(entry->dtype), (HeaderBig)numel);
   } else {
     sqlite3_str_appendf(what, " take %llu bytes, found %llu in data_offsets [%llu,%llu]",
-                        (Big)nbytes, (Big)(entry->end - entry->begin), (Big)entry->begin,
-                        (Big)entry->end);
+                        (HeaderBig)nbytes, (HeaderBig)(entry->end - entry->begin),
+                        (HeaderBig)entry->begin, (HeaderBig)entry->end);
   }
   char *message = sqlite3_str_finish(what);
   if (message == NULL) return error_memory(parser->error);
-  error_fill(parser->error, ERROR_INVALID, parser->scanner.subject, "tensor \"%.*s\": %s",
+  error_fill(parser->error, ERROR_INVALID, parser->subject, "tensor \"%.*s\": %s",
              ERROR_NAME(text + entry->name.offset, entry->name.length), message);
   memory_free(message);
   return false;
 }
 
-/* The tensors, by offset, must lie end to end from 0 to the end of the file. */
-static bool check_layout(const Parser *parser, uint64_t file_size) {
+/* Checks that the tensors, in the order of their offsets, cover the data from its start to the end
+** of the file without gaps or overlaps. */
+static bool header_check_layout(const HeaderParser *parser, uint64_t file_size) {
   const Header *header = parser->header;
-  const char *subject = parser->scanner.subject;
+  const char *subject = parser->subject;
   uint64_t expected = 0;
   for (uint32_t i = 0; i < header->tensor_count; i++) {
     const TensorEntry *entry = &header->tensors[i];
@@ -276,25 +280,25 @@ static bool check_layout(const Parser *parser, uint64_t file_size) {
       return error_raise(
           parser->error, ERROR_INVALID, subject,
           "tensor \"%.*s\": %s: expected data_offsets to begin at %llu, found [%llu,%llu]",
-          ERROR_NAME(header->text + entry->name.offset, entry->name.length), fault, (Big)expected,
-          (Big)entry->begin, (Big)entry->end);
+          ERROR_NAME(header->text + entry->name.offset, entry->name.length), fault,
+          (HeaderBig)expected, (HeaderBig)entry->begin, (HeaderBig)entry->end);
     }
-    if (!check_size(parser, entry)) return false;
+    if (!header_go_on(parser, i) || !header_check_size(parser, entry)) return false;
     expected = entry->end;
   }
   uint64_t data_offset = header_data_offset(header), found = file_size - data_offset;
   if (found == expected) return true;
-  /* data_offset + expected cannot overflow: offsets are below 2^63. */
+  /* This sum cannot overflow, because offsets are below 2^63. */
   return error_raise(parser->error, ERROR_INVALID, subject,
                      found < expected
                          ? "truncated: expected %llu bytes by its header, found %llu"
                          : "trailing bytes: expected %llu bytes by its header, found %llu",
-                     (Big)(data_offset + expected), (Big)file_size);
+                     (HeaderBig)(data_offset + expected), (HeaderBig)file_size);
 }
 
-/* The byte after a name was its closing quote at the latest, that after a shape stood in its entry:
-** both have done their work. */
-static void terminate_strings(Header *header) {
+/* Terminates names and shapes with NUL. The byte behind a name is its closing quote or lies before
+** that, and the byte behind a shape is part of its entry: neither is needed any more. */
+static void header_terminate_strings(Header *header) {
   for (uint32_t i = 0; i < header->tensor_count; i++) {
     const TensorEntry *entry = &header->tensors[i];
     header->text[entry->name.offset + entry->name.length] = '\0';
@@ -302,21 +306,39 @@ static void terminate_strings(Header *header) {
   }
 }
 
-static bool parse(Parser *parser, uint64_t file_size) {
-  Scanner *scanner = &parser->scanner;
-  uint64_t valid = utf8_valid_length(scanner->text, scanner->length);
-  if (valid != scanner->length) {
-    return error_raise(parser->error, ERROR_INVALID, scanner->subject,
+/* Checks that the header begins with '{'. The message quotes no byte, because the file may be of
+** any kind: see header_is_plausible(). */
+static bool header_check_start(HeaderParser *parser) {
+  JsonCursor *cursor = &parser->reader.walk.cursor;
+  if (json_cursor_peek(cursor) == '{') return true;
+  bool zeros = json_cursor_at(cursor, '\0');
+  return error_raise(
+      parser->error, ERROR_INVALID, parser->subject,
+      "expected a header that begins with '{' behind the first 8 bytes, found %s",
+      zeros ? "zeros: the download (or copy) has not filled the file; download it again"
+            : "none: not a safetensors file, or a damaged one");
+}
+
+static bool header_parse_members(HeaderParser *parser, uint64_t file_size) {
+  Header *header = parser->header;
+  if (!header_check_start(parser)) return false;
+  uint64_t valid = utf8_valid_length(header->text, header->length);
+  if (valid != header->length) {
+    return error_raise(parser->error, ERROR_INVALID, parser->subject,
                        "expected a header in UTF-8, found byte 0x%02x at offset %llu",
-                       (unsigned char)scanner->text[valid], (Big)valid + HEADER_PREFIX_SIZE);
+                       (unsigned char)header->text[valid], (HeaderBig)valid + HEADER_PREFIX_SIZE);
   }
-  if (!take_header(parser)) return false;
-  tensor_entries_sort(parser->header->tensors, parser->header->tensor_count);
-  return index_names(parser) && check_metadata_keys(parser) && check_layout(parser, file_size);
+  bool taken = header_take_header(parser);
+  json_walk_clear(&parser->reader.walk);
+  return taken &&
+         tensor_entries_sort(header->tensors, header->tensor_count, parser->cancel, parser->subject,
+                             parser->error) &&
+         header_index_names(parser) && header_check_metadata_keys(parser) &&
+         header_check_layout(parser, file_size);
 }
 
 Header *header_parse(char *text, uint64_t length, uint64_t file_size, const char *subject,
-                     Error *error) {
+                     Cancel *cancel, Error *error) {
   Header *header = memory_zeroed(1, sizeof *header);
   if (header == NULL) {
     memory_free(text);
@@ -325,11 +347,19 @@ Header *header_parse(char *text, uint64_t length, uint64_t file_size, const char
   }
   header->text = text;
   header->length = (uint32_t)length;
-  Parser parser = {.scanner = {.text = text, .length = (uint32_t)length, .subject = subject},
-                   .header = header,
-                   .error = error};
-  if (parse(&parser, file_size)) {
-    terminate_strings(header);
+  HeaderParser parser = {.reader = {.walk = {.cursor = {.text = text, .length = (uint32_t)length},
+                                             .base = HEADER_PREFIX_SIZE,
+                                             .sink = header_raise,
+                                             .context = &parser,
+                                             .cancel = cancel,
+                                             .subject = subject,
+                                             .error = error}},
+                         .header = header,
+                         .subject = subject,
+                         .cancel = cancel,
+                         .error = error};
+  if (header_parse_members(&parser, file_size)) {
+    header_terminate_strings(header);
     TensorEntry *fitted = memory_resize(header->tensors, header->tensor_count, sizeof(TensorEntry));
     if (fitted != NULL) {
       header->tensors = fitted;
@@ -363,15 +393,6 @@ uint64_t header_data_offset(const Header *header) {
 
 uint64_t header_data_nbytes(const Header *header) {
   return header->tensor_count > 0 ? header->tensors[header->tensor_count - 1].end : 0;
-}
-
-uint64_t tensor_entry_nbytes(const TensorEntry *entry) {
-  return entry->end - entry->begin;
-}
-
-uint64_t tensor_entry_numel(const TensorEntry *entry) {
-  /* Validated: the bits fit 64 and are whole elements. */
-  return tensor_entry_nbytes(entry) * 8 / dtype_bits(entry->dtype);
 }
 
 uint32_t tensor_entry_rank(const Header *header, const TensorEntry *entry) {

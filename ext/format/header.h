@@ -1,15 +1,16 @@
 /*
-** The header of a safetensors file: parsed, validated as the reference implementation validates it,
-** and searchable by name.
+** The header of a safetensors file: parsed, validated as the reference implementation validates
+** it, and searchable by name.
 **
-** A file is: 8 bytes, the header's length as a little-endian integer; that many bytes of JSON, an
-** object; then the tensors' bytes. The object maps each tensor's name to {"dtype", "shape",
-** "data_offsets": [begin, end]} with offsets counted from the end of the header, and may map
-** "__metadata__" to an object of strings.
-** Source: github.com/huggingface/safetensors, README.md ("Format") and safetensors/src/tensor.rs.
+** A file consists of 8 bytes with the length of the header as a little-endian integer, that many
+** bytes of JSON, and the bytes of the tensors. The JSON is an object that maps the name of each
+** tensor to {"dtype": ..., "shape": [...], "data_offsets": [begin, end]}, with offsets that count
+** from the end of the header. It may map "__metadata__" to an object of strings. Source:
+** github.com/huggingface/safetensors, README.md ("Format") and safetensors/src/tensor.rs.
 **
-** Where this reader is stricter on purpose: duplicate keys anywhere, NUL in a key, integers outside
-** -2^63..2^63-1, and an entry that is not an object, are errors.
+** This reader is deliberately stricter than the reference implementation: it also rejects
+** duplicate keys anywhere, NUL in a key, integers outside -2^63..2^63-1, and an entry that is not
+** an object.
 */
 #ifndef SAFETENSORS_FORMAT_HEADER_H
 #define SAFETENSORS_FORMAT_HEADER_H
@@ -17,88 +18,66 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/cancel.h"
 #include "base/error.h"
-#include "format/dtype.h"
-#include "format/name_table.h"
+#include "base/name_table.h"
+#include "format/tensor_entry.h"
 
 enum { HEADER_PREFIX_SIZE = 8, HEADER_MAX_LENGTH = 100000000 };
 
-/* One tensor. begin <= end, counted from the start of the data. `shape` is canonical JSON: no
-** spaces, no leading zeros. Name and shape are followed by a NUL: SQLite would otherwise copy them
-** once more to put one there. */
-typedef struct TensorEntry {
-  Span name; /* first: NameTable reads it there */
-  Span shape;
-  uint64_t begin, end;
-  Dtype dtype;
-} TensorEntry;
-
-typedef struct MetadataEntry {
-  Span key; /* first: NameTable reads it there */
-  Span value;
-} MetadataEntry;
-
 typedef struct Header {
-  char *text; /* the JSON, strings decoded in place; all spans point into it */
+  char *text; /* the JSON, with strings decoded in place; all spans refer to it */
   uint32_t length;
   uint32_t tensor_count, metadata_count;
-  TensorEntry *tensors;    /* by (begin, end), then as in the header */
-  MetadataEntry *metadata; /* as in the header */
+  TensorEntry *tensors;    /* in the order of (begin, end), then of the header */
+  MetadataEntry *metadata; /* in the order of the header */
   NameTable names;
 } Header;
 
-/* The number that the first 8 bytes make, little-endian. */
+/* Returns the little-endian number in the first 8 bytes. */
 uint64_t header_prefix(const unsigned char *bytes);
 
-/* The header's length by the file's first 8 bytes. False when this cannot be a safetensors file:
-** too small, a length over the limit, or a length that the file does not have. */
+/* Gets the length of the header from the first 8 bytes of the file. Returns false if this cannot
+** be a safetensors file: it is too small, or the length is 0, exceeds the limit, or exceeds the
+** file. */
 bool header_length(const unsigned char *prefix, uint64_t file_size, uint64_t *length);
 
-/* The other way round: the file's first 8 bytes. */
+/* Returns whether a file with these first `size` bytes (SIGNATURE_SIZE if the file has as many) was
+** meant to be a safetensors file: it has a length within the limit, and behind it '{', perhaps
+** after white space. Messages may quote bytes and numbers only of such a file, because a stranger
+** may choose the path, and may name any file. */
+bool header_is_plausible(const unsigned char *first, uint64_t size);
+
+/* Writes the length as the first 8 bytes of a file. */
 void header_write_length(uint64_t length, unsigned char *prefix);
 
-/* Says why header_length() refused, by the first `size` bytes of the file (SIGNATURE_SIZE if there
-** are as many); what is recognisably something else is called by its name. Returns false. */
+/* Raises the reason why header_length() returned false, from the first `size` bytes of the file
+** (SIGNATURE_SIZE if the file has as many). A known other format is named. Returns false. */
 bool header_refuse(const unsigned char *first, uint64_t size, uint64_t file_size,
                    const char *subject, Error *error);
 
-/* Parses and validates `length` bytes of JSON (at most HEADER_MAX_LENGTH). Takes over `text`,
-** a block from memory_alloc(), on failure too. `subject` names the file in messages. Returns a
-** Header that header_free() releases, or NULL. */
+/* Parses and validates `length` bytes of JSON (at most HEADER_MAX_LENGTH). `text` is a block from
+** memory_alloc(), which this function takes over, even on failure. `subject` names the file in
+** messages. `cancel`, which may be NULL, is asked whether to continue. Returns a Header that
+** header_free() releases, or NULL. */
 Header *header_parse(char *text, uint64_t length, uint64_t file_size, const char *subject,
-                     Error *error);
+                     Cancel *cancel, Error *error);
 
 void header_free(Header *header);
 
-/* The entry with this name, or NULL. Valid as long as the header. */
+/* Returns the entry with this name, or NULL. It is valid as long as the header. */
 const TensorEntry *header_find(const Header *header, const char *name, uint64_t length);
 
-/* Offset of the data in the file. */
+/* Returns the offset of the data in the file. */
 uint64_t header_data_offset(const Header *header);
 
-/* Bytes of all tensors: from the data offset to the end of the file. */
+/* Returns the number of bytes of all tensors, from the data offset to the end of the file. */
 uint64_t header_data_nbytes(const Header *header);
 
-/* Stored bytes, elements and dimensions of a tensor. */
-uint64_t tensor_entry_nbytes(const TensorEntry *entry);
-uint64_t tensor_entry_numel(const TensorEntry *entry);
+/* Returns the number of dimensions of a tensor. */
 uint32_t tensor_entry_rank(const Header *header, const TensorEntry *entry);
 
-typedef enum TensorSize {
-  SIZE_WHOLE,
-  SIZE_OVERFLOW,    /* the elements or their bits do not fit 64 bits */
-  SIZE_PART_OF_BYTE /* elements of less than a byte end inside one */
-} TensorSize;
-
-/* What an entry's dtype and shape take, by the header's text; *nbytes is set on SIZE_WHOLE, *numel
-** unless that overflows. */
-TensorSize tensor_entry_size(const char *text, const TensorEntry *entry, uint64_t *numel,
-                             uint64_t *nbytes);
-
-/* Sorts by (begin, end), then as in the header. */
-void tensor_entries_sort(TensorEntry *entries, uint32_t count);
-
-/* Bytes of memory that the header holds. */
+/* Returns the number of bytes of memory that the header occupies. */
 uint64_t header_memory(const Header *header);
 
 #endif

@@ -1,30 +1,47 @@
-/* Gaps in the numbers of files that are called *-0000N-of-0000M*. */
+/* Gaps in the numbers of files whose names have the form *-0000N-of-0000M*. */
 #ifndef SAFETENSORS_FORMAT_SHARD_GAPS_H
 #define SAFETENSORS_FORMAT_SHARD_GAPS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A name taken apart: "model-00002-of-00005.safetensors" is "model-", 2, 5, ".safetensors". */
+#include "base/cancel.h"
+
+/* The parts of a name. "model-00002-of-00005.safetensors" consists of "model-", 2, 5 and
+** ".safetensors". "model-r3-00002-of-00005.safetensors", which a later write of the model creates,
+** has the stem "model-" too. */
 typedef struct ShardName {
   const char *name; /* NUL-terminated */
   const char *suffix;
-  uint64_t prefix_length;
+  const char *of; /* "-of-" and the rest of the name */
+  uint64_t prefix_length, stem_length;
   uint64_t number, total;
-  uint32_t place; /* in the caller's list */
+  uint32_t place; /* the index in the caller's list */
 } ShardName;
 
-/* False for another kind of name. */
+/* Returns false for a name of another form. */
 bool shard_name_parse(const char *name, ShardName *parsed);
 
-/* Sorts such that the shards of one model lie together, by number. */
-void shard_names_sort(ShardName *names, uint32_t count);
+/* Sorts names so that the shards of a model are adjacent and ordered by number. Returns false if
+** memory runs out or `cancel` says so. */
+bool shard_names_sort(ShardName *names, uint32_t count, Cancel *cancel, const char *subject,
+                      Error *error);
 
-/* How many, from the first on, are of one model. */
+/* Returns whether two names belong to models of the same name: to one model, or to two states of
+** it. */
+bool shard_names_share_stem(const ShardName *a, const ShardName *b);
+
+/* Returns how many of the names, beginning with the first, belong to one model. */
 uint32_t shard_names_group(const ShardName *names, uint32_t count);
 
-/* The numbers that a group lacks, "2, 5 to 7", of which the first few are named; *lacking says how
-** many they are. memory_free() releases it; NULL when memory runs out. */
-char *shard_names_lacking(const ShardName *names, uint32_t count, uint64_t *lacking);
+/* Returns how many of the names, beginning with the first, have its stem, if they belong to several
+** writes, and 0 otherwise. A model that was edited has such names: shards that did not change keep theirs,
+** so that the numbers do not show what is missing. */
+uint32_t shard_names_edited(const ShardName *names, uint32_t count);
+
+/* Returns the missing numbers of a group, as in "2, 5 to 7", of which only the first few are
+** listed. Sets *missing to their count. memory_free() releases the text. Returns NULL if memory
+** runs out. */
+char *shard_names_missing(const ShardName *names, uint32_t count, uint64_t *missing);
 
 #endif

@@ -1,9 +1,11 @@
 #include "func/functions.h"
-#include "func/tensor_pair.h"
+#include "sql/lease.h"
+#include "sql/tensor_pair.h"
+#include "sql/tensor_result.h"
 
-/* rtol or atol. A NULL makes the pair NULL. */
-static bool take_tolerance(TensorPair *pair, sqlite3_value *value, const char *caller,
-                           double *tolerance, Error *error) {
+/* Reads rtol or atol. A NULL makes the pair NULL. */
+static bool compare_take_tolerance(TensorPair *pair, sqlite3_value *value, const char *caller,
+                                   double *tolerance, Error *error) {
   int type = sqlite3_value_type(value);
   if (type == SQLITE_NULL) pair->is_null = true;
   if (pair->is_null) return true;
@@ -13,42 +15,42 @@ static bool take_tolerance(TensorPair *pair, sqlite3_value *value, const char *c
                      "expected tolerances that are numbers of at least 0, found another value");
 }
 
-static bool open_pair(TensorPair *pair, const char *caller, Store *store, int argc,
-                      sqlite3_value **argv, CompareTask *task, Error *error) {
+static bool compare_open_arguments(TensorPair *pair, const char *caller, Session *session, int argc,
+                                   sqlite3_value **argv, CompareTask *task, Error *error) {
   double *tolerances[] = {&task->rtol, &task->atol};
-  int most_more = task->goal == COMPARE_CLOSE ? 2 : 0;
-  if (!tensor_pair_open(pair, caller, store, argc, argv, error)) return false;
+  int max_more = task->goal == COMPARE_CLOSE ? 2 : 0;
+  if (!tensor_pair_open(pair, caller, session, argc, argv, error)) return false;
   if (pair->is_null) return true;
-  if (argc - pair->used > most_more) {
+  if (argc - pair->used > max_more) {
     return error_raise(error, ERROR_ARGUMENT, caller, "expected %s%s, found %d arguments",
-                       TENSOR_PAIR_USAGE, most_more > 0 ? ", and rtol and atol" : "", argc);
+                       TENSOR_PAIR_USAGE, max_more > 0 ? ", and rtol and atol" : "", argc);
   }
   for (int i = pair->used; i < argc; i++) {
     double *tolerance = tolerances[i - pair->used];
-    if (!take_tolerance(pair, argv[i], caller, tolerance, error)) return false;
+    if (!compare_take_tolerance(pair, argv[i], caller, tolerance, error)) return false;
   }
   return true;
 }
 
-/* Compares the arguments. False if one is NULL, which is the result then, and on error, which is
-** made the result. */
+/* Compares the arguments. Returns false if one of them is NULL, in which case the result stays
+** NULL, and on an error, which becomes the result. */
 static bool compare(sqlite3_context *context, const char *caller, int argc, sqlite3_value **argv,
                     CompareTask *task) {
   TensorPair pair;
   Error error = {0};
-  bool good = open_pair(&pair, caller, sqlite3_user_data(context), argc, argv, task, &error) &&
-              !pair.is_null &&
-              tensor_pair_compare(&pair, sqlite3_context_db_handle(context), task, &error);
+  bool good =
+      compare_open_arguments(&pair, caller, lease_session(context), argc, argv, task, &error) &&
+      !pair.is_null && tensor_pair_compare(&pair, sqlite3_context_db_handle(context), task, &error);
   tensor_pair_close(&pair);
-  if (error.code != ERROR_NONE) result_error(context, &error);
+  if (error.code != ERROR_NONE) tensor_result_error(context, &error);
   return good;
 }
 
 /*
 ** tensor_equal(A, B) -> 0 or 1
 **
-** Whether all elements are equal in value, whatever the dtypes and shapes; a NaN equals a NaN. Stops
-** at the first that are not.
+** Whether all elements have equal values, whatever the dtypes and shapes. A NaN equals a NaN. Stops
+** at the first difference. NULL if an argument is NULL.
 */
 void function_tensor_equal(sqlite3_context *context, int argc, sqlite3_value **argv) {
   CompareTask task = {.goal = COMPARE_EQUAL};
@@ -60,9 +62,10 @@ void function_tensor_equal(sqlite3_context *context, int argc, sqlite3_value **a
 /*
 ** tensor_allclose(A, B [, rtol [, atol]]) -> 0 or 1
 **
-** Whether |a - b| <= atol + rtol * |b| for all elements, as numpy.allclose() has it, in doubles: B is
-** the reference, a NaN is close to nothing, an infinity to itself. rtol is 1e-5 and atol 1e-8 unless
-** given. Stops at the first that are not close.
+** Whether |a - b| <= atol + rtol * |b| for all elements, as in numpy.allclose(), computed in
+** doubles. B is the reference. A NaN is close to nothing, and an infinity only to itself. The
+** defaults are 1e-5 for rtol and 1e-8 for atol. Stops at the first pair that is not close. NULL if
+** an argument is NULL.
 */
 void function_tensor_allclose(sqlite3_context *context, int argc, sqlite3_value **argv) {
   CompareTask task = {.goal = COMPARE_CLOSE, .rtol = 1e-5, .atol = 1e-8};
@@ -71,8 +74,8 @@ void function_tensor_allclose(sqlite3_context *context, int argc, sqlite3_value 
   }
 }
 
-static void result_number(sqlite3_context *context, const char *caller, int argc,
-                          sqlite3_value **argv, ComparisonNumber number) {
+static void compare_result_number(sqlite3_context *context, const char *caller, int argc,
+                                  sqlite3_value **argv, ComparisonNumber number) {
   CompareTask task = {.goal = COMPARE_NUMBERS};
   if (compare(context, caller, argc, argv, &task)) comparison_result(context, &task.found, number);
 }
@@ -81,12 +84,13 @@ static void result_number(sqlite3_context *context, const char *caller, int argc
 ** tensor_cosine(A, B) -> REAL
 ** tensor_max_abs_diff(A, B) -> REAL
 **
-** The columns of tensor_compare(), whatever the shapes. NULL where that is.
+** The columns of tensor_compare(), whatever the shapes. NULL if the column is NULL or an argument
+** is.
 */
 void function_tensor_cosine(sqlite3_context *context, int argc, sqlite3_value **argv) {
-  result_number(context, "tensor_cosine", argc, argv, NUMBER_COSINE);
+  compare_result_number(context, "tensor_cosine", argc, argv, COMPARISON_COSINE);
 }
 
 void function_tensor_max_abs_diff(sqlite3_context *context, int argc, sqlite3_value **argv) {
-  result_number(context, "tensor_max_abs_diff", argc, argv, NUMBER_MAX_ABS_DIFF);
+  compare_result_number(context, "tensor_max_abs_diff", argc, argv, COMPARISON_MAX_ABS_DIFF);
 }

@@ -3,80 +3,143 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/result.h"
 #include "func/functions.h"
+#include "sql/result.h"
 
-/* Each setting, and the words for its values, by number. */
-typedef enum Setting { SETTING_IO, SETTING_PROGRESS, SETTING_COUNT } Setting;
+/* The settings, and the words for the values of each, by number. The lock comes last, so that the
+** environment can set the other settings as well. */
+typedef enum ConfigSetting {
+  CONFIG_SETTING_IO,
+  CONFIG_SETTING_PROGRESS,
+  CONFIG_SETTING_LINKS,
+  CONFIG_SETTING_ERRORS,
+  CONFIG_SETTING_WRITING,
+  CONFIG_SETTING_LOCKED,
+  CONFIG_SETTING_COUNT
+} ConfigSetting;
 
-enum { WORD_COUNT = 2 };
+enum { CONFIG_WORD_COUNT = 2 };
 
 static const struct {
-  const char *name, *variable; /* of the environment */
-  const char *words[WORD_COUNT];
-} settings[SETTING_COUNT] = {
-    [SETTING_IO] = {"io", "SAFETENSORS_IO", {[IO_MAP] = "map", [IO_PREAD] = "pread"}},
-    [SETTING_PROGRESS] = {"progress", "SAFETENSORS_PROGRESS", {"0", "1"}},
+  const char *name, *variable; /* the environment variable */
+  const char *words[CONFIG_WORD_COUNT];
+} config_settings[CONFIG_SETTING_COUNT] = {
+    [CONFIG_SETTING_IO] = {"io", "SAFETENSORS_IO", {[IO_MAP] = "map", [IO_PREAD] = "pread"}},
+    [CONFIG_SETTING_PROGRESS] = {"progress", "SAFETENSORS_PROGRESS", {"0", "1"}},
+    [CONFIG_SETTING_LINKS] = {"links",
+                              "SAFETENSORS_LINKS",
+                              {[LINKS_FOLLOW] = "follow", [LINKS_WITHIN] = "within"}},
+    [CONFIG_SETTING_ERRORS] = {"errors",
+                               "SAFETENSORS_ERRORS",
+                               {[ERRORS_STOP] = "stop", [ERRORS_SKIP] = "skip"}},
+    [CONFIG_SETTING_WRITING] = {"writing",
+                                "SAFETENSORS_WRITING",
+                                {[WRITING_ON] = "on", [WRITING_OFF] = "off"}},
+    [CONFIG_SETTING_LOCKED] = {"locked", "SAFETENSORS_LOCKED", {"off", "on"}},
 };
 
-static int get(Store *store, Setting setting) {
-  const Settings *values = store_settings(store);
-  return setting == SETTING_IO ? (int)values->io : values->progress.enabled;
+static int config_get(Session *session, ConfigSetting setting) {
+  const Settings *values = session_settings(session);
+  switch (setting) {
+    case CONFIG_SETTING_IO: return (int)values->io;
+    case CONFIG_SETTING_PROGRESS: return values->progress.enabled;
+    case CONFIG_SETTING_LINKS: return (int)values->links;
+    case CONFIG_SETTING_ERRORS: return (int)values->errors;
+    case CONFIG_SETTING_WRITING: return (int)values->writing;
+    default: return values->locked;
+  }
 }
 
-static bool set(Store *store, Setting setting, const char *word, const char *subject,
-                Error *error) {
-  Settings *values = store_settings(store);
+static void config_put(Session *session, ConfigSetting setting, int value) {
+  Settings *values = session_settings(session);
+  switch (setting) {
+    case CONFIG_SETTING_IO: values->io = (IoMode)value; break;
+    case CONFIG_SETTING_PROGRESS: values->progress.enabled = value != 0; break;
+    case CONFIG_SETTING_LINKS: values->links = (LinkMode)value; break;
+    case CONFIG_SETTING_ERRORS: values->errors = (ErrorMode)value; break;
+    case CONFIG_SETTING_WRITING: values->writing = (WritingMode)value; break;
+    default: values->locked = value != 0; break;
+  }
+}
+
+static bool config_set(Session *session, ConfigSetting setting, const char *word,
+                       const char *subject, Error *error) {
   int value = 0;
-  while (value < WORD_COUNT && strcmp(word, settings[setting].words[value]) != 0) value++;
-  if (value == WORD_COUNT) {
+  while (value < CONFIG_WORD_COUNT && strcmp(word, config_settings[setting].words[value]) != 0)
+    value++;
+  if (value == CONFIG_WORD_COUNT) {
     return error_raise(error, ERROR_ARGUMENT, subject, "expected %s or %s, found \"%.*s\"",
-                       settings[setting].words[0], settings[setting].words[1],
+                       config_settings[setting].words[0], config_settings[setting].words[1],
                        ERROR_NAME(word, strlen(word)));
   }
-  if (setting == SETTING_IO) {
-    values->io = (IoMode)value;
-  } else {
-    values->progress.enabled = value != 0;
+  if (session_settings(session)->locked && value != config_get(session, setting)) {
+    return error_raise(error, ERROR_ARGUMENT, subject,
+                       "expected no other value of \"%s\" than %s, found %s: the settings of this "
+                       "connection are locked",
+                       config_settings[setting].name,
+                       config_settings[setting].words[config_get(session, setting)], word);
   }
+  if (setting == CONFIG_SETTING_WRITING && value != WRITING_OFF &&
+      session_settings(session)->writing == WRITING_OFF) {
+    return error_raise(
+        error, ERROR_ARGUMENT, subject,
+        "expected \"writing\" to stay off, found %s: this connection writes no files "
+        "any more",
+        word);
+  }
+  config_put(session, setting, value);
   return true;
 }
 
-bool config_from_environment(Store *store, Error *error) {
-  for (int i = 0; i < SETTING_COUNT; i++) {
-    const char *word = getenv(settings[i].variable);
+bool config_from_environment(Session *session, Error *error) {
+  for (int i = 0; i < CONFIG_SETTING_COUNT; i++) {
+    const char *word = getenv(config_settings[i].variable);
     if (word == NULL || word[0] == '\0') continue;
-    if (!set(store, (Setting)i, word, settings[i].variable, error)) return false;
+    if (!config_set(session, (ConfigSetting)i, word, config_settings[i].variable, error))
+      return false;
   }
   return true;
 }
 
-static bool find(const char *name, Setting *setting, Error *error) {
-  for (int i = 0; i < SETTING_COUNT; i++) {
-    *setting = (Setting)i;
-    if (strcmp(name, settings[i].name) == 0) return true;
+static bool config_find(const char *name, ConfigSetting *setting, Error *error) {
+  for (int i = 0; i < CONFIG_SETTING_COUNT; i++) {
+    *setting = (ConfigSetting)i;
+    if (strcmp(name, config_settings[i].name) == 0) return true;
   }
-  return error_raise(error, ERROR_ARGUMENT, "safetensors_config",
-                     "expected \"io\" or \"progress\", found \"%.*s\"",
-                     ERROR_NAME(name, strlen(name)));
+  return error_raise(
+      error, ERROR_ARGUMENT, "safetensors_config",
+      "expected \"io\", \"progress\", \"links\", \"errors\", \"writing\" or \"locked\", found "
+      "\"%.*s\"",
+      ERROR_NAME(name, strlen(name)));
 }
 
 /*
 ** safetensors_config(name) -> TEXT, or INTEGER for a switch
 ** safetensors_config(name, value) -> the same, after setting it
 **
-** What this connection does:
+** The settings of this connection. Each starts with the value of its environment variable, if that
+** is set. NULL for NULL.
 **
-**   io        'map' (the rule) or 'pread': how tensors' bytes are read. With 'pread' no file is
-**             mapped from now on: a file that is cut short is always an error, never a crash, and
-**             bytes handed out are copies. Begins as $SAFETENSORS_IO says.
-**   progress  0 (the rule) or 1: work on tensors that takes longer than a second is told on one line
-**             of stderr, if that is a terminal: tensor, bytes, rate, time left. Begins as $SAFETENSORS_PROGRESS says.
+**   io        'map' (default) or 'pread' (default on Windows, where mapped files cannot be replaced):
+**             how the bytes of tensors are read. With 'pread' no more files are mapped: a truncated
+**             file is always an error and never a crash, and bytes that are returned are copies.
+**             $SAFETENSORS_IO
+**   progress  0 (default) or 1: whether work on tensors that takes longer than a second is reported
+**             on one line of stderr, if that is a terminal: tensor, bytes, rate and time left.
+**             $SAFETENSORS_PROGRESS
+**   links     'follow' (default) or 'within': whether the shards and the index of a model may be
+**             links that leave its directory. $SAFETENSORS_LINKS
+**   errors    'stop' (default) or 'skip': with 'skip' a file that cannot be read gives no rows, or
+**             NULL, instead of an error. $SAFETENSORS_ERRORS
+**   writing   'on' (default) or 'off': whether files may be written. Once off, it stays off.
+**             $SAFETENSORS_WRITING
+**   locked    'off' (default) or 'on': once on, no setting can be changed any more, including this
+**             one. $SAFETENSORS_LOCKED
 */
 void function_safetensors_config(sqlite3_context *context, int argc, sqlite3_value **argv) {
-  Store *store = sqlite3_user_data(context);
+  Session *session = sqlite3_user_data(context);
   Error error = {0};
-  Setting setting;
+  ConfigSetting setting;
   for (int i = 0; i < argc; i++) {
     if (sqlite3_value_type(argv[i]) == SQLITE_NULL) return;
   }
@@ -84,13 +147,13 @@ void function_safetensors_config(sqlite3_context *context, int argc, sqlite3_val
   const char *word = argc > 1 ? (const char *)sqlite3_value_text(argv[1]) : NULL;
   if (name == NULL || (argc > 1 && word == NULL)) {
     sqlite3_result_error_nomem(context);
-  } else if (!find(name, &setting, &error) ||
-             (word != NULL && !set(store, setting, word, "safetensors_config", &error))) {
+  } else if (!config_find(name, &setting, &error) ||
+             (word != NULL && !config_set(session, setting, word, "safetensors_config", &error))) {
     result_error(context, &error);
-  } else if (setting == SETTING_PROGRESS) {
-    sqlite3_result_int(context, get(store, setting));
+  } else if (setting == CONFIG_SETTING_PROGRESS) {
+    sqlite3_result_int(context, config_get(session, setting));
   } else {
-    const char *value = settings[setting].words[get(store, setting)];
+    const char *value = config_settings[setting].words[config_get(session, setting)];
     sqlite3_result_text(context, value, -1, SQLITE_STATIC);
   }
 }

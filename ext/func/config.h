@@ -1,10 +1,13 @@
-/* The settings of a connection, from the environment. safetensors_config() changes them later. */
+/* The settings of a connection, as the environment sets them. safetensors_config() can change
+** them. */
 #ifndef SAFETENSORS_FUNC_CONFIG_H
 #define SAFETENSORS_FUNC_CONFIG_H
 
-#include "format/store.h"
+#include "model/session.h"
 
-/* SAFETENSORS_IO=map|pread and SAFETENSORS_PROGRESS=0|1; empty counts as not there. */
-bool config_from_environment(Store *store, Error *error);
+/* Reads SAFETENSORS_IO=map|pread, SAFETENSORS_PROGRESS=0|1, SAFETENSORS_LINKS=follow|within,
+** SAFETENSORS_ERRORS=stop|skip, SAFETENSORS_WRITING=on|off and SAFETENSORS_LOCKED=off|on. An empty
+** variable counts as unset. Returns false, with an error, for any other value. */
+bool config_from_environment(Session *session, Error *error);
 
 #endif

@@ -1,7 +1,9 @@
 #include "func/functions.h"
-#include "func/tensor_argument.h"
+#include "sql/lease.h"
+#include "sql/tensor_argument.h"
+#include "sql/tensor_result.h"
 
-/* What the header says of a ref; the tensor's bytes are not touched. */
+/* Makes a result of what the header says about a ref. The bytes of the tensor are not read. */
 typedef void Describe(sqlite3_context *context, const TensorArgument *argument);
 
 static void describe(sqlite3_context *context, sqlite3_value **argv, Describe *result) {
@@ -9,11 +11,11 @@ static void describe(sqlite3_context *context, sqlite3_value **argv, Describe *r
   Error error = {0};
   if (sqlite3_value_type(argv[0]) == SQLITE_BLOB) {
     error_fill(&error, ERROR_ARGUMENT, "tensor", "expected a ref (TEXT), found a BLOB");
-    result_error(context, &error);
+    tensor_result_error(context, &error);
     return;
   }
-  if (!tensor_argument_open(&argument, sqlite3_user_data(context), 1, argv, &error)) {
-    result_error(context, &error);
+  if (!tensor_argument_open(&argument, lease_session(context), 1, argv, &error)) {
+    tensor_result_error(context, &error);
   } else if (!argument.is_null) {
     result(context, &argument);
   }
@@ -28,36 +30,38 @@ static void describe_shape(sqlite3_context *context, const TensorArgument *argum
   sqlite3_str *out = sqlite3_str_new(sqlite3_context_db_handle(context));
   view_append_shape(&argument->view, out);
   result_string(context, out);
+  result_is_json(context);
 }
 
 static void describe_numel(sqlite3_context *context, const TensorArgument *argument) {
   result_uint64(context, argument->view.numel);
 }
 
-/* Of a slice that does not fill whole bytes: the bytes it would take packed, rounded up. */
+/* A slice that does not fill whole bytes counts as if it were packed, rounded up. */
 static void describe_nbytes(sqlite3_context *context, const TensorArgument *argument) {
   result_uint64(context, (argument->view.numel * dtype_bits(argument->dtype) + 7) / 8);
 }
 
-/* tensor_dtype(ref) -> TEXT: 'F32', 'BF16', ... */
+/* tensor_dtype(ref) -> TEXT, such as 'F32' or 'BF16'. NULL for NULL. */
 void function_tensor_dtype(sqlite3_context *context, int argc, sqlite3_value **argv) {
   (void)argc;
   describe(context, argv, describe_dtype);
 }
 
-/* tensor_shape(ref) -> TEXT: a JSON array; that of the slice, if the ref has one. */
+/* tensor_shape(ref) -> TEXT, a JSON array: the shape of the slice, if the ref has one. NULL for
+** NULL. */
 void function_tensor_shape(sqlite3_context *context, int argc, sqlite3_value **argv) {
   (void)argc;
   describe(context, argv, describe_shape);
 }
 
-/* tensor_numel(ref) -> INTEGER: elements. */
+/* tensor_numel(ref) -> INTEGER, the number of elements. NULL for NULL. */
 void function_tensor_numel(sqlite3_context *context, int argc, sqlite3_value **argv) {
   (void)argc;
   describe(context, argv, describe_numel);
 }
 
-/* tensor_nbytes(ref) -> INTEGER: stored bytes. */
+/* tensor_nbytes(ref) -> INTEGER, the size in bytes as stored. NULL for NULL. */
 void function_tensor_nbytes(sqlite3_context *context, int argc, sqlite3_value **argv) {
   (void)argc;
   describe(context, argv, describe_nbytes);

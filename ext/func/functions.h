@@ -1,13 +1,12 @@
 /*
-** The scalar functions, by file. Each gets the connection's Store as its user data. What each takes
-** and returns stands above its definition; NULL in gives NULL out everywhere.
+** The scalar functions, by file. Each has the connection's Session as its user data. The comment
+** above a definition gives the arguments and the result. Every function returns NULL if an argument
+** is NULL.
 */
 #ifndef SAFETENSORS_FUNC_FUNCTIONS_H
 #define SAFETENSORS_FUNC_FUNCTIONS_H
 
-#include "base/sqlite.h"
-
-typedef void Function(sqlite3_context *context, int argc, sqlite3_value **argv);
+#include "sql/function.h"
 
 /* ref.c */
 Function function_tensor_ref;
@@ -30,11 +29,6 @@ Function function_tensor_sparkline;
 
 /* config.c */
 Function function_safetensors_config;
-
-/* write.c: aggregates, each an xStep and an xFinal; the first two share theirs */
-Function aggregate_write_step, aggregate_write_sharded_step, aggregate_serialize_step;
-void aggregate_write_final(sqlite3_context *context);
-void aggregate_serialize_final(sqlite3_context *context);
 
 /* pretty.c */
 Function function_safetensors_pretty;

@@ -1,22 +1,23 @@
 #include <math.h>
 
 #include "base/quantity.h"
-#include "base/result.h"
 #include "func/functions.h"
+#include "sql/number_argument.h"
+#include "sql/result.h"
 
 /*
 ** safetensors_pretty(n) -> TEXT
 ** safetensors_pretty(n, unit) -> TEXT
 **
-** A number as people write it, with three digits: safetensors_pretty(13015864) is '13.0 M',
-** safetensors_pretty(26114695168, 'B') is '26.1 GB'. Prefixes are those of the SI: 1 kB is 1000 B.
-** NULL for NULL, and for what is not a finite number.
+** A number for people to read, with three significant digits: safetensors_pretty(13015864) is '13.0
+** M', and safetensors_pretty(26114695168, 'B') is '26.1 GB'. The prefixes are those of the SI, so 1
+** kB is 1000 B. NULL for NULL, and for anything that is not a finite number.
 */
 void function_safetensors_pretty(sqlite3_context *context, int argc, sqlite3_value **argv) {
-  int type = sqlite3_value_numeric_type(argv[0]);
-  double value = sqlite3_value_double(argv[0]);
+  NumberArgument number = number_argument_read(argv[0]);
   const char *unit = argc > 1 ? (const char *)sqlite3_value_text(argv[1]) : "";
-  if ((type != SQLITE_INTEGER && type != SQLITE_FLOAT) || !isfinite(value)) return;
+  bool is_number = number.type == SQLITE_INTEGER || number.type == SQLITE_FLOAT;
+  if (!is_number || !isfinite(number.real)) return;
   if (unit == NULL) {
     if (sqlite3_value_type(argv[1]) != SQLITE_NULL) sqlite3_result_error_nomem(context);
     return;
@@ -30,6 +31,6 @@ void function_safetensors_pretty(sqlite3_context *context, int argc, sqlite3_val
     return;
   }
   char text[QUANTITY_SIZE];
-  quantity_format(text, value, unit);
+  quantity_format(text, number.real, unit);
   sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
 }

@@ -2,57 +2,62 @@
 #include <string.h>
 
 #include "func/functions.h"
-#include "func/host.h"
-#include "func/tensor_argument.h"
+#include "sql/connection.h"
+#include "sql/lease.h"
+#include "sql/tensor_argument.h"
+#include "sql/tensor_result.h"
 #include "tensor/histogram.h"
 #include "tensor/stats.h"
 
-enum { CELLS = 16, LEVELS = 8, LEVEL_BYTES = 3 };
+enum { SPARKLINE_CELLS = 16, SPARKLINE_LEVELS = 8, SPARKLINE_LEVEL_BYTES = 3 };
 
-/* Half of a tensor's values may lie within a hundredth of its range: the cells leave out what is
-** farther from the mean than this many standard deviations. */
-static const double reach = 4;
+/* Half of the values of a tensor may lie within a hundredth of its range, so the cells leave out
+** values that are farther from the mean than this many standard deviations. */
+static const double sparkline_reach = 4;
 
-/* Two passes. The counts stay 0 without finite elements. */
-static bool count_cells(const TensorArgument *argument, sqlite3 *db, Store *store, uint64_t *counts,
-                        Error *error) {
+/* Counts the elements of each cell in two passes. The counts stay 0 if no element is finite. */
+static bool sparkline_count_cells(const TensorArgument *argument, sqlite3 *db, Session *session,
+                                  uint64_t *counts, Error *error) {
   const View *view = &argument->view;
   uint64_t nbytes = view->numel * dtype_bits(argument->dtype) / 8;
   Source source = tensor_argument_source(argument);
   Stats stats;
-  Host host;
-  host_open(&host, db, store, &argument->tensor, view->numel, nbytes);
-  bool good = stats_run(&source, view, argument->dtype, STATS_SPREAD, &host.pass, &stats, error);
-  host_close(&host);
+  Host host = connection_begin_work(db, session, &argument->tensor, view->numel, nbytes);
+  bool good = stats_run(&source, view, argument->dtype, STATS_SPREAD, &host, &stats, error);
+  connection_end_work(&host);
   if (!good || stats.finite == 0) return good;
 
   double lo = value_double(&stats.min), hi = value_double(&stats.max);
-  double near_lo = stats.mean - reach * stats.std, near_hi = stats.mean + reach * stats.std;
+  double near_lo = stats.mean - sparkline_reach * stats.std,
+         near_hi = stats.mean + sparkline_reach * stats.std;
   if (isfinite(near_lo) && near_lo > lo) lo = near_lo;
   if (isfinite(near_hi) && near_hi < hi) hi = near_hi;
-  double edges[CELLS + 1];
-  histogram_edges(lo, lo <= hi ? hi : lo, CELLS, edges);
-  host_open(&host, db, store, &argument->tensor, view->numel, nbytes);
-  good = histogram_run(&source, view, argument->dtype, edges, CELLS, &host.pass, counts, error);
-  host_close(&host);
+  double edges[SPARKLINE_CELLS + 1];
+  histogram_edges(lo, lo <= hi ? hi : lo, SPARKLINE_CELLS, edges);
+  host = connection_begin_work(db, session, &argument->tensor, view->numel, nbytes);
+  good =
+      histogram_run(&source, view, argument->dtype, edges, SPARKLINE_CELLS, &host, counts, error);
+  connection_end_work(&host);
   return good;
 }
 
-/* One character a cell, from U+2581 (an eighth) to U+2588 (the largest count); a space for none. */
-static size_t draw_cells(const uint64_t *counts, char *out) {
+/* Draws one character for each cell, from U+2581 (an eighth) to U+2588 (the largest count), or a
+** space for an empty cell. Returns the number of bytes. */
+static size_t sparkline_draw_cells(const uint64_t *counts, char *out) {
   uint64_t largest = 0;
   size_t used = 0;
-  for (int i = 0; i < CELLS; i++) largest = counts[i] > largest ? counts[i] : largest;
-  for (int i = 0; i < CELLS && largest > 0; i++) {
+  for (int i = 0; i < SPARKLINE_CELLS; i++) largest = counts[i] > largest ? counts[i] : largest;
+  for (int i = 0; i < SPARKLINE_CELLS && largest > 0; i++) {
     if (counts[i] == 0) {
       out[used++] = ' ';
       continue;
     }
-    int level = (int)ceil((double)LEVELS * ((double)counts[i] / (double)largest));
+    int level = (int)ceil((double)SPARKLINE_LEVELS * ((double)counts[i] / (double)largest));
     if (level < 1) level = 1;
-    memcpy(out + used, "\xe2\x96\x80", LEVEL_BYTES); /* U+2580, just before them */
-    out[used + LEVEL_BYTES - 1] = (char)(out[used + LEVEL_BYTES - 1] + level);
-    used += LEVEL_BYTES;
+    memcpy(out + used, "\xe2\x96\x80", SPARKLINE_LEVEL_BYTES); /* U+2580, the character before
+                                                               ** them */
+    out[used + SPARKLINE_LEVEL_BYTES - 1] = (char)(out[used + SPARKLINE_LEVEL_BYTES - 1] + level);
+    used += SPARKLINE_LEVEL_BYTES;
   }
   return used;
 }
@@ -61,25 +66,27 @@ static size_t draw_cells(const uint64_t *counts, char *out) {
 ** tensor_sparkline(ref) -> TEXT
 ** tensor_sparkline(data, dtype [, shape]) -> TEXT
 **
-** How the finite elements are distributed, for a cell of a terminal: 16 block characters, one a bin
-** of equal width, as high as many elements it has. The bins go from the smallest to the largest
-** element, but no farther from the mean than four standard deviations; what is outside is in none.
-** Without finite elements the text is empty. Two passes.
+** The distribution of the finite elements, drawn for a terminal: 16 block characters, one for each
+** bin of equal width, whose height shows how many elements the bin has. The bins go from the
+** smallest to the largest element, but no farther from the mean than four standard deviations;
+** elements outside are not counted. The text is empty if no element is finite. Takes two passes.
+** NULL for NULL.
 */
 void function_tensor_sparkline(sqlite3_context *context, int argc, sqlite3_value **argv) {
-  Store *store = sqlite3_user_data(context);
+  Session *session = lease_session(context);
   TensorArgument argument;
   Error error = {0};
-  uint64_t counts[CELLS] = {0};
-  char text[CELLS * LEVEL_BYTES];
-  if (!tensor_argument_open_alone(&argument, "tensor_sparkline", store, argc, argv, &error)) {
-    result_error(context, &error);
+  uint64_t counts[SPARKLINE_CELLS] = {0};
+  char text[SPARKLINE_CELLS * SPARKLINE_LEVEL_BYTES];
+  if (!tensor_argument_open_alone(&argument, "tensor_sparkline", session, argc, argv, &error)) {
+    tensor_result_error(context, &error);
   } else if (argument.is_null) {
-    /* NULL in, NULL out */
-  } else if (!count_cells(&argument, sqlite3_context_db_handle(context), store, counts, &error)) {
-    result_error(context, &error);
+    /* the result stays NULL */
+  } else if (!sparkline_count_cells(&argument, sqlite3_context_db_handle(context), session, counts,
+                                    &error)) {
+    tensor_result_error(context, &error);
   } else {
-    sqlite3_result_text(context, text, (int)draw_cells(counts, text), SQLITE_TRANSIENT);
+    sqlite3_result_text(context, text, (int)sparkline_draw_cells(counts, text), SQLITE_TRANSIENT);
   }
   tensor_argument_close(&argument);
 }

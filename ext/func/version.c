@@ -1,11 +1,11 @@
 #include <jansson.h>
 
 #include "func/functions.h"
+#include "kernels/kernels.h"
 #include "safetensors.h"
-#include "tensor/kernels.h"
 
-/* safetensors_version() -> TEXT: the versions of the extension and of what it runs on, and the
-** kernels chosen for this machine. */
+/* safetensors_version() -> TEXT, the versions of the extension and of its libraries, and the name
+** of the kernels that were chosen for this machine. */
 void function_safetensors_version(sqlite3_context *context, int argc, sqlite3_value **argv) {
   (void)argc, (void)argv;
   char *text =

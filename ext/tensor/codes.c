@@ -7,68 +7,25 @@
 
 /* ---- Counting ---- */
 
-/* Several counters for each code, in turn: the same one twice in a row would have to wait. */
-enum { TURNS = 8 };
-
-static void count_bytes(const unsigned char *data, uint64_t count, uint64_t counts[CODES]) {
-  uint32_t turns[TURNS][CODES] = {{0}};
-  uint64_t i = 0;
-  for (; count - i >= TURNS; i += TURNS) {
-    uint64_t eight;
-    memcpy(&eight, data + i, sizeof eight);
-    KERNEL_UNROLL for (unsigned turn = 0; turn < TURNS; turn++) {
-      turns[turn][eight >> 8 * turn & 0xff]++;
-    }
-  }
-  for (; i < count; i++) turns[0][data[i]]++;
-  for (unsigned turn = 0; turn < TURNS; turn++) {
-    for (unsigned code = 0; code < CODES; code++) counts[code] += turns[turn][code];
-  }
-}
-
-/* Bytes of two elements each. */
-static void count_nibbles(const unsigned char *data, uint64_t nbytes, uint64_t counts[CODES]) {
-  uint64_t bytes[CODES] = {0};
-  count_bytes(data, nbytes, bytes);
-  for (unsigned byte = 0; byte < CODES; byte++) {
-    counts[byte & 0xf] += bytes[byte];
-    counts[byte >> 4] += bytes[byte];
-  }
-}
-
-/* Three bytes of four elements each. */
-static void count_sixes(const unsigned char *data, uint64_t threes, uint64_t counts[CODES]) {
-  enum { FOUR = 4, SIXES = 64 };
-  uint32_t turns[FOUR][SIXES] = {{0}};
-  for (uint64_t i = 0; i < threes; i++, data += 3) {
-    uint32_t four = data[0] | (uint32_t)data[1] << 8 | (uint32_t)data[2] << 16;
-    KERNEL_UNROLL for (unsigned turn = 0; turn < FOUR; turn++)
-        turns[turn][four >> 6 * turn & 0x3f]++;
-  }
-  for (unsigned turn = 0; turn < FOUR; turn++) {
-    for (unsigned code = 0; code < SIXES; code++) counts[code] += turns[turn][code];
-  }
-}
-
-void codes_count(unsigned bits, const unsigned char *data, uint64_t first, uint64_t count,
-                 uint64_t counts[CODES]) {
+void codes_count(const Kernels *kernels, unsigned bits, const unsigned char *data, uint64_t first,
+                 uint64_t count, uint64_t counts[CODES]) {
   const uint64_t together = bits == 8 ? 1 : bits == 6 ? 4 : 2; /* elements that fill whole bytes */
   uint64_t end = first + count;
   for (; first % together != 0 && first < end; first++) counts[element_load(data, bits, first)]++;
   uint64_t groups = (end - first) / together;
   const unsigned char *whole = data + first * bits / 8;
-  if (bits == 8) count_bytes(whole, groups, counts);
-  if (bits == 6) count_sixes(whole, groups, counts);
-  if (bits == 4) count_nibbles(whole, groups, counts);
+  if (bits == 8) kernels->count_bytes(whole, groups, counts);
+  if (bits == 6) kernels->count_sixes(whole, groups, counts);
+  if (bits == 4) kernels->count_nibbles(whole, groups, counts);
   first += groups * together;
   for (; first < end; first++) counts[element_load(data, bits, first)]++;
 }
 
 /* ---- Digits ---- */
 
-/* The most bits that the significand of a number has. */
-static int significant_bits(const Codes *codes) {
-  int most = 0;
+/* The largest number of significant bits of any finite value. */
+static int codes_significant_bits(const Codes *codes) {
+  int max = 0;
   for (unsigned code = 1; code <= codes->last_finite; code++) {
     int exponent, bits = 0;
     float fraction = frexpf(codes->values[code], &exponent);
@@ -76,13 +33,14 @@ static int significant_bits(const Codes *codes) {
       fraction *= 2;
       fraction -= truncf(fraction);
     }
-    if (bits > most) most = bits;
+    if (bits > max) max = bits;
   }
-  return most;
+  return max;
 }
 
-/* The number is `units` times the unit: where its digit is, and which. False if it has none. */
-static bool set_digit(Codes *codes, unsigned code, double units, int significant) {
+/* Sets the digit of a number that is `units` times the unit, and its place. Returns false if no
+** digit can represent it. */
+static bool codes_set_digit(Codes *codes, unsigned code, double units, int significant) {
   int shift = ilogb(units) - (significant - 1);
   unsigned place = shift > 0 ? (unsigned)shift / codes->digits.place_bits : 0;
   double digit = ldexp(units, -(int)(place * codes->digits.place_bits));
@@ -92,15 +50,15 @@ static bool set_digit(Codes *codes, unsigned code, double units, int significant
   return true;
 }
 
-static unsigned sign_of(const Codes *codes) {
+static unsigned codes_sign_of(const Codes *codes) {
   return 1u << (codes->bits - 1);
 }
 
-/* Whether the codes with a sign are the others' numbers with the other sign, and the numbers come
-** first and in order. */
-static bool is_regular(const Codes *codes) {
+/* Whether the codes with the sign bit stand for the negatives of the codes without it, and the
+** finite numbers come first, in ascending order. */
+static bool codes_is_regular(const Codes *codes) {
   const float *values = codes->values;
-  unsigned sign = sign_of(codes);
+  unsigned sign = codes_sign_of(codes);
   for (unsigned code = 0; code < sign; code++) {
     bool finite = code <= codes->last_finite;
     if (isfinite(values[code]) != finite) return false;
@@ -115,28 +73,28 @@ static bool is_regular(const Codes *codes) {
 bool codes_open(Codes *codes, const Kernels *kernels, Dtype dtype, const ByteValues *table) {
   *codes = (Codes){.kernels = kernels, .values = table->values, .bits = dtype_bits(dtype)};
   if (codes->bits > 8) return false;
-  unsigned sign = sign_of(codes);
+  unsigned sign = codes_sign_of(codes);
   codes->last_finite = sign - 1;
   while (codes->last_finite > 1 && !isfinite(codes->values[codes->last_finite]))
     codes->last_finite--;
-  if (!is_regular(codes)) return false;
-  int significant = significant_bits(codes);
+  if (!codes_is_regular(codes)) return false;
+  int significant = codes_significant_bits(codes);
   if (significant > 7) return false;
   codes->minus_zero_is_nan = isnan(codes->values[sign]) != 0;
   codes->unit = ilogbf(codes->values[1]);
   codes->digits.place_bits = 8 - (unsigned)significant;
   for (unsigned code = 1; code <= codes->last_finite; code++) {
     double units = ldexp((double)codes->values[code], -codes->unit);
-    if (!set_digit(codes, code, units, significant)) return false;
+    if (!codes_set_digit(codes, code, units, significant)) return false;
   }
   return true;
 }
 
 /* ---- Statistics ---- */
 
-/* All sums are exact: of at most 2^16 elements, each below 2^35 units, the sum has at most 51 bits,
-** that of the squares at most 86, and their product with the count at most 102. */
-static Moments make_moments(const Codes *codes, const ByteScan *scan, uint64_t count) {
+/* All sums are exact. There are at most 2^16 elements, each below 2^35 units, so the sum has at
+** most 51 bits, the sum of squares at most 86, and its product with the count at most 102. */
+static Moments codes_make_moments(const Codes *codes, const ByteScan *scan, uint64_t count) {
   const ByteDigits *digits = &codes->digits;
   DoubleDouble squares = {0, 0};
   double sum = 0;
@@ -155,11 +113,11 @@ static Moments make_moments(const Codes *codes, const ByteScan *scan, uint64_t c
   };
 }
 
-/* The code comes `times`. */
-static void take_code(const Codes *codes, unsigned code, uint64_t times, Found *found,
-                      ByteScan *scan) {
+/* Adds an element that occurs `times` times. */
+static void codes_take_code(const Codes *codes, unsigned code, uint64_t times, Found *found,
+                            ByteScan *scan) {
   const ByteDigits *digits = &codes->digits;
-  unsigned sign = sign_of(codes), magnitude = code & (sign - 1);
+  unsigned sign = codes_sign_of(codes), magnitude = code & (sign - 1);
   double number = (double)codes->values[code];
   if (!isfinite(number)) {
     *(isinf(number) ? &found->infinities : &found->nans) += times;
@@ -177,22 +135,22 @@ static void take_code(const Codes *codes, unsigned code, uint64_t times, Found *
   if (magnitude == 0) found->zeros += times;
 }
 
-static void take_counted(const Codes *codes, const unsigned char *data, uint64_t first,
-                         uint64_t count, Found *found, ByteScan *scan) {
+static void codes_take_counted(const Codes *codes, const unsigned char *data, uint64_t first,
+                               uint64_t count, Found *found, ByteScan *scan) {
   uint64_t counts[CODES] = {0};
-  codes_count(codes->bits, data, first, count, counts);
+  codes_count(codes->kernels, codes->bits, data, first, count, counts);
   for (unsigned code = 0; code < CODES; code++) {
-    if (counts[code] > 0) take_code(codes, code, counts[code], found, scan);
+    if (counts[code] > 0) codes_take_code(codes, code, counts[code], found, scan);
   }
 }
 
-/* By the kernel. False if there is none, or not all elements are finite. */
-static bool take_quickly(const Codes *codes, const unsigned char *data, uint64_t first,
-                         uint64_t count, bool with_moments, Found *found, ByteScan *scan) {
+/* Uses the kernel. Returns false if there is none, or if an element is not finite. */
+static bool codes_take_quickly(const Codes *codes, const unsigned char *data, uint64_t first,
+                               uint64_t count, bool with_moments, Found *found, ByteScan *scan) {
   uint64_t whole = count - count % BYTES_STEP;
-  if (codes->bits != 8 || codes->kernels->scans->bytes == NULL || whole == 0) return false;
+  if (codes->bits != 8 || codes->kernels->scan_bytes == NULL || whole == 0) return false;
   data += first;
-  codes->kernels->scans->bytes(data, whole, with_moments ? &codes->digits : NULL, scan);
+  codes->kernels->scan_bytes(data, whole, with_moments ? &codes->digits : NULL, scan);
   if ((scan->min & 0x7f) > codes->last_finite || (scan->max & 0x7f) > codes->last_finite ||
       (scan->minus_zero && codes->minus_zero_is_nan)) {
     return false;
@@ -201,7 +159,7 @@ static bool take_quickly(const Codes *codes, const unsigned char *data, uint64_t
                    .zeros = scan->zeros,
                    .min = (double)codes->values[scan->min],
                    .max = (double)codes->values[scan->max]};
-  for (uint64_t i = whole; i < count; i++) take_code(codes, data[i], 1, found, scan);
+  for (uint64_t i = whole; i < count; i++) codes_take_code(codes, data[i], 1, found, scan);
   return true;
 }
 
@@ -209,10 +167,11 @@ void codes_take(const Codes *codes, const unsigned char *data, uint64_t first, u
                 bool with_moments, Found *all) {
   Found found = {0};
   ByteScan scan;
-  if (!take_quickly(codes, data, first, count, with_moments, &found, &scan)) {
+  if (!codes_take_quickly(codes, data, first, count, with_moments, &found, &scan)) {
     scan = (ByteScan){0};
-    take_counted(codes, data, first, count, &found, &scan);
+    codes_take_counted(codes, data, first, count, &found, &scan);
   }
-  if (with_moments && found.finite > 0) found.moments = make_moments(codes, &scan, found.finite);
+  if (with_moments && found.finite > 0)
+    found.moments = codes_make_moments(codes, &scan, found.finite);
   found_merge(all, &found);
 }

@@ -4,43 +4,52 @@
 #include <string.h>
 
 #include "tensor/decode.h"
-#include "tensor/pair_kernels.h"
+#include "tensor/magnitude.h"
 
-/* Elements taken at a time, and those of them that are taken with care: what is made of them stays in
-** the nearest cache. */
-enum { SPAN = 4096, CAREFUL = 1024 };
+/* The number of elements that are taken at a time, on the fast path and on the careful one. The
+** intermediate results fit in the first-level cache. */
+enum { COMPARE_SPAN = 4096, COMPARE_CAREFUL = 1024 };
 
-/* What scale() takes out. */
-enum { LARGE_EXPONENT = 600 };
+/* The exponent that compare_scale() divides by. */
+enum { COMPARE_LARGE_EXPONENT = 600 };
 
-/* A span of one input. */
-typedef struct Side {
+/* A span of elements of one input. */
+typedef struct CompareSide {
   Dtype dtype;
   const unsigned char *data;
-  uint64_t first; /* element */
-} Side;
+  uint64_t first; /* the number of the first element */
+} CompareSide;
 
-/* Some of both as doubles: one for each element, or two if they are complex. */
-typedef struct Pairs {
+/* Elements of both inputs as doubles: one double for each element, or two if either dtype is
+** complex. */
+typedef struct ComparePairs {
   uint64_t count;
-  unsigned parts; /* of an element: 1 or 2 */
-  bool whole;     /* 64-bit integers: differences are computed from these */
-  double a[2 * CAREFUL], b[2 * CAREFUL];
-  double differences[CAREFUL];
-} Pairs;
+  unsigned parts; /* doubles for each element: 1 or 2 */
+  bool whole;     /* for 64-bit integers, whose differences are computed from the integers
+                  ** themselves */
+  double a[2 * COMPARE_CAREFUL], b[2 * COMPARE_CAREFUL];
+  double differences[COMPARE_CAREFUL];
+} ComparePairs;
+
+/* The working memory of a thread. */
+typedef struct CompareScratch {
+  float a[COMPARE_SPAN], b[COMPARE_SPAN];
+  ComparePairs pairs;
+} CompareScratch;
 
 /* ---- Pairs ---- */
 
-static bool is_whole(Dtype dtype) {
+static bool compare_is_whole(Dtype dtype) {
   ValueKind kind = decode_kind(dtype);
   return kind == VALUE_INTEGER || kind == VALUE_BOOLEAN;
 }
 
-static bool is_long(Dtype dtype) {
+static bool compare_is_long(Dtype dtype) {
   return dtype == DTYPE_I64 || dtype == DTYPE_U64;
 }
 
-static void decode_side(const Side *side, unsigned parts, uint64_t count, double *out) {
+static void compare_decode_side(const CompareSide *side, unsigned parts, uint64_t count,
+                                double *out) {
   decode_doubles(side->dtype, side->data, side->first, count, 1, out);
   if (parts == 1 || side->dtype == DTYPE_C64) return;
   for (uint64_t i = count; i-- > 0;) {
@@ -49,8 +58,8 @@ static void decode_side(const Side *side, unsigned parts, uint64_t count, double
   }
 }
 
-/* |a - b| of integers as decode_integers() gives them, rounded once. */
-static double integer_difference(uint64_t a, bool a_signed, uint64_t b, bool b_signed) {
+/* a - b| for integers as decode_integers() returns them, rounded once. */
+static double compare_integer_difference(uint64_t a, bool a_signed, uint64_t b, bool b_signed) {
   bool a_negative = a_signed && a > INT64_MAX, b_negative = b_signed && b > INT64_MAX;
   if (a_negative == b_negative) return (double)(a > b ? a - b : b - a);
   uint64_t below = a_negative ? 0 - a : 0 - b, above = a_negative ? b : a, sum;
@@ -58,66 +67,69 @@ static double integer_difference(uint64_t a, bool a_signed, uint64_t b, bool b_s
   return (double)below + (double)above;
 }
 
-static void integer_differences(const Side *a, const Side *b, Pairs *pairs) {
-  enum { BLOCK = 128 };
-  uint64_t x[BLOCK], y[BLOCK];
+static void compare_integer_differences(const CompareSide *a, const CompareSide *b,
+                                        ComparePairs *pairs) {
+  enum { COMPARE_BLOCK = 128 };
+  uint64_t x[COMPARE_BLOCK], y[COMPARE_BLOCK];
   bool a_signed = a->dtype != DTYPE_U64, b_signed = b->dtype != DTYPE_U64;
-  for (uint64_t at = 0; at < pairs->count; at += BLOCK) {
-    uint64_t count = pairs->count - at < BLOCK ? pairs->count - at : BLOCK;
+  for (uint64_t at = 0; at < pairs->count; at += COMPARE_BLOCK) {
+    uint64_t count = pairs->count - at < COMPARE_BLOCK ? pairs->count - at : COMPARE_BLOCK;
     decode_integers(a->dtype, a->data, a->first + at, count, 1, x);
     decode_integers(b->dtype, b->data, b->first + at, count, 1, y);
     for (uint64_t i = 0; i < count; i++) {
-      pairs->differences[at + i] = integer_difference(x[i], a_signed, y[i], b_signed);
+      pairs->differences[at + i] = compare_integer_difference(x[i], a_signed, y[i], b_signed);
     }
   }
 }
 
-static void decode_pairs(const Side *a, const Side *b, uint64_t count, Pairs *pairs) {
+static void compare_decode_pairs(const CompareSide *a, const CompareSide *b, uint64_t count,
+                                 ComparePairs *pairs) {
   pairs->count = count;
   pairs->parts = a->dtype == DTYPE_C64 || b->dtype == DTYPE_C64 ? 2 : 1;
-  pairs->whole =
-      is_whole(a->dtype) && is_whole(b->dtype) && (is_long(a->dtype) || is_long(b->dtype));
-  decode_side(a, pairs->parts, count, pairs->a);
-  decode_side(b, pairs->parts, count, pairs->b);
-  if (pairs->whole) integer_differences(a, b, pairs);
+  pairs->whole = compare_is_whole(a->dtype) && compare_is_whole(b->dtype) &&
+                 (compare_is_long(a->dtype) || compare_is_long(b->dtype));
+  compare_decode_side(a, pairs->parts, count, pairs->a);
+  compare_decode_side(b, pairs->parts, count, pairs->b);
+  if (pairs->whole) compare_integer_differences(a, b, pairs);
 }
 
-/* Divided by the power of two whose inverse is `factor`. */
-static void find_differences(Pairs *pairs, double factor) {
+/* The differences, divided by the power of two whose inverse is `factor`. */
+static void compare_find_differences(ComparePairs *pairs, double factor) {
   if (pairs->whole) return;
   for (uint64_t i = 0; i < pairs->count; i++) {
     const double *a = pairs->a + i * pairs->parts, *b = pairs->b + i * pairs->parts;
     double difference = a[0] * factor - b[0] * factor;
-    pairs->differences[i] =
-        pairs->parts == 1 ? fabs(difference) : hypot(difference, a[1] * factor - b[1] * factor);
+    pairs->differences[i] = pairs->parts == 1
+                                ? fabs(difference)
+                                : magnitude_rounded(difference, a[1] * factor - b[1] * factor);
   }
 }
 
-static bool is_nan(const double *number, unsigned parts) {
+static bool compare_is_nan(const double *number, unsigned parts) {
   return isnan(number[0]) || (parts == 2 && isnan(number[1]));
 }
 
-static bool is_finite(const double *number, unsigned parts) {
+static bool compare_is_finite(const double *number, unsigned parts) {
   return isfinite(number[0]) && (parts == 1 || isfinite(number[1]));
 }
 
-static bool is_equal(const double *a, const double *b, unsigned parts) {
+static bool compare_is_equal(const double *a, const double *b, unsigned parts) {
   return a[0] == b[0] && (parts == 1 || a[1] == b[1]);
 }
 
-/* Counts the pairs that are not of two finite numbers, and puts two zeros in their place. */
-static void take_out_specials(Pairs *pairs, Comparison *to) {
+/* Counts the pairs in which a number is not finite, and replaces them by pairs of zeros. */
+static void compare_take_out_specials(ComparePairs *pairs, Comparison *to) {
   unsigned parts = pairs->parts;
   for (uint64_t i = 0; i < pairs->count; i++) {
     double *a = pairs->a + i * parts, *b = pairs->b + i * parts;
-    if (is_finite(a, parts) && is_finite(b, parts)) continue;
-    bool a_nan = is_nan(a, parts), b_nan = is_nan(b, parts);
+    if (compare_is_finite(a, parts) && compare_is_finite(b, parts)) continue;
+    bool a_nan = compare_is_nan(a, parts), b_nan = compare_is_nan(b, parts);
     if (a_nan && b_nan) {
       to->n_nan++;
     } else if (a_nan || b_nan) {
       to->n_nan_one++;
       to->n_diff++;
-    } else if (!is_equal(a, b, parts)) {
+    } else if (!compare_is_equal(a, b, parts)) {
       to->n_infinite++;
       to->n_diff++;
     }
@@ -128,204 +140,215 @@ static void take_out_specials(Pairs *pairs, Comparison *to) {
 
 /* ---- Sums ---- */
 
-static void raise_exponent(ScaledSum *sum, int exponent) {
+static void compare_raise_exponent(ScaledSum *sum, int exponent) {
   sum->sum.high = ldexp(sum->sum.high, sum->exponent - exponent);
   sum->sum.low = ldexp(sum->sum.low, sum->exponent - exponent);
   sum->exponent = exponent;
 }
 
-static void add_scaled(ScaledSum *to, ScaledSum more) {
+static void compare_add_scaled(ScaledSum *to, ScaledSum more) {
   if (more.sum.high == 0) return;
   if (to->sum.high == 0) to->exponent = more.exponent;
-  if (to->exponent < more.exponent) raise_exponent(to, more.exponent);
-  if (more.exponent < to->exponent) raise_exponent(&more, to->exponent);
+  if (to->exponent < more.exponent) compare_raise_exponent(to, more.exponent);
+  if (more.exponent < to->exponent) compare_raise_exponent(&more, to->exponent);
   to->sum = double_double_add(to->sum, more.sum);
 }
 
-static void add(ScaledSum *to, double more, int exponent) {
-  add_scaled(to, (ScaledSum){{more, 0}, exponent});
+static void compare_add(ScaledSum *to, double more, int exponent) {
+  compare_add_scaled(to, (ScaledSum){{more, 0}, exponent});
 }
 
-/* By which powers of two numbers were divided before they were summed. */
-typedef struct Exponents {
+/* The powers of two by which the numbers were divided before they were summed. */
+typedef struct CompareExponents {
   int a, b, difference;
-} Exponents;
+} CompareExponents;
 
-static void add_products(const PairSums *sums, Exponents exponents, Comparison *to) {
-  add(&to->products, sums->products, exponents.a + exponents.b);
-  add(&to->a_squares, sums->a_squares, 2 * exponents.a);
-  add(&to->b_squares, sums->b_squares, 2 * exponents.b);
+static void compare_add_products(const PairSums *sums, CompareExponents exponents, Comparison *to) {
+  compare_add(&to->products, sums->products, exponents.a + exponents.b);
+  compare_add(&to->a_squares, sums->a_squares, 2 * exponents.a);
+  compare_add(&to->b_squares, sums->b_squares, 2 * exponents.b);
 }
 
-static void add_differences(const PairSums *sums, Exponents exponents, Comparison *to) {
+static void compare_add_differences(const PairSums *sums, CompareExponents exponents,
+                                    Comparison *to) {
   to->n_diff += sums->unequal;
   to->largest = fmax(to->largest, ldexp(sums->largest, exponents.difference));
-  add(&to->differences, sums->differences, exponents.difference);
-  add(&to->squared_differences, sums->squared_differences, 2 * exponents.difference);
+  compare_add(&to->differences, sums->differences, exponents.difference);
+  compare_add(&to->squared_differences, sums->squared_differences, 2 * exponents.difference);
 }
 
-static double largest_of(const double *numbers, uint64_t count) {
+static double compare_largest_of(const double *numbers, uint64_t count) {
   double largest = 0;
   for (uint64_t i = 0; i < count; i++) largest = fmax(largest, fabs(numbers[i]));
   return largest;
 }
 
-/* Divides numbers by a power of two, so that neither their squares nor sums of these leave the
-** range of a double. Returns its exponent. */
-static int scale(double *numbers, uint64_t count) {
-  double largest = largest_of(numbers, count);
+/* Divides the numbers by a power of two, so that neither their squares nor sums of squares leave
+** the range of a double. Returns its exponent. */
+static int compare_scale(double *numbers, uint64_t count) {
+  double largest = compare_largest_of(numbers, count);
   if (largest == 0 || (largest > 0x1p-300 && largest < 0x1p300)) return 0;
-  int exponent = largest > 1 ? LARGE_EXPONENT : -LARGE_EXPONENT;
+  int exponent = largest > 1 ? COMPARE_LARGE_EXPONENT : -COMPARE_LARGE_EXPONENT;
   for (uint64_t i = 0; i < count; i++) numbers[i] = ldexp(numbers[i], -exponent);
   return exponent;
 }
 
-static Exponents scale_pairs(Pairs *pairs) {
+static CompareExponents compare_scale_pairs(ComparePairs *pairs) {
   uint64_t count = pairs->count * pairs->parts;
-  Exponents exponents = {.difference = LARGE_EXPONENT};
-  if (isfinite(largest_of(pairs->differences, pairs->count))) {
-    exponents.difference = scale(pairs->differences, pairs->count);
+  CompareExponents exponents = {.difference = COMPARE_LARGE_EXPONENT};
+  if (isfinite(compare_largest_of(pairs->differences, pairs->count))) {
+    exponents.difference = compare_scale(pairs->differences, pairs->count);
   } else {
-    find_differences(pairs, ldexp(1, -LARGE_EXPONENT));
+    compare_find_differences(pairs, ldexp(1, -COMPARE_LARGE_EXPONENT));
   }
-  exponents.a = scale(pairs->a, count);
-  exponents.b = scale(pairs->b, count);
+  exponents.a = compare_scale(pairs->a, count);
+  exponents.b = compare_scale(pairs->b, count);
   return exponents;
 }
 
-static uint64_t count_unequal(const Pairs *pairs) {
+static uint64_t compare_count_unequal(const ComparePairs *pairs) {
   uint64_t unequal = 0;
   for (uint64_t i = 0; i < pairs->count; i++) unequal += pairs->differences[i] != 0;
   return unequal;
 }
 
-static uint64_t whole_lanes(uint64_t count) {
+static uint64_t compare_whole_lanes(uint64_t count) {
   return (count + PAIR_LANES - 1) / PAIR_LANES * PAIR_LANES;
 }
 
-/* The arrays have room for whole_lanes(count). */
-static void sum_doubles(const PairKernels *kernels, double *a, double *b, uint64_t count,
-                        PairSums *sums) {
-  for (uint64_t i = count; i < whole_lanes(count); i++) a[i] = b[i] = 0;
-  kernels->doubles(a, b, whole_lanes(count), sums);
+/* The arrays have room for compare_whole_lanes(count) numbers. */
+static void compare_sum_doubles(const Kernels *kernels, double *a, double *b, uint64_t count,
+                                PairSums *sums) {
+  for (uint64_t i = count; i < compare_whole_lanes(count); i++) a[i] = b[i] = 0;
+  kernels->pairs[DTYPE_F64](a, b, compare_whole_lanes(count), sums);
 }
 
-static bool squares_are_finite(const PairSums *sums) {
+static bool compare_squares_are_finite(const PairSums *sums) {
   return isfinite(sums->a_squares) && isfinite(sums->b_squares);
 }
 
-/* Whether so much is left of the squares that what vanished is not missed. */
-static bool squares_hold(const PairSums *sums) {
-  const double least = 0x1p-900;
-  return squares_are_finite(sums) && sums->a_squares > least && sums->b_squares > least &&
-         (sums->unequal == 0 || sums->squared_differences > least);
+/* Whether the sums of squares are so large that squares lost to underflow do not matter. */
+static bool compare_squares_hold(const PairSums *sums) {
+  const double min = 0x1p-900;
+  return compare_squares_are_finite(sums) && sums->a_squares > min && sums->b_squares > min &&
+         (sums->unequal == 0 || sums->squared_differences > min);
 }
 
-static void add_pairs(const CompareTask *task, Pairs *pairs, Comparison *to) {
-  const PairKernels *kernels = task->a_numbers.kernels->pairs;
+static void compare_add_pairs(const CompareTask *task, ComparePairs *pairs, Comparison *to) {
+  const Kernels *kernels = task->a_numbers.kernels;
   uint64_t count = pairs->count * pairs->parts;
-  Exponents exponents = {0};
+  CompareExponents exponents = {0};
   PairSums sums;
-  sum_doubles(kernels, pairs->a, pairs->b, count, &sums);
-  if (!squares_are_finite(&sums)) {
-    take_out_specials(pairs, to);
-    sum_doubles(kernels, pairs->a, pairs->b, count, &sums);
+  compare_sum_doubles(kernels, pairs->a, pairs->b, count, &sums);
+  if (!compare_squares_are_finite(&sums)) {
+    compare_take_out_specials(pairs, to);
+    compare_sum_doubles(kernels, pairs->a, pairs->b, count, &sums);
   }
   bool of_doubles = task->a == DTYPE_F64 || task->b == DTYPE_F64;
-  if (pairs->parts == 2 || pairs->whole || (of_doubles && !squares_hold(&sums))) {
+  if (pairs->parts == 2 || pairs->whole || (of_doubles && !compare_squares_hold(&sums))) {
     PairSums differences;
-    find_differences(pairs, 1);
+    compare_find_differences(pairs, 1);
     uint64_t unequal =
-        count_unequal(pairs); /* scaled, small differences vanish beside large ones */
+        compare_count_unequal(pairs); /* counted before scaling, because small differences vanish
+                                      ** beside large ones */
     if (of_doubles) {
-      exponents = scale_pairs(pairs);
-      sum_doubles(kernels, pairs->a, pairs->b, count, &sums);
+      exponents = compare_scale_pairs(pairs);
+      compare_sum_doubles(kernels, pairs->a, pairs->b, count, &sums);
     }
     memset(pairs->b, 0, sizeof pairs->b);
-    sum_doubles(kernels, pairs->differences, pairs->b, pairs->count, &differences);
+    compare_sum_doubles(kernels, pairs->differences, pairs->b, pairs->count, &differences);
     differences.unequal = unequal;
-    add_differences(&differences, exponents, to);
+    compare_add_differences(&differences, exponents, to);
   } else {
-    add_differences(&sums, exponents, to);
+    compare_add_differences(&sums, exponents, to);
   }
-  add_products(&sums, exponents, to);
+  compare_add_products(&sums, exponents, to);
 }
 
 /* ---- Spans ---- */
 
-/* A side as floats, with zeros behind them up to whole_lanes(count). NULL if they do not hold it. */
-static const void *floats_of(const Numbers *numbers, const Side *side, uint64_t count,
-                             float out[SPAN]) {
+/* One side as floats, followed by zeros up to compare_whole_lanes(count). Returns NULL if floats
+** cannot represent the dtype. */
+static const void *compare_floats_of(const Numbers *numbers, const CompareSide *side,
+                                     uint64_t count, float out[COMPARE_SPAN]) {
   const void *floats = numbers_floats(numbers, side->data, side->first, count, out);
   if (floats == NULL || count % PAIR_LANES == 0) return floats;
   if (floats != out) memcpy(out, floats, (size_t)count * sizeof *out);
-  for (uint64_t i = count; i < whole_lanes(count); i++) out[i] = 0;
+  for (uint64_t i = count; i < compare_whole_lanes(count); i++) out[i] = 0;
   return out;
 }
 
-/* Whether the kernels have loops for a side's elements as they are stored, and take as many. */
-static bool is_taken_as_stored(const CompareTask *task, const Side *side, uint64_t count) {
-  return task->a_numbers.kernels->pairs->stored[side->dtype] != NULL && count % PAIR_LANES == 0;
+/* Whether the kernels can process this side's 16-bit elements as stored, without a remainder. */
+static bool compare_is_taken_as_stored(const CompareTask *task, const CompareSide *side,
+                                       uint64_t count) {
+  return dtype_bits(side->dtype) == 16 && task->a_numbers.kernels->pairs[side->dtype] != NULL &&
+         count % PAIR_LANES == 0;
 }
 
-static const unsigned char *stored_at(const Side *side) {
+static const unsigned char *compare_stored_at(const CompareSide *side) {
   return side->data + side->first * dtype_bits(side->dtype) / 8;
 }
 
-/* The short way, for two sides that floats hold, all finite. False, and nothing done, for others. */
-static bool sum_as_floats(const CompareTask *task, const Side *a, const Side *b, uint64_t count,
-                          PairSums *sums) {
-  float a_floats[SPAN], b_floats[SPAN];
-  const PairKernels *kernels = task->a_numbers.kernels->pairs;
-  if (a->dtype == b->dtype && is_taken_as_stored(task, a, count)) {
-    kernels->stored[a->dtype](stored_at(a), stored_at(b), count, sums);
-    return squares_are_finite(sums);
+/* The fast path, for two sides that floats can represent and that are finite. For others it returns
+** false and does nothing. */
+static bool compare_sum_as_floats(const CompareTask *task, const CompareSide *a,
+                                  const CompareSide *b, uint64_t count, CompareScratch *scratch,
+                                  PairSums *sums) {
+  const Kernels *kernels = task->a_numbers.kernels;
+  if (a->dtype == b->dtype && compare_is_taken_as_stored(task, a, count)) {
+    kernels->pairs[a->dtype](compare_stored_at(a), compare_stored_at(b), count, sums);
+    return compare_squares_are_finite(sums);
   }
-  const void *x = floats_of(&task->a_numbers, a, count, a_floats);
-  const void *y = x != NULL ? floats_of(&task->b_numbers, b, count, b_floats) : NULL;
+  const void *x = compare_floats_of(&task->a_numbers, a, count, scratch->a);
+  const void *y = x != NULL ? compare_floats_of(&task->b_numbers, b, count, scratch->b) : NULL;
   if (y == NULL) return false;
-  kernels->floats(x, y, whole_lanes(count), sums);
-  return squares_are_finite(sums);
+  kernels->pairs[DTYPE_F32](x, y, compare_whole_lanes(count), sums);
+  return compare_squares_are_finite(sums);
 }
 
-static Side behind(const Side *side, uint64_t count) {
-  return (Side){side->dtype, side->data, side->first + count};
+static CompareSide compare_behind(const CompareSide *side, uint64_t count) {
+  return (CompareSide){side->dtype, side->data, side->first + count};
 }
 
-static void add_span(const CompareTask *task, const Side *a, const Side *b, uint64_t count,
-                     Comparison *to) {
+static void compare_add_span(const CompareTask *task, const CompareSide *a, const CompareSide *b,
+                             uint64_t count, CompareScratch *scratch, Comparison *to) {
   PairSums sums;
-  if (sum_as_floats(task, a, b, count, &sums)) {
-    add_differences(&sums, (Exponents){0}, to);
-    add_products(&sums, (Exponents){0}, to);
+  if (compare_sum_as_floats(task, a, b, count, scratch, &sums)) {
+    compare_add_differences(&sums, (CompareExponents){0}, to);
+    compare_add_products(&sums, (CompareExponents){0}, to);
     return;
   }
-  for (uint64_t done = 0; done < count; done += CAREFUL) {
-    Side x = behind(a, done), y = behind(b, done);
-    Pairs pairs;
-    decode_pairs(&x, &y, count - done < CAREFUL ? count - done : CAREFUL, &pairs);
-    add_pairs(task, &pairs, to);
+  for (uint64_t done = 0; done < count; done += COMPARE_CAREFUL) {
+    CompareSide x = compare_behind(a, done), y = compare_behind(b, done);
+    ComparePairs *pairs = &scratch->pairs;
+    compare_decode_pairs(&x, &y, count - done < COMPARE_CAREFUL ? count - done : COMPARE_CAREFUL,
+                         pairs);
+    compare_add_pairs(task, pairs, to);
   }
 }
 
-static bool is_close(const CompareTask *task, const Pairs *pairs, uint64_t at) {
+static bool compare_is_close(const CompareTask *task, const ComparePairs *pairs, uint64_t at) {
   unsigned parts = pairs->parts;
   const double *a = pairs->a + at * parts, *b = pairs->b + at * parts;
-  if (!is_finite(a, parts) || !is_finite(b, parts)) return is_equal(a, b, parts);
-  double size = parts == 1 ? fabs(b[0]) : hypot(b[0], b[1]);
+  if (!compare_is_finite(a, parts) || !compare_is_finite(b, parts))
+    return compare_is_equal(a, b, parts);
+  double size = parts == 1 ? fabs(b[0]) : magnitude_rounded(b[0], b[1]);
   return pairs->differences[at] <= task->atol + task->rtol * size;
 }
 
-static bool span_is_close(const CompareTask *task, const Side *a, const Side *b, uint64_t count) {
+static bool compare_span_is_close(const CompareTask *task, const CompareSide *a,
+                                  const CompareSide *b, uint64_t count, CompareScratch *scratch) {
   PairSums sums;
-  if (sum_as_floats(task, a, b, count, &sums) && sums.largest <= task->atol) return true;
-  for (uint64_t done = 0; done < count; done += CAREFUL) {
-    Side x = behind(a, done), y = behind(b, done);
-    Pairs pairs;
-    decode_pairs(&x, &y, count - done < CAREFUL ? count - done : CAREFUL, &pairs);
-    find_differences(&pairs, 1);
-    for (uint64_t i = 0; i < pairs.count; i++) {
-      if (!is_close(task, &pairs, i)) return false;
+  if (compare_sum_as_floats(task, a, b, count, scratch, &sums) && sums.largest <= task->atol)
+    return true;
+  for (uint64_t done = 0; done < count; done += COMPARE_CAREFUL) {
+    CompareSide x = compare_behind(a, done), y = compare_behind(b, done);
+    ComparePairs *pairs = &scratch->pairs;
+    compare_decode_pairs(&x, &y, count - done < COMPARE_CAREFUL ? count - done : COMPARE_CAREFUL,
+                         pairs);
+    compare_find_differences(pairs, 1);
+    for (uint64_t i = 0; i < pairs->count; i++) {
+      if (!compare_is_close(task, pairs, i)) return false;
     }
   }
   return true;
@@ -333,51 +356,54 @@ static bool span_is_close(const CompareTask *task, const Side *a, const Side *b,
 
 /* ---- Blocks ---- */
 
-/* Whether both are the same, by their bytes. Elements that do not fill whole bytes may be and yet
-** not be found to be. */
-static bool same_bytes(const Side *a, const Side *b, uint64_t count) {
+/* Whether both sides have the same bytes. May be false for equal elements that do not fill whole
+** bytes. */
+static bool compare_same_bytes(const CompareSide *a, const CompareSide *b, uint64_t count) {
   unsigned bits = dtype_bits(a->dtype);
   if (a->dtype != b->dtype || (a->first | b->first | count) * bits % 8 != 0) return false;
   return memcmp(a->data + a->first * bits / 8, b->data + b->first * bits / 8,
                 (size_t)(count * bits / 8)) == 0;
 }
 
-/* The sum of the squares of a side's elements. */
-static double sum_squares(const CompareTask *task, const Side *a, uint64_t count) {
-  const PairKernels *kernels = task->a_numbers.kernels->pairs;
-  if (is_taken_as_stored(task, a, count)) {
-    return kernels->stored_squares[a->dtype](stored_at(a), count);
+/* The sum of the squares of the elements of one side. */
+static double compare_sum_squares(const CompareTask *task, const CompareSide *a, uint64_t count,
+                                  CompareScratch *scratch) {
+  const Kernels *kernels = task->a_numbers.kernels;
+  if (compare_is_taken_as_stored(task, a, count)) {
+    return kernels->squares[a->dtype](compare_stored_at(a), count);
   }
-  float floats[SPAN];
-  const void *as_floats = floats_of(&task->a_numbers, a, count, floats);
+  const void *as_floats = compare_floats_of(&task->a_numbers, a, count, scratch->a);
   if (as_floats != NULL) {
-    return kernels->float_squares(as_floats, whole_lanes(count));
+    return kernels->squares[DTYPE_F32](as_floats, compare_whole_lanes(count));
   }
   unsigned parts = a->dtype == DTYPE_C64 ? 2 : 1;
   double squares = 0;
   for (uint64_t done = 0, size; done < count; done += size) {
-    Side part = behind(a, done);
-    double numbers[2 * CAREFUL] = {0};
-    size = count - done < CAREFUL ? count - done : CAREFUL;
-    decode_side(&part, parts, size, numbers);
-    squares += kernels->double_squares(numbers, whole_lanes(size * parts));
+    CompareSide part = compare_behind(a, done);
+    double *numbers = scratch->pairs.a;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): the pass has made the scratch */
+    memset(numbers, 0, sizeof scratch->pairs.a);
+    size = count - done < COMPARE_CAREFUL ? count - done : COMPARE_CAREFUL;
+    compare_decode_side(&part, parts, size, numbers);
+    squares += kernels->squares[DTYPE_F64](numbers, compare_whole_lanes(size * parts));
   }
   return squares;
 }
 
-/* A span of which both sides are the same. */
-static void add_same(const CompareTask *task, const Side *a, uint64_t count, Comparison *to) {
-  double squares = sum_squares(task, a, count);
+/* A span in which both sides have the same bytes. */
+static void compare_add_same(const CompareTask *task, const CompareSide *a, uint64_t count,
+                             CompareScratch *scratch, Comparison *to) {
+  double squares = compare_sum_squares(task, a, count, scratch);
   PairSums sums = {.products = squares, .a_squares = squares, .b_squares = squares};
-  if (a->dtype == DTYPE_F64 ? squares_hold(&sums) : squares_are_finite(&sums)) {
-    add_products(&sums, (Exponents){0}, to);
+  if (a->dtype == DTYPE_F64 ? compare_squares_hold(&sums) : compare_squares_are_finite(&sums)) {
+    compare_add_products(&sums, (CompareExponents){0}, to);
   } else {
-    add_span(task, a, a, count, to);
+    compare_add_span(task, a, a, count, scratch, to);
   }
 }
 
-/* Whether what was found answers the question, whatever is to come. */
-static bool has_answer(const CompareTask *task, const Comparison *found) {
+/* Whether what was found answers the question, whatever the remaining elements are. */
+static bool compare_has_answer(const CompareTask *task, const Comparison *found) {
   switch (task->goal) {
     case COMPARE_BYTES: return found->bytes_differ;
     case COMPARE_EQUAL: return found->n_diff > 0;
@@ -387,41 +413,41 @@ static bool has_answer(const CompareTask *task, const Comparison *found) {
   return false;
 }
 
-/* Returns whether to go on. */
-static bool compare_span(const CompareTask *task, const Side *a, const Side *b, uint64_t count,
-                         Comparison *to) {
+/* Returns whether to continue. */
+static bool compare_span(const CompareTask *task, const CompareSide *a, const CompareSide *b,
+                         uint64_t count, CompareScratch *scratch, Comparison *to) {
   if (task->goal == COMPARE_CLOSE) {
-    to->far = !span_is_close(task, a, b, count);
-  } else if (task->goal == COMPARE_NUMBERS && same_bytes(a, b, count)) {
-    add_same(task, a, count, to);
+    to->far = !compare_span_is_close(task, a, b, count, scratch);
+  } else if (task->goal == COMPARE_NUMBERS && compare_same_bytes(a, b, count)) {
+    compare_add_same(task, a, count, scratch, to);
   } else {
     to->bytes_differ = true;
-    add_span(task, a, b, count, to);
+    compare_add_span(task, a, b, count, scratch, to);
   }
-  return !has_answer(task, to);
+  return !compare_has_answer(task, to);
 }
 
 static void compare_block(const void *context, const PassElements *elements, uint64_t position,
-                          uint64_t count, void *state) {
+                          uint64_t count, void *scratch, void *state) {
   const CompareTask *task = context;
   Comparison *to = state;
-  Side a = {task->a, elements[0].data, elements[0].first};
-  Side b = {task->b, elements[1].data, elements[1].first};
+  CompareSide a = {task->a, elements[0].data, elements[0].first};
+  CompareSide b = {task->b, elements[1].data, elements[1].first};
   (void)position;
   to->count = count;
   if (task->goal == COMPARE_BYTES || task->goal == COMPARE_EQUAL) {
-    to->bytes_differ = !same_bytes(&a, &b, count);
+    to->bytes_differ = !compare_same_bytes(&a, &b, count);
     if (task->goal == COMPARE_BYTES || !to->bytes_differ) return;
   }
   for (uint64_t size; count > 0; count -= size) {
-    size = count < SPAN ? count : SPAN;
-    if (!compare_span(task, &a, &b, size, to)) return;
+    size = count < COMPARE_SPAN ? count : COMPARE_SPAN;
+    if (!compare_span(task, &a, &b, size, scratch, to)) return;
     a.first += size;
     b.first += size;
   }
 }
 
-static bool merge_block(void *context, const void *state) {
+static bool compare_merge_block(void *context, const void *state) {
   CompareTask *task = context;
   const Comparison *more = state;
   Comparison *found = &task->found;
@@ -433,22 +459,23 @@ static bool merge_block(void *context, const void *state) {
   found->n_nan_one += more->n_nan_one;
   found->n_infinite += more->n_infinite;
   found->largest = fmax(found->largest, more->largest);
-  add_scaled(&found->differences, more->differences);
-  add_scaled(&found->squared_differences, more->squared_differences);
-  add_scaled(&found->products, more->products);
-  add_scaled(&found->a_squares, more->a_squares);
-  add_scaled(&found->b_squares, more->b_squares);
-  return !has_answer(task, found);
+  compare_add_scaled(&found->differences, more->differences);
+  compare_add_scaled(&found->squared_differences, more->squared_differences);
+  compare_add_scaled(&found->products, more->products);
+  compare_add_scaled(&found->a_squares, more->a_squares);
+  compare_add_scaled(&found->b_squares, more->b_squares);
+  return !compare_has_answer(task, found);
 }
 
 bool compare_run(CompareTask *task, const Source *a, const View *a_view, const Source *b,
-                 const View *b_view, const PassHost *host, Error *error) {
+                 const View *b_view, const Host *host, Error *error) {
   Pass pass = {.input_count = 2,
                .inputs = {{a, a_view, dtype_bits(task->a)}, {b, b_view, dtype_bits(task->b)}},
                .task = task,
                .state_size = sizeof(Comparison),
+               .scratch_size = sizeof(CompareScratch),
                .block = compare_block,
-               .merge = merge_block};
+               .merge = compare_merge_block};
   numbers_open(&task->a_numbers, task->a);
   numbers_open(&task->b_numbers, task->b);
   return pass_run(&pass, host, error);
@@ -456,50 +483,52 @@ bool compare_run(CompareTask *task, const Source *a, const View *a_view, const S
 
 /* ---- Numbers ---- */
 
-/* How many pairs the numbers are over. */
-static double numbers_count(const Comparison *found) {
+/* The number of pairs that the numbers cover. */
+static double compare_numbers_count(const Comparison *found) {
   return (double)(found->count - found->n_nan - found->n_nan_one);
 }
 
-/* What a number over the differences is if it is not computed from them, else 0. */
-static double without_differences(const Comparison *found) {
-  if (numbers_count(found) == 0) return NAN;
+/* The value of a number over the differences if it does not have to be computed from them, else
+** 0. */
+static double compare_without_differences(const Comparison *found) {
+  if (compare_numbers_count(found) == 0) return NAN;
   return found->n_infinite > 0 ? INFINITY : 0;
 }
 
 /* The square root of sum / divisor. */
-static double root(const ScaledSum *sum, double divisor) {
+static double compare_root(const ScaledSum *sum, double divisor) {
   return ldexp(sqrt(sum->sum.high / divisor), sum->exponent / 2);
 }
 
 double compare_max_abs_diff(const Comparison *found) {
-  return found->n_infinite > 0 ? INFINITY : without_differences(found) + found->largest;
+  return found->n_infinite > 0 ? INFINITY : compare_without_differences(found) + found->largest;
 }
 
 double compare_mean_abs_diff(const Comparison *found) {
-  double mean = found->differences.sum.high / numbers_count(found);
-  return without_differences(found) + ldexp(mean, found->differences.exponent);
+  double mean = found->differences.sum.high / compare_numbers_count(found);
+  return compare_without_differences(found) + ldexp(mean, found->differences.exponent);
 }
 
 double compare_rmse(const Comparison *found) {
-  return without_differences(found) + root(&found->squared_differences, numbers_count(found));
+  return compare_without_differences(found) +
+         compare_root(&found->squared_differences, compare_numbers_count(found));
 }
 
 double compare_l2_diff(const Comparison *found) {
-  return without_differences(found) + root(&found->squared_differences, 1);
+  return compare_without_differences(found) + compare_root(&found->squared_differences, 1);
 }
 
 double compare_l2_a(const Comparison *found) {
-  return numbers_count(found) == 0 ? NAN : root(&found->a_squares, 1);
+  return compare_numbers_count(found) == 0 ? NAN : compare_root(&found->a_squares, 1);
 }
 
 double compare_l2_b(const Comparison *found) {
-  return numbers_count(found) == 0 ? NAN : root(&found->b_squares, 1);
+  return compare_numbers_count(found) == 0 ? NAN : compare_root(&found->b_squares, 1);
 }
 
 double compare_rel_l2(const Comparison *found) {
   const ScaledSum *above = &found->squared_differences, *below = &found->a_squares;
-  double special = without_differences(found);
+  double special = compare_without_differences(found);
   if (special != 0 || above->sum.high == 0) return special;
   if (below->sum.high == 0) return INFINITY;
   return ldexp(sqrt(above->sum.high) / sqrt(below->sum.high),

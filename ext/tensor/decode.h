@@ -1,8 +1,9 @@
 /*
-** From stored elements to numbers: the one place that knows what the bits of a dtype mean.
+** Conversion of stored elements to numbers. This is the only place that knows what the bits of a
+** dtype mean; format/dtype.h gives the sources of the number formats.
 **
-** Everywhere, `data` is the first byte of a tensor, at any address, and elements are counted from
-** there, so that dtypes of less than a byte need no rule of their own.
+** In all functions `data` is the first byte of a tensor, at any alignment, and elements are
+** numbered from there, so that dtypes smaller than a byte are no special case.
 */
 #ifndef SAFETENSORS_TENSOR_DECODE_H
 #define SAFETENSORS_TENSOR_DECODE_H
@@ -10,21 +11,22 @@
 #include "format/dtype.h"
 #include "tensor/value.h"
 
-/* What the dtype's values are; the kind of each Value but that of a large U64. */
+/* The kind of the values of a dtype. Every Value has it, except for a large U64. */
 ValueKind decode_kind(Dtype dtype);
 
-/* Element number `index`. */
+/* Decodes element number `index`. */
 void decode_value(Dtype dtype, const unsigned char *data, uint64_t index, Value *out);
 
-/* The elements first, first + step, ..., `count` of them, as doubles: exact, but for integers
-** beyond 2^53, which are rounded to nearest, ties to even. Of C64 two doubles for each element,
-** real and imaginary part. A NaN becomes a NaN; its payload means nothing. */
+/* Decodes `count` elements, first, first + stride, ..., as doubles. This is exact, except for
+** integers beyond 2^53, which are rounded to nearest, ties to even. For C64 `out` gets two doubles
+** for each element, the real and the imaginary part. A NaN stays a NaN, but its payload is not
+** specified. */
 void decode_doubles(Dtype dtype, const unsigned char *data, uint64_t first, uint64_t count,
-                    uint64_t step, double *out);
+                    uint64_t stride, double *out);
 
-/* The same elements, exactly, as 64-bit integers in two's complement (U64: as they are). Only for
-** dtypes of kind VALUE_INTEGER and VALUE_BOOLEAN. */
+/* Decodes the same elements exactly, as 64-bit integers in two's complement (U64 unchanged). Only
+** for dtypes of kind VALUE_INTEGER or VALUE_BOOLEAN. */
 void decode_integers(Dtype dtype, const unsigned char *data, uint64_t first, uint64_t count,
-                     uint64_t step, uint64_t *out);
+                     uint64_t stride, uint64_t *out);
 
 #endif

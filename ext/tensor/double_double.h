@@ -1,9 +1,9 @@
 /*
-** Numbers of twice a double's precision, as the unevaluated sum of two doubles: 106 bits. For sums
-** that have to be right whatever cancels in them.
+** Numbers of twice the precision of a double, 106 bits, as the unevaluated sum of two doubles. They
+** serve for sums that must be right even if most of their terms cancel.
 **
-** Everything here relies on each operation being rounded once, to nearest: no -ffast-math. Results
-** are the same on every machine whose double is IEEE 754's.
+** All functions rely on each operation being rounded once, to nearest. The results are the same on
+** every machine with IEEE 754 doubles.
 **
 ** Sources: T. J. Dekker, A floating-point technique for extending the available precision (1971);
 ** Y. Hida, X. S. Li, D. H. Bailey, Library for double-double and quad-double arithmetic (2007).
@@ -11,15 +11,13 @@
 #ifndef SAFETENSORS_TENSOR_DOUBLE_DOUBLE_H
 #define SAFETENSORS_TENSOR_DOUBLE_DOUBLE_H
 
-#if defined(__FAST_MATH__)
-#error "-ffast-math breaks compensated sums"
-#endif
+#include "base/arithmetic.h"
 
 typedef struct DoubleDouble {
-  double high, low; /* high is the sum, rounded */
+  double high, low; /* high is the rounded sum of both */
 } DoubleDouble;
 
-/* a + b, exactly; |a| >= |b|, or a is 0. */
+/* a + b, exactly. Requires |a| >= |b|, or a == 0. */
 static inline DoubleDouble double_fast_two_sum(double a, double b) {
   double sum = a + b;
   return (DoubleDouble){sum, b - (sum - a)};
@@ -31,7 +29,8 @@ static inline DoubleDouble double_two_sum(double a, double b) {
   return (DoubleDouble){sum, (a - (sum - part)) + (b - part)};
 }
 
-/* a * b, exactly; |a| and |b| below 2^995, the product not so small that its last bits are lost. */
+/* a * b, exactly. Requires |a| and |b| below 2^995, and a product whose last bits do not
+** underflow. */
 static inline DoubleDouble double_two_product(double a, double b) {
   const double splitter = 0x1p27 + 1;
   double a_split = splitter * a, b_split = splitter * b, product = a * b;

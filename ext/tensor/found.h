@@ -1,5 +1,5 @@
 /*
-** What a pass of statistics finds in some of the elements, and putting that together.
+** What a pass of statistics finds in a part of the elements, and how the parts are merged.
 */
 #ifndef SAFETENSORS_TENSOR_FOUND_H
 #define SAFETENSORS_TENSOR_FOUND_H
@@ -9,27 +9,18 @@
 
 #include "tensor/moments.h"
 
-/* Of no elements: all zero. */
+/* All zero for no elements. */
 typedef struct Found {
   uint64_t nans, infinities, zeros, finite;
-  double min, max;      /* if finite > 0; not of 64-bit integers: */
-  uint64_t least, most; /* those, with the sign bit of I64 flipped, so that they compare unsigned */
-  Moments moments;      /* as far as asked for */
+  double min, max; /* if finite > 0; 64-bit integers have the keys instead */
+  uint64_t min_key,
+      max_key;     /* the range of 64-bit integers, with the sign bit of I64 flipped, so that they
+                   ** compare as unsigned */
+  Moments moments; /* as far as the level asks for them */
 } Found;
 
-/* Adds elements to others. The order matters to the last bit of the moments. */
-static inline void found_merge(Found *all, const Found *more) {
-  all->nans += more->nans;
-  all->infinities += more->infinities;
-  all->zeros += more->zeros;
-  if (more->finite == 0) return;
-  bool first = all->finite == 0;
-  if (first || more->min < all->min) all->min = more->min;
-  if (first || more->max > all->max) all->max = more->max;
-  if (first || more->least < all->least) all->least = more->least;
-  if (first || more->most > all->most) all->most = more->most;
-  all->finite += more->finite;
-  moments_merge(&all->moments, &more->moments);
-}
+/* Adds the findings for some elements to those for others. The order affects the last bits of the
+** moments. */
+void found_merge(Found *all, const Found *more);
 
 #endif

@@ -1,8 +1,8 @@
 /*
-** A fingerprint of a tensor's bytes: XXH3-128 with seed 0, as XXH3_128bits() computes it, but on
-** several threads. XXH3 takes long input in blocks of HASH_BLOCK bytes: what a block adds to the
-** accumulators does not depend on what is in them, so that it can be had beside, and in advance;
-** only the scrambling after each block has to be done in order.
+** A fingerprint of the bytes of a tensor: XXH3-128 with seed 0, the value of XXH3_128bits(), but
+** computed on several threads. XXH3 consumes long input in blocks of KERNEL_HASH_BLOCK bytes. What
+** a block adds to the accumulators does not depend on their state, so it can be computed in advance
+** and in parallel. Only the scrambling after each block has to be done in order.
 **
 ** Source: github.com/Cyan4973/xxHash, doc/xxhash_spec.md.
 */
@@ -11,14 +11,14 @@
 
 #include "tensor/pass.h"
 
-/* 128 bits in XXH128's canonical form: the high half first, big-endian. */
+/* 128 bits in the canonical form of XXH128: the high half first, big-endian. */
 typedef struct Hash {
   unsigned char bytes[16];
 } Hash;
 
-/* The hash of the view's elements, of `bits` bits, brought together: gather_is_whole_bytes() is
-** true. False on error. */
-bool hash_run(const Source *source, const View *view, unsigned bits, const PassHost *host,
-              Hash *out, Error *error);
+/* Hashes the elements of the view, of `bits` bits each, as if they were gathered in row-major
+** order. gather_is_whole_bytes() must be true. `host` may be NULL. Returns false on an error. */
+bool hash_run(const Source *source, const View *view, unsigned bits, const Host *host, Hash *out,
+              Error *error);
 
 #endif

@@ -3,12 +3,12 @@
 #include <math.h>
 #include <stdbool.h>
 
-static bool are_zero(const Moments *moments) {
+static bool moments_are_zero(const Moments *moments) {
   return moments->sum.high == 0 && moments->squares.high == 0;
 }
 
-/* The same numbers, said with a larger exponent, or, if they are zero, with any. */
-static void change_exponent(Moments *moments, int exponent) {
+/* Changes the exponent to a larger one, or to any one if the moments are zero. */
+static void moments_change_exponent(Moments *moments, int exponent) {
   int shift = moments->exponent - exponent;
   moments->exponent = exponent;
   moments->sum.high = ldexp(moments->sum.high, shift);
@@ -17,13 +17,13 @@ static void change_exponent(Moments *moments, int exponent) {
   moments->squares.low = ldexp(moments->squares.low, 2 * shift);
 }
 
-/* What two groups' means being apart adds to the sum of squares. */
-static double between(const Moments *a, const Moments *b) {
+/* What the distance between the means of two groups adds to the sum of squares. */
+static double moments_between(const Moments *a, const Moments *b) {
   double a_count = (double)a->count, b_count = (double)b->count;
   DoubleDouble a_share = double_double_multiply(a->sum, b_count);
   DoubleDouble b_share = double_double_multiply(b->sum, a_count);
   double apart = double_double_subtract(b_share, a_share).high;
-  /* Below what 106 bits can tell it is the rounding of equal means. */
+  /* A difference below the resolution of 106 bits is the rounding error of equal means. */
   if (fabs(apart) <= 0x1p-100 * fabs(a_share.high)) return 0;
   double distance = apart / (a_count * b_count);
   return distance * distance * (a_count * b_count / (a_count + b_count));
@@ -36,12 +36,13 @@ void moments_merge(Moments *moments, const Moments *more) {
     return;
   }
   Moments other = *more;
-  if (are_zero(&other) || (other.exponent < moments->exponent && !are_zero(moments))) {
-    change_exponent(&other, moments->exponent);
+  if (moments_are_zero(&other) ||
+      (other.exponent < moments->exponent && !moments_are_zero(moments))) {
+    moments_change_exponent(&other, moments->exponent);
   } else {
-    change_exponent(moments, other.exponent);
+    moments_change_exponent(moments, other.exponent);
   }
-  DoubleDouble apart = {between(moments, &other), 0};
+  DoubleDouble apart = {moments_between(moments, &other), 0};
   moments->squares = double_double_add(moments->squares, double_double_add(other.squares, apart));
   moments->sum = double_double_add(moments->sum, other.sum);
   moments->count += other.count;

@@ -1,8 +1,8 @@
 /*
-** Mean and spread of numbers that come in parts: count, sum, and sum of the squares of the
-** distances from the mean, which can be put together in any grouping without losing digits to
-** cancellation (T. F. Chan, G. H. Golub, R. J. LeVeque, Updating Formulae and a Pairwise Algorithm
-** for Computing Sample Variances, 1979). Sums are of twice a double's precision.
+** The mean and spread of numbers that come in parts: their count, their sum, and the sum of the
+** squared distances from the mean. Such parts can be merged in any grouping without loss of digits
+** to cancellation (T. F. Chan, G. H. Golub, R. J. LeVeque, Updating Formulae and a Pairwise
+** Algorithm for Computing Sample Variances, 1979). Sums have twice the precision of a double.
 */
 #ifndef SAFETENSORS_TENSOR_MOMENTS_H
 #define SAFETENSORS_TENSOR_MOMENTS_H
@@ -11,23 +11,24 @@
 
 #include "tensor/double_double.h"
 
-/* Of no numbers: {0}. */
+/* Starts as {0}, for no numbers. */
 typedef struct Moments {
   uint64_t count;
   DoubleDouble sum;
   DoubleDouble squares; /* of the distances from the mean */
-  int exponent;         /* the numbers, and their sum, are 2^exponent times what is said here: so
-                        ** that squares of very large or very small doubles can be had */
+  int exponent;         /* the true numbers, and their sum, are 2^exponent times as large, so that
+                        ** the squares of very large or very small doubles can be represented */
 } Moments;
 
-/* Adds numbers to others. Not commutative to the last bit: the order matters. */
+/* Adds the moments of some numbers to those of others. The order affects the last bits. */
 void moments_merge(Moments *moments, const Moments *more);
 
-/* Of at least one number. The deviation is the population's (numpy.std, ddof=0). */
+/* The mean and the standard deviation of at least one number. The deviation is that of the
+** population (numpy.std, ddof=0). */
 double moments_mean(const Moments *moments);
 double moments_deviation(const Moments *moments);
 
-/* The square root of the sum of the numbers' squares; 0 if there are none. */
+/* The square root of the sum of squares, or 0 for no numbers. */
 double moments_norm(const Moments *moments);
 
 #endif

@@ -1,8 +1,11 @@
 #include "tensor/numbers.h"
 
-#include <math.h>
+#include <string.h>
 
 #include "tensor/decode.h"
+#include "tensor/magnitude.h"
+
+enum { NUMBERS_AT_ONCE = 512 }; /* floats on the stack */
 
 void numbers_open(Numbers *numbers, Dtype dtype) {
   *numbers = (Numbers){.kernels = kernels_chosen(), .dtype = dtype};
@@ -16,9 +19,10 @@ void numbers_open(Numbers *numbers, Dtype dtype) {
   }
 }
 
-/* The codes of elements of at most 8 bits, one to a byte: where they lie, or in `out`. */
-static const unsigned char *codes_of(const Numbers *numbers, const unsigned char *data,
-                                     uint64_t first, uint64_t count, unsigned char *out) {
+/* The codes of elements of at most 8 bits, one to a byte: in place if they are bytes, otherwise in
+** `out`. */
+static const unsigned char *numbers_codes_of(const Numbers *numbers, const unsigned char *data,
+                                             uint64_t first, uint64_t count, unsigned char *out) {
   unsigned bits = dtype_bits(numbers->dtype);
   if (bits == 8) return data + first;
   for (uint64_t i = 0; i < count; i++) {
@@ -30,39 +34,56 @@ static const unsigned char *codes_of(const Numbers *numbers, const unsigned char
 const void *numbers_floats(const Numbers *numbers, const unsigned char *data, uint64_t first,
                            uint64_t count, float *out) {
   unsigned bits = dtype_bits(numbers->dtype);
-  KernelFloats *floats = numbers->kernels->floats[numbers->dtype];
+  KernelConvert *convert = numbers->kernels->convert[numbers->dtype];
   if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && numbers->dtype == DTYPE_F32) {
     return data + 4 * first;
   }
-  if (floats != NULL) {
-    floats(data + first * bits / 8, count, out);
+  if (convert != NULL) {
+    convert(data + first * bits / 8, count, out);
   } else if (bits <= 8) {
     unsigned char codes[NUMBERS_GROUP];
-    numbers->kernels->lookup(codes_of(numbers, data, first, count, codes), count, &numbers->table,
-                             out);
+    numbers->kernels->lookup(numbers_codes_of(numbers, data, first, count, codes), count,
+                             &numbers->table, out);
   } else {
     return NULL;
   }
   return out;
 }
 
-static double magnitude_of(double real, double imaginary) {
-  if (isinf(real) || isinf(imaginary)) return INFINITY;
-  return sqrt(real * real + imaginary * imaginary); /* of floats: neither overflows nor vanishes */
+/* Whether numbers_floats() converts the dtype to floats. */
+static bool numbers_are_floats(const Numbers *numbers) {
+  return numbers->kernels->convert[numbers->dtype] != NULL || dtype_bits(numbers->dtype) <= 8;
+}
+
+void numbers_magnitudes(const unsigned char *data, uint64_t first, uint64_t count, double *high,
+                        double *low) {
+  double real[MAGNITUDES], imaginary[MAGNITUDES], highs[MAGNITUDES], lows[MAGNITUDES];
+  for (uint64_t done = 0, size; done < count; done += size) {
+    size = count - done < MAGNITUDES ? count - done : MAGNITUDES;
+    const unsigned char *at = data + 8 * (first + done);
+    for (unsigned i = 0; i < MAGNITUDES; i++) {
+      uint64_t code = i < size ? element_load_64(at + 8 * (uint64_t)i) : 0x3f800000; /* the float
+                                                                                     ** 1 */
+      real[i] = float_from_bits((uint32_t)code);
+      imaginary[i] = float_from_bits((uint32_t)(code >> 32));
+    }
+    magnitudes_of(real, imaginary, highs, lows);
+    memcpy(high + done, highs, (size_t)size * sizeof *high);
+    if (low != NULL) memcpy(low + done, lows, (size_t)size * sizeof *low);
+  }
 }
 
 void numbers_doubles(const Numbers *numbers, const unsigned char *data, uint64_t first,
                      uint64_t count, double *out) {
-  float floats[NUMBERS_GROUP];
   if (numbers->dtype == DTYPE_C64) {
-    for (uint64_t i = 0; i < count; i++) {
-      uint64_t code = element_load_64(data + 8 * (first + i));
-      out[i] =
-          magnitude_of(float_from_bits((uint32_t)code), float_from_bits((uint32_t)(code >> 32)));
+    numbers_magnitudes(data, first, count, out, NULL);
+  } else if (numbers->dtype != DTYPE_F32 && numbers_are_floats(numbers)) {
+    float floats[NUMBERS_AT_ONCE] = {0};
+    for (uint64_t done = 0, size; done < count; done += size) {
+      size = count - done < NUMBERS_AT_ONCE ? count - done : NUMBERS_AT_ONCE;
+      numbers_floats(numbers, data, first + done, size, floats);
+      for (uint64_t i = 0; i < size; i++) out[done + i] = floats[i];
     }
-  } else if (numbers->dtype != DTYPE_F32 &&
-             numbers_floats(numbers, data, first, count, floats) != NULL) {
-    for (uint64_t i = 0; i < count; i++) out[i] = floats[i];
   } else {
     decode_doubles(numbers->dtype, data, first, count, 1, out);
   }

@@ -1,22 +1,22 @@
 /*
-** A pass: all elements of one view, or of two side by side, taken once, in blocks, on one thread or
-** several, and put together in order.
+** A pass visits all elements of one view, or of two views side by side, once. It does so in blocks,
+** on one or several threads, and merges the results in order.
 **
-** The elements are cut into blocks of PASS_BLOCK, always at the same places. Each block is made
-** into a state of its own, and the states are merged in the order of the blocks. So the result of a
-** pass depends neither on the number of threads nor on which of them was faster.
+** The elements are divided into blocks of PASS_BLOCK, always at the same positions. Each block gets
+** its own state, and the states are merged in the order of the blocks. So the result of a pass
+** depends neither on the number of threads nor on their speed.
 **
-** No thread outlives pass_run(). Threads other than the caller's call nothing but Pass.block and
+** No thread outlives pass_run(). Threads other than the caller's only call Pass.block and
 ** Pass.merge, and read files.
 */
 #ifndef SAFETENSORS_TENSOR_PASS_H
 #define SAFETENSORS_TENSOR_PASS_H
 
-#include "format/source.h"
-#include "tensor/ask.h"
+#include "base/host.h"
+#include "model/source.h"
 #include "tensor/view.h"
 
-enum { PASS_BLOCK = 1 << 16, PASS_MAX_INPUTS = 2 };
+enum { PASS_BLOCK = 1 << 16, PASS_MAX_INPUTS = 2, PASS_ALIGNMENT = 64 };
 
 typedef struct PassInput {
   const Source *source;
@@ -24,8 +24,8 @@ typedef struct PassInput {
   unsigned bits; /* of an element */
 } PassInput;
 
-/* Elements that lie together: the first `count` of them from element `first` of `data`. `first` is
-** not 0 only where elements are less than a byte, and then less than fills whole bytes. */
+/* Contiguous elements, from element number `first` of `data` on. `first` is only not 0 if elements
+** are smaller than a byte, and then less than the number that fills whole bytes. */
 typedef struct PassElements {
   const unsigned char *data;
   uint64_t first;
@@ -33,25 +33,32 @@ typedef struct PassElements {
 
 typedef struct Pass {
   unsigned input_count;
-  PassInput inputs[PASS_MAX_INPUTS]; /* with equal numel */
-  void *task;                        /* what the two functions get */
+  PassInput inputs[PASS_MAX_INPUTS]; /* with the same number of elements */
+  void *task;                        /* the argument of the two functions */
   uint64_t state_size;
-  uint64_t unset_size; /* of it, at its end: what need not be zero at first */
-  bool once;           /* the elements are not likely to be wanted again: none are kept mapped */
-  bool any_order; /* states of blocks can be added up in any order, as counts can: `block` gets one
-                  ** that has others in it already, and `merge` one for each thread */
+  uint64_t unset_size; /* the bytes at the end of a state that are not initialised to zero */
+  bool once;           /* the elements are probably not needed again, so none are kept mapped */
+  bool any_order;      /* states can be added in any order, as counts can: `block` gets a state that
+                  ** already has other blocks in it, and `merge` is called once for each thread */
 
-  /* Takes `count` elements, number `position` of the view and on, into `state`, which is
-  ** zero at first. Called on any thread, several at a time. */
+  /* The working memory of each thread in bytes. It is aligned to PASS_ALIGNMENT, and not
+  ** initialised. Use it instead of the stack, of which a block should need no more than a few kB:
+  ** the threads of the host may have stacks of 64 kB. */
+  uint64_t scratch_size;
+
+  /* Adds `count` elements, beginning with number `position` of the view, to `state`, which is zero
+  ** at first. Called on any thread, and on several at the same time. */
   void (*block)(const void *task, const PassElements *elements, uint64_t position, uint64_t count,
-                void *state);
+                void *scratch, void *state);
 
-  /* Takes a state into the task. Called for one state at a time, in the order of the blocks, on any
-  ** thread. False when enough has been seen: the pass ends then. */
+  /* Merges a state into the task. Called on any thread, but for one state at a time, in the order
+  ** of the blocks. Returning false ends the pass, because it has seen enough. */
   bool (*merge)(void *task, const void *state);
 } Pass;
 
-/* Runs the pass. `host` may be NULL: no other threads, no questions. False on error. */
-bool pass_run(const Pass *pass, const PassHost *host, Error *error);
+/* Runs the pass. `host` may be NULL: then no other threads are used, and it cannot be cancelled.
+** Returns false, with an error, if reading fails, if memory runs out or if the work is
+** cancelled. */
+bool pass_run(const Pass *pass, const Host *host, Error *error);
 
 #endif

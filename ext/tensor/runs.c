@@ -2,8 +2,9 @@
 
 #include "base/memory.h"
 
-/* How many trailing dimensions lie together, and how many elements that makes. */
-static uint32_t together(const View *view, uint64_t *count) {
+/* The number of trailing dimensions that are contiguous. Sets *count to their number of
+** elements. */
+static uint32_t runs_together(const View *view, uint64_t *count) {
   uint32_t d = view->rank;
   *count = 1;
   while (d > 0 && (view->shape[d - 1] == 1 || view->stride[d - 1] == *count)) {
@@ -12,8 +13,8 @@ static uint32_t together(const View *view, uint64_t *count) {
   return view->rank - d;
 }
 
-/* Notes which of the first `outer` dimensions are to be walked. */
-static bool walk_dimensions(Runs *runs, uint32_t outer) {
+/* Records which of the first `outer` dimensions have to be iterated over. */
+static bool runs_walk_dimensions(Runs *runs, uint32_t outer) {
   const View *view = runs->view;
   uint32_t count = 0;
   for (uint32_t d = 0; d < outer; d++) count += view->shape[d] > 1;
@@ -29,18 +30,19 @@ static bool walk_dimensions(Runs *runs, uint32_t outer) {
 }
 
 bool runs_open(Runs *runs, const View *view) {
-  *runs = (Runs){.view = view, .step = 1, .at = view->offset};
+  *runs = (Runs){.view = view, .stride = 1, .at = view->offset};
   if (view->numel == 0) return true;
-  uint32_t merged = together(view, &runs->count);
+  uint32_t merged = runs_together(view, &runs->count);
   if (runs->count == 1 && merged < view->rank) {
-    /* The innermost dimension that is more than 1 has a step. */
+    /* The innermost dimension larger than 1 is not contiguous: its elements are one stride
+    ** apart. */
     uint32_t d = view->rank - merged - 1;
     runs->count = view->shape[d];
-    runs->step = view->stride[d];
+    runs->stride = view->stride[d];
     merged++;
   }
   runs->left = view->numel / runs->count;
-  return walk_dimensions(runs, view->rank - merged);
+  return runs_walk_dimensions(runs, view->rank - merged);
 }
 
 uint64_t runs_seek(Runs *runs, uint64_t position) {
@@ -59,7 +61,7 @@ uint64_t runs_seek(Runs *runs, uint64_t position) {
 
 bool runs_next(Runs *runs, Run *run) {
   if (runs->left == 0) return false;
-  *run = (Run){runs->at, runs->count, runs->step};
+  *run = (Run){runs->at, runs->count, runs->stride};
   if (--runs->left == 0) return true;
   for (uint32_t d = runs->walked_count; d-- > 0;) {
     RunsDimension *dimension = &runs->walked[d];

@@ -1,6 +1,6 @@
 /*
-** A walk over a view in row-major order, in runs: elements at equal distances, as many at a time as
-** can be had. A contiguous view is one run.
+** Iterates over a view in row-major order, in runs of elements at equal distances that are as long
+** as possible. A contiguous view is one run.
 */
 #ifndef SAFETENSORS_TENSOR_RUNS_H
 #define SAFETENSORS_TENSOR_RUNS_H
@@ -8,35 +8,38 @@
 #include "tensor/view.h"
 
 typedef struct Run {
-  uint64_t first; /* element, counted in the whole tensor */
-  uint64_t count; /* at least 1 */
-  uint64_t step;  /* from one element to the next; 1 when they lie together */
+  uint64_t first;  /* the first element, numbered in the whole tensor */
+  uint64_t count;  /* at least 1 */
+  uint64_t stride; /* the distance between elements; 1 if they are contiguous */
 } Run;
 
-/* A dimension that is walked, and where in it the walk is. */
+/* A dimension that is iterated over, and the current index in it. */
 typedef struct RunsDimension {
   uint64_t size, stride, index;
 } RunsDimension;
 
 typedef struct Runs {
   const View *view;
-  RunsDimension *walked; /* those larger than 1; the ones behind them make up a run */
-  uint32_t walked_count; /* a shape may have 100,000 dimensions, but not many of them are larger */
-  uint64_t count, step;  /* of each run */
-  uint64_t at;           /* first element of the next run */
-  uint64_t left;         /* runs to come */
+  RunsDimension *walked;  /* those larger than 1; the dimensions behind them make up a run */
+  uint32_t walked_count;  /* a shape may have 100,000 dimensions, but only a few of them can be
+                          ** larger than 1 */
+  uint64_t count, stride; /* of each run */
+  uint64_t at;            /* the first element of the next run */
+  uint64_t left;          /* the number of runs to come */
 } Runs;
 
-/* `view` must outlive the walk, which runs_close() ends. False when memory runs out. */
+/* Starts at the first run. `view` must outlive `runs`, which runs_close() releases. Returns false
+** if memory runs out. */
 bool runs_open(Runs *runs, const View *view);
 
-/* Goes to the run that has the view's element number `position`, which is there: runs_next() gives
-** that one next. Returns the element's number within it. */
+/* Moves to the run that contains element number `position` of the view, which must exist, so that
+** runs_next() returns this run. Returns the number of the element within it. */
 uint64_t runs_seek(Runs *runs, uint64_t position);
 
-/* The next run; false at the end. */
+/* Returns the next run, or false at the end. */
 bool runs_next(Runs *runs, Run *run);
 
+/* Releases the memory of the iteration. May be called on {0}. */
 void runs_close(Runs *runs);
 
 #endif

@@ -4,29 +4,38 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/kernels.h"
 #include "tensor/codes.h"
 #include "tensor/decode.h"
+#include "tensor/exact_sum.h"
 #include "tensor/found.h"
-#include "tensor/kernels.h"
 #include "tensor/numbers.h"
 
-/* Elements are taken this many at a time: they stay in the first-level cache while decoded. Those that
-** are scanned as they are stored are taken up to twice as many at a time. */
-enum { GROUP = NUMBERS_GROUP, HALVES_GROUP = 2 * GROUP };
+/* The number of elements that are taken at a time, so that they stay in the first-level cache while
+** they are decoded. Twice as many are taken of elements that are scanned as stored. */
+enum { STATS_GROUP = NUMBERS_GROUP, STATS_HALVES_GROUP = 2 * STATS_GROUP };
 
-/* Sums of numbers and of their squares, about 0. */
-typedef struct Sums {
+/* The sums of numbers and of their squares, not centred. */
+typedef struct StatsSums {
   uint64_t count;
   DoubleDouble numbers, squares;
-} Sums;
+} StatsSums;
 
-/* What a block brings. */
-typedef struct BlockFound {
+/* The working memory of a thread. */
+typedef struct StatsScratch {
+  _Alignas(64) double numbers[STATS_GROUP];
+  _Alignas(64) float floats[STATS_GROUP];
+  uint64_t codes[STATS_GROUP];
+  double lows[STATS_GROUP]; /* the rounding errors of `numbers` */
+} StatsScratch;
+
+/* What is found in a block. */
+typedef struct StatsBlockFound {
   Found found;
-  Sums quick; /* of the groups that were taken quickly, until the end of the block */
-} BlockFound;
+  StatsSums quick; /* of the groups on the fast path, until the end of the block */
+} StatsBlockFound;
 
-typedef struct Task {
+typedef struct StatsTask {
   Numbers numbers;
   const Kernels *kernels;
   bool by_code; /* with `codes` */
@@ -34,12 +43,14 @@ typedef struct Task {
   Dtype dtype;
   StatsLevel level;
   Found found;
-} Task;
+  ExactSum sum;
+} StatsTask;
 
-/* ---- Putting together ---- */
+/* ---- Reductions ---- */
 
-/* The first of all lanes in an order, pair by pair: without branches, which would be guessed wrong. */
-#define FIRST(type, name, before)                                        \
+/* The first of all lanes in an order, by a tree of comparisons without branches, since those would
+** be mispredicted. */
+#define STATS_FIRST(type, name, before)                                  \
   static type name(type lanes[KERNEL_LANES]) {                           \
     for (unsigned j = 0; j < 8; j++) {                                   \
       lanes[j] = lanes[j + 8] before lanes[j] ? lanes[j + 8] : lanes[j]; \
@@ -51,22 +62,22 @@ typedef struct Task {
     type odd = lanes[3] before lanes[1] ? lanes[3] : lanes[1];           \
     return odd before even ? odd : even;                                 \
   }
-FIRST(double, least_double, <)
-FIRST(double, greatest_double, >)
-#undef FIRST
+STATS_FIRST(double, stats_min_double, <)
+STATS_FIRST(double, stats_greatest_double, >)
+#undef STATS_FIRST
 
-static uint64_t count_lanes(const uint32_t *lanes) {
+static uint64_t stats_count_lanes(const uint32_t *lanes) {
   uint64_t count = 0;
   for (unsigned j = 0; j < KERNEL_LANES; j++) count += lanes[j];
   return count;
 }
 
-static void add(DoubleDouble *sum, double more) {
+static void stats_add(DoubleDouble *sum, double more) {
   DoubleDouble added = double_two_sum(sum->high, more);
   *sum = (DoubleDouble){added.high, sum->low + added.low};
 }
 
-static DoubleDouble sum_lanes(const double *lanes) {
+static DoubleDouble stats_sum_lanes(const double *lanes) {
   double high[8], low[8];
   for (unsigned j = 0; j < 8; j++) {
     DoubleDouble sum = double_two_sum(lanes[j], lanes[j + 8]);
@@ -83,20 +94,20 @@ static DoubleDouble sum_lanes(const double *lanes) {
   return double_fast_two_sum(high[0], low[0]);
 }
 
-/* The same where the lanes are not exact either. */
-static double rounded_sum(const double *lanes) {
+/* The same sum for lanes that are not exact: rounded. */
+static double stats_rounded_sum(const double *lanes) {
   double eight[8], four[4];
   for (unsigned j = 0; j < 8; j++) eight[j] = lanes[j] + lanes[j + 8];
   for (unsigned j = 0; j < 4; j++) four[j] = eight[j] + eight[j + 4];
   return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
-/* ---- Doubles: any of them, taken with care ---- */
+/* ---- Doubles: the careful path, for any numbers ---- */
 
-static void scan_doubles(const Kernels *kernels, const double *numbers, uint64_t count,
-                         DoubleScan *scan) {
+static void stats_scan_doubles(const Kernels *kernels, const double *numbers, uint64_t count,
+                               DoubleScan *scan) {
   uint64_t whole = count - count % KERNEL_LANES;
-  kernels->scans->doubles(numbers, whole, scan);
+  kernels->scan_doubles(numbers, whole, scan);
   for (uint64_t i = whole; i < count; i++) {
     unsigned j = (unsigned)(i - whole);
     double number = numbers[i];
@@ -109,28 +120,28 @@ static void scan_doubles(const Kernels *kernels, const double *numbers, uint64_t
   }
 }
 
-static DoubleDouble total(const DoubleScan *scan) {
-  DoubleDouble lost = sum_lanes(scan->sum_low);
-  return double_double_add(sum_lanes(scan->sum_high), lost);
+static DoubleDouble stats_total(const DoubleScan *scan) {
+  DoubleDouble lost = stats_sum_lanes(scan->sum_low);
+  return double_double_add(stats_sum_lanes(scan->sum_high), lost);
 }
 
-/* The squares of the distances from the mean, which is rounded: what that makes, is taken off. */
-static double spread(const Kernels *kernels, const double *numbers, uint64_t count,
-                     DoubleDouble sum) {
+/* The sum of squared distances from the mean. What the rounding of the mean adds is subtracted. */
+static double stats_spread(const Kernels *kernels, const double *numbers, uint64_t count,
+                           DoubleDouble sum) {
   double lanes[KERNEL_LANES], mean = double_double_divide(sum, (double)count);
   uint64_t whole = count - count % KERNEL_LANES;
-  kernels->scans->deviations(numbers, whole, mean, lanes);
+  kernels->deviations(numbers, whole, mean, lanes);
   for (uint64_t i = whole; i < count; i++) {
     double distance = numbers[i] - mean;
     lanes[i - whole] += distance * distance;
   }
   DoubleDouble off = double_double_subtract(sum, double_two_product(mean, (double)count));
-  double squares = rounded_sum(lanes) - off.high * off.high / (double)count;
+  double squares = stats_rounded_sum(lanes) - off.high * off.high / (double)count;
   return squares > 0 ? squares : 0;
 }
 
-/* Takes the numbers that are not finite out, and counts them. Returns how many are left. */
-static uint64_t keep_finite(double *numbers, uint64_t count, Found *found) {
+/* Removes the numbers that are not finite and counts them. Returns how many are left. */
+static uint64_t stats_keep_finite(double *numbers, uint64_t count, Found *found) {
   uint64_t kept = 0;
   for (uint64_t i = 0; i < count; i++) {
     double number = numbers[i];
@@ -142,40 +153,40 @@ static uint64_t keep_finite(double *numbers, uint64_t count, Found *found) {
   return kept;
 }
 
-/* The exponent to take out of numbers up to this magnitude, so that neither their squares nor sums
-** of these leave the range of a double. */
-static int exponent_of(double magnitude) {
+/* The exponent to scale numbers up to this magnitude by, so that neither their squares nor sums of
+** squares leave the range of a double. */
+static int stats_exponent_of(double magnitude) {
   if (magnitude == 0 || (magnitude > 0x1p-300 && magnitude < 0x1p300)) return 0;
   return magnitude > 1 ? 600 : -600;
 }
 
-/* `numbers` may be changed. */
-static void take_doubles(const Task *task, double *numbers, uint64_t count, Found *all) {
+/* May change `numbers`. */
+static void stats_take_doubles(const StatsTask *task, double *numbers, uint64_t count, Found *all) {
   Found found = {0};
   DoubleScan scan;
-  scan_doubles(task->kernels, numbers, count, &scan);
-  DoubleDouble sum = total(&scan);
+  stats_scan_doubles(task->kernels, numbers, count, &scan);
+  DoubleDouble sum = stats_total(&scan);
   if (!isfinite(sum.high)) {
-    count = keep_finite(numbers, count, &found);
-    scan_doubles(task->kernels, numbers, count, &scan);
-    sum = total(&scan);
+    count = stats_keep_finite(numbers, count, &found);
+    stats_scan_doubles(task->kernels, numbers, count, &scan);
+    sum = stats_total(&scan);
   }
   found.finite = count;
-  found.zeros = count_lanes(scan.zeros);
-  found.min = least_double(scan.min);
-  found.max = greatest_double(scan.max);
+  found.zeros = stats_count_lanes(scan.zeros);
+  found.min = stats_min_double(scan.min);
+  found.max = stats_greatest_double(scan.max);
   if (count > 0 && task->level > STATS_RANGE) {
-    found.moments.exponent = exponent_of(fmax(fabs(found.min), fabs(found.max)));
+    found.moments.exponent = stats_exponent_of(fmax(fabs(found.min), fabs(found.max)));
     if (found.moments.exponent != 0) {
       double factor = ldexp(1, -found.moments.exponent);
       for (uint64_t i = 0; i < count; i++) numbers[i] *= factor;
-      scan_doubles(task->kernels, numbers, count, &scan);
-      sum = total(&scan);
+      stats_scan_doubles(task->kernels, numbers, count, &scan);
+      sum = stats_total(&scan);
     }
     found.moments.count = count;
     found.moments.sum = sum;
     if (task->level == STATS_SPREAD) {
-      found.moments.squares.high = spread(task->kernels, numbers, count, sum);
+      found.moments.squares.high = stats_spread(task->kernels, numbers, count, sum);
     }
   }
   found_merge(all, &found);
@@ -183,35 +194,37 @@ static void take_doubles(const Task *task, double *numbers, uint64_t count, Foun
 
 /* ---- Floats ---- */
 
-/* Where elements of one of the dtypes that there are scans for lie: those of F32, F16 and BF16
-** themselves, of other dtypes F32 that were made of them. */
-typedef struct Group {
+/* A group of elements of a dtype that the kernels can scan: F32, F16 and BF16 as stored, and other
+** dtypes converted to F32. */
+typedef struct StatsGroup {
   Dtype dtype;
   const unsigned char *data;
   uint64_t count;
-} Group;
+} StatsGroup;
 
-/* Those that are fewer than the kernels take. Returns where they begin. */
-static uint64_t rest_of(const Kernels *kernels, const Group *group, float rest[SCAN_STEP]) {
+/* Converts the elements at the end that do not fill a step of the kernels. Returns the number of
+** the first. */
+static uint64_t stats_rest_of(const Kernels *kernels, const StatsGroup *group,
+                              float rest[SCAN_STEP]) {
   uint64_t whole = group->count - group->count % SCAN_STEP, count = group->count - whole;
   if (group->dtype == DTYPE_F32) {
     memcpy(rest, group->data + whole * sizeof(float), (size_t)count * sizeof(float));
   } else if (count > 0) {
-    kernels->floats[group->dtype](group->data + 2 * whole, count, rest);
+    kernels->convert[group->dtype](group->data + 2 * whole, count, rest);
   }
   return whole;
 }
 
-static void scan_floats(const Kernels *kernels, const Group *group, FloatScan *scan) {
+static void stats_scan_floats(const Kernels *kernels, const StatsGroup *group, FloatScan *scan) {
   float rest[SCAN_STEP];
-  uint64_t whole = rest_of(kernels, group, rest);
-  kernels->scans->scan[group->dtype](group->data, whole, scan);
+  uint64_t whole = stats_rest_of(kernels, group, rest);
+  kernels->scan[group->dtype](group->data, whole, scan);
   for (uint64_t i = whole; i < group->count; i++) {
     float number = rest[i - whole], magnitude = fabsf(number);
     double value = (double)number;
     unsigned lane = scan_lane(group->dtype, i);
     scan->zeros += number == 0;
-    if (number != 0 && magnitude < scan->least) scan->least = magnitude;
+    if (number != 0 && magnitude < scan->min_magnitude) scan->min_magnitude = magnitude;
     if (number < scan->min) scan->min = number;
     if (number > scan->max) scan->max = number;
     scan->sum[lane] += value;
@@ -219,10 +232,10 @@ static void scan_floats(const Kernels *kernels, const Group *group, FloatScan *s
   }
 }
 
-static void range_floats(const Kernels *kernels, const Group *group, FloatRange *range) {
+static void stats_range_floats(const Kernels *kernels, const StatsGroup *group, FloatRange *range) {
   float rest[SCAN_STEP];
-  uint64_t whole = rest_of(kernels, group, rest);
-  kernels->scans->range[group->dtype](group->data, whole, range);
+  uint64_t whole = stats_rest_of(kernels, group, rest);
+  kernels->range[group->dtype](group->data, whole, range);
   for (uint64_t i = whole; i < group->count; i++) {
     float number = rest[i - whole];
     range->finite = range->finite && isfinite(number);
@@ -232,26 +245,30 @@ static void range_floats(const Kernels *kernels, const Group *group, FloatRange 
   }
 }
 
-/* Whether the lanes' sums were exact: no number so small beside the largest that, in a lane's sum,
-** its last digit was rounded off. Of F16, whose numbers have no more than 40 digits, they are. */
-static bool is_exact(const Group *group, const FloatScan *scan) {
-  if (group->dtype == DTYPE_F16 || isinf(scan->least)) return true;
-  const int digits = group->dtype == DTYPE_BF16 ? 8 : 24, lane_bits = group->count > GROUP ? 9 : 8;
-  int lowest = (int)(float_bits(scan->least) >> 23);
+/* Whether the sums of the lanes were exact, that is, whether no number is so much smaller than the
+** largest that its last digit was rounded off in the sum of a lane. Sums of F16 are always exact,
+** since its numbers span no more than 40 binary digits. */
+static bool stats_is_exact(const StatsGroup *group, const FloatScan *scan) {
+  if (group->dtype == DTYPE_F16 || isinf(scan->min_magnitude)) return true;
+  const int digits = group->dtype == DTYPE_BF16 ? 8 : 24,
+            lane_bits = group->count > STATS_GROUP ? 9 : 8;
+  int lowest = (int)(float_bits(scan->min_magnitude) >> 23);
   int highest = (int)(float_bits(fmaxf(-scan->min, scan->max)) >> 23);
-  if (lowest == 0) lowest = 1; /* subnormal floats have the steps of the smallest normal ones */
+  if (lowest == 0) lowest = 1; /* subnormal floats are spaced like the smallest normal ones */
   return highest + 1 + lane_bits - (lowest - (digits - 1)) <= DBL_MANT_DIG;
 }
 
-/* The quick way: sums of the numbers and of their squares, in doubles. It serves where the former
-** are exact, and little of the latter is cancelled by the mean's (then little is, too, in the sums of
-** several such groups: Cauchy and Schwarz). If not, nothing is done. */
-static bool take_floats_quickly(const Task *task, const Group *group, BlockFound *all) {
+/* The fast path: the sums of the numbers and of their squares, in doubles. It is used if the first
+** sum is exact, and if subtracting the square of the mean from the second cancels little. (By the
+** Cauchy-Schwarz inequality, little then cancels in the sums of several such groups as well.)
+** Otherwise returns false and does nothing. */
+static bool stats_take_floats_quickly(const StatsTask *task, const StatsGroup *group,
+                                      StatsBlockFound *all) {
   FloatScan scan;
-  scan_floats(task->kernels, group, &scan);
-  double squares = rounded_sum(scan.squares);
-  if (!isfinite(squares) || !is_exact(group, &scan)) return false;
-  DoubleDouble sum = sum_lanes(scan.sum);
+  stats_scan_floats(task->kernels, group, &scan);
+  double squares = stats_rounded_sum(scan.squares);
+  if (!isfinite(squares) || !stats_is_exact(group, &scan)) return false;
+  DoubleDouble sum = stats_sum_lanes(scan.sum);
   if (sum.high * (sum.high / (double)group->count) > squares * (15.0 / 16)) return false;
   Found found = {.finite = group->count,
                  .zeros = scan.zeros,
@@ -259,15 +276,15 @@ static bool take_floats_quickly(const Task *task, const Group *group, BlockFound
                  .max = (double)scan.max};
   found_merge(&all->found, &found);
   all->quick.count += group->count;
-  add(&all->quick.numbers, sum.high);
+  stats_add(&all->quick.numbers, sum.high);
   all->quick.numbers.low += sum.low;
-  add(&all->quick.squares, squares);
+  stats_add(&all->quick.squares, squares);
   return true;
 }
 
-static bool take_floats_range(const Task *task, const Group *group, Found *all) {
+static bool stats_take_floats_range(const StatsTask *task, const StatsGroup *group, Found *all) {
   FloatRange range;
-  range_floats(task->kernels, group, &range);
+  stats_range_floats(task->kernels, group, &range);
   if (!range.finite) return false;
   Found found = {.finite = group->count,
                  .zeros = range.zeros,
@@ -277,15 +294,16 @@ static bool take_floats_range(const Task *task, const Group *group, Found *all) 
   return true;
 }
 
-static bool take_floats(const Task *task, const Group *group, BlockFound *all) {
-  return task->level == STATS_RANGE ? take_floats_range(task, group, &all->found)
-                                    : take_floats_quickly(task, group, all);
+static bool stats_take_floats(const StatsTask *task, const StatsGroup *group,
+                              StatsBlockFound *all) {
+  return task->level == STATS_RANGE ? stats_take_floats_range(task, group, &all->found)
+                                    : stats_take_floats_quickly(task, group, all);
 }
 
 /* ---- By dtype ---- */
 
-/* The sum of 64-bit integers, exactly: of their halves apart. At most 2^20 of them. */
-static DoubleDouble sum_integers(const uint64_t *codes, uint64_t count, bool is_signed) {
+/* The exact sum of 64-bit integers, at most 2^20 of them, computed from their halves. */
+static DoubleDouble stats_sum_integers(const uint64_t *codes, uint64_t count, bool is_signed) {
   uint64_t high = 0, low = 0, negative = 0;
   for (uint64_t i = 0; i < count; i++) {
     high += codes[i] >> 32;
@@ -296,74 +314,124 @@ static DoubleDouble sum_integers(const uint64_t *codes, uint64_t count, bool is_
   return double_two_sum((double)halves * 0x1p32, (double)low);
 }
 
-/* 64-bit integers: the sum is exact; the spread is of distances from a base where all are near one
-** another, else of integers rounded to doubles. */
-static void take_long_integers(const Task *task, const unsigned char *data, uint64_t first,
-                               uint64_t count, Found *all) {
+/* 64-bit integers. The sum is exact. The spread is computed from distances to a base if the
+** integers are close together, and otherwise from the integers rounded to doubles. */
+static void stats_take_long_integers(const StatsTask *task, const unsigned char *data,
+                                     uint64_t first, uint64_t count, StatsScratch *scratch,
+                                     Found *all) {
   const uint64_t sign = task->dtype == DTYPE_I64 ? (uint64_t)1 << 63 : 0;
-  Found found = {.finite = count, .least = UINT64_MAX};
-  uint64_t codes[GROUP];
+  Found found = {.finite = count, .min_key = UINT64_MAX};
+  uint64_t *codes = scratch->codes;
   decode_integers(task->dtype, data, first, count, 1, codes);
   for (uint64_t i = 0; i < count; i++) {
     uint64_t key = codes[i] ^ sign;
-    if (key < found.least) found.least = key;
-    if (key > found.most) found.most = key;
+    if (key < found.min_key) found.min_key = key;
+    if (key > found.max_key) found.max_key = key;
     found.zeros += codes[i] == 0;
   }
   if (task->level > STATS_RANGE) {
-    bool near = found.most - found.least < (uint64_t)1 << 53;
-    uint64_t base = near ? found.least ^ sign : 0;
-    _Alignas(64) double numbers[GROUP];
+    bool near = found.max_key - found.min_key < (uint64_t)1 << 53;
+    uint64_t base = near ? found.min_key ^ sign : 0;
+    double *numbers = scratch->numbers;
     for (uint64_t i = 0; i < count; i++) {
       uint64_t distance = codes[i] - base;
       numbers[i] = near || sign != 0 ? (double)(int64_t)distance : (double)distance;
     }
     Found from_base = {0};
-    take_doubles(task, numbers, count, &from_base);
+    stats_take_doubles(task, numbers, count, &from_base);
     found.moments = from_base.moments;
-    found.moments.sum = sum_integers(codes, count, sign != 0);
+    found.moments.sum = stats_sum_integers(codes, count, sign != 0);
   }
   found_merge(all, &found);
 }
 
-/* Whether there is a scan of the dtype's elements as they are stored: of F32, on a little-endian
-** machine, that is done by numbers_floats(). */
-static bool is_scanned_as_stored(const Task *task) {
-  return task->kernels->scans->scan[task->dtype] != NULL && task->dtype != DTYPE_F32;
+/* Removes and counts the magnitudes that are not finite, and finds the range of the rest. */
+static uint64_t stats_find_complex_range(double *numbers, double *lows, uint64_t count,
+                                         Found *found) {
+  double min = INFINITY, max = 0;
+  uint64_t kept = 0;
+  for (uint64_t i = 0; i < count; i++) {
+    double number = numbers[i];
+    if (!isfinite(number)) {
+      *(isnan(number) ? &found->nans : &found->infinities) += 1;
+      continue;
+    }
+    numbers[kept] = number;
+    lows[kept++] = lows[i];
+    found->zeros += number == 0;
+    if (number < min) min = number;
+    if (number > max) max = number;
+  }
+  found->finite = kept;
+  found->min = min;
+  found->max = max;
+  return kept;
 }
 
-static bool take_as_stored(const Task *task, const unsigned char *data, uint64_t first,
-                           uint64_t count, BlockFound *all) {
+/* Magnitudes may differ by less than the resolution of a double. So their distances from the first
+** one are used, each rounded once, including the rounding errors of the magnitudes. */
+static void stats_take_complex(const StatsTask *task, const unsigned char *data, uint64_t first,
+                               uint64_t count, StatsScratch *scratch, Found *all) {
+  Found found = {0}, from_base = {0};
+  double *numbers = scratch->numbers, *lows = scratch->lows;
+  numbers_magnitudes(data, first, count, numbers, lows);
+  count = stats_find_complex_range(numbers, lows, count, &found);
+  if (count > 0 && task->level > STATS_RANGE) {
+    double base = numbers[0];
+    for (uint64_t i = 0; i < count; i++) {
+      DoubleDouble distance = double_two_sum(numbers[i], -base);
+      numbers[i] = distance.high + (distance.low + lows[i]);
+    }
+    stats_take_doubles(task, numbers, count, &from_base);
+    Moments *moments = &from_base.moments;
+    double scaled = ldexp(base, -moments->exponent);
+    moments->sum = double_double_add(double_two_product(scaled, (double)count), moments->sum);
+    found.moments = *moments;
+  }
+  found_merge(all, &found);
+}
+
+/* Whether the elements of the dtype are scanned as stored. For F32, on a little-endian machine,
+** numbers_floats() already achieves that. */
+static bool stats_is_scanned_as_stored(const StatsTask *task) {
+  return task->kernels->scan[task->dtype] != NULL && task->dtype != DTYPE_F32;
+}
+
+static bool stats_take_as_stored(const StatsTask *task, const unsigned char *data, uint64_t first,
+                                 uint64_t count, StatsBlockFound *all) {
   data += first * dtype_bits(task->dtype) / 8;
-  return is_scanned_as_stored(task) &&
-         take_floats(task, &(Group){.dtype = task->dtype, .data = data, .count = count}, all);
+  return stats_is_scanned_as_stored(task) &&
+         stats_take_floats(task, &(StatsGroup){.dtype = task->dtype, .data = data, .count = count},
+                           all);
 }
 
-static bool take_as_floats(const Task *task, const unsigned char *data, uint64_t first,
-                           uint64_t count, BlockFound *all) {
-  _Alignas(64) float floats[GROUP];
-  const void *numbers = numbers_floats(&task->numbers, data, first, count, floats);
+static bool stats_take_as_floats(const StatsTask *task, const unsigned char *data, uint64_t first,
+                                 uint64_t count, StatsScratch *scratch, StatsBlockFound *all) {
+  const void *numbers = numbers_floats(&task->numbers, data, first, count, scratch->floats);
   return numbers != NULL &&
-         take_floats(task, &(Group){.dtype = DTYPE_F32, .data = numbers, .count = count}, all);
+         stats_take_floats(task, &(StatsGroup){.dtype = DTYPE_F32, .data = numbers, .count = count},
+                           all);
 }
 
-/* At most GROUP elements. */
-static void take_group(const Task *task, const unsigned char *data, uint64_t first, uint64_t count,
-                       BlockFound *all) {
+/* Takes at most STATS_GROUP elements. */
+static void stats_take_group(const StatsTask *task, const unsigned char *data, uint64_t first,
+                             uint64_t count, StatsScratch *scratch, StatsBlockFound *all) {
   if (task->dtype == DTYPE_I64 || task->dtype == DTYPE_U64) {
-    take_long_integers(task, data, first, count, &all->found);
-  } else if (is_scanned_as_stored(task) || !take_as_floats(task, data, first, count, all)) {
-    _Alignas(64) double numbers[GROUP];
-    numbers_doubles(&task->numbers, data, first, count, numbers);
-    take_doubles(task, numbers, count, &all->found);
+    stats_take_long_integers(task, data, first, count, scratch, &all->found);
+  } else if (task->dtype == DTYPE_C64) {
+    stats_take_complex(task, data, first, count, scratch, &all->found);
+  } else if (stats_is_scanned_as_stored(task) ||
+             !stats_take_as_floats(task, data, first, count, scratch, all)) {
+    numbers_doubles(&task->numbers, data, first, count, scratch->numbers);
+    stats_take_doubles(task, scratch->numbers, count, &all->found);
   }
 }
 
 /* ---- The pass ---- */
 
-/* Makes moments of the sums. */
-static void settle_quick(BlockFound *all) {
-  const Sums *quick = &all->quick;
+/* Converts the sums of the fast path to moments. */
+static void stats_settle_quick(StatsBlockFound *all) {
+  const StatsSums *quick = &all->quick;
   if (quick->count == 0) return;
   DoubleDouble sum = double_fast_two_sum(quick->numbers.high, quick->numbers.low);
   DoubleDouble of_mean =
@@ -373,10 +441,10 @@ static void settle_quick(BlockFound *all) {
   moments_merge(&all->found.moments, &moments);
 }
 
-static void take_block(const void *context, const PassElements *elements, uint64_t position,
-                       uint64_t count, void *state) {
-  const Task *task = context;
-  BlockFound *all = state;
+static void stats_take_block(const void *context, const PassElements *elements, uint64_t position,
+                             uint64_t count, void *scratch, void *state) {
+  const StatsTask *task = context;
+  StatsBlockFound *all = state;
   (void)position;
   if (task->by_code) {
     bool with_moments = task->level > STATS_RANGE;
@@ -385,75 +453,135 @@ static void take_block(const void *context, const PassElements *elements, uint64
   }
   for (uint64_t done = 0, size; done < count; done += size) {
     uint64_t left = count - done, first = elements->first + done;
-    size = left < HALVES_GROUP ? left : HALVES_GROUP;
-    if (take_as_stored(task, elements->data, first, size, all)) continue;
-    size = left < GROUP ? left : GROUP;
-    take_group(task, elements->data, first, size, all);
+    size = left < STATS_HALVES_GROUP ? left : STATS_HALVES_GROUP;
+    if (stats_take_as_stored(task, elements->data, first, size, all)) continue;
+    size = left < STATS_GROUP ? left : STATS_GROUP;
+    stats_take_group(task, elements->data, first, size, scratch, all);
   }
-  settle_quick(all);
+  stats_settle_quick(all);
 }
 
-static bool merge_block(void *context, const void *state) {
-  Task *task = context;
-  const BlockFound *block = state;
+static bool stats_merge_block(void *context, const void *state) {
+  StatsTask *task = context;
+  const StatsBlockFound *block = state;
   found_merge(&task->found, &block->found);
+  return true;
+}
+
+/* ---- The mean after cancellation ---- */
+
+/* The error of the sums of a pass is at most 2^-80 of the sum of all magnitudes, and slightly more
+** for more than 2^36 numbers. If so much cancels that this could affect the mean, a second pass
+** adds all numbers exactly. */
+static const double stats_cancelled = 0x1p-28;
+
+/* Integers cannot lose precision, and neither can floats so narrow that their sums have all
+** digits. */
+static bool stats_may_cancel(Dtype dtype) {
+  return dtype == DTYPE_F64 || dtype == DTYPE_F32 || dtype == DTYPE_BF16;
+}
+
+static bool stats_has_cancelled(const StatsTask *task) {
+  const Found *found = &task->found;
+  const Moments *moments = &found->moments;
+  double largest = fmax(fabs(found->min), fabs(found->max));
+  if (!stats_may_cancel(task->dtype) || moments->count == 0 || largest == 0) return false;
+  return fabs(moments->sum.high) / (double)moments->count <
+         stats_cancelled * ldexp(largest, -moments->exponent);
+}
+
+static void stats_add_exactly(const void *context, const PassElements *elements, uint64_t position,
+                              uint64_t count, void *scratch, void *state) {
+  const StatsTask *task = context;
+  double *numbers = ((StatsScratch *)scratch)->numbers;
+  (void)position;
+  for (uint64_t done = 0, size; done < count; done += size) {
+    size = count - done < STATS_GROUP ? count - done : STATS_GROUP;
+    numbers_doubles(&task->numbers, elements->data, elements->first + done, size, numbers);
+    exact_sum_add(state, numbers, size);
+  }
+}
+
+static bool stats_merge_exactly(void *context, const void *state) {
+  StatsTask *task = context;
+  exact_sum_merge(&task->sum, state);
+  return true;
+}
+
+static bool stats_find_mean(StatsTask *task, const PassInput *input, const Host *host, double *mean,
+                            Error *error) {
+  *mean = moments_mean(&task->found.moments);
+  if (!stats_has_cancelled(task)) return true;
+  Pass pass = {.input_count = 1,
+               .inputs = {*input},
+               .task = task,
+               .any_order = true,
+               .state_size = sizeof(ExactSum),
+               .scratch_size = sizeof(StatsScratch),
+               .block = stats_add_exactly,
+               .merge = stats_merge_exactly};
+  if (!pass_run(&pass, host, error)) return false;
+  *mean = exact_sum_mean(&task->sum, task->found.moments.count);
   return true;
 }
 
 /* ---- Results ---- */
 
-static Value integer_value(bool negative, uint64_t magnitude) {
+static Value stats_integer_value(bool negative, uint64_t magnitude) {
   if (negative) return (Value){.kind = VALUE_INTEGER, .integer = (int64_t)(0 - magnitude)};
   if (magnitude <= INT64_MAX) return (Value){.kind = VALUE_INTEGER, .integer = (int64_t)magnitude};
   return (Value){.kind = VALUE_REAL, .real = (double)magnitude};
 }
 
-static Value number_value(Dtype dtype, double number) {
+static Value stats_number_value(Dtype dtype, double number) {
   ValueKind kind = decode_kind(dtype);
   if (kind == VALUE_INTEGER || kind == VALUE_BOOLEAN) {
-    return integer_value(number < 0, (uint64_t)fabs(number));
+    return stats_integer_value(number < 0, (uint64_t)fabs(number));
   }
-  return (Value){.kind = VALUE_REAL, .real = number + 0.0}; /* -0, which equals 0, becomes it */
+  return (Value){.kind = VALUE_REAL, .real = number + 0.0}; /* turns -0 into 0, to which it is
+                                                            ** equal */
 }
 
-static void set_range(const Task *task, Stats *out) {
+static void stats_set_range(const StatsTask *task, Stats *out) {
   const Found *found = &task->found;
   if (task->dtype != DTYPE_I64 && task->dtype != DTYPE_U64) {
-    out->min = number_value(task->dtype, found->min);
-    out->max = number_value(task->dtype, found->max);
-    out->abs_max = number_value(task->dtype, fmax(fabs(found->min), fabs(found->max)));
+    out->min = stats_number_value(task->dtype, found->min);
+    out->max = stats_number_value(task->dtype, found->max);
+    out->abs_max = stats_number_value(task->dtype, fmax(fabs(found->min), fabs(found->max)));
     return;
   }
   const uint64_t zero = task->dtype == DTYPE_I64 ? (uint64_t)1 << 63 : 0;
-  uint64_t below = found->least < zero ? zero - found->least : 0;
-  uint64_t above = found->most > zero ? found->most - zero : 0;
-  out->min = below > 0 ? integer_value(true, below) : integer_value(false, found->least - zero);
-  out->max = found->most < zero ? integer_value(true, zero - found->most)
-                                : integer_value(false, found->most - zero);
-  out->abs_max = integer_value(false, below > above ? below : above);
+  uint64_t below = found->min_key < zero ? zero - found->min_key : 0;
+  uint64_t above = found->max_key > zero ? found->max_key - zero : 0;
+  out->min = below > 0 ? stats_integer_value(true, below)
+                       : stats_integer_value(false, found->min_key - zero);
+  out->max = found->max_key < zero ? stats_integer_value(true, zero - found->max_key)
+                                   : stats_integer_value(false, found->max_key - zero);
+  out->abs_max = stats_integer_value(false, below > above ? below : above);
 }
 
 bool stats_run(const Source *source, const View *view, Dtype dtype, StatsLevel level,
-               const PassHost *host, Stats *out, Error *error) {
-  Task task = {.dtype = dtype, .level = level};
+               const Host *host, Stats *out, Error *error) {
+  StatsTask task = {.dtype = dtype, .level = level};
   numbers_open(&task.numbers, dtype);
   task.kernels = task.numbers.kernels;
   task.by_code = codes_open(&task.codes, task.kernels, dtype, &task.numbers.table);
   Pass pass = {.input_count = 1,
                .inputs = {{source, view, dtype_bits(dtype)}},
                .task = &task,
-               .state_size = sizeof(BlockFound),
-               .block = take_block,
-               .merge = merge_block};
+               .state_size = sizeof(StatsBlockFound),
+               .scratch_size = sizeof(StatsScratch),
+               .block = stats_take_block,
+               .merge = stats_merge_block};
   if (!pass_run(&pass, host, error)) return false;
   const Found *found = &task.found;
   *out = (Stats){.nans = found->nans,
                  .infinities = found->infinities,
                  .zeros = found->zeros,
                  .finite = found->finite};
-  if (found->finite > 0) set_range(&task, out);
+  if (found->finite > 0) stats_set_range(&task, out);
   if (found->moments.count > 0) {
-    out->mean = moments_mean(&found->moments);
+    if (!stats_find_mean(&task, &pass.inputs[0], host, &out->mean, error)) return false;
     out->std = moments_deviation(&found->moments);
     out->l2 = moments_norm(&found->moments);
   }

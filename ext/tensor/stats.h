@@ -1,12 +1,13 @@
 /*
-** Statistics of a tensor's elements, in one pass.
+** Statistics of the elements of a tensor, in one or two passes.
 **
-** NaN and infinities are counted, all else is over the finite elements. C64 is taken by its
-** magnitude (which is infinite if a part is, else NaN if a part is), BOOL as 0 and 1. Whatever the
-** numbers, neither an offset, nor cancellation, nor squares beyond the range of a double spoil the
-** results: the mean is right to about 1e-16, the norm to 1e-14, the deviation to 1e-13 (of sums of at
-** most 512 squares in a lane, each addition may be rounded the same way). Nothing depends on the number
-** of threads or on the kernels.
+** NaN and infinities are counted; all other results are over the finite elements. C64 counts as its
+** magnitude (infinite if a part is, otherwise NaN if a part is), and BOOL as 0 and 1. The results
+** are accurate for any numbers, with a large offset, with cancellation, and with squares outside
+** the range of a double. The relative error of the mean is at most 2^-51 (if nearly everything
+** cancels, thanks to a second pass), that of the norm 1e-14, and that of the deviation 1e-13 (since
+** a lane sums at most 512 squares, each of whose additions may be rounded in the same direction).
+** The results depend neither on the number of threads nor on the kernels.
 */
 #ifndef SAFETENSORS_TENSOR_STATS_H
 #define SAFETENSORS_TENSOR_STATS_H
@@ -15,7 +16,7 @@
 #include "tensor/pass.h"
 #include "tensor/value.h"
 
-/* How much is computed; each brings what is before it. */
+/* How much is computed. Each level includes the ones before it. */
 typedef enum StatsLevel {
   STATS_RANGE, /* the counts, min, max and abs_max */
   STATS_MEAN,
@@ -24,15 +25,18 @@ typedef enum StatsLevel {
 
 typedef struct Stats {
   uint64_t nans, infinities, zeros;
-  uint64_t finite; /* elements; if 0, there is no min, max, abs_max, mean and std, and l2 is 0 */
-  Value min, max, abs_max; /* of the kind of the dtype's values; C64's are REAL */
+  uint64_t finite; /* finite elements; if there are none, min, max, abs_max, mean and std are not
+                   ** set, and l2 is 0 */
+  Value min, max, abs_max; /* of the same kind as the values of the dtype, but REAL for C64 */
   double mean;
-  double std; /* of the population: divided by the count, as numpy.std() */
-  double l2;  /* the square root of the sum of squares; infinite only if no double is as large */
+  double std; /* of the population: divided by the count, as in numpy.std() */
+  double l2;  /* the square root of the sum of squares; infinite only if it is too large for a
+              ** double */
 } Stats;
 
-/* Takes the elements of a view. False on error. */
+/* Computes the statistics of the elements of a view on the tensor in `source`. `host` may be NULL:
+** then no other threads are used, and the work cannot be cancelled. Returns false on an error. */
 bool stats_run(const Source *source, const View *view, Dtype dtype, StatsLevel level,
-               const PassHost *host, Stats *out, Error *error);
+               const Host *host, Stats *out, Error *error);
 
 #endif

@@ -1,265 +1,265 @@
 /*
-** safetensors_diff(a, b): two checkpoints compared, one row per tensor: a FULL JOIN by name.
+** safetensors_diff(a, b): compares two checkpoints, one row per tensor, as a FULL JOIN by name.
 **
 **     SELECT name, status FROM safetensors_diff('base', 'tune') WHERE status <> 'same';
 **
-** a and b are paths, or BLOBs; NULL gives no rows. Rows come in the order of a, then what only b has.
-** A name that several files of a folder or pattern have pairs with each of the other side's.
+** a and b are paths or BLOBs; NULL gives no rows. Rows are in the order of a, followed by what only
+** b has. If several files of a directory or pattern have the same name, each is paired with each of
+** the other side.
 **
 ** `status` is one of
 **
 **     same       the same dtype, shape and bytes
-**     changed    the same dtype and shape, other bytes; perhaps equal values, if all that differs is
-**                the sign of a zero or the payload of a NaN: then n_diff is 0
+**     changed    the same dtype and shape, but other bytes. The values may still be equal (n_diff is 0), if
+**                only the sign of a zero or the payload of a NaN differs
 **     retyped    the same shape, another dtype
 **     reshaped   another shape
 **     only_a, only_b
 **
-** The numbers are those of tensor_compare(), of tensors with the same shape; else NULL. Only what a
-** statement uses is worked for: names, dtypes and shapes come from the headers, and rows of a status
-** that is not asked for (status = ..., status IN (...)) are passed over by them where they tell;
-** `status` compares bytes up to the first difference; numbers take one pass over both tensors, of
-** which `status` is part.
+** The numbers are those of tensor_compare() for tensors of the same shape, else NULL. Only what a
+** statement uses is computed: names, dtypes and shapes come from the headers, and rows of a status
+** that is not wanted (status = ..., status IN (...)) are skipped if the headers show it. `status`
+** compares bytes up to the first difference, and numbers take one pass over both tensors, which
+** gives `status`, too.
 **
-** Hidden: ref_a and ref_b (NULL for a BLOB's tensors); layer, pattern and numel (b's, of only_b);
-** mean_abs_diff, n_nan, n_nan_one as in tensor_compare(); l2_a, l2_b and l2_diff, the norms of a, b
-** and their difference, by which groups of tensors can be summed up.
+** Hidden columns: ref_a and ref_b (NULL for a tensor of a BLOB); layer, pattern and numel (those of
+** b for only_b); mean_abs_diff, n_nan, n_nan_one as in tensor_compare(); l2_a, l2_b and l2_diff,
+** the norms of a, b and their difference, which can be combined over groups of tensors.
 */
 #include <string.h>
 
-#include "func/comparison.h"
+#include "sql/argument.h"
+#include "sql/comparison.h"
+#include "sql/tensor_columns.h"
 #include "vtab/modules.h"
 #include "vtab/pairing.h"
-#include "vtab/tensor_columns.h"
 
-static const char schema[] =
+static const char diff_schema[] =
     "CREATE TABLE x(name TEXT, status TEXT, dtype_a TEXT, dtype_b TEXT, shape_a TEXT, shape_b "
     "TEXT, "
-    "n_diff INTEGER, max_abs_diff REAL, rmse REAL, rel_l2 REAL, cosine REAL, path_a HIDDEN, "
-    "path_b HIDDEN, surplus_argument HIDDEN, ref_a TEXT HIDDEN, ref_b TEXT HIDDEN, "
+    "n_diff INTEGER, max_abs_diff REAL, rmse REAL, rel_l2 REAL, cosine REAL, checkpoint_a HIDDEN, "
+    "checkpoint_b HIDDEN, surplus_argument HIDDEN, ref_a TEXT HIDDEN, ref_b TEXT HIDDEN, "
     "layer INTEGER HIDDEN, pattern TEXT HIDDEN, numel INTEGER HIDDEN, mean_abs_diff REAL HIDDEN, "
     "n_nan INTEGER HIDDEN, n_nan_one INTEGER HIDDEN, l2_a REAL HIDDEN, l2_b REAL HIDDEN, "
     "l2_diff REAL HIDDEN)";
 
-enum Column {
-  COLUMN_NAME,
-  COLUMN_STATUS,
-  COLUMN_DTYPE_A,
-  COLUMN_DTYPE_B,
-  COLUMN_SHAPE_A,
-  COLUMN_SHAPE_B,
-  COLUMN_N_DIFF,
-  COLUMN_MAX_ABS_DIFF,
-  COLUMN_RMSE,
-  COLUMN_REL_L2,
-  COLUMN_COSINE,
-  COLUMN_PATH_A,
-  COLUMN_PATH_B,
-  COLUMN_SURPLUS_ARGUMENT,
-  COLUMN_REF_A,
-  COLUMN_REF_B,
-  COLUMN_LAYER,
-  COLUMN_PATTERN,
-  COLUMN_NUMEL,
-  COLUMN_MEAN_ABS_DIFF,
-  COLUMN_N_NAN,
-  COLUMN_N_NAN_ONE,
-  COLUMN_L2_A,
-  COLUMN_L2_B,
-  COLUMN_L2_DIFF,
-  COLUMN_COUNT
+enum DiffColumn {
+  DIFF_COLUMN_NAME,
+  DIFF_COLUMN_STATUS,
+  DIFF_COLUMN_DTYPE_A,
+  DIFF_COLUMN_DTYPE_B,
+  DIFF_COLUMN_SHAPE_A,
+  DIFF_COLUMN_SHAPE_B,
+  DIFF_COLUMN_N_DIFF,
+  DIFF_COLUMN_MAX_ABS_DIFF,
+  DIFF_COLUMN_RMSE,
+  DIFF_COLUMN_REL_L2,
+  DIFF_COLUMN_COSINE,
+  DIFF_COLUMN_PATH_A,
+  DIFF_COLUMN_PATH_B,
+  DIFF_COLUMN_SURPLUS_ARGUMENT,
+  DIFF_COLUMN_REF_A,
+  DIFF_COLUMN_REF_B,
+  DIFF_COLUMN_LAYER,
+  DIFF_COLUMN_PATTERN,
+  DIFF_COLUMN_NUMEL,
+  DIFF_COLUMN_MEAN_ABS_DIFF,
+  DIFF_COLUMN_N_NAN,
+  DIFF_COLUMN_N_NAN_ONE,
+  DIFF_COLUMN_L2_A,
+  DIFF_COLUMN_L2_B,
+  DIFF_COLUMN_L2_DIFF,
+  DIFF_COLUMN_COUNT
 };
 
-/* Bits of idxNum, besides PLAN_PATH and PLAN_NAME. argv has the paths, the name, the status. */
-enum { PLAN_STATUS = 8, PLAN_STATUS_LIST = 16, PLAN_NUMBERS = 32 };
+/* Bits of idxNum, besides PATH_PLAN_PATH and PATH_PLAN_NAME. argv has the paths, the name, the
+** status. */
+enum { DIFF_PLAN_STATUS = 8, DIFF_PLAN_STATUS_LIST = 16, DIFF_PLAN_NUMBERS = 32 };
 
-typedef enum Status {
-  STATUS_SAME,
-  STATUS_CHANGED,
-  STATUS_RETYPED,
-  STATUS_RESHAPED,
-  STATUS_ONLY_A,
-  STATUS_ONLY_B,
-  STATUS_COUNT
-} Status;
+typedef enum DiffStatus {
+  DIFF_STATUS_SAME,
+  DIFF_STATUS_CHANGED,
+  DIFF_STATUS_RETYPED,
+  DIFF_STATUS_RESHAPED,
+  DIFF_STATUS_ONLY_A,
+  DIFF_STATUS_ONLY_B,
+  DIFF_STATUS_COUNT
+} DiffStatus;
 
-static const char *const status_words[STATUS_COUNT] = {"same",     "changed", "retyped",
-                                                       "reshaped", "only_a",  "only_b"};
+static const char *const diff_status_words[DIFF_STATUS_COUNT] = {"same",     "changed", "retyped",
+                                                                 "reshaped", "only_a",  "only_b"};
 
-enum { ALL_STATUSES = (1 << STATUS_COUNT) - 1 };
+enum { DIFF_ALL_STATUSES = (1 << DIFF_STATUS_COUNT) - 1 };
 
 typedef struct DiffCursor {
-  PathCursor path; /* unused but for its base */
+  PathCursor path; /* only its base is used */
   Pairing pairing;
-  unsigned statuses;               /* a bit for each that is asked for */
-  bool with_numbers;               /* the statement uses some */
+  unsigned statuses;               /* a bit for each wanted status */
+  bool with_numbers;               /* the statement uses numbers */
   bool bytes_known, numbers_known; /* of the current row */
   Comparison found;
 } DiffCursor;
 
-static int connect(sqlite3 *db, void *store, int argc, const char *const *argv, sqlite3_vtab **out,
-                   char **message) {
-  (void)argc, (void)argv, (void)message;
-  return path_table_connect(db, store, "safetensors_diff", schema, out);
-}
-
 /* ---- Planning ---- */
 
-/* Claims status = ... and status IN (...), which SQLite checks again. */
-static void plan_status(sqlite3_index_info *info, int next_argv) {
+/* Claims status = ... and status IN (...). SQLite checks them again. */
+static void diff_plan_status(sqlite3_index_info *info, int next_argv) {
   for (int i = 0; i < info->nConstraint; i++) {
     const struct sqlite3_index_constraint *constraint = &info->aConstraint[i];
-    if (constraint->iColumn != COLUMN_STATUS || !constraint->usable ||
+    if (constraint->iColumn != DIFF_COLUMN_STATUS || !constraint->usable ||
         constraint->op != SQLITE_INDEX_CONSTRAINT_EQ ||
         sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") != 0) {
       continue;
     }
     info->aConstraintUsage[i].argvIndex = next_argv;
-    info->idxNum |= sqlite3_vtab_in(info, i, 1) ? PLAN_STATUS_LIST : PLAN_STATUS;
+    info->idxNum |= sqlite3_vtab_in(info, i, 1) ? DIFF_PLAN_STATUS_LIST : DIFF_PLAN_STATUS;
     return;
   }
 }
 
-static ComparisonNumber number_of(int column) {
+static ComparisonNumber diff_number_of(int column) {
   switch (column) {
-    case COLUMN_N_DIFF: return NUMBER_N_DIFF;
-    case COLUMN_MAX_ABS_DIFF: return NUMBER_MAX_ABS_DIFF;
-    case COLUMN_RMSE: return NUMBER_RMSE;
-    case COLUMN_REL_L2: return NUMBER_REL_L2;
-    case COLUMN_COSINE: return NUMBER_COSINE;
-    case COLUMN_MEAN_ABS_DIFF: return NUMBER_MEAN_ABS_DIFF;
-    case COLUMN_N_NAN: return NUMBER_N_NAN;
-    case COLUMN_N_NAN_ONE: return NUMBER_N_NAN_ONE;
-    case COLUMN_L2_A: return NUMBER_L2_A;
-    case COLUMN_L2_B: return NUMBER_L2_B;
-    case COLUMN_L2_DIFF: return NUMBER_L2_DIFF;
-    default: return NUMBER_NONE;
+    case DIFF_COLUMN_N_DIFF: return COMPARISON_N_DIFF;
+    case DIFF_COLUMN_MAX_ABS_DIFF: return COMPARISON_MAX_ABS_DIFF;
+    case DIFF_COLUMN_RMSE: return COMPARISON_RMSE;
+    case DIFF_COLUMN_REL_L2: return COMPARISON_REL_L2;
+    case DIFF_COLUMN_COSINE: return COMPARISON_COSINE;
+    case DIFF_COLUMN_MEAN_ABS_DIFF: return COMPARISON_MEAN_ABS_DIFF;
+    case DIFF_COLUMN_N_NAN: return COMPARISON_N_NAN;
+    case DIFF_COLUMN_N_NAN_ONE: return COMPARISON_N_NAN_ONE;
+    case DIFF_COLUMN_L2_A: return COMPARISON_L2_A;
+    case DIFF_COLUMN_L2_B: return COMPARISON_L2_B;
+    case DIFF_COLUMN_L2_DIFF: return COMPARISON_L2_DIFF;
+    default: return COMPARISON_NONE;
   }
 }
 
-static bool uses_numbers(const sqlite3_index_info *info) {
-  for (int column = 0; column < COLUMN_COUNT; column++) {
-    if ((info->colUsed >> column & 1) != 0 && number_of(column) != NUMBER_NONE) return true;
+static bool diff_uses_numbers(const sqlite3_index_info *info) {
+  for (int column = 0; column < DIFF_COLUMN_COUNT; column++) {
+    if ((info->colUsed >> column & 1) != 0 && diff_number_of(column) != COMPARISON_NONE)
+      return true;
   }
   return false;
 }
 
-static int best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
+static int diff_best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
   int next_argv;
   info->estimatedCost = 100000;
   info->estimatedRows = 1000;
-  int code = path_table_plan((PathTable *)base, info, COLUMN_PATH_A, 2, &next_argv);
-  if (code != SQLITE_OK || (info->idxNum & PLAN_PATH) == 0) return code;
-  path_table_plan_name(info, COLUMN_NAME, next_argv);
-  bool by_name = (info->idxNum & PLAN_NAME) != 0;
+  int code = path_table_plan((PathTable *)base, info, DIFF_COLUMN_PATH_A, 2, &next_argv);
+  if (code != SQLITE_OK || (info->idxNum & PATH_PLAN_PATH) == 0) return code;
+  late_plan(info, DIFF_COLUMN_PATH_A, 2);
+  path_table_plan_name(info, DIFF_COLUMN_NAME, next_argv);
+  bool by_name = (info->idxNum & PATH_PLAN_NAME) != 0;
   if (by_name) {
-    info->estimatedCost = 100;
+    info->estimatedCost = 300;
     info->estimatedRows = 1;
   }
   info->idxStr = by_name ? "name lookup in two paths" : "all tensors of two paths";
-  plan_status(info, next_argv + by_name);
-  if (uses_numbers(info)) info->idxNum |= PLAN_NUMBERS;
+  diff_plan_status(info, next_argv + by_name);
+  if (diff_uses_numbers(info)) info->idxNum |= DIFF_PLAN_NUMBERS;
   return SQLITE_OK;
 }
 
 /* ---- Scanning ---- */
 
-static int cursor_open(sqlite3_vtab *table, sqlite3_vtab_cursor **out) {
-  (void)table;
-  return path_cursor_open(out, sizeof(DiffCursor));
-}
-
-static int cursor_close(sqlite3_vtab_cursor *base) {
+static void diff_clear(sqlite3_vtab_cursor *base) {
   pairing_close(&((DiffCursor *)base)->pairing);
-  return path_cursor_close(base);
+  path_cursor_clear(base);
 }
 
-static bool same_shape(const PairingSide *a, const PairingSide *b) {
+static bool diff_same_shape(const PairingSide *a, const PairingSide *b) {
   const Span *x = &a->entry->shape, *y = &b->entry->shape;
   return x->length == y->length && memcmp(a->scan.member.header->text + x->offset,
                                           b->scan.member.header->text + y->offset, x->length) == 0;
 }
 
-/* The status, as far as the headers tell: STATUS_SAME may be STATUS_CHANGED. */
-static Status status_by_headers(const Pairing *pairing) {
+/* The status according to the headers: DIFF_STATUS_SAME may turn out to be DIFF_STATUS_CHANGED. */
+static DiffStatus diff_status_by_headers(const Pairing *pairing) {
   const PairingSide *a = &pairing->a, *b = &pairing->b;
-  if (b->entry == NULL) return STATUS_ONLY_A;
-  if (a->entry == NULL) return STATUS_ONLY_B;
-  if (!same_shape(a, b)) return STATUS_RESHAPED;
-  return a->entry->dtype == b->entry->dtype ? STATUS_SAME : STATUS_RETYPED;
+  if (b->entry == NULL) return DIFF_STATUS_ONLY_A;
+  if (a->entry == NULL) return DIFF_STATUS_ONLY_B;
+  if (!diff_same_shape(a, b)) return DIFF_STATUS_RESHAPED;
+  return a->entry->dtype == b->entry->dtype ? DIFF_STATUS_SAME : DIFF_STATUS_RETYPED;
 }
 
-/* Goes on until a row may have a status that is asked for. */
-static int find_asked(DiffCursor *cursor, int code) {
+/* Advances to a row that may have a wanted status. */
+static int diff_find_asked(DiffCursor *cursor, int code) {
   Pairing *pairing = &cursor->pairing;
-  while (code == SQLITE_OK && !pairing_at_end(pairing)) {
-    unsigned possible = 1u << status_by_headers(pairing);
-    if (possible == 1u << STATUS_SAME) possible |= 1u << STATUS_CHANGED;
+  for (uint64_t row = 1; code == SQLITE_OK && !pairing_at_end(pairing); row++) {
+    unsigned possible = 1u << diff_status_by_headers(pairing);
+    if (possible == 1u << DIFF_STATUS_SAME) possible |= 1u << DIFF_STATUS_CHANGED;
     if ((possible & cursor->statuses) != 0) break;
-    code = pairing_next(pairing);
+    code = path_table_go_on(pairing->table, row);
+    if (code == SQLITE_OK) code = pairing_next(pairing);
   }
   cursor->bytes_known = cursor->numbers_known = false;
   return code;
 }
 
-static unsigned status_bit(sqlite3_value *value) {
+static unsigned diff_status_bit(sqlite3_value *value) {
   const char *word = (const char *)sqlite3_value_text(value);
-  for (unsigned i = 0; word != NULL && i < STATUS_COUNT; i++) {
-    if (strcmp(word, status_words[i]) == 0) return 1u << i;
+  for (unsigned i = 0; word != NULL && i < DIFF_STATUS_COUNT; i++) {
+    if (strcmp(word, diff_status_words[i]) == 0) return 1u << i;
   }
   return 0;
 }
 
-static int ask_for(DiffCursor *cursor, int plan, sqlite3_value *value) {
-  cursor->statuses = ALL_STATUSES;
-  if ((plan & PLAN_STATUS) != 0) cursor->statuses = status_bit(value);
-  if ((plan & PLAN_STATUS_LIST) == 0) return SQLITE_OK;
+static int diff_ask_for(DiffCursor *cursor, int plan, sqlite3_value *value) {
+  cursor->statuses = DIFF_ALL_STATUSES;
+  if ((plan & DIFF_PLAN_STATUS) != 0) cursor->statuses = diff_status_bit(value);
+  if ((plan & DIFF_PLAN_STATUS_LIST) == 0) return SQLITE_OK;
   cursor->statuses = 0;
   sqlite3_value *item;
   int code = sqlite3_vtab_in_first(value, &item);
   for (; code == SQLITE_OK && item != NULL; code = sqlite3_vtab_in_next(value, &item)) {
-    cursor->statuses |= status_bit(item);
+    cursor->statuses |= diff_status_bit(item);
   }
   return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-static int filter(sqlite3_vtab_cursor *base, int plan, const char *plan_text, int argc,
-                  sqlite3_value **argv) {
-  (void)plan_text;
-  DiffCursor *cursor = (DiffCursor *)base;
-  PathTable *table = (PathTable *)base->pVtab;
-  if ((plan & PLAN_PATH) == 0) {
+static int diff_go_to_first(DiffCursor *cursor, int plan, int argc, sqlite3_value **argv) {
+  PathTable *table = (PathTable *)cursor->path.base.pVtab;
+  if ((plan & PATH_PLAN_PATH) == 0) {
     Error error = {0};
     error_fill(&error, ERROR_ARGUMENT, table->name,
-               "expected two paths, found fewer; write %s('base.safetensors', 'tune.safetensors')",
-               table->name);
-    return result_vtab_error(base->pVtab, &error);
+               "expected two paths, found fewer; write %s('base.safetensors', "
+               "'tune.safetensors')%s",
+               table->name, argument_missing_advice(table->db));
+    return result_vtab_error(&table->base, &error);
   }
-  sqlite3_value *name = (plan & PLAN_NAME) != 0 ? argv[2] : NULL;
+  sqlite3_value *name = (plan & PATH_PLAN_NAME) != 0 ? argv[2] : NULL;
   if (name != NULL && !path_table_can_look_up(name)) name = NULL;
-  cursor->with_numbers = (plan & PLAN_NUMBERS) != 0;
-  int code = ask_for(cursor, plan, argv[argc - 1]);
+  cursor->with_numbers = (plan & DIFF_PLAN_NUMBERS) != 0;
+  int code = diff_ask_for(cursor, plan, argv[argc - 1]);
   if (code != SQLITE_OK) return code;
-  return find_asked(cursor, pairing_open(&cursor->pairing, table, plan, argv, name));
+  return diff_find_asked(cursor, pairing_open(&cursor->pairing, table, plan, argv, name));
 }
 
-static int next(sqlite3_vtab_cursor *base) {
+static int diff_filter(sqlite3_vtab_cursor *base, int plan, int argc, sqlite3_value **argv) {
   DiffCursor *cursor = (DiffCursor *)base;
-  return find_asked(cursor, pairing_next(&cursor->pairing));
+  int code = diff_go_to_first(cursor, plan, argc, argv);
+  if (code != SQLITE_OK) cursor->pairing.a.entry = cursor->pairing.b.entry = NULL;
+  return code;
 }
 
-static int at_end(sqlite3_vtab_cursor *base) {
-  return pairing_at_end(&((const DiffCursor *)base)->pairing);
+static int diff_next(sqlite3_vtab_cursor *base) {
+  DiffCursor *cursor = (DiffCursor *)base;
+  return diff_find_asked(cursor, pairing_next(&cursor->pairing));
 }
 
-static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
-  *out = pairing_rowid(&((const DiffCursor *)base)->pairing);
-  return SQLITE_OK;
+static bool diff_at_end(const sqlite3_vtab_cursor *base) {
+  const DiffCursor *cursor = (const DiffCursor *)base;
+  return pairing_at_end(&cursor->pairing);
+}
+
+static int diff_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
+  return pairing_rowid(&((DiffCursor *)base)->pairing, out);
 }
 
 /* ---- Comparing ---- */
 
-static bool open_side(const PairingSide *side, View *view, ComparisonSide *out, Error *error) {
+static bool diff_open_side(const PairingSide *side, View *view, ComparisonSide *out, Error *error) {
   const Member *member = &side->scan.member;
   const TensorEntry *entry = side->entry;
   const char *text = member->header->text;
@@ -272,14 +272,14 @@ static bool open_side(const PairingSide *side, View *view, ComparisonSide *out, 
   return view_open(view, text + entry->shape.offset, entry->shape.length, &out->tensor, error);
 }
 
-static bool compare(DiffCursor *cursor, CompareGoal goal, Error *error) {
+static bool diff_compare(DiffCursor *cursor, CompareGoal goal, Error *error) {
   const PathTable *table = (const PathTable *)cursor->path.base.pVtab;
   CompareTask task = {.goal = goal};
   View a_view = {0}, b_view = {0};
   ComparisonSide a, b;
-  bool good = open_side(&cursor->pairing.a, &a_view, &a, error) &&
-              open_side(&cursor->pairing.b, &b_view, &b, error) &&
-              comparison_run(table->db, table->store, &a, &b, &task, error);
+  bool good = diff_open_side(&cursor->pairing.a, &a_view, &a, error) &&
+              diff_open_side(&cursor->pairing.b, &b_view, &b, error) &&
+              comparison_run(table->db, table->session, &a, &b, &task, error);
   view_clear(&a_view);
   view_clear(&b_view);
   cursor->found = task.found;
@@ -290,89 +290,101 @@ static bool compare(DiffCursor *cursor, CompareGoal goal, Error *error) {
 
 /* ---- Columns ---- */
 
-static void result_status(sqlite3_context *context, DiffCursor *cursor) {
+static void diff_result_status(sqlite3_context *context, DiffCursor *cursor) {
   Error error = {0};
-  Status status = status_by_headers(&cursor->pairing);
-  if (status == STATUS_SAME) {
+  DiffStatus status = diff_status_by_headers(&cursor->pairing);
+  if (status == DIFF_STATUS_SAME) {
     CompareGoal goal = cursor->with_numbers ? COMPARE_NUMBERS : COMPARE_BYTES;
-    if (!cursor->bytes_known && !compare(cursor, goal, &error)) {
+    if (!cursor->bytes_known && !diff_compare(cursor, goal, &error)) {
       result_error(context, &error);
       return;
     }
-    if (cursor->found.bytes_differ) status = STATUS_CHANGED;
+    if (cursor->found.bytes_differ) status = DIFF_STATUS_CHANGED;
   }
-  sqlite3_result_text(context, status_words[status], -1, SQLITE_STATIC);
+  sqlite3_result_text(context, diff_status_words[status], -1, SQLITE_STATIC);
 }
 
-static void result_number(sqlite3_context *context, DiffCursor *cursor, ComparisonNumber number) {
+static void diff_result_number(sqlite3_context *context, DiffCursor *cursor,
+                               ComparisonNumber number) {
   Error error = {0};
-  Status status = status_by_headers(&cursor->pairing);
-  if (status != STATUS_SAME && status != STATUS_RETYPED) return;
-  if (cursor->numbers_known || compare(cursor, COMPARE_NUMBERS, &error)) {
+  DiffStatus status = diff_status_by_headers(&cursor->pairing);
+  if (status != DIFF_STATUS_SAME && status != DIFF_STATUS_RETYPED) return;
+  if (cursor->numbers_known || diff_compare(cursor, COMPARE_NUMBERS, &error)) {
     comparison_result(context, &cursor->found, number);
   } else {
     result_error(context, &error);
   }
 }
 
-static void result_of_side(sqlite3_context *context, const PairingSide *side, enum Column number) {
+static void diff_result_of_side(sqlite3_context *context, const PairingSide *side,
+                                enum DiffColumn number) {
   const TensorEntry *entry = side->entry;
   if (entry == NULL) return;
   const char *text = side->scan.member.header->text, *name = text + entry->name.offset;
   switch (number) {
-    case COLUMN_NAME: sqlite3_result_text(context, name, -1, SQLITE_TRANSIENT); break;
-    case COLUMN_DTYPE_A:
-    case COLUMN_DTYPE_B:
+    case DIFF_COLUMN_NAME: sqlite3_result_text(context, name, -1, SQLITE_TRANSIENT); break;
+    case DIFF_COLUMN_DTYPE_A:
+    case DIFF_COLUMN_DTYPE_B:
       sqlite3_result_text(context, dtype_name(entry->dtype), -1, SQLITE_STATIC);
       break;
-    case COLUMN_SHAPE_A:
-    case COLUMN_SHAPE_B:
-      sqlite3_result_text(context, text + entry->shape.offset, -1, SQLITE_TRANSIENT);
+    case DIFF_COLUMN_SHAPE_A:
+    case DIFF_COLUMN_SHAPE_B: result_json_text(context, text + entry->shape.offset); break;
+    case DIFF_COLUMN_REF_A:
+    case DIFF_COLUMN_REF_B:
+      column_ref(context, &side->scan.member, name, entry->name.length);
       break;
-    case COLUMN_REF_A:
-    case COLUMN_REF_B: column_ref(context, &side->scan.member, name, entry->name.length); break;
-    case COLUMN_LAYER: column_layer(context, name, entry->name.length); break;
-    case COLUMN_PATTERN: column_pattern(context, name, entry->name.length); break;
-    case COLUMN_NUMEL: result_uint64(context, tensor_entry_numel(entry)); break;
+    case DIFF_COLUMN_LAYER: column_layer(context, name, entry->name.length); break;
+    case DIFF_COLUMN_PATTERN: column_pattern(context, name, entry->name.length); break;
+    case DIFF_COLUMN_NUMEL: result_uint64(context, tensor_entry_numel(entry)); break;
     default: break;
   }
 }
 
-static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number) {
+static void diff_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number) {
   DiffCursor *cursor = (DiffCursor *)base;
   const PathTable *table = (const PathTable *)base->pVtab;
   const PairingSide *a = &cursor->pairing.a, *b = &cursor->pairing.b;
-  switch ((enum Column)number) {
-    case COLUMN_STATUS: result_status(context, cursor); break;
-    case COLUMN_NAME:
-    case COLUMN_LAYER:
-    case COLUMN_PATTERN:
-    case COLUMN_NUMEL:
-      result_of_side(context, a->entry != NULL ? a : b, (enum Column)number);
+  switch ((enum DiffColumn)number) {
+    case DIFF_COLUMN_STATUS: diff_result_status(context, cursor); break;
+    case DIFF_COLUMN_NAME:
+    case DIFF_COLUMN_LAYER:
+    case DIFF_COLUMN_PATTERN:
+    case DIFF_COLUMN_NUMEL:
+      diff_result_of_side(context, a->entry != NULL ? a : b, (enum DiffColumn)number);
       break;
-    case COLUMN_DTYPE_A:
-    case COLUMN_SHAPE_A:
-    case COLUMN_REF_A: result_of_side(context, a, (enum Column)number); break;
-    case COLUMN_DTYPE_B:
-    case COLUMN_SHAPE_B:
-    case COLUMN_REF_B: result_of_side(context, b, (enum Column)number); break;
-    case COLUMN_PATH_A: path_scan_result_path(table, &a->scan, context); break;
-    case COLUMN_PATH_B: path_scan_result_path(table, &b->scan, context); break;
-    case COLUMN_SURPLUS_ARGUMENT: break;
-    default: result_number(context, cursor, number_of(number)); break;
+    case DIFF_COLUMN_DTYPE_A:
+    case DIFF_COLUMN_SHAPE_A:
+    case DIFF_COLUMN_REF_A: diff_result_of_side(context, a, (enum DiffColumn)number); break;
+    case DIFF_COLUMN_DTYPE_B:
+    case DIFF_COLUMN_SHAPE_B:
+    case DIFF_COLUMN_REF_B: diff_result_of_side(context, b, (enum DiffColumn)number); break;
+    case DIFF_COLUMN_PATH_A: path_scan_result_path(table, &a->scan, context); break;
+    case DIFF_COLUMN_PATH_B: path_scan_result_path(table, &b->scan, context); break;
+    case DIFF_COLUMN_SURPLUS_ARGUMENT: break;
+    default: diff_result_number(context, cursor, diff_number_of(number)); break;
   }
-  return SQLITE_OK;
+}
+
+/* ---- The table ---- */
+
+static const TableRows diff_rows = {.cursor_size = sizeof(DiffCursor),
+                                    .late = true,
+                                    .filter = diff_filter,
+                                    .next = diff_next,
+                                    .at_end = diff_at_end,
+                                    .rowid = diff_rowid,
+                                    .column = diff_column,
+                                    .clear = diff_clear};
+
+static int diff_connect(sqlite3 *db, void *session, int argc, const char *const *argv,
+                        sqlite3_vtab **out, char **message) {
+  (void)argc, (void)argv;
+  return path_table_connect(db, session, "safetensors_diff", diff_schema, &diff_rows, out, message);
 }
 
 const sqlite3_module safetensors_diff_module = {
-    .xConnect = connect,
-    .xBestIndex = best_index,
+    .xConnect = diff_connect,
+    .xBestIndex = diff_best_index,
     .xDisconnect = path_table_disconnect,
-    .xOpen = cursor_open,
-    .xClose = cursor_close,
-    .xFilter = filter,
-    .xNext = next,
-    .xEof = at_end,
-    .xColumn = column,
-    .xRowid = rowid,
+    TABLE_METHODS,
 };

@@ -1,5 +1,5 @@
-/* The virtual table modules, one per file beside this header. Their client data is the connection's
-** Store. */
+/* The virtual table modules, one per file of this directory. Their client data is the
+** connection's Session. */
 #ifndef SAFETENSORS_VTAB_MODULES_H
 #define SAFETENSORS_VTAB_MODULES_H
 
@@ -13,6 +13,7 @@ extern const sqlite3_module safetensors_files_module;
 extern const sqlite3_module safetensors_diff_module;
 extern const sqlite3_module safetensors_help_module;
 extern const sqlite3_module safetensors_check_module;
+extern const sqlite3_module safetensors_salvage_module;
 extern const sqlite3_module tensor_compare_module;
 extern const sqlite3_module tensor_elements_module;
 extern const sqlite3_module tensor_rows_module;

@@ -1,9 +1,9 @@
-/* The tensors of a checkpoint of several files in the order of their offsets: of one file that is
-** the order they come in anyway. */
+/* The tensors of a checkpoint of several files in the order of their offsets. The tensors of one
+** file are in that order anyway. */
 #ifndef SAFETENSORS_VTAB_OFFSET_ORDER_H
 #define SAFETENSORS_VTAB_OFFSET_ORDER_H
 
-#include "vtab/path_table.h"
+#include "sql/path_table.h"
 
 typedef struct OrderedTensor {
   uint64_t offset;
@@ -16,7 +16,7 @@ typedef struct OffsetOrder {
   uint64_t count, at;
 } OffsetOrder;
 
-/* Opens every member of the scan and sorts what it has. Returns an SQLite code. */
+/* Opens every member of the scan and sorts its tensors. Returns a result code. */
 int offset_order_build(OffsetOrder *order, PathTable *table, PathScan *scan);
 
 void offset_order_clear(OffsetOrder *order);

@@ -13,11 +13,14 @@ import measure
 
 SUBJECTS = (
     "headers",
-    "folders",
+    "directories",
+    "index",
     "values",
+    "environment",
     "stats",
     "compare",
     "writing",
+    "against",
 )
 
 

@@ -9,7 +9,7 @@ import random
 import shutil
 import subprocess
 
-from measure import (FOLDER, Shell, fixture, heading, in_fresh_shell, numpy, row, scaled, take_turns,
+from measure import (DIRECTORY, Shell, fixture, heading, in_fresh_shell, numpy, row, scaled, take_turns,
                      tensor_file, torch)
 
 # Two streams read, each word used and nothing more done: what memory gives.
@@ -35,7 +35,7 @@ GOALS = {"F32": (1 / 0.6, 1 / 6, 1 / 20), "BF16": (1 / 0.45, 1 / 20, 1 / 30)}  #
 
 
 def read_loop():
-    path = os.path.abspath(os.path.join(FOLDER, "read_both.so"))
+    path = os.path.abspath(os.path.join(DIRECTORY, "read_both.so"))
     subprocess.run([os.environ.get("CC", "cc"), "-O2", "-w", "-shared", "-fPIC", "-x", "c", "-", "-o", path],
                    input=LOOP, text=True, check=True)
     return ctypes.CDLL(path).read_both
@@ -112,7 +112,7 @@ def numbers(dtype):
     size = scaled(1 << 30, 1 << 20)
     paths = [tensor_file(f"compare_{dtype}_{x}", dtype, [size // SIZE[dtype]], size, blocks(x, dtype, size))
              for x in "ab"]
-    copy = shutil.copyfile(paths[0], os.path.join(FOLDER, "compare_copy.safetensors"))
+    copy = shutil.copyfile(paths[0], os.path.join(DIRECTORY, "compare_copy.safetensors"))
     other, same = (f"'{paths[0]}#x', '{path}#x'" for path in (paths[1], copy))
     heading(f"two {dtype} tensors of {size >> 20} MiB each, on one thread")
     with Shell(f"SELECT tensor_max_abs_diff({other})", f"SELECT tensor_equal({same})") as shell:

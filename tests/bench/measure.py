@@ -19,7 +19,7 @@ import time
 BUILD = os.environ.get("BUILD", "build")
 SCALE = float(os.environ.get("BENCH_SCALE", "1"))
 RUNS = 7 if SCALE >= 1 else 5
-FOLDER = os.path.join(BUILD, "bench")
+DIRECTORY = os.path.join(BUILD, "bench")
 
 try:
     import numpy
@@ -63,12 +63,12 @@ class Shell:
     """An sqlite3 shell that has the extension loaded and has run the statements of `setup`. It
     stays open, so what a connection keeps is there for the next statement."""
 
-    def __init__(self, *setup):
+    def __init__(self, *setup, build=BUILD):
         # A pipe's output is line by line, so that an answer comes when it is there.
         self.process = subprocess.Popen(["stdbuf", "-oL", "sqlite3", "-batch", "-bail", ":memory:"],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         bufsize=1)
-        self.run(f".load {BUILD}/safetensors")
+        self.run(f".load {build}/safetensors")
         for statement in setup:
             self.run(statement)
 
@@ -123,10 +123,10 @@ def copying(size):
 # ---- Data, made once, in BUILD/bench ----
 
 def fixture(mode, name):
-    """A file that tests/fixtures.c makes."""
-    path = os.path.join(FOLDER, name)
+    """A file that tests/lib/fixtures makes."""
+    path = os.path.join(DIRECTORY, name)
     if not os.path.exists(path):
-        os.makedirs(FOLDER, exist_ok=True)
+        os.makedirs(DIRECTORY, exist_ok=True)
         subprocess.run([f"{BUILD}/tests/fixtures", f"--{mode}", path], check=True)
     return path
 
@@ -134,8 +134,8 @@ def fixture(mode, name):
 def tensor_file(name, dtype, shape, nbytes, blocks=()):
     """A file with one tensor, "x", whose bytes are those of `blocks`, and zeros (a hole in the
     file) for what is left of nbytes."""
-    os.makedirs(FOLDER, exist_ok=True)
-    path = os.path.join(FOLDER, f"{name}.safetensors")
+    os.makedirs(DIRECTORY, exist_ok=True)
+    path = os.path.join(DIRECTORY, f"{name}.safetensors")
     header = json.dumps({"x": {"dtype": dtype, "shape": shape, "data_offsets": [0, nbytes]}}).encode()
     with open(path, "wb") as file:
         file.write(struct.pack("<Q", len(header)) + header)

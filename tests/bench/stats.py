@@ -7,7 +7,7 @@ import os
 import subprocess
 import threading
 
-from measure import FOLDER, Shell, numpy, rate, rate_heading, scaled, take_turns, tensor_file, torch
+from measure import DIRECTORY, Shell, numpy, rate, rate_heading, scaled, take_turns, tensor_file, torch
 
 # What memory gives one thread: every word used, and nothing more done.
 LOOP = r"""
@@ -30,8 +30,8 @@ BLOCK = 1 << 24
 
 
 def read_loop():
-    os.makedirs(FOLDER, exist_ok=True)
-    path = os.path.abspath(os.path.join(FOLDER, "read_all.so"))
+    os.makedirs(DIRECTORY, exist_ok=True)
+    path = os.path.abspath(os.path.join(DIRECTORY, "read_all.so"))
     subprocess.run([os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", "-x", "c", "-", "-o", path],
                    input=LOOP, text=True, check=True)
     return ctypes.CDLL(path).read_all

@@ -6,16 +6,16 @@ import struct
 import subprocess
 import time
 
-from measure import FOLDER, RUNS, Shell, heading, row, scaled, take_turns
+from measure import DIRECTORY, RUNS, Shell, heading, row, scaled, take_turns
 
 MIB = 1 << 20
-TARGET = os.path.join(FOLDER, "written.safetensors")
+TARGET = os.path.join(DIRECTORY, "written.safetensors")
 
 
 def model(name, dtype, nbytes, size):
     """A file of tensors of 16 MiB, of bytes that no file system can share or leave out."""
-    os.makedirs(FOLDER, exist_ok=True)
-    path, block = os.path.join(FOLDER, f"{name}.safetensors"), os.urandom(16 * MIB)
+    os.makedirs(DIRECTORY, exist_ok=True)
+    path, block = os.path.join(DIRECTORY, f"{name}.safetensors"), os.urandom(16 * MIB)
     count = max(nbytes // len(block), 1)
     header = json.dumps({f"t{i:03}": {"dtype": dtype, "shape": [len(block) // size],
                                       "data_offsets": [i * len(block), (i + 1) * len(block)]}
@@ -49,8 +49,8 @@ def copying_file(path):
 
 
 def writing(shell, source, dtype):
-    sql = (f"SELECT safetensors_write('{TARGET}', name, {dtype}, shape, ref) "
-           f"FROM safetensors_tensors('{source}')")
+    sql = ("INSERT INTO safetensors_write(path, name, dtype, shape, data, mode) "
+           f"SELECT '{TARGET}', name, {dtype}, shape, ref, 'replace' FROM safetensors_tensors('{source}')")
     return afresh(lambda: shell.run(sql))
 
 

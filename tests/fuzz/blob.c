@@ -49,7 +49,7 @@ static void require_one_size(const uint8_t *data, size_t size) {
       "(SELECT count(*) FROM tensor_elements(?1, ?2, ?3))",
       data, size);
   Dtype dtype = (Dtype)(data[0] % DTYPE_COUNT);
-  calls = 0;
+  start_statement();
   if (sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_type(statement, 1) != SQLITE_NULL &&
       sqlite3_column_type(statement, 2) != SQLITE_NULL) {
     REQUIRE(sqlite3_column_int64(statement, 1) * 8 ==
@@ -61,7 +61,7 @@ static void require_one_size(const uint8_t *data, size_t size) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 2) return 0;
-  if (db == NULL) db = connect();
+  if (db == NULL) db = fuzz_connect();
   for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
     sqlite3_stmt *statement = prepare_bound(statements[i], data, size);
     run_to_end(db, statement);

@@ -29,6 +29,8 @@ static const char *const statements[] = {
     "FULL JOIN safetensors_tensors(?1) b ON a.name = b.name",
     "SELECT tensor_json(data, dtype, shape) FROM safetensors_tensors(?1)",
     "SELECT * FROM safetensors_check(?1)",
+    "SELECT *, metadata FROM safetensors_salvage(?1)",
+    "SELECT tensor_data(ref), tensor_json(ref) FROM safetensors_salvage(?2)",
     "SELECT t.name, s.* FROM safetensors_tensors(?2) t, tensor_stats(t.ref) s",
     "SELECT t.name, h.* FROM safetensors_tensors(?2) t, tensor_histogram(t.ref, 5) h",
     "SELECT tensor_hash(ref), tensor_hash(data, dtype), tensor_sparkline(ref, 7) "
@@ -72,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   unsigned choice = data[--size];
   bool by_path = choice / STATEMENT_COUNT % 2 == 0, mapped = choice / STATEMENT_COUNT / 2 % 2 == 0;
   write_file(data, size);
-  sqlite3 *db = connect();
+  sqlite3 *db = fuzz_connect();
   if (!mapped) sqlite3_exec(db, "SELECT safetensors_config('io', 'pread')", NULL, NULL, NULL);
   sqlite3_stmt *statement = prepare(db, statements[choice % STATEMENT_COUNT]);
   if (by_path) {

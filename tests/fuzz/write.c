@@ -25,7 +25,8 @@ static void require_tensor(Part file, Part name, Dtype dtype, Part bytes) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 2) return 0;
-  if (db == NULL) db = connect();
+  if (db == NULL) db = fuzz_connect();
+  start_statement();
   Dtype dtype = (Dtype)(data[0] % DTYPE_COUNT), other = (Dtype)(data[1] % DTYPE_COUNT);
   Part rest = {(const char *)data + 2, size - 2};
   Part name = take_part(&rest), shape = take_part(&rest), metadata = take_part(&rest);

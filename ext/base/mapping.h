@@ -1,0 +1,35 @@
+/* Files mapped into memory, for reading. */
+#ifndef SAFETENSORS_BASE_MAPPING_H
+#define SAFETENSORS_BASE_MAPPING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* Whether a file that is mapped can be replaced, cut down and removed like any other. */
+#if defined(_WIN32)
+enum { MAPPING_IS_FREE = 0 };
+#else
+enum { MAPPING_IS_FREE = 1 };
+#endif
+
+/* Maps the first `size` bytes (at least one) of an open file read-only. The mapping outlives the
+** descriptor and the file's name; mapping_unmap() ends it. NULL on error. `path` is for messages. */
+const unsigned char *mapping_map(int descriptor, const char *path, uint64_t size, Error *error);
+
+void mapping_unmap(const unsigned char *data, uint64_t size);
+
+/* Brings the pages of a mapped range into memory before they are touched, where the kernel can do
+** that (Linux 5.14). A range that the file no longer has, or a disk that fails, is then an error and
+** not a SIGBUS. Elsewhere it does nothing. `path` is for messages. */
+bool mapping_populate(const unsigned char *data, uint64_t size, const char *path, Error *error);
+
+enum { MAPPING_MAX_RESIDENT = 1 << 20 };
+
+/* Whether all pages of a mapped range of at most MAPPING_MAX_RESIDENT bytes are in the system's
+** cache. Returns false if the system does not report it: Linux does not for a file that the user
+** neither owns nor may write, and other systems never do. */
+bool mapping_is_resident(const unsigned char *data, uint64_t size);
+
+#endif

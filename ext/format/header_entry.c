@@ -1,0 +1,266 @@
+/* Reads the entry of a tensor: {"dtype": ..., "shape": [...], "data_offsets": [begin, end]}. */
+#include <string.h>
+
+#include "format/header_reader.h"
+
+typedef enum HeaderEntryField {
+  HEADER_ENTRY_DTYPE,
+  HEADER_ENTRY_SHAPE,
+  HEADER_ENTRY_DATA_OFFSETS,
+  HEADER_ENTRY_COUNT
+} HeaderEntryField;
+
+/* ---- The fast path ---- */
+
+/*
+** Nearly all entries are plain: they have exactly the three keys, without escapes, and valid
+** values. The fast path takes such an entry in one pass and reports nothing. If it fails, the slow
+** path reads the entry again from its start.
+*/
+
+static bool header_entry_plain_dtype(HeaderReader *reader) {
+  JsonCursor *cursor = &reader->walk.cursor;
+  Span name, last = reader->last_dtype;
+  if (!json_cursor_take_plain_string(cursor, &name)) return false;
+  const char *text = cursor->text;
+  if (last.length > 0 && name.length == last.length &&
+      memcmp(text + name.offset, text + last.offset, last.length) == 0) {
+    return true;
+  }
+  if (!dtype_find(text + name.offset, name.length, &reader->entry.dtype)) return false;
+  reader->last_dtype = name;
+  return true;
+}
+
+static bool header_entry_plain_shape(HeaderReader *reader) {
+  JsonWalk *walk = &reader->walk;
+  JsonCursor *cursor = &walk->cursor;
+  if (!json_cursor_take(cursor, '[')) return false;
+  uint32_t start = cursor->at - 1;
+  uint64_t dimension, rank = 0;
+  if (!json_cursor_take(cursor, ']')) {
+    do {
+      if (!json_walk_go_on(walk, ++rank)) return false;
+      if (!json_cursor_take_plain_integer(cursor, &dimension)) return false;
+    } while (json_cursor_take(cursor, ','));
+    if (!json_cursor_take(cursor, ']')) return false;
+  }
+  reader->entry.shape = (Span){start, cursor->at - start};
+  return true;
+}
+
+static bool header_entry_plain_data_offsets(HeaderReader *reader) {
+  JsonCursor *cursor = &reader->walk.cursor;
+  TensorEntry *entry = &reader->entry;
+  return json_cursor_take(cursor, '[') && json_cursor_take_plain_integer(cursor, &entry->begin) &&
+         json_cursor_take(cursor, ',') && json_cursor_take_plain_integer(cursor, &entry->end) &&
+         json_cursor_take(cursor, ']') && entry->begin <= entry->end;
+}
+
+static bool header_entry_plain_field(HeaderReader *reader, unsigned *seen) {
+  JsonCursor *cursor = &reader->walk.cursor;
+  unsigned field;
+  bool taken;
+  json_cursor_skip_space(cursor);
+  if (json_cursor_take_word(cursor, "\"dtype\"")) {
+    field = HEADER_ENTRY_DTYPE;
+    taken = json_cursor_take(cursor, ':') && header_entry_plain_dtype(reader);
+  } else if (json_cursor_take_word(cursor, "\"shape\"")) {
+    field = HEADER_ENTRY_SHAPE;
+    taken = json_cursor_take(cursor, ':') && header_entry_plain_shape(reader);
+  } else {
+    field = HEADER_ENTRY_DATA_OFFSETS;
+    taken = json_cursor_take_word(cursor, "\"data_offsets\"") && json_cursor_take(cursor, ':') &&
+            header_entry_plain_data_offsets(reader);
+  }
+  bool again = (*seen & 1u << field) != 0;
+  *seen |= 1u << field;
+  return taken && !again;
+}
+
+static bool header_entry_plain(HeaderReader *reader) {
+  JsonCursor *cursor = &reader->walk.cursor;
+  unsigned seen = 0;
+  if (!json_cursor_take(cursor, '{')) return false;
+  do {
+    if (!header_entry_plain_field(reader, &seen)) return false;
+  } while (json_cursor_take(cursor, ','));
+  return seen == (1u << HEADER_ENTRY_COUNT) - 1 && json_cursor_take(cursor, '}');
+}
+
+/* ---- The slow path ---- */
+
+static const char *const header_entry_names[HEADER_ENTRY_COUNT] = {"dtype", "shape",
+                                                                   "data_offsets"};
+static const char header_entry_expected[] = "an object with dtype, shape and data_offsets";
+
+static HeaderEntryField header_entry_find_field(const HeaderReader *reader, Span key) {
+  const char *name = reader->walk.cursor.text + key.offset;
+  int field = 0;
+  while (field < HEADER_ENTRY_COUNT && (strlen(header_entry_names[field]) != key.length ||
+                                        memcmp(header_entry_names[field], name, key.length) != 0)) {
+    field++;
+  }
+  return (HeaderEntryField)field;
+}
+
+static bool header_entry_dtype(HeaderReader *reader) {
+  JsonWalk *walk = &reader->walk;
+  Span name;
+  if (json_cursor_peek(&walk->cursor) != '"') {
+    return json_walk_wrong_value(walk, HEADER_FAULT_DTYPE, "a string as dtype");
+  }
+  uint32_t start = walk->cursor.at;
+  if (!json_walk_string(walk, &name)) return false;
+  const char *text = walk->cursor.text + name.offset;
+  if (!dtype_find(text, name.length, &reader->entry.dtype)) {
+    reader->entry.dtype = DTYPE_COUNT;
+    json_walk_report(walk, HEADER_FAULT_DTYPE, start, "a known dtype", "\"%.*s\"",
+                     ERROR_NAME(text, name.length));
+  }
+  return true;
+}
+
+static const char *header_entry_number_in_words(JsonNumber kind) {
+  switch (kind) {
+    case JSON_NUMBER_NEGATIVE: return "a negative integer";
+    case JSON_NUMBER_REAL: return "a number with a fraction or exponent";
+    case JSON_NUMBER_UNSIGNED_64:
+    case JSON_NUMBER_LARGE_INTEGER:
+    case JSON_NUMBER_BEYOND_DOUBLE: return "a number of more than 63 bits";
+    case JSON_NUMBER_NEGATIVE_ZERO: return "-0";
+    default: return "an integer";
+  }
+}
+
+/* Takes a number of shape or data_offsets. Anything else is reported, and so is a number that is
+** not valid there. *good is set if the number is valid. */
+static bool header_entry_size(HeaderReader *reader, HeaderFault fault, const char *expected,
+                              uint64_t *value, bool *good) {
+  JsonWalk *walk = &reader->walk;
+  char first = json_cursor_peek(&walk->cursor);
+  uint32_t start = walk->cursor.at;
+  *good = false;
+  if (first != '-' && (first < '0' || first > '9')) {
+    return json_walk_wrong_value(walk, (int)fault, expected);
+  }
+  JsonNumber kind;
+  if (!json_walk_number(walk, &kind, value)) return false;
+  *good = kind == JSON_NUMBER_UNSIGNED;
+  if (*good) return true;
+  if (kind == JSON_NUMBER_UNSIGNED_64 && fault == HEADER_FAULT_SHAPE)
+    fault = HEADER_FAULT_DIMENSION;
+  json_walk_report(walk, (int)fault, start, expected, "%s", header_entry_number_in_words(kind));
+  return true;
+}
+
+/* Takes an array of numbers, and stores the first two in `values`. */
+static bool header_entry_numbers(HeaderReader *reader, HeaderFault fault, const char *expected,
+                                 uint64_t values[2], uint64_t *count, bool *all_good) {
+  JsonWalk *walk = &reader->walk;
+  *count = 0;
+  *all_good = true;
+  if (!json_walk_enter(walk, false)) return false;
+  for (;; ++*count) {
+    uint64_t value = 0;
+    bool good, more;
+    if (!json_walk_next_item(walk, &more)) return false;
+    if (!more) return true;
+    if (!header_entry_size(reader, fault, expected, &value, &good)) return false;
+    if (*count < 2) values[*count] = value;
+    *all_good = *all_good && good;
+  }
+}
+
+static bool header_entry_shape(HeaderReader *reader) {
+  JsonWalk *walk = &reader->walk;
+  uint64_t values[2], rank;
+  bool all_good;
+  if (json_cursor_peek(&walk->cursor) != '[') {
+    return json_walk_wrong_value(walk, HEADER_FAULT_SHAPE, "an array as shape");
+  }
+  uint32_t start = walk->cursor.at;
+  if (!header_entry_numbers(reader, HEADER_FAULT_SHAPE, "non-negative integers in shape", values,
+                            &rank, &all_good)) {
+    return false;
+  }
+  reader->entry.shape = (Span){start, all_good ? walk->cursor.at - start : 0};
+  return true;
+}
+
+static bool header_entry_data_offsets(HeaderReader *reader) {
+  JsonWalk *walk = &reader->walk;
+  TensorEntry *entry = &reader->entry;
+  uint64_t values[2] = {0, 0}, count;
+  bool all_good;
+  if (json_cursor_peek(&walk->cursor) != '[') {
+    return json_walk_wrong_value(walk, HEADER_FAULT_OFFSETS, "data_offsets [begin, end]");
+  }
+  uint32_t start = walk->cursor.at;
+  if (!header_entry_numbers(reader, HEADER_FAULT_OFFSETS, "non-negative integers in data_offsets",
+                            values, &count, &all_good)) {
+    return false;
+  }
+  entry->begin = values[0];
+  entry->end = values[1];
+  reader->placed = all_good && count == 2 && entry->begin <= entry->end;
+  if (count != 2) {
+    json_walk_report(walk, HEADER_FAULT_OFFSETS, start, "two data_offsets [begin, end]", "%s",
+                     count < 2 ? "fewer" : "more");
+  } else if (all_good && !reader->placed) {
+    json_walk_report(walk, HEADER_FAULT_REVERSED_OFFSETS, start, NULL,
+                     "end before begin: found data_offsets [%llu,%llu]",
+                     (unsigned long long)entry->begin, (unsigned long long)entry->end);
+  }
+  return true;
+}
+
+static bool header_entry_fields(HeaderReader *reader, unsigned *seen) {
+  JsonWalk *walk = &reader->walk;
+  for (;;) {
+    Span key;
+    bool more, taken;
+    if (!json_walk_next_key(walk, &key, &more)) return false;
+    if (!more) return true;
+    HeaderEntryField field = header_entry_find_field(reader, key);
+    switch (field) {
+      case HEADER_ENTRY_DTYPE: taken = header_entry_dtype(reader); break;
+      case HEADER_ENTRY_SHAPE: taken = header_entry_shape(reader); break;
+      case HEADER_ENTRY_DATA_OFFSETS: taken = header_entry_data_offsets(reader); break;
+      default: taken = json_walk_value(walk); break;
+    }
+    if (!taken) return false;
+    *seen |= 1u << field;
+  }
+}
+
+static bool header_entry_any(HeaderReader *reader) {
+  JsonWalk *walk = &reader->walk;
+  unsigned seen = 0;
+  char first = json_cursor_peek(&walk->cursor);
+  uint32_t start = walk->cursor.at;
+  reader->entry.dtype = DTYPE_COUNT;
+  reader->entry.shape = (Span){0, 0};
+  reader->placed = false;
+  if (first != '{') return json_walk_wrong_value(walk, HEADER_FAULT_ENTRY, header_entry_expected);
+  if (!json_walk_enter(walk, false) || !header_entry_fields(reader, &seen)) return false;
+  for (int field = 0; field < HEADER_ENTRY_COUNT; field++) {
+    if ((seen & 1u << field) != 0) continue;
+    json_walk_report(walk, HEADER_FAULT_ENTRY, start, header_entry_expected, "no %s",
+                     header_entry_names[field]);
+  }
+  return true;
+}
+
+bool header_entry_take(HeaderReader *reader) {
+  JsonWalk *walk = &reader->walk;
+  uint32_t start = walk->cursor.at;
+  if (!reader->thorough && header_entry_plain(reader)) {
+    reader->placed = true;
+    reader->plain++;
+    return true;
+  }
+  walk->cursor.at = start;
+  reader->last_dtype = (Span){0, 0};
+  return !walk->stopped && header_entry_any(reader);
+}

@@ -1,0 +1,83 @@
+/* The kernels for AVX2 with FMA and F16C: Haswell, Zen and later. */
+#include "kernels/kernels.h"
+
+#if defined(__x86_64__)
+
+#include "kernels/avx2.h"
+#include "kernels/halves.h"
+
+#define SET(name) avx2_##name
+
+#include "kernels/generic/bins.h"
+#include "kernels/generic/convert.h"
+#include "kernels/generic/hash.h"
+#include "kernels/generic/pairs.h"
+#include "kernels/generic/scan.h"
+/* Needs the sums of scan.h. */
+#include "kernels/generic/halves.h"
+
+#undef SET
+
+/* ---- 8-bit floats through F16, which is faster than scalar table lookups and gathers ---- */
+
+/* Loads 8 bytes, each into the upper half of 16 bits. */
+static avx2_INLINE __m128i avx2_upper_halves(const unsigned char *data) {
+  return _mm_unpacklo_epi8(_mm_setzero_si128(), avx2_load_8(data));
+}
+
+/* F8_E5M2 is the upper half of an F16. */
+static avx2_INLINE __m256 avx2_widen_F8_E5M2(const unsigned char *data) {
+  return _mm256_cvtph_ps(avx2_upper_halves(data));
+}
+
+/* F8_E4M3 is an F16 whose exponent is too small by 8, except for the NaN. */
+static avx2_INLINE __m256 avx2_widen_F8_E4M3(const unsigned char *data) {
+  __m128i codes = avx2_upper_halves(data), sign = _mm_and_si128(codes, _mm_set1_epi16(-0x8000));
+  __m128i magnitude = _mm_srli_epi16(_mm_slli_epi16(codes, 1), 2);
+  __m128i nan = _mm_cmpeq_epi16(magnitude, _mm_set1_epi16(0x3f80));
+  __m128i halves = _mm_or_si128(_mm_or_si128(sign, magnitude), nan);
+  return _mm256_mul_ps(_mm256_cvtph_ps(halves), _mm256_set1_ps(256));
+}
+
+static avx2_TARGET void avx2_convert_F8_E5M2(const unsigned char *data, uint64_t count,
+                                             float *out) {
+  avx2_convert(avx2_widen_F8_E5M2, 1, data, count, out);
+}
+
+static avx2_TARGET void avx2_convert_F8_E4M3(const unsigned char *data, uint64_t count,
+                                             float *out) {
+  avx2_convert(avx2_widen_F8_E4M3, 1, data, count, out);
+}
+
+/* ---- The set ---- */
+
+const Kernels kernels_avx2 = {
+    .name = "avx2",
+    .needs = CPU_AVX2 | CPU_FMA | CPU_F16C | CPU_POPCNT,
+    .convert = {[DTYPE_F8_E5M2] = avx2_convert_F8_E5M2,
+                [DTYPE_F8_E4M3] = avx2_convert_F8_E4M3,
+                [DTYPE_F16] = avx2_convert_F16,
+                [DTYPE_BF16] = avx2_convert_BF16,
+                [DTYPE_I16] = avx2_convert_I16,
+                [DTYPE_U16] = avx2_convert_U16},
+    .find_bins = {[DTYPE_F32] = avx2_find_bins_F32, [DTYPE_F64] = avx2_find_bins_F64},
+    .hash_blocks = avx2_hash_blocks,
+    .hash_merge = avx2_hash_merge,
+    .scan =
+        {[DTYPE_F32] = avx2_scan_F32, [DTYPE_F16] = avx2_scan_F16, [DTYPE_BF16] = avx2_scan_BF16},
+    .range = {[DTYPE_F32] = avx2_range_F32,
+              [DTYPE_F16] = avx2_range_F16,
+              [DTYPE_BF16] = avx2_range_BF16},
+    .scan_doubles = avx2_scan_doubles,
+    .deviations = avx2_deviations,
+    .pairs = {[DTYPE_F32] = avx2_pairs_F32,
+              [DTYPE_F64] = avx2_pairs_F64,
+              [DTYPE_F16] = avx2_pairs_F16,
+              [DTYPE_BF16] = avx2_pairs_BF16},
+    .squares = {[DTYPE_F32] = avx2_squares_F32,
+                [DTYPE_F64] = avx2_squares_F64,
+                [DTYPE_F16] = avx2_squares_F16,
+                [DTYPE_BF16] = avx2_squares_BF16},
+};
+
+#endif

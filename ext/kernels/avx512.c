@@ -1,0 +1,270 @@
+/* The kernels for AVX-512: Ice Lake, Zen 4 and later. Hashing is inherited from AVX2. With
+** registers twice as wide it would be slower, since few tensors begin on a cache line, and most
+** loads would touch two lines. */
+#include "kernels/kernels.h"
+
+#if defined(__x86_64__)
+
+#include "kernels/avx512.h"
+#include "kernels/halves.h"
+
+#define SET(name) avx512_##name
+
+#include "kernels/generic/bins.h"
+#include "kernels/generic/convert.h"
+#include "kernels/generic/pairs.h"
+#include "kernels/generic/scan.h"
+
+#undef SET
+
+/* ---- Lookup of bytes in a table ---- */
+
+/* One byte for each of the 256 codes. */
+typedef struct avx512_Plane {
+  __m512i quarter[4];
+} avx512_Plane;
+
+static avx512_INLINE avx512_Plane avx512_load_plane(const unsigned char *bytes) {
+  avx512_Plane plane;
+  for (unsigned q = 0; q < 4; q++) plane.quarter[q] = _mm512_loadu_si512(bytes + 64 * q);
+  return plane;
+}
+
+static avx512_INLINE __m512i avx512_look_up(const avx512_Plane *plane, __m512i codes,
+                                            __mmask64 upper) {
+  __m512i low = _mm512_permutex2var_epi8(plane->quarter[0], codes, plane->quarter[1]);
+  __m512i high = _mm512_permutex2var_epi8(plane->quarter[2], codes, plane->quarter[3]);
+  return _mm512_mask_blend_epi8(upper, low, high);
+}
+
+/* Stores 64 floats, whose third and fourth bytes are in `low` and `high`. */
+static avx512_INLINE void avx512_store_interleaved(float *out, __m512i low, __m512i high) {
+  __m512i zero = _mm512_setzero_si512();
+  __m512i first = _mm512_unpacklo_epi8(low, high), second = _mm512_unpackhi_epi8(low, high);
+  /* Each has four values from each quarter of the 64. */
+  __m512i a = _mm512_unpacklo_epi16(zero, first), b = _mm512_unpackhi_epi16(zero, first);
+  __m512i c = _mm512_unpacklo_epi16(zero, second), d = _mm512_unpackhi_epi16(zero, second);
+  __m512i ab_01 = _mm512_shuffle_i32x4(a, b, 0x44), cd_01 = _mm512_shuffle_i32x4(c, d, 0x44);
+  __m512i ab_23 = _mm512_shuffle_i32x4(a, b, 0xee), cd_23 = _mm512_shuffle_i32x4(c, d, 0xee);
+  _mm512_storeu_si512(out, _mm512_shuffle_i32x4(ab_01, cd_01, 0x88));
+  _mm512_storeu_si512(out + 16, _mm512_shuffle_i32x4(ab_01, cd_01, 0xdd));
+  _mm512_storeu_si512(out + 32, _mm512_shuffle_i32x4(ab_23, cd_23, 0x88));
+  _mm512_storeu_si512(out + 48, _mm512_shuffle_i32x4(ab_23, cd_23, 0xdd));
+}
+
+static avx512_TARGET void avx512_lookup(const unsigned char *data, uint64_t count,
+                                        const ByteValues *table, float *out) {
+  avx512_Plane low = avx512_load_plane(table->low), high = avx512_load_plane(table->high);
+  uint64_t whole = count - count % 64;
+  for (uint64_t i = 0; i < whole; i += 64) {
+    __m512i codes = _mm512_loadu_si512(data + i);
+    __mmask64 upper = _mm512_movepi8_mask(codes);
+    avx512_store_interleaved(out + i, avx512_look_up(&low, codes, upper),
+                             avx512_look_up(&high, codes, upper));
+  }
+  kernels_portable.lookup(data + whole, count - whole, table, out + whole);
+}
+
+/* ---- F16 and BF16: minimum and maximum in 16 bits ---- */
+
+enum { AVX512_HALVES = 32 };
+
+/* As signed numbers, codes without a sign are in the order of their values, above all codes with a
+** sign. As unsigned numbers, codes with a sign are the largest, and the one with the lowest value
+** is the maximum. */
+typedef struct avx512_HalfRange {
+  __m512i max_signed, max_unsigned;
+  uint32_t zeros;
+} avx512_HalfRange;
+
+static avx512_INLINE avx512_HalfRange avx512_no_half_range(void) {
+  return (avx512_HalfRange){_mm512_set1_epi16(INT16_MIN), _mm512_setzero_si512(), 0};
+}
+
+/* Returns which elements are not 0. */
+static avx512_INLINE __mmask32 avx512_add_to_half_range(avx512_HalfRange *range, __m512i codes) {
+  __mmask32 not_zero = _mm512_test_epi16_mask(codes, _mm512_set1_epi16(0x7fff));
+  range->zeros += AVX512_HALVES - (uint32_t)__builtin_popcount(not_zero);
+  range->max_signed = _mm512_max_epi16(range->max_signed, codes);
+  range->max_unsigned = _mm512_max_epu16(range->max_unsigned, codes);
+  return not_zero;
+}
+
+static avx512_INLINE uint16_t avx512_fold_min_halves(__m512i unsigned_halves) {
+  __m256i half = _mm256_min_epu16(_mm512_castsi512_si256(unsigned_halves),
+                                  _mm512_extracti64x4_epi64(unsigned_halves, 1));
+  __m128i quarter = _mm_min_epu16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+  return (uint16_t)_mm_cvtsi128_si32(_mm_minpos_epu16(quarter));
+}
+
+/* The smallest code as an unsigned number: the element closest to 0, if all have the same sign. */
+static avx512_TARGET uint16_t avx512_min_unsigned(const unsigned char *data, uint64_t count) {
+  __m512i min = _mm512_set1_epi16(-1);
+  for (uint64_t i = 0; i < count; i += AVX512_HALVES) {
+    min = _mm512_min_epu16(min, _mm512_loadu_si512(data + 2 * i));
+  }
+  return avx512_fold_min_halves(min);
+}
+
+static avx512_INLINE FloatRange avx512_settle_halves(Dtype dtype, const unsigned char *data,
+                                                     uint64_t count, const avx512_HalfRange *all) {
+  const __m512i ones = _mm512_set1_epi16(-1), highest = _mm512_set1_epi16(INT16_MAX);
+  unsigned max = avx512_fold_min_halves(_mm512_xor_si512(all->max_signed, highest)) ^ 0x7fffu;
+  unsigned min = avx512_fold_min_halves(_mm512_xor_si512(all->max_unsigned, ones)) ^ 0xffffu;
+  if (max >= 0x8000) max = avx512_min_unsigned(data, count);
+  if (min < 0x8000) min = avx512_min_unsigned(data, count);
+  return half_range(dtype, count, min, max, all->zeros);
+}
+
+static avx512_TARGET void avx512_scan_F16(const unsigned char *data, uint64_t count,
+                                          FloatScan *out) {
+  avx512_HalfRange range = avx512_no_half_range();
+  avx512_Sums sums = avx512_no_sums();
+  for (uint64_t i = 0; i < count; i += AVX512_HALVES) {
+    const unsigned char *next = data + 2 * i;
+    avx512_add_to_half_range(&range, _mm512_loadu_si512(next));
+    avx512_add_to_sums(&sums, 0, avx512_doubles_F16(next, 0));
+    avx512_add_to_sums(&sums, 1, avx512_doubles_F16(next, 1));
+    avx512_add_to_sums(&sums, 0, avx512_doubles_F16(next, 2));
+    avx512_add_to_sums(&sums, 1, avx512_doubles_F16(next, 3));
+  }
+  avx512_store_sums(&sums, out);
+  FloatRange settled = avx512_settle_halves(DTYPE_F16, data, count, &range);
+  half_scan(DTYPE_F16, &settled, 0, out);
+}
+
+static avx512_TARGET void avx512_scan_BF16(const unsigned char *data, uint64_t count,
+                                           FloatScan *out) {
+  const __m512i magnitude = _mm512_set1_epi16(0x7fff);
+  __m512i min = magnitude; /* of the magnitudes other than 0 */
+  avx512_HalfRange range = avx512_no_half_range();
+  avx512_Sums sums = avx512_no_sums();
+  for (uint64_t i = 0; i < count; i += AVX512_HALVES) {
+    const unsigned char *next = data + 2 * i;
+    __m512i codes = _mm512_loadu_si512(next);
+    __mmask32 not_zero = avx512_add_to_half_range(&range, codes);
+    min = _mm512_mask_min_epu16(min, not_zero, min, _mm512_and_si512(codes, magnitude));
+    avx512_add_to_sums(&sums, 0, avx512_lanes_BF16(next, 0));
+    avx512_add_to_sums(&sums, 1, avx512_lanes_BF16(next, 1));
+    avx512_add_to_sums(&sums, 0, avx512_lanes_BF16(next + 32, 0));
+    avx512_add_to_sums(&sums, 1, avx512_lanes_BF16(next + 32, 1));
+  }
+  avx512_store_sums(&sums, out);
+  FloatRange settled = avx512_settle_halves(DTYPE_BF16, data, count, &range);
+  half_scan(DTYPE_BF16, &settled, avx512_fold_min_halves(min), out);
+}
+
+static avx512_INLINE FloatRange avx512_range_halves(Dtype dtype, const unsigned char *data,
+                                                    uint64_t count) {
+  avx512_HalfRange range = avx512_no_half_range();
+  for (uint64_t i = 0; i < count; i += AVX512_HALVES) {
+    avx512_add_to_half_range(&range, _mm512_loadu_si512(data + 2 * i));
+  }
+  return avx512_settle_halves(dtype, data, count, &range);
+}
+
+static avx512_TARGET void avx512_range_F16(const unsigned char *data, uint64_t count,
+                                           FloatRange *out) {
+  *out = avx512_range_halves(DTYPE_F16, data, count);
+}
+
+static avx512_TARGET void avx512_range_BF16(const unsigned char *data, uint64_t count,
+                                            FloatRange *out) {
+  *out = avx512_range_halves(DTYPE_BF16, data, count);
+}
+
+/* ---- Bytes ---- */
+
+static avx512_INLINE void avx512_scan_places(const unsigned char *data, uint64_t count,
+                                             const ByteDigits *digits, unsigned places,
+                                             ByteScan *out) {
+  const __m512i magnitude = _mm512_set1_epi8(0x7f), one = _mm512_set1_epi8(1);
+  __m512i tables[DIGIT_PLACES][2], sums[DIGIT_PLACES], squares[DIGIT_PLACES];
+  __m512i min = _mm512_set1_epi8(INT8_MAX), max = _mm512_set1_epi8(INT8_MIN);
+  __mmask64 minus_zeros = 0;
+  uint64_t zeros = 0;
+  KERNEL_UNROLL for (unsigned p = 0; p < places; p++) {
+    tables[p][0] = _mm512_loadu_si512(digits->digit[p]);
+    tables[p][1] = _mm512_loadu_si512(digits->digit[p] + 64);
+    sums[p] = squares[p] = _mm512_setzero_si512();
+  }
+  for (uint64_t i = 0; i < count; i += BYTES_STEP) {
+    __m512i codes = _mm512_loadu_si512(data + i);
+    __mmask64 negative = _mm512_movepi8_mask(codes);
+    __mmask64 zero = _mm512_testn_epi8_mask(codes, magnitude);
+    __m512i signs = _mm512_mask_sub_epi8(one, negative, _mm512_setzero_si512(), one);
+    __m512i keys = _mm512_xor_si512(codes, _mm512_maskz_mov_epi8(negative, magnitude));
+    zeros += (uint64_t)__builtin_popcountll(zero);
+    minus_zeros |= zero & negative;
+    min = _mm512_min_epi8(min, keys);
+    max = _mm512_max_epi8(max, keys);
+    KERNEL_UNROLL for (unsigned p = 0; p < places; p++) {
+      __m512i digit = _mm512_permutex2var_epi8(tables[p][0], codes, tables[p][1]);
+      sums[p] = _mm512_dpbusd_epi32(sums[p], digit, signs);
+      squares[p] = _mm512_dpbusd_epi32(squares[p], digit, digit);
+    }
+  }
+  int8_t mins[64], maxes[64];
+  _mm512_storeu_si512(mins, min);
+  _mm512_storeu_si512(maxes, max);
+  for (int j = 0; j < 32; j++) {
+    if (mins[j + 32] < mins[j]) mins[j] = mins[j + 32];
+    if (maxes[j + 32] > maxes[j]) maxes[j] = maxes[j + 32];
+  }
+  for (int j = 1; j < 32; j++) {
+    if (mins[j] < mins[0]) mins[0] = mins[j];
+    if (maxes[j] > maxes[0]) maxes[0] = maxes[j];
+  }
+  *out = (ByteScan){.zeros = zeros,
+                    .minus_zero = minus_zeros != 0,
+                    .min = byte_code(mins[0]),
+                    .max = byte_code(maxes[0])};
+  KERNEL_UNROLL for (unsigned p = 0; p < places; p++) {
+    out->sums[p] = _mm512_reduce_add_epi32(sums[p]);
+    out->squares[p] = (uint32_t)_mm512_reduce_add_epi32(squares[p]);
+  }
+}
+
+/* The compiler makes a loop for each number of places, so that everything is kept in registers. */
+static avx512_TARGET void avx512_scan_bytes(const unsigned char *data, uint64_t count,
+                                            const ByteDigits *digits, ByteScan *out) {
+  switch (digits != NULL ? digits->places : 0) {
+    case 0: avx512_scan_places(data, count, digits, 0, out); break;
+    case 4: avx512_scan_places(data, count, digits, 4, out); break; /* F8_E4M3, F8_E4M3FNUZ */
+    case 6: avx512_scan_places(data, count, digits, 6, out); break; /* F8_E5M2 */
+    default: avx512_scan_places(data, count, digits, DIGIT_PLACES, out);
+  }
+}
+
+/* ---- The set ---- */
+
+const Kernels kernels_avx512 = {
+    .name = "avx512",
+    .needs = CPU_F16C | CPU_FMA | CPU_AVX2 | CPU_AVX512F | CPU_AVX512BW | CPU_AVX512DQ |
+             CPU_AVX512VL | CPU_AVX512VBMI | CPU_AVX512VNNI | CPU_POPCNT,
+    .convert = {[DTYPE_F16] = avx512_convert_F16,
+                [DTYPE_BF16] = avx512_convert_BF16,
+                [DTYPE_I16] = avx512_convert_I16,
+                [DTYPE_U16] = avx512_convert_U16},
+    .lookup = avx512_lookup,
+    .find_bins = {[DTYPE_F32] = avx512_find_bins_F32, [DTYPE_F64] = avx512_find_bins_F64},
+    .scan = {[DTYPE_F32] = avx512_scan_F32,
+             [DTYPE_F16] = avx512_scan_F16,
+             [DTYPE_BF16] = avx512_scan_BF16},
+    .range = {[DTYPE_F32] = avx512_range_F32,
+              [DTYPE_F16] = avx512_range_F16,
+              [DTYPE_BF16] = avx512_range_BF16},
+    .scan_doubles = avx512_scan_doubles,
+    .deviations = avx512_deviations,
+    .scan_bytes = avx512_scan_bytes,
+    .pairs = {[DTYPE_F32] = avx512_pairs_F32,
+              [DTYPE_F64] = avx512_pairs_F64,
+              [DTYPE_F16] = avx512_pairs_F16,
+              [DTYPE_BF16] = avx512_pairs_BF16},
+    .squares = {[DTYPE_F32] = avx512_squares_F32,
+                [DTYPE_F64] = avx512_squares_F64,
+                [DTYPE_F16] = avx512_squares_F16,
+                [DTYPE_BF16] = avx512_squares_BF16},
+};
+
+#endif

@@ -1,0 +1,269 @@
+/* The vocabulary of AVX-512 with F, BW, DQ, VL, VBMI and VNNI: see kernels.h. Instead of splitting
+** a wide register, numbers are loaded again into narrower ones, because loads are cheap and lane
+** crossings are not. The instructions for BF16 and FP16 are of no use, because they round sums to
+** 24 and 11 bits. */
+#ifndef SAFETENSORS_KERNELS_AVX512_H
+#define SAFETENSORS_KERNELS_AVX512_H
+
+#include <immintrin.h>
+#include <math.h>
+
+#include "format/element.h"
+#include "kernels/kernels.h"
+
+/* Versions 18 to 21 of clang have a word of its own for the registers of 512 bits, without which
+** assembly may not use them. */
+#if defined(__clang__) && __clang_major__ >= 18 && __clang_major__ < 22
+#define avx512_REGISTERS ",evex512"
+#else
+#define avx512_REGISTERS ""
+#endif
+#define avx512_TARGET    \
+  __attribute__((target( \
+      "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni,f16c,popcnt" avx512_REGISTERS)))
+#define avx512_INLINE avx512_TARGET inline __attribute__((always_inline))
+#define avx512_UNROLL KERNEL_UNROLL
+#define avx512_PART(a, b, c, d, constant)
+#if defined(__clang__)
+/* Clang computes the vector as it stands, without regard to what becomes of it. */
+#define avx512_AS_IT_STANDS(vector) __asm__("" : "+v"(vector))
+#else
+#define avx512_AS_IT_STANDS(vector)
+#endif
+
+typedef __m512 avx512_Floats;
+typedef __m512i avx512_Words;
+typedef __m512d avx512_Doubles;
+typedef __mmask8 avx512_Mask;
+typedef uint32_t avx512_Counts;
+typedef __m512i avx512_DoubleCounts;
+
+enum { avx512_FLOATS = 16, avx512_DOUBLES = 8 };
+enum { avx512_RANGES = 1 };
+enum { avx512_PAIR_PASS = PAIR_LANES };
+
+static avx512_INLINE __m128i avx512_load_16(const unsigned char *data) {
+  return _mm_loadu_si128((const __m128i *)data);
+}
+
+static avx512_INLINE __m256i avx512_load_32(const unsigned char *data) {
+  return _mm256_loadu_si256((const __m256i *)data);
+}
+
+/* ---- Floats and words ---- */
+
+static avx512_INLINE __m512 avx512_load_floats(const unsigned char *data) {
+  return _mm512_loadu_ps(data);
+}
+
+static avx512_INLINE void avx512_store_floats(float *out, __m512 numbers) {
+  _mm512_storeu_ps(out, numbers);
+}
+
+static avx512_INLINE __m512 avx512_all_floats(float number) {
+  return _mm512_set1_ps(number);
+}
+
+static avx512_INLINE __m512 avx512_min_floats(__m512 a, __m512 b) {
+  return _mm512_min_ps(a, b);
+}
+
+static avx512_INLINE __m512 avx512_max_floats(__m512 a, __m512 b) {
+  return _mm512_max_ps(a, b);
+}
+
+static avx512_INLINE float avx512_fold_min_floats(__m512 numbers) {
+  return _mm512_reduce_min_ps(numbers);
+}
+
+static avx512_INLINE float avx512_fold_max_floats(__m512 numbers) {
+  return _mm512_reduce_max_ps(numbers);
+}
+
+static avx512_INLINE __m512i avx512_bits_of_floats(__m512 numbers) {
+  return _mm512_castps_si512(numbers);
+}
+
+static avx512_INLINE __m512i avx512_all_words(uint32_t word) {
+  return _mm512_set1_epi32((int)word);
+}
+
+static avx512_INLINE __m512i avx512_and_words(__m512i a, __m512i b) {
+  return _mm512_and_si512(a, b);
+}
+
+static avx512_INLINE __m512i avx512_add_words(__m512i a, __m512i b) {
+  return _mm512_add_epi32(a, b);
+}
+
+static avx512_INLINE __m512i avx512_min_words(__m512i a, __m512i b) {
+  return _mm512_min_epu32(a, b);
+}
+
+static avx512_INLINE __m512i avx512_max_words(__m512i a, __m512i b) {
+  return _mm512_max_epu32(a, b);
+}
+
+static avx512_INLINE uint32_t avx512_fold_min_words(__m512i words) {
+  return _mm512_reduce_min_epu32(words);
+}
+
+static avx512_INLINE uint32_t avx512_fold_max_words(__m512i words) {
+  return _mm512_reduce_max_epu32(words);
+}
+
+static avx512_INLINE uint32_t avx512_no_counts(void) {
+  return 0;
+}
+
+static avx512_INLINE uint32_t avx512_count_equal_words(uint32_t count, __m512i a, __m512i b) {
+  return count + (uint32_t)__builtin_popcount(_mm512_cmpeq_epi32_mask(a, b));
+}
+
+static avx512_INLINE uint32_t avx512_fold_counts(uint32_t count) {
+  return count;
+}
+
+/* ---- Elements as floats ---- */
+
+static avx512_INLINE __m512 avx512_widen_F16(const unsigned char *data) {
+  return _mm512_cvtph_ps(avx512_load_32(data));
+}
+
+static avx512_INLINE __m512 avx512_widen_BF16(const unsigned char *data) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(avx512_load_32(data)), 16));
+}
+
+static avx512_INLINE __m512 avx512_widen_I16(const unsigned char *data) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(avx512_load_32(data)));
+}
+
+static avx512_INLINE __m512 avx512_widen_U16(const unsigned char *data) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(avx512_load_32(data)));
+}
+
+/* ---- Doubles ---- */
+
+static avx512_INLINE __m512d avx512_doubles_F32(const unsigned char *data, unsigned part) {
+  return _mm512_cvtps_pd(_mm256_castsi256_ps(avx512_load_32(data + 32 * part)));
+}
+
+static avx512_INLINE __m512d avx512_doubles_F64(const unsigned char *data, unsigned part) {
+  return _mm512_loadu_pd(data + 64 * part);
+}
+
+static avx512_INLINE __m512d avx512_doubles_F16(const unsigned char *data, unsigned part) {
+  return _mm512_cvtps_pd(_mm256_cvtph_ps(avx512_load_16(data + 16 * part)));
+}
+
+static avx512_INLINE __m512d avx512_doubles_BF16(const unsigned char *data, unsigned part) {
+  __m256i codes = _mm256_cvtepu16_epi32(avx512_load_16(data + 16 * part));
+  return _mm512_cvtps_pd(_mm256_castsi256_ps(_mm256_slli_epi32(codes, 16)));
+}
+
+/* In the order of scan_lane(): part 0 has the first number of every pair, part 1 the second. */
+/* Otherwise only what the mask leaves would be loaded, code by code. */
+static avx512_INLINE __m512d avx512_lanes_BF16(const unsigned char *data, unsigned part) {
+  __m256i codes = avx512_load_32(data);
+  avx512_AS_IT_STANDS(codes);
+  __m256i bits = part == 0 ? _mm256_slli_epi32(codes, 16)
+                           : _mm256_and_si256(codes, _mm256_set1_epi32(-0x10000));
+  return _mm512_cvtps_pd(_mm256_castsi256_ps(bits));
+}
+
+static avx512_INLINE void avx512_store_doubles(double *out, __m512d numbers) {
+  _mm512_storeu_pd(out, numbers);
+}
+
+static avx512_INLINE void avx512_store_truncated(int32_t *out, __m512d numbers) {
+  _mm256_storeu_si256((__m256i *)out, _mm512_cvttpd_epi32(numbers));
+}
+
+static avx512_INLINE __m512d avx512_all_doubles(double number) {
+  return _mm512_set1_pd(number);
+}
+
+static avx512_INLINE __m512d avx512_add_doubles(__m512d a, __m512d b) {
+  return _mm512_add_pd(a, b);
+}
+
+static avx512_INLINE __m512d avx512_subtract_doubles(__m512d a, __m512d b) {
+  return _mm512_sub_pd(a, b);
+}
+
+/* The barrier keeps the compiler from fusing the product with the addition. */
+static avx512_INLINE __m512d avx512_multiply_doubles(__m512d a, __m512d b) {
+  __m512d product = _mm512_mul_pd(a, b);
+  __asm__("" : "+v"(product));
+  return product;
+}
+
+static avx512_INLINE __m512d avx512_add_product(__m512d sum, __m512d a, __m512d b) {
+  return _mm512_add_pd(sum, avx512_multiply_doubles(a, b));
+}
+
+static avx512_INLINE __m512d avx512_add_exact_product(__m512d sum, __m512d a, __m512d b) {
+  return _mm512_fmadd_pd(a, b, sum);
+}
+
+static avx512_INLINE __m512d avx512_absolute_doubles(__m512d numbers) {
+  return _mm512_abs_pd(numbers);
+}
+
+static avx512_INLINE __m512d avx512_round_doubles(__m512d numbers) {
+  return _mm512_roundscale_pd(numbers, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+static avx512_INLINE __m512d avx512_min_doubles(__m512d a, __m512d b) {
+  return _mm512_min_pd(a, b);
+}
+
+static avx512_INLINE __m512d avx512_max_doubles(__m512d a, __m512d b) {
+  return _mm512_max_pd(a, b);
+}
+
+static avx512_INLINE __mmask8 avx512_less(__m512d a, __m512d b) {
+  return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ);
+}
+
+static avx512_INLINE __mmask8 avx512_greater_equal(__m512d a, __m512d b) {
+  return _mm512_cmp_pd_mask(a, b, _CMP_GE_OQ);
+}
+
+static avx512_INLINE __mmask8 avx512_equal(__m512d a, __m512d b) {
+  return _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ);
+}
+
+static avx512_INLINE __mmask8 avx512_unequal(__m512d a, __m512d b) {
+  return _mm512_cmp_pd_mask(a, b, _CMP_NEQ_UQ);
+}
+
+static avx512_INLINE __mmask8 avx512_both(__mmask8 a, __mmask8 b) {
+  return a & b;
+}
+
+static avx512_INLINE __mmask8 avx512_either(__mmask8 a, __mmask8 b) {
+  return a | b;
+}
+
+static avx512_INLINE bool avx512_any(__mmask8 mask) {
+  return mask != 0;
+}
+
+static avx512_INLINE __m512d avx512_select_doubles(__mmask8 mask, __m512d yes, __m512d no) {
+  return _mm512_mask_blend_pd(mask, no, yes);
+}
+
+static avx512_INLINE __m512i avx512_no_double_counts(void) {
+  return _mm512_setzero_si512();
+}
+
+static avx512_INLINE __m512i avx512_count_doubles(__m512i counts, __mmask8 mask) {
+  return _mm512_mask_sub_epi64(counts, mask, counts, _mm512_set1_epi64(-1));
+}
+
+static avx512_INLINE uint64_t avx512_fold_double_counts(__m512i counts) {
+  return (uint64_t)_mm512_reduce_add_epi64(counts);
+}
+
+#endif

@@ -1,0 +1,362 @@
+/* The vocabulary of NEON, which every AArch64 processor has: see kernels.h. */
+#ifndef SAFETENSORS_KERNELS_NEON_H
+#define SAFETENSORS_KERNELS_NEON_H
+
+#include <arm_neon.h>
+#include <math.h>
+
+#include "format/element.h"
+#include "kernels/kernels.h"
+
+#define neon_TARGET
+#define neon_INLINE inline __attribute__((always_inline))
+#define neon_UNROLL KERNEL_UNROLL
+#define neon_PART(a, b, c, d, constant)
+
+typedef float32x4_t neon_Floats;
+typedef uint32x4_t neon_Words;
+typedef uint16x8_t neon_Halves;
+typedef float64x2_t neon_Doubles;
+typedef uint64x2_t neon_Longs;
+typedef uint64x2_t neon_Mask;
+typedef uint32x4_t neon_Counts;
+typedef uint64x2_t neon_DoubleCounts;
+
+enum { neon_FLOATS = 4, neon_DOUBLES = 2, neon_HALVES = 8, neon_LONGS = 2 };
+enum { neon_RANGES = 1, neon_HALF_RANGES = 1 };
+enum { neon_PAIR_PASS = 4 };
+
+/* ---- Floats and words ---- */
+
+static neon_INLINE float32x4_t neon_load_floats(const unsigned char *data) {
+  return vreinterpretq_f32_u8(vld1q_u8(data));
+}
+
+static neon_INLINE void neon_store_floats(float *out, float32x4_t numbers) {
+  vst1q_f32(out, numbers);
+}
+
+static neon_INLINE float32x4_t neon_all_floats(float number) {
+  return vdupq_n_f32(number);
+}
+
+/* vminq_f32() is not used, because a NaN in `a` has to give `b`. */
+static neon_INLINE float32x4_t neon_min_floats(float32x4_t a, float32x4_t b) {
+  return vbslq_f32(vcltq_f32(a, b), a, b);
+}
+
+static neon_INLINE float32x4_t neon_max_floats(float32x4_t a, float32x4_t b) {
+  return vbslq_f32(vcgtq_f32(a, b), a, b);
+}
+
+static neon_INLINE float neon_fold_min_floats(float32x4_t numbers) {
+  return vminvq_f32(numbers);
+}
+
+static neon_INLINE float neon_fold_max_floats(float32x4_t numbers) {
+  return vmaxvq_f32(numbers);
+}
+
+static neon_INLINE uint32x4_t neon_bits_of_floats(float32x4_t numbers) {
+  return vreinterpretq_u32_f32(numbers);
+}
+
+static neon_INLINE uint32x4_t neon_all_words(uint32_t word) {
+  return vdupq_n_u32(word);
+}
+
+static neon_INLINE uint32x4_t neon_and_words(uint32x4_t a, uint32x4_t b) {
+  return vandq_u32(a, b);
+}
+
+static neon_INLINE uint32x4_t neon_add_words(uint32x4_t a, uint32x4_t b) {
+  return vaddq_u32(a, b);
+}
+
+static neon_INLINE uint32x4_t neon_min_words(uint32x4_t a, uint32x4_t b) {
+  return vminq_u32(a, b);
+}
+
+static neon_INLINE uint32x4_t neon_max_words(uint32x4_t a, uint32x4_t b) {
+  return vmaxq_u32(a, b);
+}
+
+static neon_INLINE uint32_t neon_fold_min_words(uint32x4_t words) {
+  return vminvq_u32(words);
+}
+
+static neon_INLINE uint32_t neon_fold_max_words(uint32x4_t words) {
+  return vmaxvq_u32(words);
+}
+
+static neon_INLINE uint32x4_t neon_no_counts(void) {
+  return vdupq_n_u32(0);
+}
+
+static neon_INLINE uint32x4_t neon_count_equal_words(uint32x4_t counts, uint32x4_t a,
+                                                     uint32x4_t b) {
+  return vsubq_u32(counts, vceqq_u32(a, b));
+}
+
+static neon_INLINE uint32_t neon_fold_counts(uint32x4_t counts) {
+  return vaddvq_u32(counts);
+}
+
+/* ---- Elements as floats ---- */
+
+static neon_INLINE uint16x4_t neon_load_4_halves(const unsigned char *data) {
+  return vreinterpret_u16_u8(vld1_u8(data));
+}
+
+static neon_INLINE float32x4_t neon_widen_F16(const unsigned char *data) {
+  return vcvt_f32_f16(vreinterpret_f16_u16(neon_load_4_halves(data)));
+}
+
+static neon_INLINE float32x4_t neon_widen_BF16(const unsigned char *data) {
+  return vreinterpretq_f32_u32(vshll_n_u16(neon_load_4_halves(data), 16));
+}
+
+static neon_INLINE float32x4_t neon_widen_I16(const unsigned char *data) {
+  return vcvtq_f32_s32(vmovl_s16(vreinterpret_s16_u16(neon_load_4_halves(data))));
+}
+
+static neon_INLINE float32x4_t neon_widen_U16(const unsigned char *data) {
+  return vcvtq_f32_u32(vmovl_u16(neon_load_4_halves(data)));
+}
+
+/* ---- Numbers of 16 bits ---- */
+
+static neon_INLINE uint16x8_t neon_load_halves(const unsigned char *data) {
+  return vreinterpretq_u16_u8(vld1q_u8(data));
+}
+
+static neon_INLINE uint16x8_t neon_all_halves(uint16_t half) {
+  return vdupq_n_u16(half);
+}
+
+static neon_INLINE uint16x8_t neon_and_halves(uint16x8_t a, uint16x8_t b) {
+  return vandq_u16(a, b);
+}
+
+static neon_INLINE uint16x8_t neon_xor_halves(uint16x8_t a, uint16x8_t b) {
+  return veorq_u16(a, b);
+}
+
+static neon_INLINE uint16x8_t neon_add_halves(uint16x8_t a, uint16x8_t b) {
+  return vaddq_u16(a, b);
+}
+
+static neon_INLINE uint16x8_t neon_signs_of_halves(uint16x8_t halves) {
+  return vreinterpretq_u16_s16(vshrq_n_s16(vreinterpretq_s16_u16(halves), 15));
+}
+
+static neon_INLINE uint16x8_t neon_min_halves(uint16x8_t a, uint16x8_t b) {
+  return vminq_u16(a, b);
+}
+
+static neon_INLINE uint16x8_t neon_min_signed_halves(uint16x8_t a, uint16x8_t b) {
+  return vreinterpretq_u16_s16(vminq_s16(vreinterpretq_s16_u16(a), vreinterpretq_s16_u16(b)));
+}
+
+static neon_INLINE uint16x8_t neon_max_signed_halves(uint16x8_t a, uint16x8_t b) {
+  return vreinterpretq_u16_s16(vmaxq_s16(vreinterpretq_s16_u16(a), vreinterpretq_s16_u16(b)));
+}
+
+static neon_INLINE uint16_t neon_fold_min_halves(uint16x8_t halves) {
+  return vminvq_u16(halves);
+}
+
+static neon_INLINE int16_t neon_fold_min_signed_halves(uint16x8_t halves) {
+  return vminvq_s16(vreinterpretq_s16_u16(halves));
+}
+
+static neon_INLINE int16_t neon_fold_max_signed_halves(uint16x8_t halves) {
+  return vmaxvq_s16(vreinterpretq_s16_u16(halves));
+}
+
+static neon_INLINE uint16x8_t neon_count_zero_halves(uint16x8_t counts, uint16x8_t halves) {
+  return vsubq_u16(counts, vceqzq_u16(halves));
+}
+
+static neon_INLINE uint32_t neon_fold_half_counts(uint16x8_t counts) {
+  return vaddlvq_u16(counts);
+}
+
+/* ---- Doubles ---- */
+
+/* Half of four floats. The compiler converts them once for both halves. */
+static neon_INLINE float64x2_t neon_doubles_of(float32x4_t floats, unsigned half) {
+  return half == 0 ? vcvt_f64_f32(vget_low_f32(floats)) : vcvt_high_f64_f32(floats);
+}
+
+static neon_INLINE float64x2_t neon_doubles_F32(const unsigned char *data, unsigned part) {
+  return vcvt_f64_f32(vreinterpret_f32_u8(vld1_u8(data + 8 * part)));
+}
+
+static neon_INLINE float64x2_t neon_doubles_F64(const unsigned char *data, unsigned part) {
+  return vreinterpretq_f64_u8(vld1q_u8(data + 16 * part));
+}
+
+static neon_INLINE float64x2_t neon_doubles_F16(const unsigned char *data, unsigned part) {
+  return neon_doubles_of(neon_widen_F16(data + 8 * (part / 2)), part % 2);
+}
+
+static neon_INLINE float64x2_t neon_doubles_BF16(const unsigned char *data, unsigned part) {
+  return neon_doubles_of(neon_widen_BF16(data + 8 * (part / 2)), part % 2);
+}
+
+/* In the order of scan_lane(): parts 0 to 3 have the first number of every pair, 4 to 7 the
+** second. */
+static neon_INLINE float64x2_t neon_lanes_BF16(const unsigned char *data, unsigned part) {
+  uint32x4_t codes = vreinterpretq_u32_u8(vld1q_u8(data + 16 * (part % 4 / 2)));
+  uint32x4_t bits = part < 4 ? vshlq_n_u32(codes, 16) : vandq_u32(codes, vdupq_n_u32(0xffff0000));
+  return neon_doubles_of(vreinterpretq_f32_u32(bits), part % 2);
+}
+
+static neon_INLINE void neon_store_doubles(double *out, float64x2_t numbers) {
+  vst1q_f64(out, numbers);
+}
+
+static neon_INLINE void neon_store_truncated(int32_t *out, float64x2_t numbers) {
+  vst1_s32(out, vmovn_s64(vcvtq_s64_f64(numbers)));
+}
+
+static neon_INLINE float64x2_t neon_all_doubles(double number) {
+  return vdupq_n_f64(number);
+}
+
+static neon_INLINE float64x2_t neon_add_doubles(float64x2_t a, float64x2_t b) {
+  return vaddq_f64(a, b);
+}
+
+static neon_INLINE float64x2_t neon_subtract_doubles(float64x2_t a, float64x2_t b) {
+  return vsubq_f64(a, b);
+}
+
+/* The barrier keeps the compiler from fusing the product with the addition. */
+static neon_INLINE float64x2_t neon_multiply_doubles(float64x2_t a, float64x2_t b) {
+  float64x2_t product = vmulq_f64(a, b);
+  __asm__("" : "+w"(product));
+  return product;
+}
+
+static neon_INLINE float64x2_t neon_add_product(float64x2_t sum, float64x2_t a, float64x2_t b) {
+  return vaddq_f64(sum, neon_multiply_doubles(a, b));
+}
+
+static neon_INLINE float64x2_t neon_add_exact_product(float64x2_t sum, float64x2_t a,
+                                                      float64x2_t b) {
+  return vfmaq_f64(sum, a, b);
+}
+
+static neon_INLINE float64x2_t neon_absolute_doubles(float64x2_t numbers) {
+  return vabsq_f64(numbers);
+}
+
+static neon_INLINE float64x2_t neon_round_doubles(float64x2_t numbers) {
+  return vrndnq_f64(numbers);
+}
+
+static neon_INLINE float64x2_t neon_min_doubles(float64x2_t a, float64x2_t b) {
+  return vbslq_f64(vcltq_f64(a, b), a, b);
+}
+
+static neon_INLINE float64x2_t neon_max_doubles(float64x2_t a, float64x2_t b) {
+  return vbslq_f64(vcgtq_f64(a, b), a, b);
+}
+
+static neon_INLINE uint64x2_t neon_less(float64x2_t a, float64x2_t b) {
+  return vcltq_f64(a, b);
+}
+
+static neon_INLINE uint64x2_t neon_greater_equal(float64x2_t a, float64x2_t b) {
+  return vcgeq_f64(a, b);
+}
+
+static neon_INLINE uint64x2_t neon_equal(float64x2_t a, float64x2_t b) {
+  return vceqq_f64(a, b);
+}
+
+static neon_INLINE uint64x2_t neon_unequal(float64x2_t a, float64x2_t b) {
+  return veorq_u64(vceqq_f64(a, b), vdupq_n_u64(UINT64_MAX));
+}
+
+static neon_INLINE uint64x2_t neon_both(uint64x2_t a, uint64x2_t b) {
+  return vandq_u64(a, b);
+}
+
+static neon_INLINE uint64x2_t neon_either(uint64x2_t a, uint64x2_t b) {
+  return vorrq_u64(a, b);
+}
+
+static neon_INLINE bool neon_any(uint64x2_t mask) {
+  return vmaxvq_u32(vreinterpretq_u32_u64(mask)) != 0;
+}
+
+static neon_INLINE float64x2_t neon_select_doubles(uint64x2_t mask, float64x2_t yes,
+                                                   float64x2_t no) {
+  return vbslq_f64(mask, yes, no);
+}
+
+static neon_INLINE uint64x2_t neon_no_double_counts(void) {
+  return vdupq_n_u64(0);
+}
+
+static neon_INLINE uint64x2_t neon_count_doubles(uint64x2_t counts, uint64x2_t mask) {
+  return vsubq_u64(counts, mask);
+}
+
+static neon_INLINE uint64_t neon_fold_double_counts(uint64x2_t counts) {
+  return vaddvq_u64(counts);
+}
+
+/* ---- Numbers of 64 bits ---- */
+
+static neon_INLINE uint64x2_t neon_longs_at(const unsigned char *data, unsigned part) {
+  return vreinterpretq_u64_u8(vld1q_u8(data + 16 * part));
+}
+
+static neon_INLINE uint64x2_t neon_swapped_longs_at(const unsigned char *data, unsigned part) {
+  uint64x2_t numbers = neon_longs_at(data, part);
+  return vextq_u64(numbers, numbers, 1);
+}
+
+static neon_INLINE uint64x2_t neon_load_longs(const uint64_t *numbers) {
+  return vld1q_u64(numbers);
+}
+
+static neon_INLINE void neon_store_longs(uint64_t *out, uint64x2_t numbers) {
+  vst1q_u64(out, numbers);
+}
+
+static neon_INLINE uint64x2_t neon_all_longs(uint64_t number) {
+  return vdupq_n_u64(number);
+}
+
+static neon_INLINE uint64x2_t neon_xor_longs(uint64x2_t a, uint64x2_t b) {
+  return veorq_u64(a, b);
+}
+
+static neon_INLINE uint64x2_t neon_add_longs(uint64x2_t a, uint64x2_t b) {
+  return vaddq_u64(a, b);
+}
+
+static neon_INLINE uint64x2_t neon_shift_longs_47(uint64x2_t numbers) {
+  return vshrq_n_u64(numbers, 47);
+}
+
+static neon_INLINE uint64x2_t neon_multiply_halves(uint64x2_t numbers) {
+  return vmull_u32(vmovn_u64(numbers), vshrn_n_u64(numbers, 32));
+}
+
+static neon_INLINE uint64x2_t neon_multiply_longs(uint64x2_t numbers, uint32_t factor) {
+  const uint32x2_t factors = vdup_n_u32(factor);
+  uint64x2_t high = vmull_u32(vshrn_n_u64(numbers, 32), factors);
+  return vaddq_u64(vmull_u32(vmovn_u64(numbers), factors), vshlq_n_u64(high, 32));
+}
+
+static neon_INLINE void neon_prefetch(const unsigned char *data) {
+  __builtin_prefetch(data);
+}
+
+#endif

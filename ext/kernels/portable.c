@@ -1,0 +1,105 @@
+/* The kernels in plain C, which every machine can run and with which the other sets have to
+** agree. */
+#include "kernels/portable.h"
+
+#include "kernels/halves.h"
+
+#define SET(name) portable_##name
+
+#include "kernels/generic/bins.h"
+#include "kernels/generic/convert.h"
+#include "kernels/generic/hash.h"
+#include "kernels/generic/pairs.h"
+#include "kernels/generic/scan.h"
+/* Needs the sums of scan.h. */
+#include "kernels/generic/halves.h"
+
+#undef SET
+
+static void portable_lookup(const unsigned char *data, uint64_t count, const ByteValues *table,
+                            float *out) {
+  for (uint64_t i = 0; i < count; i++) out[i] = table->values[data[i]];
+}
+
+/* ---- Counting codes ---- */
+
+/* Each code has several counters that are used in turn, so that an increment does not have to wait
+** for the previous one of the same counter. */
+enum { PORTABLE_TURNS = 8 };
+
+static void portable_count_bytes(const unsigned char *data, uint64_t count,
+                                 uint64_t counts[CODES]) {
+  uint32_t turns[PORTABLE_TURNS][CODES] = {{0}};
+  uint64_t i = 0;
+  for (; count - i >= PORTABLE_TURNS; i += PORTABLE_TURNS) {
+    uint64_t eight;
+    memcpy(&eight, data + i, sizeof eight);
+    KERNEL_UNROLL for (unsigned turn = 0; turn < PORTABLE_TURNS; turn++) {
+      turns[turn][eight >> 8 * turn & 0xff]++;
+    }
+  }
+  for (; i < count; i++) turns[0][data[i]]++;
+  for (unsigned turn = 0; turn < PORTABLE_TURNS; turn++) {
+    for (unsigned code = 0; code < CODES; code++) counts[code] += turns[turn][code];
+  }
+}
+
+/* A byte has two elements. */
+static void portable_count_nibbles(const unsigned char *data, uint64_t groups,
+                                   uint64_t counts[CODES]) {
+  uint64_t bytes[CODES] = {0};
+  portable_count_bytes(data, groups, bytes);
+  for (unsigned byte = 0; byte < CODES; byte++) {
+    counts[byte & 0xf] += bytes[byte];
+    counts[byte >> 4] += bytes[byte];
+  }
+}
+
+/* Three bytes have four elements. */
+static void portable_count_sixes(const unsigned char *data, uint64_t groups,
+                                 uint64_t counts[CODES]) {
+  enum { FOUR = 4, SIXES = 64 };
+  uint32_t turns[FOUR][SIXES] = {{0}};
+  for (uint64_t i = 0; i < groups; i++, data += 3) {
+    uint32_t four = data[0] | (uint32_t)data[1] << 8 | (uint32_t)data[2] << 16;
+    KERNEL_UNROLL for (unsigned turn = 0; turn < FOUR; turn++) {
+      turns[turn][four >> 6 * turn & 0x3f]++;
+    }
+  }
+  for (unsigned turn = 0; turn < FOUR; turn++) {
+    for (unsigned code = 0; code < SIXES; code++) counts[code] += turns[turn][code];
+  }
+}
+
+/* ---- The set ---- */
+
+const Kernels kernels_portable = {
+    .name = "portable",
+    .convert = {[DTYPE_F16] = portable_convert_F16,
+                [DTYPE_BF16] = portable_convert_BF16,
+                [DTYPE_I16] = portable_convert_I16,
+                [DTYPE_U16] = portable_convert_U16},
+    .lookup = portable_lookup,
+    .find_bins = {[DTYPE_F32] = portable_find_bins_F32, [DTYPE_F64] = portable_find_bins_F64},
+    .hash_blocks = portable_hash_blocks,
+    .hash_merge = portable_hash_merge,
+    .scan = {[DTYPE_F32] = portable_scan_F32,
+             [DTYPE_F16] = portable_scan_F16,
+             [DTYPE_BF16] = portable_scan_BF16},
+    .range = {[DTYPE_F32] = portable_range_F32,
+              [DTYPE_F16] = portable_range_F16,
+              [DTYPE_BF16] = portable_range_BF16},
+    .scan_doubles = portable_scan_doubles,
+    .deviations = portable_deviations,
+    .count_bytes = portable_count_bytes,
+    .count_sixes = portable_count_sixes,
+    .count_nibbles = portable_count_nibbles,
+    .pairs = {[DTYPE_F32] = portable_pairs_F32,
+              [DTYPE_F64] = portable_pairs_F64,
+              [DTYPE_F16] = portable_pairs_F16,
+              [DTYPE_BF16] = portable_pairs_BF16},
+    .squares = {[DTYPE_F32] = portable_squares_F32,
+                [DTYPE_F64] = portable_squares_F64,
+                [DTYPE_F16] = portable_squares_F16,
+                [DTYPE_BF16] = portable_squares_BF16},
+};

@@ -1,0 +1,35 @@
+/* Resolves the forms that the path of a checkpoint can have to the paths of its files. */
+#ifndef SAFETENSORS_MODEL_PATH_FORM_H
+#define SAFETENSORS_MODEL_PATH_FORM_H
+
+#include "base/error.h"
+#include "base/path_list.h"
+
+typedef enum PathForm {
+  PATH_FORM_FILE,
+  PATH_FORM_INDEX, /* `members` stays empty, because the index has to be read first */
+  PATH_FORM_DIRECTORY,
+  PATH_FORM_GLOB
+} PathForm;
+
+typedef struct ResolvedPath {
+  PathForm form;
+  char *path;       /* of the file, index, directory or glob, as the file system knows it */
+  PathList members; /* in natural order */
+} ResolvedPath;
+
+/* Finds out which form `path` has and which files it names. Looks at the file system, but opens no
+** file. Messages search for similar names as long as `searches` allows it: see session_searches().
+** resolved_path_clear() releases the result, also after an error. */
+bool path_form_resolve(const char *path, ResolvedPath *resolved, uint32_t *searches, Cancel *cancel,
+                       Error *error);
+
+void resolved_path_clear(ResolvedPath *resolved);
+
+/* Appends the directories in which the files of the model with this index must lie if links must
+** not leave it (see Settings.links): its own directory and, for a model in the Hugging Face cache,
+** which consists of links that leave their directory, that of the cache. See
+** session_check_within(). Returns false if memory runs out. */
+bool path_form_confine(const char *index_path, PathList *directories, Error *error);
+
+#endif

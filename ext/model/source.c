@@ -1,0 +1,132 @@
+#include "model/source.h"
+
+#include "base/file.h"
+#include "base/mapping.h"
+#include "base/memory.h"
+
+/* A read that starts or ends this close to the previous window counts as sequential. */
+enum { SOURCE_NEAR = 64 << 10 };
+
+/* How much of a range that is handed out is populated. A statement that only needs the length or
+** the first bytes of a large tensor should not pay for more. */
+enum { SOURCE_POPULATED = 4 << 10 };
+
+static const unsigned char source_nothing[1] = {0};
+
+/* ---- Handing out ---- */
+
+/* Points into the mapping. The file must be in use. */
+static HandOut source_point_at(const Source *source, uint64_t offset, uint64_t nbytes,
+                               const unsigned char **data, Error *error) {
+  OpenFiles *files = session_open_files(source->session);
+  File *file = source->file;
+  if (!open_file_map(files, file)) return HAND_OUT_READ;
+  *data = file->open.data + offset;
+  uint64_t populated = nbytes < SOURCE_POPULATED ? nbytes : SOURCE_POPULATED;
+  if (!mapping_populate(*data, populated, source->path, error)) return HAND_OUT_ERROR;
+  open_file_keep_mapped(files, file);
+  return HAND_OUT_POINTER;
+}
+
+HandOut source_hand_out(const Source *source, uint64_t begin, uint64_t nbytes,
+                        const unsigned char **data, Error *error) {
+  *data = source->memory != NULL ? source->memory + begin : source_nothing;
+  if (source->memory != NULL || nbytes == 0) return HAND_OUT_POINTER;
+  if (source->mode != IO_MAP || nbytes < HAND_OUT_MIN) return HAND_OUT_READ;
+  OpenFiles *files = session_open_files(source->session);
+  if (!open_file_begin(files, source->file, source->path, error)) return HAND_OUT_ERROR;
+  HandOut outcome = source_point_at(source, source->offset + begin, nbytes, data, error);
+  open_file_end(files, source->file);
+  return outcome;
+}
+
+/* ---- Reading ---- */
+
+bool reader_open(Reader *reader, const Source *source, Error *error) {
+  *reader = (Reader){.ahead = READER_WINDOW, .source = source};
+  if (source->memory != NULL || source->nbytes == 0) {
+    reader->window = source->memory != NULL ? source->memory : source_nothing;
+    reader->window_end = source->nbytes;
+    return true;
+  }
+  reader->in_use =
+      open_file_begin(session_open_files(source->session), source->file, source->path, error);
+  return reader->in_use;
+}
+
+bool reader_open_for_pass(Reader *reader, const Source *source, Error *error) {
+  if (!reader_open(reader, source, error)) return false;
+  if (!reader->in_use || source->mode != IO_MAP) return true;
+  File *file = source->file;
+  reader->may_map = session_is_leased(source->session) && open_file_is_wanted_again(file) &&
+                    open_file_map(session_open_files(source->session), file);
+  if (reader->may_map) reader->base = file->open.data;
+  return true;
+}
+
+static bool source_make_room(Reader *reader, uint64_t size, Error *error) {
+  if (size <= reader->buffer_size) return true;
+  memory_free(reader->buffer);
+  reader->buffer_size = 0;
+  reader->buffer = memory_alloc(size);
+  if (reader->buffer == NULL) return error_memory(error);
+  reader->buffer_size = size;
+  return true;
+}
+
+static bool source_load_read(Reader *reader, uint64_t begin, uint64_t size, Error *error) {
+  const Source *source = reader->source;
+  if (!source_make_room(reader, size, error)) return false;
+  reader->window = reader->buffer;
+  return file_read(source->file->open.descriptor, source->path, reader->buffer, size,
+                   source->offset + begin, error) &&
+         open_file_check(source->file, source->path, error);
+}
+
+/* Reads for a pass over a file that may be mapped: see source.h. */
+static bool source_load_for_pass(Reader *reader, uint64_t begin, uint64_t size, Error *error) {
+  const Source *source = reader->source;
+  Pages *pages = source->file->open.pages;
+  uint64_t first = source->offset + begin, end = first + size;
+  const unsigned char *window = reader->base + first;
+  PagesState state = pages_state(pages, first, end);
+  bool resident = state != PAGES_UNKNOWN && mapping_is_resident(window, size);
+  if (!resident) {
+    if (!source_load_read(reader, begin, size, error)) return false;
+    pages_note(pages, first, end, PAGES_READ);
+    return true;
+  }
+  reader->window = window;
+  if (!open_file_check(source->file, source->path, error)) return false;
+  if (state == PAGES_MAPPED) return true;
+  if (!mapping_populate(window, size, source->path, error)) return false;
+  pages_note(pages, first, end, PAGES_MAPPED);
+  return true;
+}
+
+const unsigned char *reader_load(Reader *reader, uint64_t begin, uint64_t size, Error *error) {
+  uint64_t first = begin, end = begin + size, nbytes = reader->source->nbytes;
+  bool used = reader->window_end > 0;
+  if (used && begin >= reader->window_begin &&
+      begin <= reader->window_end + SOURCE_NEAR) { /* forward */
+    if (size < reader->ahead) end = nbytes - begin < reader->ahead ? nbytes : begin + reader->ahead;
+  } else if (used && begin < reader->window_begin && end + SOURCE_NEAR >= reader->window_begin) {
+    if (size < reader->ahead) first = end < reader->ahead ? 0 : end - reader->ahead;
+  }
+  bool good = reader->may_map ? source_load_for_pass(reader, first, end - first, error)
+                              : source_load_read(reader, first, end - first, error);
+  reader->window_begin = first;
+  reader->window_end = good ? end : first;
+  return good ? reader->window + (begin - first) : NULL;
+}
+
+void reader_close(Reader *reader) {
+  if (reader->in_use)
+    open_file_end(session_open_files(reader->source->session), reader->source->file);
+  memory_free(reader->buffer);
+  *reader = (Reader){0};
+}
+
+void reader_forget(Reader *reader) {
+  if (reader->in_use) reader->window_end = 0;
+}

@@ -1,0 +1,340 @@
+#include "faults_scripts.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "faults_fixtures.h"
+
+#define ALL_COLUMNS                                                                                \
+  "name, dtype, shape, numel, nbytes, offset, file, rank, layer, pattern, ref, data, checkpoint, " \
+  "t.rowid"
+
+#define NEW_FILES \
+  "safetensors_write(path, name, dtype, shape, data, metadata, max_shard_bytes, mode) "
+
+/* A file of its own for each run, and a table over it. */
+#define EDIT                                                                                    \
+  "DROP TABLE IF EXISTS temp.m; INSERT INTO " NEW_FILES                                         \
+  "VALUES ('w/e.safetensors', 'w', 'BF16', '[1]', x'803f', '{\"k\":\"v\"}', NULL, 'replace'), " \
+  "('w/e.safetensors', 'u', 'U8', '[3]', x'010203', NULL, NULL, NULL);"                         \
+  "CREATE VIRTUAL TABLE temp.m USING safetensors('w/e.safetensors');"
+
+static const Script scripts[] = {
+    {"load", STAGE_LOAD, "SELECT tensor_shape('plain#bias'), length(safetensors_version()) > 0"},
+    {"load automatically", STAGE_AUTO, "SELECT count(*) FROM safetensors_tensors('plain')"},
+    {"load again", STAGE_LOAD, "SELECT name FROM safetensors_tensors('tricky')"},
+    {"version", STAGE_SCRIPT, "SELECT safetensors_version() LIKE 'safetensors %jansson%'"},
+    {"list", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('plain')"},
+    {"all columns", STAGE_SCRIPT, "SELECT " ALL_COLUMNS " FROM safetensors_tensors('plain') t"},
+    {"all columns, tricky", STAGE_SCRIPT,
+     "SELECT " ALL_COLUMNS " FROM safetensors_tensors('tricky') t ORDER BY offset"},
+    {"order by name", STAGE_SCRIPT, "SELECT name FROM safetensors_tensors('tricky') ORDER BY 1"},
+    {"name lookup", STAGE_SCRIPT,
+     "SELECT shape FROM safetensors_tensors('plain') WHERE name = 'bias';"
+     "SELECT name FROM safetensors_tensors('plain') WHERE name IN ('bias', 'none', 'x');"
+     "SELECT count(*) FROM safetensors_tensors('plain') WHERE name = 7"},
+    {"lookup join", STAGE_SCRIPT,
+     "SELECT a.name, b.offset, b.data FROM safetensors_tensors('plain') a "
+     "JOIN safetensors_tensors('other') b ON b.name = a.name"},
+    {"full join", STAGE_SCRIPT,
+     "SELECT a.name, b.name, a.data = b.data FROM safetensors_tensors('plain') a "
+     "FULL JOIN safetensors_tensors('other') b ON b.name = a.name"},
+    {"path from a table", STAGE_SCRIPT,
+     "WITH paths(p) AS (VALUES ('plain'), ('tricky'), (NULL)) "
+     "SELECT p, name FROM paths, safetensors_tensors(p)"},
+    {"metadata", STAGE_SCRIPT, "SELECT *, rowid, checkpoint FROM safetensors_metadata('plain')"},
+    {"metadata, tricky", STAGE_SCRIPT,
+     "SELECT *, length(value) FROM safetensors_metadata('tricky')"},
+    {"files", STAGE_SCRIPT, "SELECT *, data_offset, checkpoint FROM safetensors_files('tricky')"},
+    {"files, bad", STAGE_SCRIPT,
+     "WITH paths(p) AS (VALUES ('missing'), ('pointer'), ('bad_long_entry'), ('plain'), ('hole')) "
+     "SELECT f.* FROM paths, safetensors_files(p) f"},
+    {"check", STAGE_SCRIPT,
+     "SELECT *, checkpoint, rowid FROM safetensors_check('tricky'); "
+     "SELECT code, tensor, message FROM safetensors_check(:bad_blob);"
+     "SELECT count(*) FROM safetensors_check(NULL)"},
+    {"salvage", STAGE_SCRIPT,
+     "SELECT *, ref, metadata, checkpoint, rowid FROM safetensors_salvage('tricky'); "
+     "SELECT * FROM safetensors_salvage(:bad_blob);"
+     "SELECT s.*, tensor_hash(ref) FROM safetensors_salvage('plain') s WHERE name = 'bias'; "
+     "SELECT * FROM safetensors_salvage('m')"},
+    {"check of a model", STAGE_SCRIPT, "SELECT * FROM safetensors_check('m')"},
+    {"check of bad models", STAGE_STEPS,
+     "WITH models(p) AS (VALUES ('misplaced'), ('in_two'), ('unindexed_in_two'), ('bad_name'), "
+     "('bad_json')) SELECT c.* FROM models, safetensors_check(p || '.safetensors.index.json') c"},
+    {"check of several files", STAGE_STEPS, "SELECT * FROM safetensors_check('[bc][au][dt]_*')"},
+    {"check of gaps", STAGE_STEPS, "SELECT * FROM safetensors_check('gap-*')"},
+    {"check of a path with NUL", STAGE_STEPS, "SELECT * FROM safetensors_check('a' || char(0))"},
+    {"directory", STAGE_STEPS, "SELECT name, file FROM safetensors_tensors('m/sub')"},
+    {"check without a path", STAGE_STEPS, "SELECT * FROM safetensors_check"},
+    {"check of a number", STAGE_STEPS, "SELECT * FROM safetensors_check(1)"},
+    {"named table", STAGE_SCRIPT,
+     "DROP TABLE IF EXISTS m; CREATE VIRTUAL TABLE m USING safetensors('tricky');"
+     "SELECT name, data, checkpoint FROM m; SELECT dtype FROM m WHERE name = 'ab'; DROP TABLE m"},
+    {"named table of a bad file", STAGE_SCRIPT,
+     "DROP TABLE IF EXISTS m; CREATE VIRTUAL TABLE m USING safetensors(\"bad_long_entry\")"},
+    {"named table without a path", STAGE_SCRIPT,
+     "DROP TABLE IF EXISTS m; CREATE VIRTUAL TABLE m USING safetensors"},
+    {"stored refs", STAGE_SCRIPT,
+     "DROP TABLE IF EXISTS r; CREATE TEMP TABLE r AS "
+     "SELECT ref FROM safetensors_tensors('tricky'); "
+     "SELECT tensor_dtype(ref), tensor_shape(ref), tensor_numel(ref), tensor_nbytes(ref), "
+     "tensor_data(ref) FROM r; DROP TABLE r"},
+    {"tensor_ref", STAGE_SCRIPT,
+     "SELECT tensor_ref('a%b?c#d', 'name'), tensor_ref('p', 'n', '::2'), tensor_ref(NULL, 'n')"},
+    {"describe a slice", STAGE_SCRIPT,
+     "SELECT tensor_shape('plain?slice=1:3#model.layers.3.weight'), "
+     "tensor_nbytes(tensor_ref('plain', 'bias', '::2'))"},
+    {"tensor_data", STAGE_SCRIPT, "SELECT tensor_data('plain#model.layers.3.weight')"},
+    {"tensor_data, contiguous slice", STAGE_SCRIPT,
+     "SELECT tensor_data('plain#model.layers.3.weight', '1:3'), tensor_data('plain#bias', '2')"},
+    {"tensor_data, strided slices", STAGE_SCRIPT,
+     "SELECT tensor_data('plain#model.layers.3.weight', '::2'), "
+     "tensor_data('plain#model.layers.3.weight', ':, 1'), "
+     "tensor_data('plain?slice=::2#model.layers.3.weight', '..., 0')"},
+    {"tensor_data of raw bytes", STAGE_SCRIPT,
+     "SELECT tensor_data(x'000102030405', 'U8', '[3,2]', ':,0'), tensor_data(x'0001', 'I16'), "
+     "tensor_data(x'00010203', 'U8', '1:3'), tensor_data(x'00', NULL)"},
+    {"aggregates of data", STAGE_SCRIPT,
+     "SELECT max(data), group_concat(length(data)) FROM safetensors_tensors('plain');"
+     "SELECT name, (SELECT data FROM safetensors_tensors('other') b WHERE b.name = a.name) "
+     "FROM safetensors_tensors('plain') a ORDER BY data"},
+    {"elements", STAGE_SCRIPT,
+     "SELECT * FROM tensor_elements('plain#model.layers.3.weight', ':, ::2') WHERE idx >= 1;"
+     "SELECT coord, value FROM tensor_elements(x'0000803f00000040', 'C64') ORDER BY idx DESC"},
+    {"rows", STAGE_SCRIPT,
+     "SELECT i, data, ref, tensor_json(ref) FROM tensor_rows('plain#model.layers.3.weight');"
+     "SELECT i, data FROM tensor_rows('plain?slice=:,1#model.layers.3.weight') WHERE i > 0"},
+    {"values", STAGE_SCRIPT,
+     "SELECT tensor_json('plain#model.layers.3.weight', '::2'), tensor_item('plain#bias', -1), "
+     "tensor_json(x'0000803f00000040', 'C64'), tensor_item(x'0000803f00000040', 'C64', 0), "
+     "tensor_cast('plain#model.layers.3.weight', 'BF16'), tensor_cast(x'0102', 'U8', 'F32'), "
+     "tensor_sparkline('plain#model.layers.3.weight')"},
+    {"files that are read, not mapped", STAGE_SCRIPT,
+     "SELECT safetensors_config('io', 'pread');"
+     "SELECT data, tensor_data(ref) FROM safetensors_tensors('plain');"
+     "SELECT tensor_data('plain#model.layers.3.weight', ':, ::2'), tensor_json('plain#bias'), "
+     "tensor_item('plain#bias', 0), tensor_cast('plain#model.layers.3.weight', 'BF16');"
+     "SELECT coord, value FROM tensor_elements('plain#model.layers.3.weight') ORDER BY idx DESC;"
+     "SELECT data, tensor_json(ref) FROM tensor_rows('plain#model.layers.3.weight')"},
+    {"blob", STAGE_SCRIPT,
+     "SELECT " ALL_COLUMNS " FROM safetensors_tensors(:blob) t;"
+     "SELECT name FROM safetensors_tensors(:blob) WHERE name = 'ab';"
+     "SELECT key, value FROM safetensors_metadata(:blob); SELECT * FROM safetensors_files(:blob)"},
+    {"bad blob", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors(:bad_blob)"},
+    {"short blob", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors(x'0102')"},
+    {"UTF-16", STAGE_SCRIPT,
+     "PRAGMA encoding='UTF-16le'; CREATE TABLE IF NOT EXISTS n(name); DELETE FROM n;"
+     "INSERT INTO n SELECT name FROM safetensors_tensors('tricky');"
+     "SELECT n.name, t.pattern, t.ref, tensor_data(t.ref), key, value FROM n "
+     "JOIN safetensors_tensors('tricky') t ON t.name = n.name, safetensors_metadata('tricky');"
+     "SELECT tensor_data(x'0001', 'U8', '[2]', '1'), tensor_ref('p#', 'n'); "
+     "SELECT safetensors_config('i' || 'o'); SELECT tensor_data(x'0001', 'U8', '[3]')"},
+    {"unlike UTF-16", STAGE_SCRIPT,
+     "PRAGMA encoding='UTF-16le'; CREATE TABLE IF NOT EXISTS n(name); "
+     "SELECT * FROM safetensors_tensors('missing')"},
+    {"model", STAGE_STEPS,
+     "SELECT name, file, ref, data FROM safetensors_tensors('hf://o/n');"
+     "SELECT name FROM safetensors_tensors('m') WHERE name IN ('bias', 'none', 'x');"
+     "SELECT file, status, error FROM safetensors_files('m/model.safetensors.index.json');"
+     "SELECT key FROM safetensors_metadata('m'); SELECT tensor_json('hf://o/n@main#ab')"},
+    {"model by offset", STAGE_STEPS, "SELECT name FROM safetensors_tensors('m') ORDER BY offset"},
+    {"model, misplaced", STAGE_STEPS,
+     "SELECT * FROM safetensors_tensors('misplaced.safetensors.index.json')"},
+    {"model, in two shards", STAGE_STEPS,
+     "SELECT * FROM safetensors_tensors('in_two.safetensors.index.json')"},
+    {"model, unindexed in two shards", STAGE_STEPS,
+     "SELECT * FROM safetensors_tensors('unindexed_in_two.safetensors.index.json')"},
+    {"model, bad name", STAGE_STEPS,
+     "SELECT * FROM safetensors_files('bad_name.safetensors.index.json')"},
+    {"model, bad JSON", STAGE_STEPS,
+     "SELECT * FROM safetensors_files('bad_json.safetensors.index.json')"},
+    {"several indexes", STAGE_STEPS, "SELECT * FROM safetensors_files('.')"},
+    {"pattern", STAGE_STEPS,
+     "SELECT name, file FROM safetensors_tensors('m/[!x]*/?.safetensors');"
+     "SELECT a.name, b.rowid FROM safetensors_tensors('plain') a LEFT JOIN "
+     "safetensors_tensors('[po][lt]*[nr]') b USING (name)"},
+    {"pattern without matches", STAGE_STEPS, "SELECT * FROM safetensors_tensors('m/none*')"},
+    {"pattern in a missing directory", STAGE_STEPS, "SELECT * FROM safetensors_tensors('none/*')"},
+    {"write refs", STAGE_STEPS,
+     "INSERT INTO " NEW_FILES "SELECT 'w/out.safetensors', name, dtype, shape, ref, "
+     "'{\"k\":\"v\"}', NULL, 'replace' FROM safetensors_tensors('tricky');"
+     "SELECT * FROM safetensors_files('w/out.safetensors')"},
+    {"write bytes, casts, slices", STAGE_STEPS,
+     "INSERT INTO " NEW_FILES "SELECT 'w/out.safetensors', column1, column2, column3, column4, "
+     "NULL, NULL, 'replace' FROM (VALUES "
+     "('a', 'U8', '[2]', x'0102'), ('b', 'BF16', NULL, 'plain#model.layers.3.weight'), "
+     "('c', NULL, '[2]', 'plain?slice=::2#bias')) RETURNING name;"
+     "SELECT data FROM safetensors_tensors('w/out.safetensors')"},
+    {"write over a link", STAGE_STEPS,
+     "INSERT INTO " NEW_FILES "VALUES ('w/link.safetensors', 'a', 'U8', '[1]', x'00', NULL, NULL, "
+     "'replace')"},
+    {"write shards", STAGE_STEPS,
+     "INSERT INTO " NEW_FILES "SELECT 'w/m.safetensors.index.json', name, dtype, shape, ref, "
+     "NULL, 4, 'replace' FROM safetensors_tensors('plain');"
+     "SELECT name FROM safetensors_tensors('w/m.safetensors.index.json');"
+     "INSERT INTO " NEW_FILES "VALUES ('w/m.safetensors.index.json', 'a', 'U8', '[1]', x'00', "
+     "NULL, 9, 'replace')"},
+    {"several files", STAGE_STEPS,
+     "INSERT INTO " NEW_FILES "SELECT 'w/' || column1 || '.safetensors', 'a', 'U8', '[1]', x'00', "
+     "NULL, NULL, 'replace' FROM (VALUES ('one'), ('two'), ('one.x'))"},
+    {"pending rows", STAGE_STEPS,
+     "BEGIN; INSERT INTO " NEW_FILES "VALUES ('w/p.safetensors', 'a', 'U8', '[1]', x'07', "
+     "'{\"k\":\"v\"}', NULL, 'replace'), ('w/p.safetensors', 'b', 'BF16', NULL, "
+     "'plain#model.layers.3.weight', NULL, NULL, NULL);"
+     "SELECT * FROM safetensors_write; SELECT metadata, max_shard_bytes, mode, data "
+     "FROM safetensors_write; SAVEPOINT s; "
+     "INSERT INTO safetensors_write VALUES ('w/p.safetensors', 'c', 'U8', '[1]', x'07');"
+     "ROLLBACK TO s; SELECT name FROM safetensors_write; ROLLBACK"},
+    {"edit tensors", STAGE_STEPS,
+     EDIT "UPDATE m SET name = 'x.' || name; INSERT INTO m(name, dtype, shape, data) "
+          "VALUES ('y', 'U8', '[1]', x'01'); INSERT OR REPLACE INTO m(name, data) "
+          "SELECT name, ref FROM m WHERE name = 'x.u'; SELECT name, dtype, shape, data, ref, file, "
+          "rank, layer, pattern, n, offset FROM m; UPDATE m SET dtype = 'F32', shape = '[1, 1]' "
+          "WHERE name = 'x.w'; DELETE FROM m WHERE name = 'y'; SELECT name, hex(data) FROM m"},
+    {"edit metadata", STAGE_STEPS,
+     EDIT "DROP TABLE IF EXISTS temp.meta; CREATE VIRTUAL TABLE temp.meta USING "
+          "safetensors_metadata('w/e.safetensors'); INSERT OR REPLACE INTO meta(key, value) "
+          "VALUES ('a', 'b'); UPDATE meta SET value = key; SELECT * FROM meta; "
+          "DELETE FROM meta WHERE key = 'a'; SELECT * FROM meta; DROP TABLE temp.meta"},
+    {"edit shards", STAGE_STEPS,
+     "DROP TABLE IF EXISTS temp.s; INSERT INTO " NEW_FILES
+     "SELECT 'w/s.safetensors.index.json', name, dtype, shape, ref, '{\"k\":\"v\"}', 4, 'replace' "
+     "FROM safetensors_tensors('plain'); CREATE VIRTUAL TABLE temp.s USING "
+     "safetensors('w/s.safetensors.index.json'); UPDATE s SET name = 'new' WHERE name = 'bias';"
+     "INSERT INTO s(name, dtype, shape, data) VALUES ('z', 'U8', '[1]', x'01');"
+     "SELECT name FROM s ORDER BY 1; DROP TABLE temp.s"},
+    {"edit to a name that is there", STAGE_STEPS,
+     EDIT "INSERT INTO m(name, dtype, shape, data) VALUES ('u', 'U8', '[1]', x'01')"},
+    {"edit to the same name", STAGE_STEPS, EDIT "UPDATE m SET name = 'same'"},
+    {"serialize", STAGE_STEPS,
+     "SELECT safetensors_serialize(name, dtype, shape, data, '{\"k\":\"v\"}') "
+     "FROM safetensors_tensors('plain'); SELECT safetensors_serialize(NULL, NULL, NULL, NULL)"},
+    {"write two of a name", STAGE_STEPS,
+     "INSERT INTO safetensors_write SELECT 'w/no.safetensors', 'a', 'U8', '[0]', x'' "
+     "FROM (VALUES (1), (2))"},
+    {"write bad metadata", STAGE_STEPS,
+     "INSERT INTO safetensors_write(path, metadata) VALUES ('w/no.safetensors', '{\"k\":1}')"},
+    {"write a missing ref", STAGE_STEPS,
+     "INSERT INTO safetensors_write VALUES ('w/no.safetensors', 'a', NULL, NULL, 'missing#x')"},
+    {"write over a file", STAGE_STEPS,
+     "INSERT INTO safetensors_write VALUES ('m/2.safetensors', 'a', 'U8', '[0]', x'')"},
+    {"write nothing", STAGE_STEPS,
+     "INSERT INTO safetensors_write SELECT 'w/no.safetensors', 1, 2, 3, 4 WHERE 0"},
+    {"missing revision", STAGE_STEPS, "SELECT * FROM safetensors_tensors('hf://o/n@v1')"},
+    {"missing model", STAGE_STEPS, "SELECT * FROM safetensors_tensors('hf://o/none')"},
+    {"model by its web address", STAGE_STEPS,
+     "SELECT count(*) FROM safetensors_tensors('https://hf.co/o/n/tree/main?x')"},
+    {"model without hf://", STAGE_STEPS, "SELECT * FROM safetensors_tensors('o/n')"},
+    {"file near to one", STAGE_STEPS, "SELECT * FROM safetensors_tensors('plian')"},
+    {"tensor near to one", STAGE_STEPS, "SELECT tensor_shape('plain#bais')"},
+    {"tensor near to a model's", STAGE_STEPS,
+     "SELECT tensor_shape('model.safetensors.index.json#bais')"},
+    {"directory above others", STAGE_STEPS, "SELECT * FROM safetensors_tensors('hub')"},
+    {"pattern to any depth", STAGE_STEPS,
+     "SELECT file FROM safetensors_files('hub/**/m*[t]?r?.*')"},
+    {"pattern of links and escapes", STAGE_STEPS,
+     "SELECT file FROM safetensors_files('hub/*/*/c0ff\\ee/**'), safetensors_check('hub/m*/[')"},
+    {"links within", STAGE_STEPS,
+     "SELECT safetensors_config('links', 'within'); SELECT count(*) FROM "
+     "safetensors_tensors('hf://o/n'); "
+     "SELECT * FROM safetensors_check('hf://o/n'); SELECT safetensors_config('links', 'follow')"},
+    {"web address", STAGE_STEPS, "SELECT * FROM safetensors_tensors('https://example.com/x')"},
+    {"file address", STAGE_STEPS, "SELECT * FROM safetensors_tensors('file:///x%20y')"},
+    {"missing file in metadata", STAGE_STEPS, "SELECT * FROM safetensors_metadata('missing')"},
+    {"path with NUL", STAGE_STEPS, "SELECT * FROM safetensors_tensors('a' || char(0))"},
+    {"number as path", STAGE_STEPS, "SELECT * FROM safetensors_tensors(1)"},
+    {"no path", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors"},
+    {"two paths", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('plain', 'other')"},
+    {"bad ref", STAGE_STEPS, "SELECT tensor_data('plain')"},
+    {"bad escape in a ref", STAGE_STEPS, "SELECT tensor_shape('100%#x')"},
+    {"bad query in a ref", STAGE_STEPS, "SELECT tensor_shape('plain?x=1#bias')"},
+    {"ref to a missing file", STAGE_STEPS, "SELECT tensor_dtype('missing#x')"},
+    {"unknown tensor", STAGE_STEPS, "SELECT tensor_numel('plain#unknown')"},
+    {"bad slice", STAGE_STEPS, "SELECT tensor_data('plain#bias', 'x')"},
+    {"index out of range", STAGE_STEPS, "SELECT tensor_data('plain#bias', '4')"},
+    {"slice inside a byte", STAGE_STEPS, "SELECT tensor_data('tricky#" LONG_WORD "', ':,1:2')"},
+    {"unknown dtype of raw bytes", STAGE_STEPS, "SELECT tensor_data(x'00', 'F31')"},
+    {"bad shape of raw bytes", STAGE_STEPS, "SELECT tensor_data(x'00', 'U8', '[1,2]')"},
+    {"number as tensor", STAGE_STEPS, "SELECT tensor_data(1)"},
+    {"bad index of an item", STAGE_STEPS, "SELECT tensor_item('plain#bias', 'x')"},
+    {"bad dtype to cast to", STAGE_STEPS, "SELECT tensor_cast('plain#bias', 'F31')"},
+    {"elements of no tensor", STAGE_STEPS, "SELECT * FROM tensor_elements('plain#unknown')"},
+    {"statistics", STAGE_STEPS,
+     "SELECT s.* FROM safetensors_tensors('plain') t, tensor_stats(t.ref) s;"
+     "SELECT mean FROM tensor_stats('plain?slice=:,1#model.layers.3.weight') WHERE std >= 0"},
+    {"histogram", STAGE_STEPS,
+     "SELECT * FROM tensor_histogram('plain?slice=:,1#model.layers.3.weight', 5);"
+     "SELECT count FROM tensor_histogram('plain#bias', 5, 0, 1) WHERE bin > 2"},
+    {"hash", STAGE_STEPS,
+     "SELECT tensor_hash(ref), tensor_hash(data, 'U8') FROM safetensors_tensors('plain')"},
+    {"comparison", STAGE_STEPS,
+     "SELECT *, l2_diff FROM tensor_compare('plain#model.layers.3.weight', '[2,3]', "
+     "'plain#model.layers.3.weight', '[2,3]');"
+     "SELECT equal FROM tensor_compare('plain?slice=:2#bias', x'0001', 'U8')"},
+    {"comparison of other shapes", STAGE_STEPS,
+     "SELECT equal FROM tensor_compare('plain#model.layers.3.weight', x'000000000000', 'U8')"},
+    {"comparing functions", STAGE_STEPS,
+     "SELECT tensor_equal('plain#bias', x'00010203', 'U8'), "
+     "tensor_cosine('plain?slice=:2#bias', 'other#bias'), "
+     "tensor_max_abs_diff('plain?slice=:,1#model.layers.3.weight', x'000000000000', 'F16'), "
+     "tensor_allclose('plain?slice=:2#bias', 'other#bias', 0, 9.5)"},
+    {"tensors of other sizes", STAGE_STEPS, "SELECT tensor_equal('plain#bias', 'other#bias')"},
+    {"no tolerance", STAGE_STEPS, "SELECT tensor_allclose(x'00', 'U8', x'00', 'U8', 'x')"},
+    {"diff", STAGE_SCRIPT,
+     "SELECT *, ref_a, ref_b, layer, pattern, numel, l2_diff, d.rowid, checkpoint_a "
+     "FROM safetensors_diff('plain', 'other') d;"
+     "SELECT name, status FROM safetensors_diff('plain', 'tricky') WHERE status <> 'x'"},
+    {"diff, looked up", STAGE_SCRIPT,
+     "SELECT status FROM safetensors_diff('plain', 'other') WHERE name = 'bias';"
+     "SELECT name FROM safetensors_diff('plain', 'other') WHERE status IN ('only_b', 'changed') "
+     "AND name IN ('bias', 'extra')"},
+    {"diff of many and a blob", STAGE_SCRIPT,
+     "SELECT name, status, ref_b, d.rowid FROM safetensors_diff('[op]*[rn]', :blob) d;"
+     "SELECT name, status FROM safetensors_diff(:blob, :blob) WHERE name >= 'a'"},
+    {"diff of one path", STAGE_SCRIPT, "SELECT * FROM safetensors_diff('plain')"},
+    {"diff of a missing file", STAGE_STEPS, "SELECT * FROM safetensors_diff('plain', 'missing')"},
+    {"rows of a scalar", STAGE_STEPS, "SELECT * FROM tensor_rows(x'00', 'U8', '[]')"},
+    {"tensor_ref of a blob", STAGE_STEPS, "SELECT tensor_ref(x'00', 'n')"},
+};
+
+/* Also listed, each by itself: what is no good, or not plain. */
+static const char *const files[] = {
+    "missing",
+    ".",
+    "empty",
+    "pointer",
+    "cut_header",
+    "cut_data",
+    "not_json",
+    "bad_entry",
+    "bad_long_entry",
+    "bad_long_token",
+    "bad_escape",
+    "bad_dtype",
+    "bad_shape",
+    "bad_offsets",
+    "bad_size",
+    "overflow",
+    "hole",
+    "deep_entry",
+    "duplicate_key",
+    "duplicate_name",
+    "bad_utf8",
+    "bad_metadata",
+    "duplicate_metadata",
+    "tricky",
+};
+
+void run_all_scripts(void (*run)(const Script *script)) {
+  static const char *const tables[] = {"safetensors_tensors", "safetensors_check"};
+  enum { FILES = sizeof files / sizeof files[0], TABLES = sizeof tables / sizeof tables[0] };
+  for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) run(&scripts[i]);
+  for (size_t i = 0; i < FILES * TABLES; i++) {
+    char sql[200];
+    Script script = {files[i / TABLES], STAGE_STEPS, sql};
+    snprintf(sql, sizeof sql, "SELECT * FROM %s('%s') t", tables[i % TABLES], files[i / TABLES]);
+    run(&script);
+  }
+}

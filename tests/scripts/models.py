@@ -1,0 +1,454 @@
+"""The scripts of sql/ about whole models, on models made here: what they print was worked out by hand."""
+
+import functools
+import json
+import os
+import shutil
+import struct
+import tempfile
+
+import making
+import shell
+from tally import Tally
+
+tally = Tally()
+ROOT = tempfile.mkdtemp(prefix="scripts.")
+shows = functools.partial(shell.shows, tally, ROOT)
+
+
+def test_shards():
+    directory = f"{ROOT}/shards"
+    # 24, 16 and 8 bytes: 48, of which 50%, 33.3% and 16.7%; the mean is 16. Layer 1 is in both of the first.
+    shards = {"model-00001-of-00003.safetensors": {"embed": making.zeros("U8", 8), "layers.0.w": making.zeros("F16", 4),
+                                                   "layers.1.w": making.zeros("F32", 2)},
+              "model-00002-of-00003.safetensors": {"layers.1.v": making.zeros("U8", 12), "layers.2.w": making.zeros("U8", 4)},
+              "model-00003-of-00003.safetensors": {"norm": making.zeros("F32", 2)}}
+    making.model(directory, shards)
+    shows("shards", """
+== Balance
+files  tensors  bytes  smallest  largest  largest/mean
+-----  -------  -----  --------  -------  ------------
+3      6        48 B   8 B       24 B     1.50
+
+== Files
+file                  tensors     bytes   share  relative
+--------------------  -------  --------  ------  ----------
+model-00001-of-00003  3            24 B   50.0%  ##########
+model-00002-of-00003  2            16 B   33.3%  ######
+model-00003-of-00003  1             8 B   16.7%  ###
+
+== Layers in more than one file
+layer  tensors  files  names
+-----  -------  -----  ------------------------------------------
+1      2        2      model-00001-of-00003, model-00002-of-00003
+
+== Index against files
+They agree, or there is no index.
+""", path=directory)
+    os.remove(f"{directory}/model-00002-of-00003.safetensors")
+    with open(f"{directory}/model-00003-of-00003.safetensors", "wb") as file:
+        file.write(b"1234567")
+    shows("shards", """
+== Balance
+files  tensors  bytes  smallest  largest  largest/mean
+-----  -------  -----  --------  -------  ------------
+1      3        24 B   24 B      24 B     1.00
+1 of 3 files is missing.
+1 of 3 files cannot be read.
+safetensors: ROOT/shards/model-00003-of-00003.safetensors: expected at least 8 bytes, found 7: too small for a header
+
+== Files
+file                  tensors     bytes   share  relative
+--------------------  -------  --------  ------  ----------
+model-00001-of-00003  3            24 B  100.0%  ##########
+model-00002-of-00003  missing
+model-00003-of-00003  invalid
+
+== Layers in more than one file
+None.
+
+== Index against files
+code           finding
+-------------  ----------------------------------------------------
+missing-shard  expected shard model-00002-of-00003.safetensors,
+               which the index says has 2 of the tensors, found no
+               such file
+""", path=directory)
+    making.file(f"{ROOT}/routes/1.safetensors", {"a": making.zeros("U8", 1), "b": making.zeros("U8", 1)})
+    making.file(f"{ROOT}/routes/2.safetensors", {"c": making.zeros("U8", 1), "new": making.zeros("U8", 1)})
+    making.index(f"{ROOT}/routes/model.safetensors.index.json",
+                 {"a": "2.safetensors", "b": "1.safetensors", "c": "2.safetensors",
+                  **{f"gone{n}": "1.safetensors" for n in range(5)}})
+    shows("shards", """
+== Balance
+files  tensors  bytes  smallest  largest  largest/mean
+-----  -------  -----  --------  -------  ------------
+2      4        4 B    2 B       2 B      1.00
+
+== Files
+file  tensors     bytes   share  relative
+----  -------  --------  ------  ----------
+1     2             2 B   50.0%  ##########
+2     2             2 B   50.0%  ##########
+
+== Layers in more than one file
+None.
+
+== Index against files
+code              finding
+----------------  -----------------------------------------------------
+misplaced-tensor  tensor a: expected in shard 2.safetensors by the
+                  index, found in 1.safetensors
+
+missing-tensor    tensor gone0: expected in shard 1.safetensors by the
+                  index, found in none
+
+missing-tensor    tensor gone1: expected in shard 1.safetensors by the
+                  index, found in none
+
+missing-tensor    tensor gone2: expected in shard 1.safetensors by the
+                  index, found in none
+
+unindexed-tensor  tensor new: expected the tensor in the index, found
+                  none of that name
+and 2 more of missing-tensor: check.sql lists them all
+""", path=f"{ROOT}/routes")
+
+
+def test_shards_without_an_index():
+    """A set that lacks one is reported, though no index says so; and nothing but a sentence where nothing can be read."""
+    directory = f"{ROOT}/missing"
+    for number in (1, 3):
+        making.file(f"{directory}/model-0000{number}-of-00003.safetensors", {f"layers.{number}.w": making.zeros("U8", 8)})
+    code, out, error = shell.script("shards", path=directory)
+    tally.equal((code, error), (0, ""), "sql/shards.sql runs")
+    tally.check("\nincomplete-shards  expected 3 shards" in out and "They agree" not in out, "a shard is missing", out)
+    with open(f"{ROOT}/lone.safetensors", "wb") as file:
+        file.write(b"1234567")
+    for script, path, part in (("shards", "", "expected a path, found an empty text"), ("inventory", "", "expected a path, found an empty text"),
+                               ("shards", f"{ROOT}/lone.safetensors", "expected at least 8 bytes, found 7")):
+        code, out, error = shell.script(script, path=path)
+        tally.check(code != 0 and part in error and out == "", f"sql/{script}.sql of {path!r} ends with a sentence", code, out, error)
+
+
+def test_tensors():
+    directory = f"{ROOT}/tensors"
+    making.file(f"{directory}/2.safetensors", {"b" * 90: making.zeros("F32", 300, 2), "a": making.zeros("U8", *[1] * 20)})
+    making.file(f"{directory}/10.safetensors", {"layers.1.w": making.zeros("BF16", 3)})
+    with open(f"{directory}/x.safetensors", "wb") as file:
+        file.write(b"1234567")
+    # in natural order of the files; the shape "[1,1,...]" has 41 characters
+    code, out, error = shell.script("tensors", path=directory)
+    tally.equal((code, error), (0, ""), "sql/tensors.sql runs")
+    tally.equal([line.rstrip() for line in out.replace(ROOT, "ROOT").splitlines()], [
+        "warning: 1 of 3 files cannot be read, and is left out:",
+        "safetensors: ROOT/tensors/x.safetensors: expected at least 8 bytes, found 7: too small for a header", "",
+        "dtype     bytes  shape                     name", "-----  --------  ------------------------  " + "-" * 90,
+        "F32     2.40 kB  [300,2]                   " + "b" * 90, "U8          1 B  [1,1,1,1,1,1,1,1,1,1,...  a",
+        "BF16        6 B  [3]                       layers.1.w"], "sql/tensors.sql")
+    shows("tensors", """
+dtype     bytes  shape  name
+-----  --------  -----  ----------
+BF16        6 B  [3]    layers.1.w
+""", path=f"{directory}/10.safetensors", names="layers.?.*")
+    shows("tensors", "None.", path=f"{directory}/10.safetensors", names="[a-k]*")
+
+
+def test_inventory():
+    directory, history = f"{ROOT}/inventory", f"{ROOT}/history.db"
+    old = 1e9  # 2001-09-09
+
+    def file(name, tensors, metadata=None):
+        os.utime(making.file(f"{directory}/{name}.safetensors", tensors, metadata), (old, old))
+
+    def take(expected):
+        code, out, error = shell.script("inventory", history, path=directory)
+        tally.equal((code, error), (0, ""), "sql/inventory.sql runs")
+        lines = [line.rstrip() for line in out.replace(ROOT, "ROOT").splitlines()]
+        times = [line.split("  ")[0] for line in lines if line.startswith("20")]
+        tally.equal([len(time) for time in times], [23], "one time")
+        text = "\n".join(lines).replace(times[0], "TIME" + " " * 19).strip()
+        for past in before:
+            text = text.replace(past, "BEFORE")
+        before.append(times[0])
+        tally.equal(text, expected.strip(), "sql/inventory.sql")
+
+    before = []
+    file("a", {"x": making.zeros("F32", 2)})
+    file("b", {"x": making.zeros("F16", 4), "y": making.zeros("U8", 1)}, {"epoch": "1"})
+    file("c", {"x": making.zeros("U8", 1)})
+    with open(f"{directory}/bad.safetensors", "wb") as out:
+        out.write(b"1234567")
+    # a: 8 + 56 + 8 = 72, b: 8 + 136 + 9 = 153, c: 8 + 56 + 1 = 65: with 7 they are 297.
+    take("""
+warning: 1 of 4 files cannot be read:
+safetensors: ROOT/inventory/bad.safetensors: expected at least 8 bytes, found 7: too small for a header
+
+== Taken
+time_utc                 files  ok  parameters  bytes
+-----------------------  -----  --  ----------  -----
+TIME                     4      3   8           297 B
+
+== Largest files
+file  tensors     bytes  dtypes
+----  -------  --------  ------
+b     2           153 B  F16,U8
+a     1            72 B  F32
+c     1            65 B  U8
+bad   invalid       7 B
+
+== Changes since the last time
+This path was not taken before.
+""")
+    take("""
+warning: 1 of 4 files cannot be read:
+safetensors: ROOT/inventory/bad.safetensors: expected at least 8 bytes, found 7: too small for a header
+
+== Taken
+time_utc                 files  ok  parameters  bytes
+-----------------------  -----  --  ----------  -----
+TIME                     4      3   8           297 B
+
+== Largest files
+file  tensors     bytes  dtypes
+----  -------  --------  ------
+b     2           153 B  F16,U8
+a     1            72 B  F32
+c     1            65 B  U8
+bad   invalid       7 B
+
+== Changes since the last time
+None since BEFORE.
+""")
+    file("b", {"x": making.zeros("F16", 4), "y": making.zeros("U8", 1)}, {"epoch": "2"})
+    file("bad", {"z": making.zeros("U8", 1)})
+    os.utime(f"{directory}/a.safetensors", (old + 1, old + 1))
+    os.rename(f"{directory}/c.safetensors", f"{directory}/d.safetensors")
+    take("""
+== Taken
+time_utc                 files  ok  parameters  bytes
+-----------------------  -----  --  ----------  -----
+TIME                     4      4   9           355 B
+
+== Largest files
+file  tensors     bytes  dtypes
+----  -------  --------  ------
+b     2           153 B  F16,U8
+a     1            72 B  F32
+bad   1            65 B  U8
+d     1            65 B  U8
+
+== Changes since the last time
+change   file  what
+-------  ----  -----------------------------------
+added    d
+changed  a     modified
+changed  b     metadata
+changed  bad   status size names metadata modified
+removed  c
+""")
+    # The table is an ordinary one: no extension is there to read it.
+    import sqlite3
+    rows = sqlite3.connect(history).execute(
+        "SELECT status, size, tensors, parameters, dtypes, metadata, modified, error FROM inventory "
+        "WHERE file LIKE '%/b.safetensors' ORDER BY taken").fetchall()
+    tally.equal(rows, [("ok", 153, 2, 5, "F16,U8", f'{{"epoch":"{n}"}}', "2001-09-09 01:46:40", None) for n in "112"],
+                "the history of a file")
+    names = sqlite3.connect(history).execute("SELECT count(DISTINCT names), max(length(names)) FROM inventory").fetchone()
+    tally.equal(names, (4, 64), "fingerprints of names: a, b, c and d, the second bad")
+    shutil.rmtree(directory)
+    os.mkdir(directory)
+    code, out, error = shell.script("inventory", history, path=directory)
+    tally.check("expected *.safetensors files in the directory" in out and out.count("\nremoved") == 4 and not error,
+                "an empty directory", out, error)
+
+
+def lora(module, rank, down, up, dtype="F16", inputs=4, outputs=6):
+    return {f"{module}.{down}": making.zeros(dtype, rank, inputs), f"{module}.{up}": making.zeros(dtype, outputs, rank)}
+
+
+def test_lora():
+    peft = f"{ROOT}/peft"
+    tensors = {}
+    for layer in range(2):
+        for projection in ("q_proj", "v_proj"):
+            tensors |= lora(f"base_model.model.model.layers.{layer}.self_attn.{projection}", 8,
+                            "lora_A.weight", "lora_B.weight")
+    tensors["base_model.model.lm_head.lora_A.weight"] = making.zeros("F16", 4, 4)
+    making.file(f"{peft}/adapter_model.safetensors", tensors, {"format": "pt"})
+    with open(f"{peft}/adapter_config.json", "w", encoding="utf-8") as file:
+        json.dump({"peft_type": "LORA", "r": 8, "lora_alpha": 16, "alpha_pattern": {"lm_head": 2}, "bias": "none",
+                   "target_modules": ["q_proj", "v_proj"], "use_dora": False, "rank_pattern": {}}, file)
+    # 4 modules of 8 * 4 + 6 * 8 = 80, and 16.
+    shows("lora", """
+== Adapters
+file           kind         modules  parameters  dtypes
+-------------  -----------  -------  ----------  ------
+adapter_model  LoRA (PEFT)  5        336         F16
+
+== Rank and alpha
+file           rank  alpha  scale  alpha_from           modules
+-------------  ----  -----  -----  -------------------  -------
+adapter_model  8     16.0   2.0    adapter_config.json  4
+adapter_model  4     2.0    0.5    adapter_config.json  1
+
+== Target modules
+component  target            modules  ranks
+---------  ----------------  -------  -----
+           lm_head           1        4
+           self_attn.q_proj  2        8
+           self_attn.v_proj  2        8
+
+== Modules that lack a part
+module                    lacks
+------------------------  -----
+base_model.model.lm_head  up
+
+== Configuration of PEFT
+key             value
+--------------  -------------------
+alpha_pattern   {"lm_head":2}
+bias            none
+lora_alpha      16
+peft_type       LORA
+r               8
+target_modules  ["q_proj","v_proj"]
+
+== Notes of the trainer (ss_*)
+None.
+
+== Model specification (modelspec.*)
+None.
+""", path=peft)
+    kohya = f"{ROOT}/kohya"
+    tensors = {}
+    for module in ("lora_te1_text_model_encoder_layers_0_mlp_fc1",
+                   "lora_unet_down_blocks_1_attentions_0_transformer_blocks_2_attn1_to_q",
+                   "lora_unet_down_blocks_1_attentions_1_transformer_blocks_0_attn1_to_q"):
+        tensors |= lora(module, 4, "lora_down.weight", "lora_up.weight")
+        tensors[f"{module}.alpha"] = "F32", [], struct.pack("<f", 2)
+    making.file(f"{kohya}/style.safetensors", tensors,
+                {"ss_network_dim": "4", "ss_network_alpha": "1", "ss_tag_frequency": "x" * 50, "modelspec.title": "Style",
+                 "modelspec.architecture": "stable-diffusion-xl-v1-base/lora", "format": "pt"})
+    # Without alpha tensors the metadata say it; without those, nothing does.
+    making.file(f"{kohya}/style-2.safetensors", lora("lora_unet_mid_block_resnets_0_conv1", 2, "lora_down.weight",
+                                                     "lora_up.weight"), {"ss_network_alpha": "1"})
+    making.file(f"{kohya}/style-10.safetensors", lora("unet.mid_block.resnets.0.conv1", 2, "lora.down.weight",
+                                                      "lora.up.weight"))
+    making.file(f"{kohya}/text.safetensors", {"embedding": making.zeros("F32", 2, 4)})
+    # 3 modules of 4 * 4 + 6 * 4 = 40 and 1; one of 2 * 4 + 6 * 2 = 20.
+    shows("lora", """
+== Adapters
+file      kind              modules  parameters  dtypes
+--------  ----------------  -------  ----------  -------
+style-2   LoRA (kohya)      1        20          F16
+style-10  LoRA (diffusers)  1        20          F16
+style     LoRA (kohya)      3        123         F16,F32
+text      unknown           0        8           F32
+unknown: 1 file has no name that this script knows. It knows those of LoRA,
+DoRA, AdaLoRA, LoHa, LoKr, GLoRA, OFT, (IA)3, VeRA and others of PEFT.
+
+== Rank and alpha
+file      rank  alpha  scale  alpha_from         modules
+--------  ----  -----  -----  -----------------  -------
+style-2   2     1.0    0.5    ss_network_alpha   1
+style-10  2     2.0    1.0    nowhere: the rank  1
+style     4     2.0    0.5    tensor .alpha      3
+
+== Not evaluated
+1 other tensor, of names unknown here (text)
+
+== Target modules
+component  target      modules  ranks
+---------  ----------  -------  -----
+te1        mlp_fc1     1        4
+unet       attn1_to_q  2        4
+unet       conv1       2        2
+
+== Modules that lack a part
+None: every down has its up.
+
+== Configuration of PEFT
+None: no adapter_config.json beside the file, no lora_adapter_metadata in it.
+
+== Notes of the trainer (ss_*)
+key               value
+----------------  --------------------------------------------
+ss_network_alpha  1
+ss_network_dim    4
+ss_tag_frequency  xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...
+
+== Model specification (modelspec.*)
+key                     value
+----------------------  --------------------------------
+modelspec.architecture  stable-diffusion-xl-v1-base/lora
+modelspec.title         Style
+""", path=f"{kohya}/*.safetensors")
+    # DoRA by PEFT within diffusers: alpha is in the file's metadata; LoHa and LoKr of LyCORIS.
+    other = f"{ROOT}/other"
+    tensors = lora("transformer.blocks.0.to_k", 4, "lora_A.weight", "lora_B.weight")
+    tensors["transformer.blocks.0.to_k.lora_magnitude_vector"] = making.zeros("F32", 6)
+    making.file(f"{other}/dora.safetensors", tensors,
+                {"lora_adapter_metadata": json.dumps({"transformer.r": 4, "transformer.lora_alpha": 6,
+                                                      "transformer.use_rslora": False})})
+    making.file(f"{other}/loha.safetensors",
+                {"lycoris_w.hada_w1_a": making.zeros("F32", 6, 3), "lycoris_w.hada_w1_b": making.zeros("F32", 3, 4),
+                 "lycoris_w.hada_w2_a": making.zeros("F32", 6, 3), "lycoris_w.hada_w2_b": making.zeros("F32", 3, 4),
+                 "lycoris_w.alpha": ("F32", [1], struct.pack("<f", 1.5))})
+    making.file(f"{other}/lokr.safetensors",
+                {"lycoris_v.lokr_w1": making.zeros("F32", 2, 2), "lycoris_v.lokr_w2": making.zeros("F32", 3, 2),
+                 "lycoris_v.alpha": ("F32", [], struct.pack("<f", 1))})
+    shows("lora", """
+== Adapters
+file  kind            modules  parameters  dtypes
+----  --------------  -------  ----------  -------
+dora  DoRA (PEFT)     1        46          F16,F32
+loha  LoHa (LyCORIS)  1        61          F32
+lokr  LoKr (LyCORIS)  1        11          F32
+
+== Rank and alpha
+file  rank   alpha  scale  alpha_from             modules
+----  -----  -----  -----  ---------------------  -------
+dora  4      6.0    1.5    lora_adapter_metadata  1
+loha  3      1.5    0.5    tensor .alpha          1
+lokr  whole  1.0    -      tensor .alpha          1
+
+== Not evaluated
+DoRA: what results is scaled to the stored magnitudes (dora)
+
+== Target modules
+component    target     modules  ranks
+-----------  ---------  -------  -----
+             lycoris_v  1
+             lycoris_w  1        3
+transformer  to_k       1        4
+
+== Modules that lack a part
+None: every down has its up.
+
+== Configuration of PEFT
+key                     value
+----------------------  -----
+transformer.lora_alpha  6
+transformer.r           4
+
+== Notes of the trainer (ss_*)
+None.
+
+== Model specification (modelspec.*)
+None.
+""", path=other)
+
+
+def test_lora_with_broken_configuration():
+    directory = f"{ROOT}/broken"
+    making.file(f"{directory}/adapter_model.safetensors", lora("a", 2, "lora_A.weight", "lora_B.weight"))
+    with open(f"{directory}/adapter_config.json", "w", encoding="utf-8") as file:
+        file.write('{"lora_alpha": 16,')
+    code, out, error = shell.script("lora", path=directory)
+    tally.equal((code, error), (0, ""), "sql/lora.sql runs")
+    tally.check("adapter_model  2     -      -      adapter_config.json is not JSON  1" in out, "alpha is unknown, and why", out)
+    tally.check("\n== Configuration of PEFT\nNone: adapter_config.json is not JSON.\n" in out, "a broken configuration", out)
+
+
+tally.run(globals(), ROOT)

@@ -1,0 +1,176 @@
+"""The scripts of sql/ about values: what they print of models made here, worked out by hand."""
+
+import functools
+import math
+import os
+import struct
+import tempfile
+
+import making
+import shell
+from tally import Tally
+
+tally = Tally()
+ROOT = tempfile.mkdtemp(prefix="scripts.")
+shows = functools.partial(shell.shows, tally, ROOT)
+
+
+def f32(*values):
+    return "F32", [len(values)], struct.pack(f"<{len(values)}f", *values)
+
+
+NOTHING = making.file(f"{ROOT}/nothing.safetensors", {})
+# Of layer 1: 16 + 16 + 4 * 0.25 = 33, over 8 elements. Kinds a and b have three tensors each; the
+# median of a is 1, of b 0.5, and 8 is 16 times that.
+SICK = making.file(f"{ROOT}/sick.safetensors", {
+    "embed_with_a_name_that_is_longer_than_the_column_of_names": f32(math.nan, math.inf, -math.inf, 3),
+    "layers.0.a": f32(1, -1, 1, -1), "layers.0.b": f32(8, -8, 8, -8),
+    "layers.1.a": f32(2, 2, 2, -4 + 2), "layers.1.b": f32(0.5, -0.5, 0.5, -0.5),
+    "layers.2.a": f32(0, 0, 0, 0), "layers.2.b": f32(0.5, 0.5, 0.5, 0.5), "one": f32(7), "none": f32()})
+
+
+def test_health():
+    shows("health", """
+== NaN and infinities
+name                                    dtype  nan  inf   share
+--------------------------------------  -----  ---  ---  ------
+embed_with_a_name_that_i...mn_of_names  F32    1    2     75.0%
+
+== All zero, or all the same
+name        dtype  shape  value
+----------  -----  -----  -----
+layers.2.a  F32    [4]    0
+layers.2.b  F32    [4]    0.5
+
+== Norms by layer
+layer  tensors  l2     rms     abs_max   zeros  rms_relative
+-----  -------  -----  ------  -------  ------  --------------------
+-      3        7.616  5.385   7          0.0%  ##################
+0      2        16.12  5.701   8          0.0%  ####################
+1      2        4.123  1.458   2          0.0%  #####
+2      2        1      0.3536  0.5       50.0%  #
+
+== Norms that stand out
+name        rms  median  among  times
+----------  ---  ------  -----  -----
+layers.2.a  0    1       3      0
+layers.0.b  8    0.5     3      16
+""", path=SICK)
+    shows("health", """
+== NaN and infinities
+There are no tensors.
+
+== All zero, or all the same
+No tensor of more than one element is.
+
+== Norms by layer
+There are no tensors.
+
+== Norms that stand out
+No RMS is 4 times the median of its kind, or a quarter of it.
+""", path=NOTHING)
+
+
+def test_duplicates():
+    directory = f"{ROOT}/copies"
+    making.file(f"{directory}/a.safetensors", {"embed": f32(1, 2, 3, 4), "lm_head": f32(1, 2, 3, 4), "x": f32(5, 6),
+                                            "zeros": f32(0), "other": f32(1, 2, 3, 5),
+                                            "nan": f32(math.nan, 0, 0), "nan_too": f32(math.nan, 0, 0)})
+    making.file(f"{directory}/b.safetensors", {
+        "embed": f32(1, 2, 3, 4), "as_bytes": ("U8", [8], struct.pack("<2f", 5, 6)), "zeros": f32(0),
+        "empty": f32(), "a_name_that_is_longer_than_its_column": f32(0)})
+    shows("duplicates", """
+== Sets of equal tensors
+set  copies  each  wasted  files  note
+---  ------  ----  ------  -----  --------
+1    3       16 B  32 B    2
+2    2       12 B  12 B    1
+3    3       4 B   8 B     2      all zero
+4    2       8 B   8 B     2
+
+== The tensors
+set  name                                dtype  file
+---  ----------------------------------  -----  ----
+1    embed                               F32    a
+1    lm_head                             F32    a
+1    embed                               F32    b
+2    nan                                 F32    a
+2    nan_too                             F32    a
+3    zeros                               F32    a
+3    zeros                               F32    b
+3    a_name_that_is_longer_t...s_column  F32    b
+4    x                                   F32    a
+4    as_bytes                            U8     b
+""", path=directory)
+    shows("duplicates", """
+== Sets of equal tensors
+No two tensors have the same bytes.
+
+== The tensors
+None.
+""", path=NOTHING)
+
+
+def test_distribution():
+    # Four bins of 0 to 4: 1, 2, 0 and 4 numbers; in eighths of 34 characters 68, 136, 0 and 272.
+    path = making.file(f"{ROOT}/spread.safetensors", {
+        "small": f32(1), "w": f32(0, 1, 1.5, 3, 3, 3.5, 4, math.nan), "bad": f32(math.nan, math.inf)})
+    shows("distribution", """
+== Tensor
+name  dtype  shape
+----  -----  -----
+w     F32    [8]
+min  max  mean    std    zeros  nan  inf
+---  ---  ------  -----  -----  ---  ---
+0    4    2.2857  1.359  1      1    0
+
+== Distribution
+       from           to            count  bar
+-----------  -----------  ---------------  ----------------------------------
+          0            1                1  ████████▌
+          1            2                2  █████████████████
+          2            3                0
+          3            4                4  ██████████████████████████████████
+""", path=path, bins="4")
+    shows("distribution", """
+== Tensor
+name  dtype  shape
+----  -----  -----
+w     F32    [8]
+min  max  mean    std    zeros  nan  inf
+---  ---  ------  -----  -----  ---  ---
+0    4    2.2857  1.359  1      1    0
+
+== Distribution
+       from           to            count  bar
+-----------  -----------  ---------------  ----------------------------------
+          1            2                2  ██████████████████████████████████
+          2            3                2  ██████████████████████████████████
+3 finite elements are outside.
+""", path=path, name="w", bins="2", lo="1", hi="3")
+    shows("distribution", """
+== Tensor
+name  dtype  shape
+----  -----  -----
+bad   F32    [2]
+
+== Distribution
+It has no finite elements.
+""", path=path, name="bad")
+    shows("distribution", """
+== Tensor
+There is no tensor of this name: x.
+
+== Distribution
+None.
+""", path=path, name="x")
+    shows("distribution", """
+== Tensor
+There are no tensors.
+
+== Distribution
+None.
+""", path=NOTHING)
+
+
+tally.run(globals(), ROOT)

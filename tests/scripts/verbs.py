@@ -1,0 +1,197 @@
+"""The scripts of sql/ are as their headers say, each in the sqlite3 shell: their parameters, their defaults, the tables
+that they leave, also when the verdict is no, and that --dry-run can undo what they write."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+import making
+import script_header
+import shell
+from tally import BUILD, Tally
+
+tally = Tally()
+ROOT = tempfile.mkdtemp(prefix="verbs.")
+HEADERS = {verb: script_header.read(verb) for verb in script_header.verbs()}
+VEC0 = os.environ.get("VEC0", f"{BUILD}/npm/node_modules/sqlite-vec-linux-x64/vec0.so")
+WITH_VEC0 = os.path.exists(VEC0)
+RUNNABLE = [verb for verb in HEADERS if verb != "neighbours_vec" or WITH_VEC0]
+
+# What parameters are given: by name, and where a verb needs another, by verb.
+VALUES = {"path": f"{ROOT}/base.safetensors", "a": f"{ROOT}/base.safetensors", "b": f"{ROOT}/tune.safetensors", "name": "lm_head.weight",
+          "token": "1", "out": f"{ROOT}/out.safetensors", "patch": '{"k":"v"}', "prefix": "model.", "dtype": "F32"}
+OF_VERB = {"compare": {"a": f"{ROOT}/pair/a.safetensors", "b": f"{ROOT}/pair/b.safetensors"}, "index": {"path": f"{ROOT}/sharded"},
+           "repair": {"path": f"{ROOT}/cut.safetensors"}}
+# Another value than the default, with which other things come out.
+OTHERS = {("compare", "prefix_a"): "p.", ("compare", "prefix_b"): "q.", ("distribution", "bins"): "3",
+          ("extract", "names"): "lm_head*", ("index", "shards"): "a*", ("strip_prefix", "new"): "new.",
+          ("tensors", "names"): "lm_head*"}
+# Parameters with which the verdict is no.
+NO = {"check": {"path": f"{ROOT}/cut.safetensors"}, "extract": {"names": "none"}, "repair": {"path": f"{ROOT}/lost.safetensors"},
+      "index": {"path": f"{ROOT}/twice"}}
+
+
+def make():
+    subprocess.run(["tests/make_demo", ROOT], check=True)
+    making.model(f"{ROOT}/sharded", {"a.safetensors": {"x": b"1"}, "b.safetensors": {"y": b"2"}})
+    for name in "ab":
+        making.file(f"{ROOT}/twice/{name}.safetensors", {"x": b"1"})
+    making.file(f"{ROOT}/pair/a.safetensors", {"p.x": b"1", "y": b"2"})
+    making.file(f"{ROOT}/pair/b.safetensors", {"x": b"1", "q.y": b"2"})
+    for name, tensors in (("cut", {"a": b"12", "b": b"34"}), ("lost", {"a": b"12"})):
+        with open(making.file(f"{ROOT}/{name}.safetensors", tensors), "r+b") as file:
+            file.truncate(os.path.getsize(file.name) - 1)
+
+
+def values(verb):
+    return {name: OF_VERB.get(verb, {}).get(name, VALUES.get(name)) for name, of in HEADERS[verb].parameters.items() if of.required}
+
+
+def source(verb):
+    with open(f"sql/{verb}.sql", encoding="utf-8") as file:
+        return file.read()
+
+
+def session(*texts, database=":memory:"):
+    """Runs texts in one shell, which is left as a failing script leaves it. Returns the exit code and both streams."""
+    command = ["sqlite3", "-batch", "-bail", "-cmd", f".load {BUILD}/safetensors"]
+    if WITH_VEC0:
+        command += ["-cmd", f".load {VEC0}"]
+    done = subprocess.run(command + [database], input="".join(texts), capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def given(parameters):
+    return ".param clear\n" + "".join(shell.parameter(name, value) + "\n" for name, value in parameters.items())
+
+
+def files():
+    """The content of every file below ROOT."""
+    found = {}
+    for where, _, names in os.walk(ROOT):
+        for name in names:
+            with open(f"{where}/{name}", "rb") as file:
+                found[f"{where}/{name}"] = file.read()
+    return found
+
+
+def put_back(before):
+    """Makes the files below ROOT what they were. Returns what had become of those that changed."""
+    after = files()
+    for path in set(after) - set(before):
+        os.remove(path)
+    for path, content in before.items():
+        if after.get(path) != content:
+            with open(path, "wb") as file:
+                file.write(content)
+    return {path: content for path, content in after.items() if before.get(path) != content}
+
+
+def tables(header):
+    """Statements that read the columns of the header's tables."""
+    return ".bail on\n.mode list\n.headers off\n" + "".join(
+        f"SELECT '{table.name}', count(*) FROM (SELECT {', '.join(table.columns)} FROM temp.{table.name});\n"
+        for table in header.tables.values())
+
+
+def test_names():
+    """No two verbs have one name, and :NAME stands in a script if and only if its header declares it."""
+    names = [name for header in HEADERS.values() for name in (header.verb, *header.aliases)]
+    tally.equal(sorted(set(names)), sorted(names), "verbs and aliases")
+    for verb, header in HEADERS.items():
+        code = re.sub(r"--.*|'(?:[^']|'')*'|\"[^\"]*\"", "", source(verb))
+        tally.equal(set(re.findall(r":(\w+)", code)), set(header.parameters), f"parameters of sql/{verb}.sql")
+        for example in header.examples:
+            script_header.command(header, example)
+        tally.check(not re.search(r"^(BEGIN|COMMIT|ROLLBACK)\b", code, re.MULTILINE | re.IGNORECASE) or not header.writes,
+                    f"sql/{verb}.sql leaves transactions alone")
+
+
+def one_sentence(verb, parameters, message):
+    code, out, error = session(given(parameters), source(verb))
+    tally.check((code, out) == (1, "") and error.count("\n") == 1 and message in error, f"sql/{verb}.sql of {parameters} says {message}",
+                code, out, error)
+
+
+def test_parameters():
+    """Each that is required and missing, or that is no value of its kind, is told in one sentence."""
+    before = files()
+    for verb, header in HEADERS.items():
+        one_sentence(verb, {}, f":{header.arguments[0].name} is set")
+        for name, parameter in header.parameters.items():
+            if parameter.required:
+                one_sentence(verb, {other: value for other, value in values(verb).items() if other != name}, f"failed: :{name} is set")
+            if parameter.kind in ("integer", "real", "enum"):
+                one_sentence(verb, {**values(verb), name: "x1"}, f"failed: :{name} is ")
+        if header.parameters.get("path") and verb != "check":
+            one_sentence(verb, {**values(verb), "path": f"{ROOT}/nowhere"}, "no such file" if verb in RUNNABLE else "sqlite-vec")
+    tally.equal(put_back(before), {}, "what wrong parameters change")
+
+
+def test_tables():
+    """They are there, with their columns, whether the verdict is yes or no."""
+    before = files()
+    for verb in RUNNABLE:
+        code, out, error = session(given(values(verb)), source(verb), ".print ===\n", tables(HEADERS[verb]))
+        rows = dict(line.split("|") for line in out.partition("===\n")[2].splitlines())
+        tally.equal((code, error, list(rows)), (0, "", list(HEADERS[verb].tables)), f"tables of sql/{verb}.sql")
+        put_back(before)
+    tally.equal(sorted(NO), sorted(verb for verb, header in HEADERS.items() if 1 in header.statuses), "the verbs with a verdict")
+    for verb, parameters in NO.items():
+        settings, lines = given({**values(verb), **parameters}), source(verb).splitlines(keepends=True)
+        code, out, error = session(settings, *lines)
+        said = re.fullmatch(r"(?:Runtime e|E)rror near line (\d+): (?!CHECK|safetensors).*\n", error)
+        tally.check(code == 1 and said, f"sql/{verb}.sql of {parameters} ends with its verdict", code, out, error)
+        tally.equal(put_back(before), {}, f"what sql/{verb}.sql writes when the verdict is no")
+        at = int(said[1]) - settings.count("\n") - 1 if said else 0
+        tally.check(lines[at].startswith("INSERT INTO verdict"), f"what fails in sql/{verb}.sql", lines[at])
+        code, out, error = session(settings, *lines[:at], ".print ===\n", tables(HEADERS[verb]))
+        rows = dict(line.split("|") for line in out.partition("===\n")[2].splitlines())
+        tally.equal((code, error, list(rows)), (0, "", list(HEADERS[verb].tables)), f"tables of sql/{verb}.sql when it fails")
+
+
+def test_defaults():
+    """What is left out is what the header says that it is; and it does matter."""
+    before = files()
+    for verb in RUNNABLE:
+        for name, parameter in HEADERS[verb].parameters.items():
+            if parameter.required or parameter.default is None or parameter.kind == "flag":
+                continue
+            got = []
+            for value in (None, str(parameter.default), OTHERS.get((verb, name))):
+                more = {} if value is None else {name: value}
+                got.append((session(given({**values(verb), **more}), source(verb)), put_back(before)))
+            tally.equal(got[1], got[0], f"sql/{verb}.sql with the default of {name}")
+            tally.check(got[2] != got[0], f"sql/{verb}.sql with another {name}", got[0])
+
+
+def test_dry_run():
+    """In a transaction that is rolled back, a script that writes runs to its end, and writes nothing."""
+    before = files()
+    for verb, header in HEADERS.items():
+        if (header.writes or header.database) and "writefile(" not in source(verb):
+            code, _, error = session("BEGIN;\n", given(values(verb)), source(verb), tables(header), "ROLLBACK;\n", database=f"{ROOT}/kept.db")
+            tally.equal((code, error, put_back({**before, f"{ROOT}/kept.db": b""})), (0, "", {}), f"sql/{verb}.sql in a transaction")
+
+
+def test_one_session():
+    """Scripts, and the same script again, get along with what others leave in the session."""
+    before = files()
+    texts = []
+    for turn in range(2):
+        for verb in RUNNABLE:
+            parameters = values(verb)
+            if verb == "repair":
+                parameters["out"] = f"{ROOT}/repaired{turn}.safetensors"
+            texts += [given(parameters), source(verb)]
+    code, _, error = session(*texts)
+    tally.equal((code, error), (0, ""), "all scripts, twice")
+    put_back(before)
+
+
+if not WITH_VEC0:
+    print(f"skipped: sql/neighbours_vec.sql, but for its parameters ({VEC0} is not there)")
+make()
+tally.run(globals(), ROOT)

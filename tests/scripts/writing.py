@@ -1,0 +1,330 @@
+"""The scripts of sql/ that write, on models made here: what they print, and the files, worked out by
+hand."""
+
+import json
+import os
+import re
+import struct
+import tempfile
+
+import making
+import reader
+import shell
+from tally import Tally
+
+WIDTH = 80
+tally = Tally()
+ROOT = tempfile.mkdtemp(prefix="writing.")
+MODEL = f"{ROOT}/model.safetensors"
+OUT = f"{ROOT}/out.safetensors"
+
+
+def f32(*values):
+    return struct.pack(f"<{len(values)}f", *values)
+
+
+def bf16(*values):
+    return b"".join(struct.pack("<f", value)[2:] for value in values)
+
+
+def make_model(metadata=None):
+    return making.file(MODEL, {
+        "model.norm": ("F32", [2], f32(1, 2)), "model.layers.0.w": ("F32", [2, 2], f32(1, 2, 3, 1.00390625)),
+        "model.layers.1.w": ("BF16", [2], bf16(4, 5)), "lm_head": ("F16", [1], struct.pack("<e", 6)), "ids": ("U8", [3], b"abc"),
+    }, metadata)
+
+
+def squeezed(text):
+    """A table whatever the width of its columns, which depends on the length of ROOT."""
+    return re.sub(" {2,}", "  ", re.sub("-{2,}", "--", text))
+
+
+def runs(script, **parameters):
+    code, out, error = shell.script(script, **parameters)
+    tally.equal((code, error), (0, ""), f"sql/{script}.sql runs with {parameters}")
+    lines = [line.rstrip() for line in out.replace(ROOT, "ROOT").splitlines()]
+    tally.check(all(len(line) <= WIDTH for line in lines if not line.startswith("safetensors: ")), f"sql/{script}.sql is narrow enough", out)
+    return squeezed("\n".join(lines))
+
+
+def fails(script, message, **parameters):
+    before = files(ROOT)
+    code, out, error = shell.script(script, **parameters)
+    tally.check(code != 0 and message in error, f"sql/{script}.sql fails with {parameters}", out, error)
+    tally.equal(files(ROOT), before, f"what sql/{script}.sql changes when it fails")
+
+
+def files(directory):
+    found = {}
+    for where, _, names in os.walk(directory):
+        for name in names:
+            with open(f"{where}/{name}", "rb") as file:
+                found[os.path.relpath(f"{where}/{name}", directory)] = file.read()
+    return found
+
+
+def contents(path):
+    with open(path, "rb") as file:
+        data = file.read()
+    tensors, metadata = reader.read(data)
+    return {n: (d, s, data[b:e]) for n, d, s, b, e in tensors}, metadata
+
+
+def test_edit_metadata():
+    make_model({"format": "pt", "author": "you", "note": "x" * 60})
+    before = contents(MODEL)[0]
+    got = runs("edit_metadata", path=MODEL, patch='{"format":null,"author":"me","new":"1"}')
+    tally.equal(got, squeezed(f"""== Written
+file                    tensors
+----------------------  -------
+ROOT/model.safetensors  5
+
+== Metadata
+key     value
+------  --------------------------------------------------
+author  me
+note    {"x" * 47}...
+new     1"""), "sql/edit_metadata.sql")
+    tally.equal(contents(MODEL), (before, [("author", "me"), ("note", "x" * 60), ("new", "1")]), "edited metadata")
+    runs("edit_metadata", path=MODEL, patch="{}")
+    tally.equal(contents(MODEL)[1], [("author", "me"), ("note", "x" * 60), ("new", "1")], "an empty patch")
+    got = runs("edit_metadata", path=MODEL, patch='{"author":null,"note":null,"new":null}')
+    tally.check(got.endswith("== Metadata\nNone."), "no metadata", got)
+    tally.equal(contents(MODEL), (before, []), "all metadata removed")
+    fails("edit_metadata", "expected metadata, a JSON object of strings, found an integer", path=MODEL, patch='{"a":1}')
+    for patch in ("{", "[]", "author"):
+        fails("edit_metadata", ":patch is a JSON object", path=MODEL, patch=patch)
+    fails("edit_metadata", "no such file", path=f"{ROOT}/none", patch='{"a":"1"}')
+    # each shard, and a file without tensors
+    making.model(f"{ROOT}/sharded", {"a.safetensors": {"x": b"1"}, "b.safetensors": {"y": b"2"}})
+    runs("edit_metadata", path=f"{ROOT}/sharded", patch='{"k":"v"}')
+    for name, tensor in (("a", "x"), ("b", "y")):
+        got = contents(f"{ROOT}/sharded/{name}.safetensors")
+        tally.equal((list(got[0]), got[1]), ([tensor], [("k", "v")]), "metadata of a shard")
+    making.file(f"{ROOT}/empty.safetensors", {})
+    runs("edit_metadata", path=f"{ROOT}/empty.safetensors", patch='{"k":"v"}')
+    tally.equal(contents(f"{ROOT}/empty.safetensors"), ({}, [("k", "v")]), "metadata of a file without tensors")
+
+
+def test_strip_prefix():
+    make_model({"b": "1", "a": "2"})
+    before, metadata = contents(MODEL)
+    got = runs("strip_prefix", path=MODEL, prefix="model.", out=OUT)
+    tally.equal(got, squeezed("""== Written
+file                  renamed  tensors
+--------------------  -------  -------
+ROOT/out.safetensors  3        5
+
+== First names
+name              new_name
+----------------  ----------
+model.norm        norm
+model.layers.0.w  layers.0.w
+model.layers.1.w  layers.1.w"""), "sql/strip_prefix.sql")
+    tally.equal(contents(OUT), ({n.removeprefix("model."): t for n, t in before.items()}, metadata), "stripped names")
+    tally.equal(contents(MODEL)[0], before, "the source stays")
+    runs("strip_prefix", path=MODEL, prefix="model.layers.", new="blocks_", out=MODEL)
+    tally.equal(set(contents(MODEL)[0]), {"model.norm", "blocks_0.w", "blocks_1.w", "lm_head", "ids"}, "renamed in place")
+    making.file(MODEL, {}, {"k": "v"})
+    got = runs("strip_prefix", path=MODEL, prefix="a.", out=OUT)
+    tally.check(got.endswith("  0  0\n\n== First names\nNone: no name begins so."), "nothing to rename", got)
+    tally.equal(contents(OUT), ({}, [("k", "v")]), "a file without tensors, stripped")
+    making.file(MODEL, {"a.x": b"1", "x": b"2"})
+    fails("strip_prefix", 'tensor "x": expected each name once, found it twice', path=MODEL, prefix="a.", out=MODEL)
+
+
+def test_convert_dtype():
+    make_model({"k": "v"})
+    before = contents(MODEL)[0]
+    got = runs("convert_dtype", path=MODEL, dtype="BF16", keep="*norm*", out=OUT)
+    tally.equal(got, squeezed("""== Written
+file                  tensors
+--------------------  -------
+ROOT/out.safetensors  5
+
+== Tensors by dtype
+from  to    tensors  bytes_before     bytes
+----  ----  -------  ------------  --------
+F32   BF16  1            16 B               8 B
+F32   F32   1             8 B               8 B
+BF16  BF16  1             4 B               4 B
+U8    U8    1             3 B               3 B
+F16   BF16  1             2 B               2 B"""), "sql/convert_dtype.sql")
+    expected = dict(before)
+    expected["model.layers.0.w"] = ("BF16", [2, 2], bf16(1, 2, 3, 1))  # 1.00390625, a tie, goes to even
+    expected["lm_head"] = ("BF16", [1], bf16(6))
+    tally.equal(contents(OUT), (expected, [("k", "v")]), "converted")
+    making.file(OUT, before)
+    runs("convert_dtype", path=OUT, dtype="F32", out=OUT)
+    tally.equal({n: t[0] for n, t in contents(OUT)[0].items()},
+                {"model.norm": "F32", "model.layers.0.w": "F32", "model.layers.1.w": "F32", "lm_head": "F32", "ids": "U8"},
+                "converted in place")
+    making.file(f"{ROOT}/empty.safetensors", {}, {"k": "v"})
+    got = runs("convert_dtype", path=f"{ROOT}/empty.safetensors", dtype="BF16", out=OUT)
+    tally.check(got.endswith("== Tensors by dtype\nNone."), "nothing to convert", got)
+    tally.equal(contents(OUT), ({}, [("k", "v")]), "a file without tensors, converted")
+    fails("convert_dtype", "expected a known dtype", path=MODEL, dtype="B16", out=OUT)
+
+
+def test_reshard():
+    make_model({"k": "v"})
+    before = contents(MODEL)
+    os.mkdir(f"{ROOT}/shards")
+    index = f"{ROOT}/shards/m.safetensors.index.json"
+    got = runs("reshard", path=MODEL, out=index, limit="20")
+    tally.equal(got, squeezed("""== Written
+index                                 tensors
+------------------------------------  -------
+ROOT/shards/m.safetensors.index.json  5
+
+== Files
+name                          tensors     bytes
+----------------------------  -------  --------
+m-00001-of-00003.safetensors  1             8 B
+m-00002-of-00003.safetensors  2            20 B
+m-00003-of-00003.safetensors  2             5 B"""), "sql/reshard.sql")  # 8, 16 + 4, 2 + 3
+    tally.equal(sorted(os.listdir(f"{ROOT}/shards")),
+                [f"m-0000{i}-of-00003.safetensors" for i in (1, 2, 3)] + ["m.safetensors.index.json"], "shards")
+    runs("reshard", path=f"{ROOT}/shards", out=index, limit="1000")
+    tally.equal(sorted(os.listdir(f"{ROOT}/shards")), ["m-r2-00001-of-00001.safetensors", "m.safetensors.index.json"], "one shard")
+    got = runs("reshard", path=index, out=OUT)
+    tally.equal(got, squeezed("""== Written
+file                  tensors
+--------------------  -------
+ROOT/out.safetensors  5
+
+== Files
+name             tensors     bytes
+---------------  -------  --------
+out.safetensors  5            33 B"""), "sql/reshard.sql into one file")
+    tally.equal(contents(OUT), before, "one file of a model")
+    fails("reshard", ":limit is greater than 0", path=MODEL, out=index, limit="0")
+    fails("reshard", ":limit is set if :out is an index", path=MODEL, out=index)
+    making.file(f"{ROOT}/empty.safetensors", {}, {"k": "v"})
+    runs("reshard", path=f"{ROOT}/empty.safetensors", out=OUT)
+    tally.equal(contents(OUT), ({}, [("k", "v")]), "a file without tensors, in one file")
+    fails("reshard", "expected tensors for the index to name", path=f"{ROOT}/empty.safetensors", out=index, limit="9")
+    fails("reshard", ":limit is a number of bytes", path=MODEL, out=index, limit="5GB")
+
+
+def test_extract():
+    make_model({"k": "v"})
+    before = contents(MODEL)[0]
+    got = runs("extract", path=MODEL, names="model.*", without="*norm", out=OUT)
+    tally.equal(got, squeezed("""== Written
+file                  tensors
+--------------------  -------
+ROOT/out.safetensors  2
+
+== Kinds of tensors
+pattern           tensors  dtypes    parameters
+----------------  -------  --------  ----------------
+model.layers.#.w  2        F32,BF16                 6"""), "sql/extract.sql")
+    tally.equal(contents(OUT), ({n: before[n] for n in ("model.layers.0.w", "model.layers.1.w")}, [("k", "v")]), "extracted")
+    runs("extract", path=MODEL, without="lm_head", out=OUT)
+    tally.equal(set(contents(OUT)[0]), set(before) - {"lm_head"}, "all but one")
+    fails("extract", "no tensor's name matches :names, and not :without", path=MODEL, names="none", out=OUT)
+
+
+def test_index():
+    directory = f"{ROOT}/indexed"
+    name = "model-0000{}-of-00003.safetensors"
+    index = making.model(directory, {name.format(i): {f"t{i}": b"12", f"u{i}": b"3"} for i in (1, 2, 3)})
+    making.index(index, {f"{kind}{i}": name.format(i) for i in (1, 2, 3) for kind in "tu"}, total_size=9, note="kept")
+    with open(index, "rb") as file:
+        before = file.read()
+    os.remove(f"{directory}/{name.format(2)}")
+    got = runs("index", path=directory)
+    tally.equal(got, squeezed("""warning: 2 of 6 tensors of the old index are in no shard, and dropped:
+missing_from                      tensors  first
+--------------------------------  -------  -----
+model-00002-of-00003.safetensors  2        t2
+
+== Written
+index                         shards  tensors     bytes
+----------------------------  ------  -------  --------
+model.safetensors.index.json  2       4             6 B
+
+== What is still wrong
+finding                                          n  code
+-----------------------------------------------  -  ---------
+expected 3 shards model-..., found 1 missing: 2  1  shard-gap"""), "sql/index.sql")
+    expected = {f"{kind}{i}": name.format(i) for i in (1, 3) for kind in "tu"}
+    tally.equal(json.load(open(index, encoding="utf-8")),
+                {"metadata": {"total_size": 6, "note": "kept"}, "weight_map": expected}, "the new index")
+    tally.equal(files(directory)["model.safetensors.index.json.old"], before, "the old index is kept")
+    # again, and with a shard that cannot be read
+    with open(f"{directory}/{name.format(3)}", "ab") as file:
+        file.write(b"more")
+    got = runs("index", path=f"{directory}/")
+    tally.check(got.startswith(f"warning: 1 of 2 files cannot be read:\nsafetensors: ROOT/indexed/{name.format(3)}: trailing bytes"),
+                "a shard that cannot be read", got)
+    tally.equal(json.load(open(index, encoding="utf-8"))["weight_map"], {f"{kind}1": name.format(1) for kind in "tu"}, "is left out")
+    tally.equal(files(directory)["model.safetensors.index.json.old"], before, "the first index is kept")
+    # without an index, in a directory whose name is a pattern, with a model beside it
+    odd = f"{ROOT}/od[d]*"
+    for i in (1, 2):
+        making.file(f"{odd}/a-0000{i}-of-00002.safetensors", {f"t{i}": b"1"})
+    making.file(f"{odd}/consolidated.safetensors", {"t1": b"1", "t2": b"1"})
+    fails("index", "a tensor is in two files: :shards says which files are meant", path=odd)
+    got = runs("index", path=odd, shards="a-*.safetensors", out=f"{odd}/a.safetensors.index.json")
+    tally.check(got.startswith("== Written\n") and got.endswith("Nothing."), "an index where there was none", got)
+    tally.equal(json.load(open(f"{odd}/a.safetensors.index.json", encoding="utf-8")),
+                {"metadata": {"total_size": 2}, "weight_map": {f"t{i}": f"a-0000{i}-of-00002.safetensors" for i in (1, 2)}}, "that index")
+    fails("index", ":out is a *.safetensors.index.json in the directory of the shards", path=odd, shards="a-*", out=f"{ROOT}/x.safetensors.index.json")
+    fails("index", "found none", path=odd, shards="b-*")
+    fails("index", "no such file", path=f"{ROOT}/none")
+    os.symlink(index, f"{odd}/l.safetensors.index.json")
+    fails("index", ":out is no link", path=odd, shards="a-*", out=f"{odd}/l.safetensors.index.json")
+    with open(f"{odd}/a.safetensors.index.json", "w", encoding="utf-8") as file:
+        file.write("{ no index")
+    got = runs("index", path=odd, shards="a-*", out=f"{odd}/a.safetensors.index.json")
+    tally.check(got.startswith("The old index was no JSON."), "an index that is no JSON", got)
+
+
+def damage(name, tensors, metadata=None, cut=0, more=b""):
+    path = making.file(f"{ROOT}/{name}.safetensors", tensors, metadata)
+    with open(path, "rb") as file:
+        data = file.read()
+    with open(path, "wb") as file:
+        file.write(data[:len(data) - cut] + more)
+    return path
+
+
+def test_repair():
+    three = {"a": ("F32", [2], f32(1, 2)), "b": b"abcd", "c": ("F32", [2], f32(3, 4))}
+    path, out = damage("truncated", three, {"format": "pt"}, cut=1), f"{ROOT}/repaired.safetensors"
+    got = runs("repair", path=path, out=out)
+    tally.check(got.startswith(squeezed("""warning: 1 of 3 tensors is lost:
+lost  status  why
+----  ------  ----------------------------------
+c     cut     expected bytes""")), "sql/repair.sql", got)
+    tally.check(got.endswith(squeezed("""== Written
+file                       tensors     bytes
+-------------------------  -------  --------
+ROOT/repaired.safetensors  2            12 B""")), "sql/repair.sql", got)
+    tally.equal(contents(out), ({"a": three["a"], "b": ("U8", [4], b"abcd")}, [("format", "pt")]), "what is whole")
+    fails("repair", "expected no file there", path=path, out=out)
+    os.remove(out)
+    for path, metadata in ((damage("trailing", three, {"format": "pt"}, more=b"!"), [("format", "pt")]),
+                           (damage("numbers", three, {"format": "pt", "step": 7, "null": None}),
+                            [("format", "pt"), ("step", "7"), ("null", "null")])):
+        got = runs("repair", path=path, out=out)
+        tally.check(got.startswith("All 3 tensors are whole.\n"), "nothing is lost", got)
+        tally.equal(contents(out), ({**three, "b": ("U8", [4], b"abcd")}, metadata), f"{path}: all of it")
+        os.remove(out)
+    path = making.model(f"{ROOT}/missing", {"x-1.safetensors": {"a": b"1"}, "x-2.safetensors": {"b": b"2"}})
+    os.remove(f"{ROOT}/missing/x-2.safetensors")
+    got = runs("repair", path=path, out=out)
+    tally.check(got.startswith("warning: 1 of 2 tensors is lost:"), "a model that lacks a shard", got)
+    tally.equal(contents(out)[0], {"a": ("U8", [1], b"1")}, "what is there of it")
+    os.remove(out)
+    fails("repair", "nothing of it can be saved", path=damage("nothing", {"a": b"1234"}, cut=2), out=out)
+    fails("repair", "found an empty file", path=damage("void", {}, cut=1000), out=out)
+    making.file(f"{ROOT}/{'long' * 20}.safetensors", {f"{'n' * 70}{i}": b"1" for i in range(60)})
+    runs("repair", path=damage("long" * 20, {f"{'n' * 70}{i:02}": bytes(100) for i in range(60)}, cut=5000), out=out)
+
+
+for test in (test_edit_metadata, test_strip_prefix, test_convert_dtype, test_reshard, test_extract, test_index, test_repair):
+    test()
+tally.finish()

@@ -1,0 +1,595 @@
+/*
+** Every function of every set of kernels that this machine can run, against the same function of the
+** last set, which is plain C: every length up to four times the lanes, every misalignment, numbers of
+** all kinds; nothing is written beyond what is asked for, and, as sanitizers see, nothing read.
+**
+**     kernel_sets [--time]    with the time that each takes: nanoseconds for an element, in the cache
+*/
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kernels/kernels.h"
+#include "tensor/codes.h"
+#include "tensor/encode.h"
+#include "tensor/numbers.h"
+
+enum { MISALIGNMENTS = 64, MOST = 4096, GUARD = 64 };
+
+static int passed, failed;
+static bool timed;
+static const Kernels *plain;
+
+static uint64_t random_bits(void) {
+  static uint64_t state = 88172645463325252u;
+  state ^= state << 13;
+  state ^= state >> 7;
+  state ^= state << 17;
+  return state * 0x2545f4914f6cdd1du;
+}
+
+/* ---- Elements ---- */
+
+/* Of which kind the elements are. */
+typedef enum Kind {
+  KIND_ANY_BITS,
+  KIND_USUAL,    /* between -1 and 1 */
+  KIND_WIDE,     /* of very different magnitudes */
+  KIND_POSITIVE, /* and some zeros */
+  KIND_NEGATIVE,
+  KIND_SMALL,   /* subnormal numbers and zeros of both signs */
+  KIND_SPECIAL, /* with NaNs and infinities among them */
+  KIND_ZEROS,   /* of both signs */
+  KINDS
+} Kind;
+
+static double random_number(Kind kind, Dtype dtype) {
+  const bool narrow = dtype == DTYPE_F16;
+  double number = (double)(int64_t)random_bits() * 0x1p-63;
+  unsigned chance = (unsigned)(random_bits() % 8);
+  switch (kind) {
+    case KIND_WIDE: return ldexp(number, (int)(random_bits() % 200) % (narrow ? 15 : 200) - 100);
+    case KIND_POSITIVE: return chance == 0 ? 0 : fabs(number);
+    case KIND_NEGATIVE: return chance == 0 ? -0.0 : -fabs(number);
+    case KIND_SMALL: return chance < 2 ? copysign(0, number) : ldexp(number, narrow ? -16 : -130);
+    case KIND_SPECIAL: return chance == 0 ? (double)NAN : chance == 1 ? INFINITY / number : number;
+    case KIND_ZEROS: return copysign(0, number);
+    default: return number;
+  }
+}
+
+static unsigned bits_of(Dtype dtype) {
+  return dtype_bits(dtype);
+}
+
+/* Elements of a float dtype of at least 16 bits, F32 and F64 in the machine's own order; any bytes for
+** other dtypes. */
+static void fill(Dtype dtype, Kind kind, unsigned char *data, uint64_t count) {
+  bool is_float =
+      dtype == DTYPE_F16 || dtype == DTYPE_BF16 || dtype == DTYPE_F32 || dtype == DTYPE_F64;
+  if (!is_float || kind == KIND_ANY_BITS) {
+    uint64_t size = (count * bits_of(dtype) + 7) / 8;
+    for (uint64_t i = 0; i < size; i++) data[i] = (unsigned char)(random_bits() >> 56);
+    return;
+  }
+  for (uint64_t i = 0; i < count; i++) {
+    double number = random_number(kind, dtype);
+    float narrow = (float)number;
+    if (dtype == DTYPE_F64) {
+      memcpy(data + 8 * i, &number, sizeof number);
+    } else if (dtype == DTYPE_F32) {
+      memcpy(data + 4 * i, &narrow, sizeof narrow);
+    } else {
+      encode_doubles(dtype, &number, i, 1, data);
+    }
+  }
+}
+
+/* A copy that ends where its memory does, and begins `misalignment` bytes behind where memory does. */
+typedef struct Placed {
+  unsigned char *block, *data;
+} Placed;
+
+static Placed place(const unsigned char *data, uint64_t size, unsigned misalignment) {
+  unsigned char *block = malloc((size_t)size + misalignment + 1);
+  if (block == NULL) abort();
+  memcpy(block + misalignment, data, (size_t)size);
+  return (Placed){block, block + misalignment};
+}
+
+/* ---- The same ---- */
+
+static bool same_floats(const float *a, const float *b, uint64_t count) {
+  bool same = true;
+  for (uint64_t i = 0; i < count; i++) {
+    same = same && (float_bits(a[i]) == float_bits(b[i]) || (isnan(a[i]) && isnan(b[i])));
+  }
+  return same;
+}
+
+/* Which NaN comes out of a sum is the machine's choice. */
+static bool same_doubles(const double *a, const double *b, unsigned count) {
+  bool same = true;
+  for (unsigned i = 0; i < count; i++) {
+    same = same && (double_bits(a[i]) == double_bits(b[i]) || (isnan(a[i]) && isnan(b[i])));
+  }
+  return same;
+}
+
+static bool are_finite(const double *numbers, unsigned count) {
+  bool finite = true;
+  for (unsigned i = 0; i < count; i++) finite = finite && isfinite(numbers[i]);
+  return finite;
+}
+
+/* ---- What all checks have in common ---- */
+
+/* One function of a set, for a dtype. */
+typedef struct Subject {
+  const Kernels *set;
+  Dtype dtype;
+  uint64_t step; /* counts are multiples of it */
+  unsigned bits; /* of an element, or of what is counted */
+} Subject;
+
+/* Whether the function gives of `count` elements at `data` what the plain one gives of those at `same`.
+** `more` are as many other elements. */
+typedef bool Agrees(const Subject *subject, const unsigned char *data, const unsigned char *same,
+                    const unsigned char *more, uint64_t count);
+
+static void check(const char *name, const Subject *subject, Agrees *agrees) {
+  static unsigned char data[MOST * 8], more[MOST * 8];
+  uint64_t lanes = subject->step > KERNEL_LANES ? subject->step : KERNEL_LANES;
+  bool good = true;
+  for (Kind kind = 0; kind < KINDS; kind++) {
+    for (uint64_t count = 0; count <= 4 * lanes; count += subject->step) {
+      uint64_t size = (count * subject->bits + 7) / 8;
+      uint64_t elements = count * subject->bits / bits_of(subject->dtype);
+      fill(subject->dtype, kind, data, elements);
+      fill(subject->dtype, kind, more, elements);
+      for (unsigned misalignment = 0; misalignment < MISALIGNMENTS; misalignment++) {
+        Placed first = place(data, size, misalignment);
+        Placed second = place(more, size, (misalignment * 7 + 1) % MISALIGNMENTS);
+        good = good && agrees(subject, first.data, data, second.data, count);
+        free(first.block);
+        free(second.block);
+      }
+    }
+  }
+  passed += good;
+  failed += !good;
+  if (!good) printf("FAIL %s: %s %s\n", subject->set->name, name, dtype_name(subject->dtype));
+}
+
+static double nanoseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+/* Prints what the call takes, the shortest of several, for each of `count` elements. */
+#define TIME(function, subject, count, call)                           \
+  if (timed) {                                                         \
+    double best = INFINITY;                                            \
+    for (int round = 0; round < 50; round++) {                         \
+      double start = nanoseconds();                                    \
+      for (int i = 0; i < 20; i++) call;                               \
+      best = fmin(best, nanoseconds() - start);                        \
+    }                                                                  \
+    printf("%-9s %-14s %-12s %8.3f\n", (subject)->set->name, function, \
+           dtype_name((subject)->dtype), best / 20 / (double)(count)); \
+  }
+
+/* Data to take the time with: usual numbers, at an odd address. */
+static unsigned char *sample(Dtype dtype) {
+  static unsigned char data[2][MOST * 8 + 1];
+  static int turn;
+  turn = !turn;
+  fill(dtype, KIND_USUAL, data[turn] + 1, MOST);
+  return data[turn] + 1;
+}
+
+/* ---- Elements as floats ---- */
+
+/* What the codes of a dtype of at most 8 bits stand for: found out once. */
+static const ByteValues *values_of(Dtype dtype) {
+  static Numbers all[DTYPE_COUNT];
+  static bool opened[DTYPE_COUNT];
+  if (!opened[dtype]) numbers_open(&all[dtype], dtype);
+  opened[dtype] = true;
+  return &all[dtype].table;
+}
+
+static bool convert_agrees(const Subject *subject, const unsigned char *data,
+                           const unsigned char *same, const unsigned char *more, uint64_t count) {
+  float got[MOST + GUARD], expected[MOST];
+  (void)more;
+  memset(got, 0x5a, sizeof got);
+  subject->set->convert[subject->dtype](data, count, got);
+  if (plain->convert[subject->dtype] != NULL) {
+    plain->convert[subject->dtype](same, count, expected);
+  } else {
+    plain->lookup(same, count, values_of(subject->dtype), expected);
+  }
+  return same_floats(got, expected, count) && float_bits(got[count]) == 0x5a5a5a5a;
+}
+
+static void check_convert(const Subject *subject) {
+  static float out[MOST];
+  check("convert", subject, convert_agrees);
+  const unsigned char *data = sample(subject->dtype);
+  TIME("convert", subject, MOST, subject->set->convert[subject->dtype](data, MOST, out))
+}
+
+static bool lookup_agrees(const Subject *subject, const unsigned char *data,
+                          const unsigned char *same, const unsigned char *more, uint64_t count) {
+  float got[MOST + GUARD], expected[MOST];
+  const ByteValues *values = values_of(subject->dtype);
+  (void)more;
+  memset(got, 0x5a, sizeof got);
+  subject->set->lookup(data, count, values, got);
+  plain->lookup(same, count, values, expected);
+  return same_floats(got, expected, count) && float_bits(got[count]) == 0x5a5a5a5a;
+}
+
+static void check_lookup(const Subject *subject) {
+  static float out[MOST];
+  Subject bytes = {subject->set, DTYPE_F8_E5M2FNUZ, 1, 8};
+  check("lookup", &bytes, lookup_agrees);
+  const ByteValues *values = values_of(bytes.dtype);
+  const unsigned char *data = sample(bytes.dtype);
+  TIME("lookup", &bytes, MOST, subject->set->lookup(data, MOST, values, out))
+}
+
+/* ---- Bins ---- */
+
+static bool find_bins_agrees(const Subject *subject, const unsigned char *data,
+                             const unsigned char *same, const unsigned char *more, uint64_t count) {
+  const Binning binning = {0.5, -0.25, 14, 7};
+  int32_t got[MOST + GUARD], expected[MOST];
+  bool good = true, doubt = false;
+  (void)more;
+  memset(got, 0x5a, sizeof got);
+  bool any = subject->set->find_bins[subject->dtype](data, count, &binning, got);
+  plain->find_bins[subject->dtype](same, count, &binning, expected);
+  for (uint64_t i = 0; i < count; i++) {
+    double number = subject->dtype == DTYPE_F32 ? (double)float_at(same, i) : double_at(same, i);
+    bool far = fabs((number * binning.unit - binning.lo) * binning.scale) >= 0x1p51;
+    good = good && (got[i] == expected[i] || (far && (got[i] == -1 || got[i] == 7)));
+    doubt = doubt || got[i] < 0;
+  }
+  return good && any == doubt && got[count] == 0x5a5a5a5a;
+}
+
+static void check_find_bins(const Subject *subject) {
+  static int32_t out[MOST];
+  static const Binning binning = {1, -1, 50, 100};
+  check("find_bins", subject, find_bins_agrees);
+  const unsigned char *data = sample(subject->dtype);
+  TIME("find_bins", subject, MOST,
+       subject->set->find_bins[subject->dtype](data, MOST, &binning, out))
+}
+
+/* ---- Hashing ---- */
+
+static void fill_secret(unsigned char secret[192]) {
+  for (int i = 0; i < 192; i++) secret[i] = (unsigned char)(i * 73 + 11);
+}
+
+static bool hash_blocks_agrees(const Subject *subject, const unsigned char *data,
+                               const unsigned char *same, const unsigned char *more,
+                               uint64_t count) {
+  unsigned char secret[192];
+  uint64_t got[MOST / KERNEL_HASH_BLOCK * KERNEL_HASH_LANES + 1],
+      expected[MOST / KERNEL_HASH_BLOCK * KERNEL_HASH_LANES];
+  uint64_t blocks = count / KERNEL_HASH_BLOCK;
+  (void)more;
+  fill_secret(secret);
+  memset(got, 0x5a, sizeof got);
+  subject->set->hash_blocks(data, blocks, secret, got);
+  plain->hash_blocks(same, blocks, secret, expected);
+  return memcmp(got, expected, blocks * KERNEL_HASH_LANES * sizeof *got) == 0 &&
+         got[blocks * KERNEL_HASH_LANES] == 0x5a5a5a5a5a5a5a5a;
+}
+
+static void check_hash_blocks(const Subject *subject) {
+  static unsigned char secret[192];
+  static uint64_t out[MOST / KERNEL_HASH_BLOCK * KERNEL_HASH_LANES];
+  Subject blocks = {subject->set, DTYPE_U8, KERNEL_HASH_BLOCK, 8};
+  check("hash_blocks", &blocks, hash_blocks_agrees);
+  const unsigned char *data = sample(DTYPE_U8);
+  TIME("hash_blocks", &blocks, MOST,
+       subject->set->hash_blocks(data, MOST / KERNEL_HASH_BLOCK, secret, out))
+}
+
+/* The sums lie together, as numbers do. */
+static bool hash_merge_agrees(const Subject *subject, const unsigned char *data,
+                              const unsigned char *same, const unsigned char *more,
+                              uint64_t count) {
+  unsigned char secret[192];
+  uint64_t got[KERNEL_HASH_LANES], expected[KERNEL_HASH_LANES],
+      sums[4 * KERNEL_HASH_LANES * KERNEL_LANES];
+  (void)data, (void)more;
+  fill_secret(secret);
+  for (int i = 0; i < KERNEL_HASH_LANES; i++) got[i] = expected[i] = random_bits();
+  memcpy(sums, same, count * KERNEL_HASH_LANES * sizeof *sums);
+  subject->set->hash_merge(sums, count, secret, got);
+  plain->hash_merge(sums, count, secret, expected);
+  return memcmp(got, expected, sizeof got) == 0;
+}
+
+static void check_hash_merge(const Subject *subject) {
+  static unsigned char secret[192];
+  static uint64_t sums[MOST], accumulators[KERNEL_HASH_LANES];
+  Subject blocks = {subject->set, DTYPE_U64, 1, 64 * KERNEL_HASH_LANES};
+  check("hash_merge", &blocks, hash_merge_agrees);
+  TIME("hash_merge", &blocks, MOST / KERNEL_HASH_LANES,
+       subject->set->hash_merge(sums, MOST / KERNEL_HASH_LANES, secret, accumulators))
+}
+
+/* ---- Statistics ---- */
+
+static bool scan_agrees(const Subject *subject, const unsigned char *data,
+                        const unsigned char *same, const unsigned char *more, uint64_t count) {
+  FloatScan got, expected;
+  (void)more;
+  subject->set->scan[subject->dtype](data, count, &got);
+  plain->scan[subject->dtype](same, count, &expected);
+  bool finite = are_finite(expected.squares, KERNEL_LANES);
+  if (!finite) return !are_finite(got.squares, KERNEL_LANES);
+  return same_doubles(got.sum, expected.sum, KERNEL_LANES) &&
+         same_doubles(got.squares, expected.squares, KERNEL_LANES) && got.min == expected.min &&
+         got.max == expected.max && got.min_magnitude == expected.min_magnitude &&
+         got.zeros == expected.zeros;
+}
+
+static void check_scan(const Subject *subject) {
+  static FloatScan out;
+  Subject steps = {subject->set, subject->dtype, SCAN_STEP, bits_of(subject->dtype)};
+  check("scan", &steps, scan_agrees);
+  const unsigned char *data = sample(subject->dtype);
+  TIME("scan", &steps, MOST, subject->set->scan[subject->dtype](data, MOST, &out))
+}
+
+static bool range_agrees(const Subject *subject, const unsigned char *data,
+                         const unsigned char *same, const unsigned char *more, uint64_t count) {
+  FloatRange got, expected;
+  (void)more;
+  subject->set->range[subject->dtype](data, count, &got);
+  plain->range[subject->dtype](same, count, &expected);
+  if (!expected.finite) return !got.finite;
+  return got.finite && got.min == expected.min && got.max == expected.max &&
+         got.zeros == expected.zeros;
+}
+
+static void check_range(const Subject *subject) {
+  static FloatRange out;
+  Subject steps = {subject->set, subject->dtype, SCAN_STEP, bits_of(subject->dtype)};
+  check("range", &steps, range_agrees);
+  const unsigned char *data = sample(subject->dtype);
+  TIME("range", &steps, MOST, subject->set->range[subject->dtype](data, MOST, &out))
+}
+
+static uint64_t zeros_of(const DoubleScan *scan) {
+  uint64_t zeros = 0;
+  for (unsigned j = 0; j < KERNEL_LANES; j++) zeros += scan->zeros[j];
+  return zeros;
+}
+
+static double first_of(const double *lanes, double sign) {
+  double first = INFINITY;
+  for (unsigned j = 0; j < KERNEL_LANES; j++) first = fmin(first, lanes[j] * sign);
+  return first;
+}
+
+static bool scan_doubles_agrees(const Subject *subject, const unsigned char *data,
+                                const unsigned char *same, const unsigned char *more,
+                                uint64_t count) {
+  DoubleScan got, expected;
+  (void)more;
+  subject->set->scan_doubles(data, count, &got);
+  plain->scan_doubles(same, count, &expected);
+  return same_doubles(got.sum_high, expected.sum_high, KERNEL_LANES) &&
+         same_doubles(got.sum_low, expected.sum_low, KERNEL_LANES) &&
+         first_of(got.min, 1) == first_of(expected.min, 1) &&
+         first_of(got.max, -1) == first_of(expected.max, -1) &&
+         zeros_of(&got) == zeros_of(&expected);
+}
+
+static void check_scan_doubles(const Subject *subject) {
+  static DoubleScan out;
+  Subject doubles = {subject->set, DTYPE_F64, KERNEL_LANES, 64};
+  check("scan_doubles", &doubles, scan_doubles_agrees);
+  const unsigned char *data = sample(DTYPE_F64);
+  TIME("scan_doubles", &doubles, MOST, subject->set->scan_doubles(data, MOST, &out))
+}
+
+static bool deviations_agrees(const Subject *subject, const unsigned char *data,
+                              const unsigned char *same, const unsigned char *more,
+                              uint64_t count) {
+  double got[KERNEL_LANES], expected[KERNEL_LANES];
+  (void)more;
+  subject->set->deviations(data, count, 0.1, got);
+  plain->deviations(same, count, 0.1, expected);
+  return same_doubles(got, expected, KERNEL_LANES);
+}
+
+static void check_deviations(const Subject *subject) {
+  static double out[KERNEL_LANES];
+  Subject doubles = {subject->set, DTYPE_F64, KERNEL_LANES, 64};
+  check("deviations", &doubles, deviations_agrees);
+  const unsigned char *data = sample(DTYPE_F64);
+  TIME("deviations", &doubles, MOST, subject->set->deviations(data, MOST, 0.1, out))
+}
+
+/* ---- Codes ---- */
+
+/* The codes by their values, those with a sign the other way round. */
+static int key_of(unsigned char code) {
+  return code < 128 ? code : 127 - code;
+}
+
+/* There is no plain function: against a loop. */
+static bool scan_bytes_agrees(const Subject *subject, const unsigned char *data,
+                              const unsigned char *same, const unsigned char *more,
+                              uint64_t count) {
+  Codes codes;
+  ByteScan got, ranged, expected = {.min = 0x7f, .max = 0xff};
+  (void)more;
+  if (!codes_open(&codes, subject->set, subject->dtype, values_of(subject->dtype))) return false;
+  for (uint64_t i = 0; i < count; i++) {
+    unsigned char code = same[i];
+    for (unsigned p = 0; p < codes.digits.places; p++) {
+      int digit = codes.digits.digit[p][code & 0x7f];
+      expected.sums[p] += code < 128 ? digit : -digit;
+      expected.squares[p] += (uint64_t)(digit * digit);
+    }
+    expected.zeros += (code & 0x7f) == 0;
+    expected.minus_zero = expected.minus_zero || code == 0x80;
+    if (key_of(code) < key_of(expected.min)) expected.min = code;
+    if (key_of(code) > key_of(expected.max)) expected.max = code;
+  }
+  subject->set->scan_bytes(data, count, &codes.digits, &got);
+  subject->set->scan_bytes(data, count, NULL, &ranged);
+  size_t places = codes.digits.places * sizeof(uint64_t);
+  return memcmp(got.sums, expected.sums, places) == 0 &&
+         memcmp(got.squares, expected.squares, places) == 0 && got.zeros == expected.zeros &&
+         got.minus_zero == expected.minus_zero && got.min == expected.min &&
+         got.max == expected.max && ranged.zeros == expected.zeros &&
+         ranged.minus_zero == expected.minus_zero && ranged.min == expected.min &&
+         ranged.max == expected.max;
+}
+
+/* Of all dtypes that there are codes of. */
+static void check_scan_bytes(const Subject *subject) {
+  static Codes codes;
+  static ByteScan out;
+  for (int d = 0; d < DTYPE_COUNT; d++) {
+    Subject bytes = {subject->set, (Dtype)d, BYTES_STEP, 8};
+    if (bits_of(bytes.dtype) != 8 ||
+        !codes_open(&codes, subject->set, bytes.dtype, values_of(bytes.dtype))) {
+      continue;
+    }
+    check("scan_bytes", &bytes, scan_bytes_agrees);
+    const unsigned char *data = sample(bytes.dtype);
+    TIME("scan_bytes", &bytes, MOST, subject->set->scan_bytes(data, MOST, &codes.digits, &out))
+  }
+}
+
+static KernelCount *counter(const Kernels *set, Dtype dtype) {
+  switch (bits_of(dtype)) {
+    case 4: return set->count_nibbles;
+    case 6: return set->count_sixes;
+    default: return set->count_bytes;
+  }
+}
+
+/* Against the elements one by one. */
+static bool count_agrees(const Subject *subject, const unsigned char *data,
+                         const unsigned char *same, const unsigned char *more, uint64_t count) {
+  uint64_t got[CODES], expected[CODES];
+  unsigned bits = bits_of(subject->dtype);
+  (void)more;
+  for (unsigned code = 0; code < CODES; code++) got[code] = expected[code] = code;
+  counter(subject->set, subject->dtype)(data, count, got);
+  for (uint64_t i = 0; i < count * subject->bits / bits; i++) {
+    expected[element_load(same, bits, i)]++;
+  }
+  return memcmp(got, expected, sizeof got) == 0;
+}
+
+static void check_count(const Subject *subject, Dtype dtype, unsigned group) {
+  static uint64_t out[CODES];
+  Subject groups = {subject->set, dtype, 1, group};
+  check("count", &groups, count_agrees);
+  const unsigned char *data = sample(DTYPE_U64); /* more bytes than are needed */
+  TIME("count", &groups, MOST,
+       counter(subject->set, dtype)(data, MOST * bits_of(dtype) / group, out))
+}
+
+static void check_count_bytes(const Subject *subject) {
+  check_count(subject, DTYPE_U8, 8);
+}
+
+static void check_count_sixes(const Subject *subject) {
+  check_count(subject, DTYPE_F6_E2M3, 24);
+}
+
+static void check_count_nibbles(const Subject *subject) {
+  check_count(subject, DTYPE_F4, 8);
+}
+
+/* ---- Pairs ---- */
+
+static bool pairs_agrees(const Subject *subject, const unsigned char *data,
+                         const unsigned char *same, const unsigned char *more, uint64_t count) {
+  PairSums got, expected;
+  subject->set->pairs[subject->dtype](data, more, count, &got);
+  plain->pairs[subject->dtype](same, more, count, &expected);
+  if (!isfinite(expected.a_squares) || !isfinite(expected.b_squares)) {
+    return isfinite(got.a_squares) == isfinite(expected.a_squares) &&
+           isfinite(got.b_squares) == isfinite(expected.b_squares);
+  }
+  const double a[] = {got.differences, got.squared_differences, got.products, got.a_squares,
+                      got.b_squares};
+  const double b[] = {expected.differences, expected.squared_differences, expected.products,
+                      expected.a_squares, expected.b_squares};
+  return got.unequal == expected.unequal && got.largest == expected.largest &&
+         same_doubles(a, b, 5);
+}
+
+static void check_pairs(const Subject *subject) {
+  static PairSums out;
+  Subject pairs = {subject->set, subject->dtype, PAIR_LANES, bits_of(subject->dtype)};
+  check("pairs", &pairs, pairs_agrees);
+  const unsigned char *a = sample(subject->dtype), *b = sample(subject->dtype);
+  TIME("pairs", &pairs, MOST, subject->set->pairs[subject->dtype](a, b, MOST, &out))
+}
+
+static bool squares_agrees(const Subject *subject, const unsigned char *data,
+                           const unsigned char *same, const unsigned char *more, uint64_t count) {
+  (void)more;
+  double got = subject->set->squares[subject->dtype](data, count);
+  double expected = plain->squares[subject->dtype](same, count);
+  return isfinite(expected) ? same_doubles(&got, &expected, 1) : !isfinite(got);
+}
+
+static volatile double squares_out; /* so that the compiler does not leave the call out */
+
+static void check_squares(const Subject *subject) {
+  Subject squares = {subject->set, subject->dtype, PAIR_LANES, bits_of(subject->dtype)};
+  check("squares", &squares, squares_agrees);
+  const unsigned char *data = sample(subject->dtype);
+  TIME("squares", &squares, MOST, squares_out = subject->set->squares[subject->dtype](data, MOST))
+}
+
+/* A function without a check does not compile. */
+static void check_set(const Kernels *set) {
+#define CHECK_BY_DTYPE(type, function)                        \
+  for (int d = 0; d < DTYPE_COUNT; d++) {                     \
+    Subject subject = {set, (Dtype)d, 1, bits_of((Dtype)d)};  \
+    if (set->function[d] != NULL) check_##function(&subject); \
+  }
+#define CHECK_ALONE(type, function) \
+  if (set->function != NULL) check_##function(&(Subject){set, DTYPE_U8, 1, 8});
+  KERNEL_FUNCTIONS(CHECK_BY_DTYPE, CHECK_ALONE)
+}
+
+int main(int argc, char **argv) {
+  timed = argc > 1 && strcmp(argv[1], "--time") == 0;
+  unsigned sets = 0;
+  while (kernels_name(sets) != NULL) sets++;
+  plain = kernels_find(kernels_name(sets - 1));
+  for (unsigned n = 0; n < sets; n++) {
+    const Kernels *set = kernels_find(kernels_name(n));
+    if (set != NULL) {
+      check_set(set);
+    } else {
+      printf("skipped: kernels %s, which this machine cannot run\n", kernels_name(n));
+    }
+  }
+  printf("%d passed, %d failed\n", passed, failed);
+  return failed > 0;
+}
