@@ -37,11 +37,19 @@ typedef struct Graph {
   Node *root;
   Node **nodes; /* in an order in which arguments come first; the root is the last */
   uint32_t node_count;
+  uint64_t node_capacity;
   struct GraphBlock *blocks; /* the memory of everything else */
+  uint64_t *slots;           /* a hash table of the nodes, for graph_add() */
+  uint64_t slot_count, seed;
 } Graph;
 
-/* Memory that graph_clear() releases; zeroed, aligned for any type. NULL when memory runs out. */
+/* Memory that graph_clear() releases; zeroed, aligned to 8 bytes. NULL when memory runs out. */
 void *graph_alloc(Graph *graph, uint64_t count, uint64_t size);
+
+/* The node that equals `node` in all but number and uses, which are the graph's to give. If there is
+** none, it is added, with a copy of what it points to; its arguments are nodes of the graph, and
+** count one use more each. NULL when memory runs out. */
+Node *graph_add(Graph *graph, const Node *node, Error *error);
 
 void graph_clear(Graph *graph);
 

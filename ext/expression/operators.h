@@ -32,50 +32,50 @@ typedef enum OperatorAttribute {
 
 /* X(identifier, name, fewest arguments, most arguments, attributes). The first two have no name in
 ** a text: the leaves of an expression. */
-#define OPERATORS(X)                                                           \
-  X(TENSOR, NULL, 0, 0, 0)                                                     \
-  X(NUMBER, NULL, 0, 0, 0)                                                     \
-  X(ADD, "add", 2, 2, OPERATOR_NUMBERS)                                        \
-  X(SUB, "sub", 2, 2, OPERATOR_NUMBERS)                                        \
-  X(MUL, "mul", 2, 2, OPERATOR_NUMBERS)                                        \
-  X(DIV, "div", 2, 2, OPERATOR_NUMBERS)                                        \
-  X(MINIMUM, "minimum", 2, 2, OPERATOR_NUMBERS)                                \
-  X(MAXIMUM, "maximum", 2, 2, OPERATOR_NUMBERS)                                \
-  X(GREATER, "greater", 2, 2, OPERATOR_NUMBERS)                                \
-  X(GREATER_EQUAL, "greater_equal", 2, 2, OPERATOR_NUMBERS)                    \
-  X(LESS, "less", 2, 2, OPERATOR_NUMBERS)                                      \
-  X(LESS_EQUAL, "less_equal", 2, 2, OPERATOR_NUMBERS)                          \
-  X(EQUALS, "equals", 2, 2, OPERATOR_NUMBERS)                                  \
-  X(ISNAN, "isnan", 1, 1, 0)                                                   \
-  X(WHERE, "where", 3, 3, OPERATOR_NUMBERS)                                    \
-  X(NEG, "neg", 1, 1, 0)                                                       \
-  X(ABS, "abs", 1, 1, 0)                                                       \
-  X(SIGN, "sign", 1, 1, 0)                                                     \
-  X(SQRT, "sqrt", 1, 1, 0)                                                     \
-  X(EXP, "exp", 1, 1, 0)                                                       \
-  X(LOG, "log", 1, 1, 0)                                                       \
-  X(NORM, "norm", 1, 1, OPERATOR_AXIS)                                         \
-  X(TOTAL, "total", 1, 1, OPERATOR_AXIS)                                       \
-  X(LERP, "lerp", 2, 2, OPERATOR_T)                                            \
-  X(SLERP, "slerp", 2, 2, OPERATOR_T)                                          \
-  X(MATMUL, "matmul", 2, 2, 0)                                                 \
-  X(TRANSPOSE, "transpose", 1, 1, OPERATOR_AXES)                               \
-  X(RESHAPE, "reshape", 1, 1, OPERATOR_SHAPE)                                  \
-  X(SLICE, "slice", 1, 1, OPERATOR_SLICE)                                      \
-  X(TAKE, "take", 1, 1, OPERATOR_INDICES | OPERATOR_AXIS)                      \
-  X(CONCAT, "concat", 1, OPERATOR_ANY, OPERATOR_AXIS)                          \
-  X(CONVERT, "convert", 1, 1, OPERATOR_DTYPE)                                  \
-  X(FULL, "full", 0, 0, OPERATOR_SHAPE | OPERATOR_VALUE)                       \
-  X(RANDOM, "random", 0, 0, OPERATOR_SHAPE | OPERATOR_SEED)                    \
-  X(SUM, "sum", 1, OPERATOR_ANY, OPERATOR_WEIGHTS)                             \
-  X(AVERAGE, "average", 1, OPERATOR_ANY, OPERATOR_WEIGHTS)                     \
+#define OPERATORS(X)                                        \
+  X(TENSOR, NULL, 0, 0, 0)                                  \
+  X(NUMBER, NULL, 0, 0, 0)                                  \
+  X(ADD, "add", 2, 2, OPERATOR_NUMBERS)                     \
+  X(SUB, "sub", 2, 2, OPERATOR_NUMBERS)                     \
+  X(MUL, "mul", 2, 2, OPERATOR_NUMBERS)                     \
+  X(DIV, "div", 2, 2, OPERATOR_NUMBERS)                     \
+  X(MINIMUM, "minimum", 2, 2, OPERATOR_NUMBERS)             \
+  X(MAXIMUM, "maximum", 2, 2, OPERATOR_NUMBERS)             \
+  X(GREATER, "greater", 2, 2, OPERATOR_NUMBERS)             \
+  X(GREATER_EQUAL, "greater_equal", 2, 2, OPERATOR_NUMBERS) \
+  X(LESS, "less", 2, 2, OPERATOR_NUMBERS)                   \
+  X(LESS_EQUAL, "less_equal", 2, 2, OPERATOR_NUMBERS)       \
+  X(EQUALS, "equals", 2, 2, OPERATOR_NUMBERS)               \
+  X(ISNAN, "isnan", 1, 1, 0)                                \
+  X(WHERE, "where", 3, 3, OPERATOR_NUMBERS)                 \
+  X(NEG, "neg", 1, 1, 0)                                    \
+  X(ABS, "abs", 1, 1, 0)                                    \
+  X(SIGN, "sign", 1, 1, 0)                                  \
+  X(SQRT, "sqrt", 1, 1, 0)                                  \
+  X(EXP, "exp", 1, 1, 0)                                    \
+  X(LOG, "log", 1, 1, 0)                                    \
+  X(NORM, "norm", 1, 1, OPERATOR_AXIS)                      \
+  X(TOTAL, "total", 1, 1, OPERATOR_AXIS)                    \
+  X(LERP, "lerp", 2, 2, OPERATOR_T)                         \
+  X(SLERP, "slerp", 2, 2, OPERATOR_T)                       \
+  X(MATMUL, "matmul", 2, 2, 0)                              \
+  X(TRANSPOSE, "transpose", 1, 1, OPERATOR_AXES)            \
+  X(RESHAPE, "reshape", 1, 1, OPERATOR_SHAPE)               \
+  X(SLICE, "slice", 1, 1, OPERATOR_SLICE)                   \
+  X(TAKE, "take", 1, 1, OPERATOR_INDICES | OPERATOR_AXIS)   \
+  X(CONCAT, "concat", 1, OPERATOR_ANY, OPERATOR_AXIS)       \
+  X(CONVERT, "convert", 1, 1, OPERATOR_DTYPE)               \
+  X(FULL, "full", 0, 0, OPERATOR_SHAPE | OPERATOR_VALUE)    \
+  X(RANDOM, "random", 0, 0, OPERATOR_SHAPE | OPERATOR_SEED) \
+  X(SUM, "sum", 1, OPERATOR_ANY, OPERATOR_WEIGHTS)          \
+  X(AVERAGE, "average", 1, OPERATOR_ANY, OPERATOR_WEIGHTS)  \
   X(STACK, "stack", 1, OPERATOR_ANY, 0)
 
 typedef enum Operator {
 #define OPERATOR_ID(id, name, fewest, most, attributes) OPERATOR_IS_##id,
   OPERATORS(OPERATOR_ID)
 #undef OPERATOR_ID
-  OPERATOR_COUNT
+      OPERATOR_COUNT
 } Operator;
 
 typedef struct OperatorTraits {

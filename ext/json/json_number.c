@@ -1,20 +1,21 @@
 #include "json/json_number.h"
 
 #include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Returns whether strtod() rounds the number to infinity. strtod() gets the number without a
-** decimal point, which depends on the locale, and without more digits than can affect the
-** result. */
-static bool json_number_is_beyond_double(const char *text, uint32_t length) {
-  enum { JSON_NUMBER_DIGITS = 320 };
+/* strtod() gets the number without a decimal point, which depends on the locale. A double, and the
+** middle between two, have at most 768 digits, so digits beyond only say that the number is larger
+** than those before them. */
+double json_number_real(const char *text, uint32_t length) {
+  enum { JSON_NUMBER_DIGITS = 800 };
   const int64_t far = 1000000000000; /* larger than any exponent that 2^32 digits of a mantissa can
                                         compensate */
   char plain[JSON_NUMBER_DIGITS + 32];
   uint32_t digits = 0, i = text[0] == '-';
   int64_t exponent = 0, written = 0;
-  bool after_point = false;
+  bool after_point = false, more = false;
   for (; i < length && text[i] != 'e' && text[i] != 'E'; i++) {
     if (text[i] == '.') {
       after_point = true;
@@ -24,18 +25,24 @@ static bool json_number_is_beyond_double(const char *text, uint32_t length) {
     if (counts && digits < JSON_NUMBER_DIGITS) {
       plain[digits++] = text[i];
       exponent -= after_point;
-    } else if (!counts || !after_point) {
-      exponent += counts ? 1 : -after_point;
+    } else {
+      if (!counts || !after_point) exponent += counts ? 1 : -after_point;
+      more = more || text[i] != '0';
     }
   }
-  if (digits == 0) return false;
+  if (digits == 0) return text[0] == '-' ? -0.0 : 0.0;
+  if (more) {
+    plain[digits++] = '1';
+    exponent--;
+  }
   bool negative = i + 1 < length && text[i + 1] == '-';
   for (i++; i < length; i++) {
     if (text[i] >= '0' && text[i] <= '9' && written < far) written = written * 10 + (text[i] - '0');
   }
   snprintf(plain + digits, sizeof plain - digits, "e%lld",
            (long long)(exponent + (negative ? -written : written)));
-  return strtod(plain, NULL) > DBL_MAX;
+  double value = strtod(plain, NULL);
+  return text[0] == '-' ? -value : value;
 }
 
 static JsonNumber json_number_integer_kind(const char *text, uint32_t length, uint64_t *value) {
@@ -91,7 +98,7 @@ const char *json_number_take(JsonCursor *cursor, JsonNumber *kind, uint64_t *val
   uint32_t length = cursor->at - start;
   *kind = is_real ? JSON_NUMBER_REAL : json_number_integer_kind(text, length, value);
   if (*kind == JSON_NUMBER_REAL || *kind == JSON_NUMBER_LARGE_INTEGER) {
-    if (json_number_is_beyond_double(text, length)) *kind = JSON_NUMBER_BEYOND_DOUBLE;
+    if (fabs(json_number_real(text, length)) > DBL_MAX) *kind = JSON_NUMBER_BEYOND_DOUBLE;
   }
   return NULL;
 }

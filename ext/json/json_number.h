@@ -22,4 +22,8 @@ typedef enum JsonNumber {
 ** cursor has then. Sets *value for JSON_NUMBER_UNSIGNED. */
 const char *json_number_take(JsonCursor *cursor, JsonNumber *kind, uint64_t *value);
 
+/* The double that is nearest to a number as json_number_take() takes it, in any locale; an infinity
+** beyond the range of doubles. */
+double json_number_real(const char *text, uint32_t length);
+
 #endif
