@@ -22,6 +22,12 @@ typedef struct Host {
   uint64_t before;        /* bytes that were done before, if this is a part of more work */
 } Host;
 
+/* How work on any thread asks whether to go on. Without a function it always does. */
+typedef struct Asking {
+  bool (*go_on)(void *context, Error *error); /* false to end the work, with an error or without */
+  void *context;
+} Asking;
+
 /* Shows that `done` elements are done, and asks whether to go on. False with an error once the
 ** connection was interrupted. To be called on the connection's thread, at least every few
 ** milliseconds; it is cheap enough to be called ten thousand times a second. `host` may be NULL. */

@@ -7,6 +7,8 @@
 
 #include "base/memory.h"
 
+const TensorName expression_name = {.subject = "expression"};
+
 /* ---- Memory ---- */
 
 /* The first block is small, as most expressions are. */

@@ -53,6 +53,9 @@ Node *graph_add(Graph *graph, const Node *node, Error *error);
 
 void graph_clear(Graph *graph);
 
+/* How messages call an expression. */
+extern const TensorName expression_name;
+
 /* Whether a text is meant as an expression, not as a ref: it begins with '{'. */
 bool expression_is(const char *text, uint64_t length);
 

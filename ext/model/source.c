@@ -32,7 +32,8 @@ HandOut source_hand_out(const Source *source, uint64_t begin, uint64_t nbytes,
                         const unsigned char **data, Error *error) {
   *data = source->memory != NULL ? source->memory + begin : source_nothing;
   if (source->memory != NULL || nbytes == 0) return HAND_OUT_POINTER;
-  if (source->mode != IO_MAP || nbytes < HAND_OUT_MIN) return HAND_OUT_READ;
+  if (source->computed != NULL || source->mode != IO_MAP || nbytes < HAND_OUT_MIN)
+    return HAND_OUT_READ;
   OpenFiles *files = session_open_files(source->session);
   if (!open_file_begin(files, source->file, source->path, error)) return HAND_OUT_ERROR;
   HandOut outcome = source_point_at(source, source->offset + begin, nbytes, data, error);
@@ -48,6 +49,10 @@ bool reader_open(Reader *reader, const Source *source, Error *error) {
     reader->window = source->memory != NULL ? source->memory : source_nothing;
     reader->window_end = source->nbytes;
     return true;
+  }
+  if (source->computed != NULL) {
+    reader->ahead = source->computed->ahead;
+    return source->computed->open(source->computed, &reader->computing, error);
   }
   reader->in_use =
       open_file_begin(session_open_files(source->session), source->file, source->path, error);
@@ -83,6 +88,18 @@ static bool source_load_read(Reader *reader, uint64_t begin, uint64_t size, Erro
          open_file_check(source->file, source->path, error);
 }
 
+/* Computes the bytes *first to *end, and what shares a unit with them. */
+static bool source_load_computed(Reader *reader, uint64_t *first, uint64_t *end, Error *error) {
+  const Computed *computed = reader->source->computed;
+  *first -= *first % computed->unit;
+  *end += (computed->unit - *end % computed->unit) % computed->unit;
+  if (*end > reader->source->nbytes) *end = reader->source->nbytes;
+  if (!source_make_room(reader, *end - *first, error)) return false;
+  reader->window = reader->buffer;
+  return computed->read(reader->computing, &reader->asking, *first, *end - *first, reader->buffer,
+                        error);
+}
+
 /* Reads for a pass over a file that may be mapped: see source.h. */
 static bool source_load_for_pass(Reader *reader, uint64_t begin, uint64_t size, Error *error) {
   const Source *source = reader->source;
@@ -113,14 +130,16 @@ const unsigned char *reader_load(Reader *reader, uint64_t begin, uint64_t size, 
   } else if (used && begin < reader->window_begin && end + SOURCE_NEAR >= reader->window_begin) {
     if (size < reader->ahead) first = end < reader->ahead ? 0 : end - reader->ahead;
   }
-  bool good = reader->may_map ? source_load_for_pass(reader, first, end - first, error)
-                              : source_load_read(reader, first, end - first, error);
+  bool good = reader->computing != NULL ? source_load_computed(reader, &first, &end, error)
+              : reader->may_map         ? source_load_for_pass(reader, first, end - first, error)
+                                        : source_load_read(reader, first, end - first, error);
   reader->window_begin = first;
   reader->window_end = good ? end : first;
   return good ? reader->window + (begin - first) : NULL;
 }
 
 void reader_close(Reader *reader) {
+  if (reader->computing != NULL) reader->source->computed->close(reader->computing);
   if (reader->in_use)
     open_file_end(session_open_files(reader->source->session), reader->source->file);
   memory_free(reader->buffer);

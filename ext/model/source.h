@@ -1,7 +1,8 @@
 /*
 ** The bytes of a tensor, wherever they are: reading them, and handing them out to SQLite.
 **
-** A Source says where they are: in memory (a BLOB), or in a range of a file.
+** A Source says where they are: in memory (a BLOB), in a range of a file, or nowhere yet, because they
+** are computed when they are read (Computed).
 **
 ** A Reader reads a Source into a buffer, one window at a time, and checks the file (the size and
 ** time of its descriptor) after each read. So whatever happens to the file, the result is its bytes
@@ -27,10 +28,28 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/host.h"
 #include "model/session.h"
 
+/* A tensor whose bytes are computed when they are read. All functions get the Computed itself. */
+typedef struct Computed Computed;
+struct Computed {
+  uint64_t unit; /* the bytes that are computed together: reads begin at multiples of it, and end at
+                  ** one or at the end of the tensor */
+  uint64_t ahead; /* how much to compute at a time in sequential reads, at most READER_WINDOW */
+
+  /* Begins reading, on the thread of the connection. Sets *state, which belongs to one Reader; it is
+  ** closed whatever the outcome. Returns false on an error. */
+  bool (*open)(Computed *computed, void **state, Error *error);
+  /* Computes the bytes begin to begin + size, on the thread of the Reader. */
+  bool (*read)(void *state, const Asking *asking, uint64_t begin, uint64_t size, unsigned char *out,
+               Error *error);
+  void (*close)(void *state); /* takes NULL, too */
+};
+
 typedef struct Source {
-  const unsigned char *memory; /* the first byte of the tensor, or NULL if it is in the file */
+  const unsigned char *memory; /* the first byte of the tensor, or NULL if it is not in memory */
+  Computed *computed;          /* if it is computed; then it is in no file */
   Session *session;            /* which the file belongs to */
   File *file;
   const char *path;
@@ -57,11 +76,13 @@ HandOut source_hand_out(const Source *source, uint64_t begin, uint64_t nbytes,
 /* The maximum number of bytes that a Reader can be asked for at a time. */
 enum { READER_WINDOW = 1 << 20 };
 
-/* Everything except `ahead` is private. */
+/* Everything except `ahead` and `asking` is private. */
 typedef struct Reader {
+  Asking asking;  /* for what is computed: asked while that takes long */
   uint64_t ahead; /* how much is read at a time in sequential reads; READER_WINDOW unless it is
                   ** reduced */
   const Source *source;
+  void *computing;           /* the state of a Computed */
   bool in_use;               /* the file is in use */
   bool may_map;              /* in a pass: see below */
   const unsigned char *base; /* the first byte of the mapped file */

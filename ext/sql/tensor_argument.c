@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "expression/node.h"
 
 typedef unsigned long long TensorArgumentBig; /* for "%llu" */
 
@@ -17,41 +18,42 @@ static bool tensor_argument_is_null(sqlite3_value *value) {
   return sqlite3_value_type(value) == SQLITE_NULL;
 }
 
-/* ---- A ref ---- */
+/* ---- A ref, or an expression ---- */
 
-static bool tensor_argument_find_tensor(TensorArgument *argument, Error *error) {
-  const Ref *ref = &argument->ref;
-  argument->checkpoint =
-      checkpoint_open_path(argument->session, ref->path, ref->path_length, error);
-  if (argument->checkpoint == NULL) return false;
-  if (ref->damaged) checkpoint_allow_damage(argument->checkpoint);
-  argument->entry =
-      checkpoint_find(argument->checkpoint, ref->name, ref->name_length, &argument->member, error);
-  return argument->entry != NULL;
+static bool tensor_argument_open_ref(TensorArgument *argument, const char *text, uint64_t length,
+                                     Error *error) {
+  Leaf *leaf = &argument->leaf;
+  bool good = leaf_open(leaf, argument->session, text, length, error);
+  argument->tensor = leaf->tensor;
+  argument->dtype = leaf->dtype;
+  argument->view = leaf->view;
+  leaf->view = (View){0};
+  return good;
 }
 
-bool tensor_argument_open_ref(TensorArgument *argument, Session *session, const char *text,
-                              uint64_t length, Error *error) {
+static bool tensor_argument_open_expression(TensorArgument *argument, const char *text,
+                                            uint64_t length, Error *error) {
+  argument->tensor = expression_name;
+  argument->expression = expression_open(argument->session, text, length, error);
+  if (argument->expression == NULL) return false;
+  argument->dtype = expression_dtype(argument->expression);
+  return expression_view(argument->expression, &argument->view, error);
+}
+
+bool tensor_argument_open_text(TensorArgument *argument, Session *session, const char *text,
+                               uint64_t length, Error *error) {
   *argument = (TensorArgument){.session = session, .used = 1};
-  if (!ref_parse(text, length, &argument->ref, error)) return false;
-  argument->tensor =
-      (TensorName){argument->ref.path, argument->ref.name, argument->ref.name_length};
-  if (!tensor_argument_find_tensor(argument, error)) return false;
-  argument->dtype = argument->entry->dtype;
-  const Span *shape = &argument->entry->shape;
-  const Ref *ref = &argument->ref;
-  return view_open(&argument->view, argument->member.header->text + shape->offset, shape->length,
-                   &argument->tensor, error) &&
-         (ref->slice == NULL ||
-          view_slice(&argument->view, ref->slice, ref->slice_length, &argument->tensor, error));
+  return expression_is(text, length)
+             ? tensor_argument_open_expression(argument, text, length, error)
+             : tensor_argument_open_ref(argument, text, length, error);
 }
 
-static bool tensor_argument_open_ref_text(TensorArgument *argument, sqlite3_value *value,
-                                          Error *error) {
+static bool tensor_argument_open_value(TensorArgument *argument, sqlite3_value *value,
+                                       Error *error) {
   uint64_t length;
   const char *text = tensor_argument_text_of(value, &length);
   if (text == NULL) return error_memory(error);
-  return tensor_argument_open_ref(argument, argument->session, text, length, error);
+  return tensor_argument_open_text(argument, argument->session, text, length, error);
 }
 
 /* ---- Raw data ---- */
@@ -136,14 +138,14 @@ static bool tensor_argument_open_raw(TensorArgument *argument, int argc, sqlite3
   return tensor_argument_open_shape(argument, argv[2], error);
 }
 
-/* ---- Either ---- */
+/* ---- Any of them ---- */
 
 bool tensor_argument_open(TensorArgument *argument, Session *session, int argc,
                           sqlite3_value **argv, Error *error) {
   *argument = (TensorArgument){.session = session, .used = 1};
   switch (sqlite3_value_type(argv[0])) {
     case SQLITE_NULL: argument->is_null = true; return true;
-    case SQLITE_TEXT: return tensor_argument_open_ref_text(argument, argv[0], error);
+    case SQLITE_TEXT: return tensor_argument_open_value(argument, argv[0], error);
     case SQLITE_BLOB: return tensor_argument_open_raw(argument, argc, argv, error);
     default:
       return error_raise(error, ERROR_ARGUMENT, "tensor",
@@ -153,8 +155,8 @@ bool tensor_argument_open(TensorArgument *argument, Session *session, int argc,
 
 void tensor_argument_close(TensorArgument *argument) {
   view_clear(&argument->view);
-  checkpoint_close(argument->checkpoint);
-  ref_clear(&argument->ref);
+  expression_close(argument->expression);
+  leaf_close(&argument->leaf);
 }
 
 static bool tensor_argument_apply_slice(TensorArgument *argument, sqlite3_value *slice,
@@ -189,9 +191,8 @@ bool tensor_argument_open_sliced(TensorArgument *argument, const char *caller, S
 
 Source tensor_argument_source(const TensorArgument *argument) {
   static const unsigned char nothing[1] = {0};
-  if (argument->entry != NULL) {
-    return checkpoint_source(argument->checkpoint, &argument->member, argument->entry);
-  }
+  if (argument->expression != NULL) return expression_source(argument->expression);
+  if (argument->leaf.entry != NULL) return leaf_source(&argument->leaf);
   return (Source){.memory = argument->data != NULL ? argument->data : nothing,
                   .nbytes = argument->data_nbytes};
 }

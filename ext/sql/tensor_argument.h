@@ -1,7 +1,8 @@
 /*
-** A tensor argument of a function or table, in either of its forms:
+** A tensor argument of a function or table, in one of its forms:
 **
 **     ref                        TEXT: PATH#NAME or PATH?slice=SLICE#NAME
+**     expression                 TEXT that begins with '{': a computed tensor (expression.h)
 **     data, dtype [, shape]      BLOB, TEXT, JSON array; without a shape, one dimension
 **
 ** The type of the first value distinguishes them. After a BLOB and a dtype, a text is the shape if
@@ -12,8 +13,8 @@
 #define SAFETENSORS_SQL_TENSOR_ARGUMENT_H
 
 #include "base/sqlite.h"
-#include "model/checkpoint.h"
-#include "model/ref.h"
+#include "expression/expression.h"
+#include "expression/leaf.h"
 #include "sql/result.h"
 #include "tensor/view.h"
 
@@ -22,26 +23,25 @@ typedef struct TensorArgument {
   int used; /* how many SQL values it consists of */
   Dtype dtype;
   View view;         /* the ref's slice has been applied */
-  TensorName tensor; /* for messages: the ref's path and name, or "BLOB" */
-  /* if it is a ref: */
-  Ref ref;
+  TensorName tensor; /* for messages: the ref's path and name, "expression", or "BLOB" */
   Session *session;
-  Checkpoint *checkpoint;
-  Member member;
-  const TensorEntry *entry;
+  /* if it is a ref: leaf.entry is not NULL; its view is the one above */
+  Leaf leaf;
+  /* if it is an expression, else NULL: */
+  Expression *expression;
   /* if it is raw data, valid as long as the SQL value: */
   const unsigned char *data;
   uint64_t data_nbytes;
 } TensorArgument;
 
-/* Opens the argument that starts at argv[0], without reading the bytes of a ref.
+/* Opens the argument that starts at argv[0], without reading the bytes of a tensor.
 ** tensor_argument_close() releases it, also after an error. `argv` must outlive it. */
 bool tensor_argument_open(TensorArgument *argument, Session *session, int argc,
                           sqlite3_value **argv, Error *error);
 
-/* The same for a ref given as text, which must outlive it. */
-bool tensor_argument_open_ref(TensorArgument *argument, Session *session, const char *text,
-                              uint64_t length, Error *error);
+/* The same for a ref or an expression given as text, which must outlive it. */
+bool tensor_argument_open_text(TensorArgument *argument, Session *session, const char *text,
+                               uint64_t length, Error *error);
 
 void tensor_argument_close(TensorArgument *argument);
 

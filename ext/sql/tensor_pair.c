@@ -27,7 +27,8 @@ static bool tensor_pair_open_one(TensorPair *pair, TensorArgument *argument, Vie
     pair->is_null = good;
     return good;
   }
-  if (argument->entry == NULL || argc < 2 || !tensor_argument_is_shape(argv[1])) return true;
+  bool is_text = argument->leaf.entry != NULL || argument->expression != NULL;
+  if (!is_text || argc < 2 || !tensor_argument_is_shape(argv[1])) return true;
   pair->used++;
   return tensor_pair_open_reshaped(shape, argument, argv[1], error);
 }

@@ -20,6 +20,9 @@ enum {
 
 /* How one thread reads one input. */
 typedef struct PassFeed {
+  struct PassPool *pool;
+  unsigned worker;
+  uint64_t number; /* of the block that is read */
   const PassInput *input;
   bool contiguous;
   Reader reader;
@@ -50,10 +53,15 @@ static uint64_t pass_block_bytes(unsigned bits) {
   return (uint64_t)PASS_BLOCK * bits / 8;
 }
 
+static bool pass_feed_go_on(void *context, Error *error) {
+  PassFeed *feed = context;
+  return work_queue_go_on(&feed->pool->queue, feed->worker, feed->number, error);
+}
+
 static bool pass_feed_open(PassFeed *feed, const PassInput *input, bool once, Error *error) {
-  *feed = (PassFeed){.input = input, .contiguous = view_is_contiguous(input->view)};
   bool good = once ? reader_open(&feed->reader, input->source, error)
                    : reader_open_for_pass(&feed->reader, input->source, error);
+  feed->reader.asking = (Asking){pass_feed_go_on, feed};
   if (!good || feed->contiguous) return good;
   feed->gathered = memory_alloc(pass_block_bytes(input->bits));
   if (feed->gathered == NULL) return error_memory(error);
@@ -121,6 +129,7 @@ static bool pass_take_block(WorkQueue *queue, unsigned worker, uint64_t number, 
     memset(state, 0, (size_t)(pass->state_size - pass->unset_size));
   }
   for (unsigned i = 0; i < pass->input_count; i++) {
+    own->feeds[i].number = number;
     if (!pass_feed_block(pool, worker, &own->feeds[i], number, count, &elements[i], error))
       return false;
   }
@@ -159,8 +168,10 @@ static bool pass_pool_open(PassPool *pool, Error *error) {
   }
   for (unsigned w = 0; w < count; w++) {
     for (unsigned i = 0; i < pass->input_count; i++) {
-      if (!pass_feed_open(&pool->workers[w].feeds[i], &pass->inputs[i], pass->once, error))
-        return false;
+      const PassInput *input = &pass->inputs[i];
+      PassFeed *feed = &pool->workers[w].feeds[i];
+      *feed = (PassFeed){pool, w, 0, input, view_is_contiguous(input->view), .walk = {0}};
+      if (!pass_feed_open(feed, input, pass->once, error)) return false;
     }
   }
   return true;

@@ -117,6 +117,34 @@ bool view_open(View *view, const char *shape, uint64_t length, const TensorName 
   return false;
 }
 
+bool view_open_shape(View *view, const uint64_t *shape, uint32_t rank, const TensorName *about,
+                     Error *error) {
+  *view = (View){0};
+  if (rank > VIEW_MAX_RANK) {
+    return error_raise_tensor(error, ERROR_ARGUMENT, about,
+                              "expected a shape of at most %d dimensions, found %u", VIEW_MAX_RANK,
+                              rank);
+  }
+  if (!view_allocate(view, rank, rank)) return error_memory(error);
+  for (uint32_t d = 0; d < rank; d++) view->shape[d] = shape[d];
+  if (view_set_strides(view)) return true;
+  view_clear(view);
+  return error_raise_tensor(error, ERROR_ARGUMENT, about,
+                            "expected a shape below 2^64 elements, found more");
+}
+
+bool view_copy(View *view, const View *of, Error *error) {
+  *view = (View){0};
+  if (!view_allocate(view, of->rank, of->rank)) return error_memory(error);
+  for (uint32_t d = 0; d < of->rank; d++) {
+    view->shape[d] = of->shape[d];
+    view->stride[d] = of->stride[d];
+  }
+  view->offset = of->offset;
+  view->numel = of->numel;
+  return true;
+}
+
 /* ---- Slices ---- */
 
 /* What the view selects of dimension `i` of the tensor, which is its own dimension `d` if it is not

@@ -41,6 +41,13 @@ typedef struct View {
 bool view_open(View *view, const char *shape, uint64_t length, const TensorName *about,
                Error *error);
 
+/* The same for a shape of `rank` numbers. */
+bool view_open_shape(View *view, const uint64_t *shape, uint32_t rank, const TensorName *about,
+                     Error *error);
+
+/* A copy, without what was known of the tensor behind a slice. */
+bool view_copy(View *view, const View *of, Error *error);
+
 /* Narrows the view by a slice. The syntax is NumPy's basic indexing over the leading dimensions:
 ** integers, ranges start:stop:step with a positive step, and one "...". An integer drops its
 ** dimension and must be in range; the bounds of a range are clipped. On an error the view is

@@ -24,6 +24,7 @@ void walk_seek(Walk *walk, uint64_t position) {
 ** others. */
 static uint64_t walk_reach(const Walk *walk, uint64_t lead) {
   uint64_t stride = walk->run.stride, room = READER_WINDOW * (uint64_t)8 / walk->bits - lead;
+  if (stride == 0) return UINT64_MAX; /* one element, again and again */
   if (stride > 1 && stride * walk->bits / 8 > WALK_NEAR) return 1;
   return (room - 1) / stride + 1;
 }

@@ -39,8 +39,8 @@ static int rows_filter(sqlite3_vtab_cursor *base, int plan, int argc, sqlite3_va
 
 static void rows_result_ref(sqlite3_context *context, const TensorArgument *argument,
                             uint64_t row) {
-  if (argument->entry == NULL) return;
-  const Ref *ref = &argument->ref;
+  if (argument->leaf.entry == NULL) return;
+  const Ref *ref = &argument->leaf.ref;
   sqlite3_str *slice = sqlite3_str_new(sqlite3_context_db_handle(context));
   view_append_row_slice(&argument->view, row, slice);
   sqlite3_str *out = sqlite3_str_new(sqlite3_context_db_handle(context));

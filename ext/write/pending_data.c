@@ -58,7 +58,7 @@ static bool pending_data_take_view(PendingData *data, View *view, Error *error) 
 static bool pending_data_take_ref(PendingData *data, PendingSources *sources,
                                   TensorArgument *argument, const char *ref, uint64_t length,
                                   Error *error) {
-  const Member *member = &argument->member;
+  const Member *member = &argument->leaf.member;
   Source source = tensor_argument_source(argument);
   data->offset = source.offset;
   data->nbytes = source.nbytes;

@@ -176,7 +176,7 @@ static bool tensor_row_take_ref(TensorRowTaking *taking, Error *error) {
   Session *session = taking->host->sources->session;
   if (!tensor_row_text(taking->row->data, "a ref", &taking->about, &ref, &length, error))
     return false;
-  bool good = tensor_argument_open_ref(&argument, session, ref, length, error);
+  bool good = tensor_argument_open_text(&argument, session, ref, length, error);
   if (good) {
     good = tensor_row_take_opened_ref(taking, &argument, ref, length, error);
   } else {

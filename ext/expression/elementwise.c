@@ -1,0 +1,153 @@
+#include "expression/elementwise.h"
+
+#include <math.h>
+
+/* ---- Two operands ---- */
+
+static inline double elementwise_minimum(double a, double b) {
+  if (a < b || a != a) return a;
+  if (b < a || b != b) return b;
+  return signbit(a) ? a : b; /* -0 is less than 0 */
+}
+
+static inline double elementwise_maximum(double a, double b) {
+  if (a > b || a != a) return a;
+  if (b > a || b != b) return b;
+  return signbit(a) ? b : a;
+}
+
+/* Compilers make vectors only of loops of a fixed length, so elements are taken in blocks, the last of
+** which may reach beyond the count: operands have room for that. */
+#define ELEMENTWISE_LOOP(before, expression)                  \
+  for (uint64_t at = 0; at < count; at += ELEMENTWISE_ROOM) { \
+    for (unsigned i = 0; i < ELEMENTWISE_ROOM; i++) {         \
+      before;                                                 \
+      out[at + i] = (expression);                             \
+    }                                                         \
+  }
+
+/* A loop for each operator, and for each operand that is one number. */
+#define ELEMENTWISE_LOOPS(expression)                                                        \
+  if (a.alone) {                                                                             \
+    double x = a.numbers[0];                                                                 \
+    if (b.alone) {                                                                           \
+      double y = b.numbers[0];                                                               \
+      ELEMENTWISE_LOOP((void)0, expression)                                                  \
+    } else {                                                                                 \
+      ELEMENTWISE_LOOP(double y = b.numbers[at + i], expression)                             \
+    }                                                                                        \
+  } else if (b.alone) {                                                                      \
+    double y = b.numbers[0];                                                                 \
+    ELEMENTWISE_LOOP(double x = a.numbers[at + i], expression)                               \
+  } else {                                                                                   \
+    ELEMENTWISE_LOOP(double x = a.numbers[at + i]; double y = b.numbers[at + i], expression) \
+  }
+
+#define ELEMENTWISE_BINARY(name, expression)                                                   \
+  static void elementwise_##name(Operand a, Operand b, uint64_t count, double *restrict out) { \
+    ELEMENTWISE_LOOPS(expression)                                                              \
+  }
+ELEMENTWISE_BINARY(add, x + y)
+ELEMENTWISE_BINARY(sub, x - y)
+ELEMENTWISE_BINARY(mul, x *y)
+ELEMENTWISE_BINARY(div, x / y)
+ELEMENTWISE_BINARY(minima, elementwise_minimum(x, y))
+ELEMENTWISE_BINARY(maxima, elementwise_maximum(x, y))
+ELEMENTWISE_BINARY(greater, x > y)
+ELEMENTWISE_BINARY(greater_equal, x >= y)
+ELEMENTWISE_BINARY(less, x < y)
+ELEMENTWISE_BINARY(less_equal, x <= y)
+ELEMENTWISE_BINARY(equals, x == y)
+#undef ELEMENTWISE_BINARY
+
+void elementwise_binary(Operator op, Operand a, Operand b, uint64_t count, double *out) {
+  switch (op) {
+    case OPERATOR_IS_ADD: elementwise_add(a, b, count, out); break;
+    case OPERATOR_IS_SUB: elementwise_sub(a, b, count, out); break;
+    case OPERATOR_IS_MUL: elementwise_mul(a, b, count, out); break;
+    case OPERATOR_IS_DIV: elementwise_div(a, b, count, out); break;
+    case OPERATOR_IS_MINIMUM: elementwise_minima(a, b, count, out); break;
+    case OPERATOR_IS_MAXIMUM: elementwise_maxima(a, b, count, out); break;
+    case OPERATOR_IS_GREATER: elementwise_greater(a, b, count, out); break;
+    case OPERATOR_IS_GREATER_EQUAL: elementwise_greater_equal(a, b, count, out); break;
+    case OPERATOR_IS_LESS: elementwise_less(a, b, count, out); break;
+    case OPERATOR_IS_LESS_EQUAL: elementwise_less_equal(a, b, count, out); break;
+    default: elementwise_equals(a, b, count, out); break;
+  }
+}
+
+void elementwise_lerp(Operand a, Operand b, double t, uint64_t count, double *restrict out) {
+  ELEMENTWISE_LOOPS(x + t * (y - x))
+}
+
+/* ---- One operand ---- */
+
+static inline double elementwise_sign(double x) {
+  return x > 0 ? 1 : x < 0 ? -1 : x == 0 ? 0 : x;
+}
+
+#define ELEMENTWISE_UNARY(name, expression)                                               \
+  static void elementwise_##name(const double *a, uint64_t count, double *restrict out) { \
+    ELEMENTWISE_LOOP(double x = a[at + i], expression)                                    \
+  }
+ELEMENTWISE_UNARY(isnan, x != x)
+ELEMENTWISE_UNARY(neg, -x)
+ELEMENTWISE_UNARY(abs, fabs(x))
+ELEMENTWISE_UNARY(signs, elementwise_sign(x))
+ELEMENTWISE_UNARY(sqrt, sqrt(x))
+ELEMENTWISE_UNARY(exp, exp(x))
+ELEMENTWISE_UNARY(log, log(x))
+#undef ELEMENTWISE_UNARY
+
+void elementwise_unary(Operator op, Operand a, uint64_t count, double *out) {
+  switch (op) {
+    case OPERATOR_IS_ISNAN: elementwise_isnan(a.numbers, count, out); break;
+    case OPERATOR_IS_NEG: elementwise_neg(a.numbers, count, out); break;
+    case OPERATOR_IS_ABS: elementwise_abs(a.numbers, count, out); break;
+    case OPERATOR_IS_SIGN: elementwise_signs(a.numbers, count, out); break;
+    case OPERATOR_IS_SQRT: elementwise_sqrt(a.numbers, count, out); break;
+    case OPERATOR_IS_EXP: elementwise_exp(a.numbers, count, out); break;
+    default: elementwise_log(a.numbers, count, out); break;
+  }
+}
+
+/* ---- More ---- */
+
+void elementwise_where(Operand condition, Operand a, Operand b, uint64_t count, double *out) {
+  for (uint64_t i = 0; i < count; i++) {
+    double x = a.numbers[a.alone ? 0 : i], y = b.numbers[b.alone ? 0 : i];
+    out[i] = condition.numbers[condition.alone ? 0 : i] != 0 ? x : y;
+  }
+}
+
+void elementwise_add_scaled(const double *a, double factor, uint64_t count, double *restrict out) {
+  ELEMENTWISE_LOOP(double x = a[at + i], out[at + i] + factor * x)
+}
+
+enum { PHILOX_WORDS = 4, PHILOX_ROUNDS = 10 };
+
+static void elementwise_philox(uint64_t seed, uint64_t counter, uint32_t *word) {
+  uint32_t key_0 = (uint32_t)seed, key_1 = (uint32_t)(seed >> 32);
+  word[0] = (uint32_t)counter;
+  word[1] = (uint32_t)(counter >> 32);
+  word[2] = word[3] = 0;
+  for (unsigned round = 0; round < PHILOX_ROUNDS; round++) {
+    uint64_t a = (uint64_t)0xd2511f53 * word[0], b = (uint64_t)0xcd9e8d57 * word[2];
+    uint32_t next_0 = (uint32_t)(b >> 32) ^ word[1] ^ key_0;
+    uint32_t next_2 = (uint32_t)(a >> 32) ^ word[3] ^ key_1;
+    word[0] = next_0;
+    word[1] = (uint32_t)b;
+    word[2] = next_2;
+    word[3] = (uint32_t)a;
+    key_0 += 0x9e3779b9;
+    key_1 += 0xbb67ae85;
+  }
+}
+
+void elementwise_random(uint64_t seed, uint64_t begin, uint64_t count, double *out) {
+  uint32_t word[PHILOX_WORDS];
+  for (uint64_t i = begin; i < begin + count; i++) {
+    if (i == begin || i % PHILOX_WORDS == 0) elementwise_philox(seed, i / PHILOX_WORDS, word);
+    out[i - begin] = (word[i % PHILOX_WORDS] >> 8) * 0x1p-24;
+  }
+}

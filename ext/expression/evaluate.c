@@ -1,0 +1,305 @@
+#include "expression/evaluate.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "expression/elementwise.h"
+#include "tensor/convert.h"
+#include "tensor/decode.h"
+#include "tensor/encode.h"
+#include "tensor/gather.h"
+
+/* ---- Opening ---- */
+
+/* Sets `open` for the steps that are computed for this one: what is kept is only read. */
+static void evaluator_mark(Evaluator *evaluator) {
+  const Plan *plan = evaluator->plan;
+  evaluator->states[evaluator->step].open = true;
+  for (uint32_t i = evaluator->step + 1; i-- > 0;) {
+    const Step *step = &plan->steps[i];
+    if (!evaluator->states[i].open || step->of_keep) continue;
+    for (uint32_t a = 0; a < step->arg_count; a++) evaluator->states[step->args[a]].open = true;
+  }
+}
+
+static Dtype evaluate_element_dtype(const Step *step) {
+  return step->stored ? step->dtype : DTYPE_F64;
+}
+
+static bool evaluator_open_step(Evaluator *evaluator, uint32_t number, uint64_t ahead,
+                                Error *error) {
+  const Step *step = &evaluator->plan->steps[number];
+  StepState *state = &evaluator->states[number];
+  Dtype element = evaluate_element_dtype(step);
+  numbers_open(&state->decode, element);
+  state->run_at = UINT64_MAX;
+  if (step->kind == STEP_MOVE) return runs_open(&state->runs, &step->view) || error_memory(error);
+  if (step->kind != STEP_READ || step->shape.numel == 0) return true;
+  if (!reader_open_for_pass(&state->reader, &step->source, error)) return false;
+  if (state->reader.ahead > ahead) state->reader.ahead = ahead;
+  return walk_open(&state->walk, &step->view, dtype_bits(element), &state->reader, error);
+}
+
+bool evaluator_open(Evaluator *evaluator, const Plan *plan, uint32_t step, uint64_t ahead,
+                    Error *error) {
+  *evaluator = (Evaluator){.plan = plan, .step = step};
+  evaluator->states = memory_zeroed(plan->step_count, sizeof *evaluator->states);
+  if (evaluator->states == NULL) return error_memory(error);
+  evaluator_mark(evaluator);
+  for (uint32_t i = 0; i <= step; i++) {
+    if (evaluator->states[i].open && !evaluator_open_step(evaluator, i, ahead, error)) return false;
+  }
+  return true;
+}
+
+void evaluator_close(Evaluator *evaluator) {
+  for (uint32_t i = 0; evaluator->states != NULL && i <= evaluator->step; i++) {
+    StepState *state = &evaluator->states[i];
+    if (!state->open) continue;
+    walk_close(&state->walk);
+    runs_close(&state->runs);
+    reader_close(&state->reader);
+    evaluate_matmul_close(state->panel);
+    memory_free(state->numbers);
+    memory_free(state->bytes);
+    for (unsigned h = 0; h < EVALUATE_MAX_HELD; h++) memory_free(state->held[h]);
+  }
+  memory_free(evaluator->states);
+  *evaluator = (Evaluator){0};
+}
+
+static bool evaluator_go_on(const Evaluator *evaluator, Error *error) {
+  const Asking *asking = evaluator->asking;
+  return asking == NULL || asking->go_on == NULL || asking->go_on(asking->context, error);
+}
+
+/* ---- Elements of a source ---- */
+
+static bool evaluate_read_numbers(Evaluator *evaluator, uint32_t number, uint64_t begin,
+                                  uint64_t count, double *out, Error *error) {
+  StepState *state = &evaluator->states[number];
+  Chunk chunk;
+  walk_seek(&state->walk, begin);
+  for (uint64_t done = 0; done < count; done += chunk.count) {
+    if (!walk_next(&state->walk, count - done, &chunk, error)) return false;
+    if (chunk.stride == 1) {
+      numbers_doubles(&state->decode, chunk.data, chunk.first, chunk.count, out + done);
+    } else {
+      decode_doubles(state->decode.dtype, chunk.data, chunk.first, chunk.count, chunk.stride,
+                     out + done);
+    }
+  }
+  return true;
+}
+
+static bool evaluate_read_bytes(Evaluator *evaluator, uint32_t number, uint64_t begin,
+                                uint64_t count, unsigned char *out, uint64_t out_first,
+                                Error *error) {
+  StepState *state = &evaluator->states[number];
+  unsigned bits = dtype_bits(state->decode.dtype);
+  Chunk chunk;
+  walk_seek(&state->walk, begin);
+  for (uint64_t done = 0; done < count; done += chunk.count) {
+    if (!walk_next(&state->walk, count - done, &chunk, error)) return false;
+    gather_chunk(&chunk, bits, out, out_first + done);
+  }
+  return true;
+}
+
+/* ---- Bytes in between ---- */
+
+/* Room for a tile of the elements of a step, all zero if they are smaller than a byte. */
+static unsigned char *evaluate_room(StepState *state, Dtype dtype, Error *error) {
+  uint64_t size = (uint64_t)EVALUATE_TILE * sizeof(uint64_t);
+  if (state->bytes == NULL) state->bytes = memory_alloc(size);
+  if (state->bytes == NULL) {
+    error_memory(error);
+  } else if (dtype_bits(dtype) % 8 != 0) {
+    memset(state->bytes, 0, (size_t)size);
+  }
+  return state->bytes;
+}
+
+/* A tile of a step that rounds to its dtype. */
+static bool evaluate_convert(Evaluator *evaluator, const Step *step, StepState *state,
+                             uint64_t begin, uint64_t count, unsigned char *out, uint64_t out_first,
+                             Error *error) {
+  const Step *arg = &evaluator->plan->steps[step->args[0]];
+  if (!arg->stored) {
+    const double *numbers = evaluate_numbers(evaluator, step->args[0], begin, count, error);
+    if (numbers == NULL) return false;
+    if (step->dtype == DTYPE_C64) {
+      for (uint64_t i = 0; i < count; i++) {
+        double pair[2] = {numbers[i], 0};
+        encode_doubles(step->dtype, pair, out_first + i, 1, out);
+      }
+    } else {
+      encode_doubles(step->dtype, numbers, out_first, count, out);
+    }
+    return true;
+  }
+  unsigned char *bytes = evaluate_room(state, arg->dtype, error);
+  if (bytes == NULL || !evaluate_bytes(evaluator, step->args[0], begin, count, bytes, 0, error))
+    return false;
+  convert_elements(arg->dtype, step->dtype, bytes, 0, count, 1, out, out_first);
+  return true;
+}
+
+/* A tile of a step that is not stored, rounded to its dtype. */
+static bool evaluate_rounded(Evaluator *evaluator, uint32_t number, uint64_t begin, uint64_t count,
+                             unsigned char *out, uint64_t out_first, Error *error) {
+  const double *numbers = evaluate_numbers(evaluator, number, begin, count, error);
+  if (numbers == NULL) return false;
+  encode_doubles(evaluator->plan->steps[number].dtype, numbers, out_first, count, out);
+  return true;
+}
+
+bool evaluate_bytes(Evaluator *evaluator, uint32_t number, uint64_t begin, uint64_t count,
+                    unsigned char *out, uint64_t out_first, Error *error) {
+  const Step *step = &evaluator->plan->steps[number];
+  StepState *state = &evaluator->states[number];
+  if (step->stored && step->kind == STEP_READ)
+    return evaluate_read_bytes(evaluator, number, begin, count, out, out_first, error);
+  for (uint64_t done = 0, size; done < count; done += size) {
+    size = count - done < EVALUATE_TILE ? count - done : EVALUATE_TILE;
+    bool good =
+        !step->stored
+            ? evaluate_rounded(evaluator, number, begin + done, size, out, out_first + done, error)
+        : step->kind == STEP_CONVERT ? evaluate_convert(evaluator, step, state, begin + done, size,
+                                                        out, out_first + done, error)
+                                     : evaluate_moved_bytes(evaluator, number, begin + done, size,
+                                                            out, out_first + done, error);
+    if (!good || !evaluator_go_on(evaluator, error)) return false;
+  }
+  return true;
+}
+
+/* A tile of a step that is stored but not read, as numbers. */
+static bool evaluate_stored_numbers(Evaluator *evaluator, uint32_t number, uint64_t begin,
+                                    uint64_t count, double *out, Error *error) {
+  const Step *step = &evaluator->plan->steps[number];
+  StepState *state = &evaluator->states[number];
+  if (step->kind != STEP_CONVERT)
+    return evaluate_moved_numbers(evaluator, number, begin, count, out, error);
+  /* The step's own room is in use for what it converts. */
+  unsigned char bytes[256 * sizeof(uint64_t)];
+  for (uint64_t done = 0, size; done < count; done += size) {
+    size = count - done < 256 ? count - done : 256;
+    memset(bytes, 0, sizeof bytes);
+    if (!evaluate_convert(evaluator, step, state, begin + done, size, bytes, 0, error))
+      return false;
+    numbers_doubles(&state->decode, bytes, 0, size, out + done);
+  }
+  return true;
+}
+
+/* ---- Arithmetic ---- */
+
+/* Computes the arguments of a step, all of which have its shape or one element. */
+static bool evaluate_arguments(Evaluator *evaluator, const Step *step, StepState *state,
+                               uint64_t begin, uint64_t count, Operand *operands, Error *error) {
+  uint64_t from[EVALUATE_MAX_HELD], size[EVALUATE_MAX_HELD];
+  bool intact = true;
+  for (uint32_t i = 0; i < step->arg_count; i++) {
+    operands[i].alone = evaluator->plan->steps[step->args[i]].shape.numel == 1;
+    from[i] = operands[i].alone ? 0 : begin;
+    size[i] = operands[i].alone ? 1 : count;
+    operands[i].numbers = evaluate_numbers(evaluator, step->args[i], from[i], size[i], error);
+    if (operands[i].numbers == NULL) return false;
+  }
+  for (uint32_t i = 0; i < step->arg_count; i++) {
+    const StepState *arg = &evaluator->states[step->args[i]];
+    intact = intact && arg->begin == from[i] && arg->count == size[i];
+  }
+  /* Where one argument is a part of another one, it may have overwritten its tile. */
+  for (uint32_t i = 0; !intact && i < step->arg_count; i++) {
+    if (state->held[i] == NULL) state->held[i] = memory_zeroed(EVALUATE_TILE, sizeof(double));
+    if (state->held[i] == NULL) return error_memory(error);
+    const double *numbers = evaluate_numbers(evaluator, step->args[i], from[i], size[i], error);
+    if (numbers == NULL) return false;
+    memcpy(state->held[i], numbers, (size_t)size[i] * sizeof(double));
+    operands[i].numbers = state->held[i];
+  }
+  return true;
+}
+
+static bool evaluate_elementwise(Evaluator *evaluator, uint32_t number, uint64_t begin,
+                                 uint64_t count, double *out, Error *error) {
+  const Step *step = &evaluator->plan->steps[number];
+  Operand operands[EVALUATE_MAX_HELD];
+  if (!evaluate_arguments(evaluator, step, &evaluator->states[number], begin, count, operands,
+                          error))
+    return false;
+  switch (step->kind) {
+    case STEP_UNARY: elementwise_unary(step->op, operands[0], count, out); break;
+    case STEP_BINARY: elementwise_binary(step->op, operands[0], operands[1], count, out); break;
+    case STEP_WHERE: elementwise_where(operands[0], operands[1], operands[2], count, out); break;
+    default: elementwise_lerp(operands[0], operands[1], step->value, count, out); break;
+  }
+  return true;
+}
+
+/* The sum of the arguments, each times its factor, in their order. */
+static bool evaluate_sum(Evaluator *evaluator, const Step *step, uint64_t begin, uint64_t count,
+                         double *out, Error *error) {
+  for (uint32_t i = 0; i < step->arg_count; i++) {
+    const double *numbers = evaluate_numbers(evaluator, step->args[i], begin, count, error);
+    if (numbers == NULL) return false;
+    if (i == 0) {
+      for (uint64_t j = 0; j < count; j++) out[j] = step->factors[0] * numbers[j];
+    } else {
+      elementwise_add_scaled(numbers, step->factors[i], count, out);
+    }
+  }
+  if (step->kind == STEP_SUM && step->value != 1) {
+    for (uint64_t j = 0; j < count; j++) out[j] /= step->value;
+  }
+  return true;
+}
+
+static bool evaluate_filled(const Step *step, uint64_t begin, uint64_t count, double *out) {
+  if (step->kind == STEP_RANDOM) {
+    elementwise_random(step->seed, begin, count, out);
+  } else {
+    for (uint64_t i = 0; i < count; i++) out[i] = step->value;
+  }
+  return true;
+}
+
+/* ---- Numbers of any step ---- */
+
+static bool evaluate_into(Evaluator *evaluator, uint32_t number, uint64_t begin, uint64_t count,
+                          double *out, Error *error) {
+  const Step *step = &evaluator->plan->steps[number];
+  switch (step->kind) {
+    case STEP_READ: return evaluate_read_numbers(evaluator, number, begin, count, out, error);
+    case STEP_MOVE:
+    case STEP_TAKE:
+    case STEP_JOIN: return evaluate_moved_numbers(evaluator, number, begin, count, out, error);
+    case STEP_CONVERT: return evaluate_stored_numbers(evaluator, number, begin, count, out, error);
+    case STEP_NUMBER:
+    case STEP_FULL:
+    case STEP_RANDOM: return evaluate_filled(step, begin, count, out);
+    case STEP_SLERP:
+    case STEP_SUM: return evaluate_sum(evaluator, step, begin, count, out, error);
+    case STEP_REDUCE: return evaluate_reduce(evaluator, number, begin, count, out, error);
+    case STEP_MATMUL: return evaluate_matmul(evaluator, number, begin, count, out, error);
+    default: return evaluate_elementwise(evaluator, number, begin, count, out, error);
+  }
+}
+
+const double *evaluate_numbers(Evaluator *evaluator, uint32_t number, uint64_t begin,
+                               uint64_t count, Error *error) {
+  StepState *state = &evaluator->states[number];
+  if (state->count > 0 && state->begin == begin && state->count == count) return state->numbers;
+  if (state->numbers == NULL) state->numbers = memory_zeroed(EVALUATE_TILE, sizeof(double));
+  if (state->numbers == NULL) {
+    error_memory(error);
+    return NULL;
+  }
+  state->count = 0;
+  if (!evaluate_into(evaluator, number, begin, count, state->numbers, error)) return NULL;
+  state->begin = begin;
+  state->count = count;
+  return state->numbers;
+}

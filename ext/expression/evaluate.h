@@ -1,0 +1,73 @@
+/*
+** Computes elements of the steps of a plan. An Evaluator belongs to one thread; many can share a plan
+** whose keeps are filled and whose factors are known (prepare.h).
+**
+** Numbers are computed in tiles of at most EVALUATE_TILE doubles. Each step keeps its last tile, so
+** that a step with several uses is computed once where they ask for the same elements.
+*/
+#ifndef SAFETENSORS_EXPRESSION_EVALUATE_H
+#define SAFETENSORS_EXPRESSION_EVALUATE_H
+
+#include "base/host.h"
+#include "expression/plan.h"
+#include "tensor/numbers.h"
+#include "tensor/walk.h"
+
+enum { EVALUATE_TILE = NUMBERS_GROUP, EVALUATE_MAX_HELD = 3 };
+
+/* What one thread knows of a step. */
+typedef struct StepState {
+  bool open;
+  uint64_t begin, count;           /* the tile in `numbers`; count is 0 if there is none */
+  double *numbers;                 /* EVALUATE_TILE of them, once they are needed */
+  unsigned char *bytes;            /* as many elements as stored, for passing through */
+  double *held[EVALUATE_MAX_HELD]; /* copies of arguments that another use has overwritten */
+  Reader reader;                   /* READ */
+  Walk walk;                       /* READ */
+  Numbers decode;                  /* of stored elements */
+  Runs runs;                       /* MOVE */
+  Run run;                         /* MOVE: the rest of the run that is at element run_at */
+  uint64_t run_at;
+  struct MatmulPanel *panel; /* MATMUL */
+} StepState;
+
+typedef struct Evaluator {
+  const Plan *plan;
+  uint32_t step;     /* the one that is wanted */
+  uint64_t until;    /* the end of the elements that are wanted of it, for looking ahead */
+  StepState *states; /* for each step */
+  const Asking *asking;
+} Evaluator;
+
+/* Opens the files that a step needs, on the thread of the connection, to read up to `ahead` bytes of
+** each at a time. evaluator_close() releases it, also after an error. */
+bool evaluator_open(Evaluator *evaluator, const Plan *plan, uint32_t step, uint64_t ahead,
+                    Error *error);
+void evaluator_close(Evaluator *evaluator);
+
+/* The elements begin to begin + count of a step as doubles; at most EVALUATE_TILE. Valid until other
+** elements of that step are computed. NULL on an error. */
+const double *evaluate_numbers(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
+                               Error *error);
+
+/* The same as the elements out_first, out_first + 1, ... of `out`, as stored in the step's dtype; any
+** number of them. If elements are smaller than a byte, `out` must be zero beforehand. */
+bool evaluate_bytes(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
+                    unsigned char *out, uint64_t out_first, Error *error);
+
+/* ---- Parts, each in a file of its own ---- */
+
+/* Elements of a step that moves those of others. */
+bool evaluate_moved_numbers(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
+                            double *out, Error *error);
+bool evaluate_moved_bytes(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
+                          unsigned char *out, uint64_t out_first, Error *error);
+
+bool evaluate_reduce(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
+                     double *out, Error *error);
+
+bool evaluate_matmul(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
+                     double *out, Error *error);
+void evaluate_matmul_close(struct MatmulPanel *panel);
+
+#endif

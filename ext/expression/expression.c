@@ -1,0 +1,122 @@
+#include "expression/expression.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "expression/evaluate.h"
+#include "expression/prepare.h"
+
+/* What a Reader asks for at a time: a block of a pass over F32. */
+#define EXPRESSION_AHEAD ((uint64_t)256 << 10)
+
+struct Expression {
+  Computed computed; /* first: a Computed is its Expression */
+  char *text;
+  uint64_t length;
+  Plan plan;
+  Keep **keeps; /* for each step */
+  bool prepared;
+};
+
+/* ---- Reading ---- */
+
+/* Prepares the plan for the first Reader. The work has no line of progress of its own. */
+static bool expression_prepare(Expression *expression, Error *error) {
+  if (expression->prepared) return true;
+  Session *session = expression->plan.session;
+  int threads = sqlite3_limit(session_db(session), SQLITE_LIMIT_WORKER_THREADS, -1);
+  if (sqlite3_threadsafe() == 0 || threads < 0) threads = 0;
+  Host host = {.threads = (unsigned)threads,
+               .cancel = session_cancel(session),
+               .subject = expression_name.subject};
+  expression->prepared = prepare_plan(&expression->plan, expression->keeps, &host, error);
+  return expression->prepared;
+}
+
+static bool expression_begin(Computed *computed, void **state, Error *error) {
+  Expression *expression = (Expression *)computed;
+  Evaluator *evaluator = memory_zeroed(1, sizeof *evaluator);
+  if (evaluator == NULL) return error_memory(error);
+  *state = evaluator;
+  const Plan *plan = &expression->plan;
+  return expression_prepare(expression, error) &&
+         evaluator_open(evaluator, plan, plan->step_count - 1, prepare_ahead(plan), error);
+}
+
+static bool expression_read(void *state, const Asking *asking, uint64_t begin, uint64_t size,
+                            unsigned char *out, Error *error) {
+  Evaluator *evaluator = state;
+  const Step *root = plan_root(evaluator->plan);
+  unsigned bits = dtype_bits(root->dtype);
+  uint64_t first = begin * 8 / bits, count = size * 8 / bits;
+  if (count > root->shape.numel - first) count = root->shape.numel - first;
+  if (bits % 8 != 0) memset(out, 0, (size_t)size);
+  evaluator->asking = asking;
+  evaluator->until = first + count;
+  return evaluate_bytes(evaluator, evaluator->step, first, count, out, 0, error);
+}
+
+static void expression_end(void *state) {
+  evaluator_close(state);
+  memory_free(state);
+}
+
+/* ---- Opening ---- */
+
+static bool expression_fill(Expression *expression, Session *session, const char *text,
+                            uint64_t length, Error *error) {
+  expression->text = memory_copy_text(text, length);
+  if (expression->text == NULL) return error_memory(error);
+  expression->length = length;
+  if (!plan_open(&expression->plan, session, text, length, error)) return false;
+  expression->keeps = memory_zeroed(expression->plan.step_count, sizeof *expression->keeps);
+  if (expression->keeps == NULL) return error_memory(error);
+  unsigned bits = dtype_bits(plan_root(&expression->plan)->dtype);
+  expression->computed = (Computed){.unit = dtype_byte_group(bits) * bits / 8,
+                                    .ahead = EXPRESSION_AHEAD,
+                                    .open = expression_begin,
+                                    .read = expression_read,
+                                    .close = expression_end};
+  return true;
+}
+
+Expression *expression_open(Session *session, const char *text, uint64_t length, Error *error) {
+  Expression *expression = memory_zeroed(1, sizeof *expression);
+  if (expression == NULL) {
+    error_memory(error);
+    return NULL;
+  }
+  if (expression_fill(expression, session, text, length, error)) return expression;
+  expression_close(expression);
+  return NULL;
+}
+
+void expression_close(Expression *expression) {
+  if (expression == NULL) return;
+  for (uint32_t i = 0; expression->keeps != NULL && i < expression->plan.step_count; i++)
+    keep_free(expression->keeps[i]);
+  memory_free(expression->keeps);
+  plan_close(&expression->plan);
+  memory_free(expression->text);
+  memory_free(expression);
+}
+
+Dtype expression_dtype(const Expression *expression) {
+  return plan_root(&expression->plan)->dtype;
+}
+
+bool expression_view(const Expression *expression, View *view, Error *error) {
+  const View *shape = &plan_root(&expression->plan)->shape;
+  return view_open_shape(view, shape->shape, shape->rank, &expression_name, error);
+}
+
+Source expression_source(Expression *expression) {
+  const Step *root = plan_root(&expression->plan);
+  return (Source){.computed = &expression->computed,
+                  .nbytes = (root->shape.numel * dtype_bits(root->dtype) + 7) / 8};
+}
+
+const char *expression_text(const Expression *expression, uint64_t *length) {
+  *length = expression->length;
+  return expression->text;
+}

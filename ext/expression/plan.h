@@ -1,0 +1,87 @@
+/*
+** The plan of an expression: its graph, once the headers of its tensors have been read. Each step has
+** a dtype and a shape, and computes its elements, in row-major order, from those of other steps.
+**
+** A step is *stored* if its elements are bytes that only move: those of a tensor of a file, and of
+** what transposes, slices, joins or converts such. All others are doubles, which are rounded to the
+** step's dtype only at the root, or where the expression says so.
+**
+** A step that is read in another order than it computes, or more than once, is *kept*: it is
+** computed once, before all others that need it, and a step of its own reads it.
+*/
+#ifndef SAFETENSORS_EXPRESSION_PLAN_H
+#define SAFETENSORS_EXPRESSION_PLAN_H
+
+#include "base/arithmetic.h"
+#include "expression/leaf.h"
+#include "expression/node.h"
+#include "model/source.h"
+#include "tensor/view.h"
+
+typedef enum StepKind {
+  STEP_NUMBER,  /* value: one element */
+  STEP_READ,    /* elements of a source, through view */
+  STEP_MOVE,    /* elements of args[0], through view over its row-major order */
+  STEP_TAKE,    /* along an axis of args[0]: outer times the indices times inner elements */
+  STEP_JOIN,    /* along an axis: outer times, all of each argument's next chunk */
+  STEP_CONVERT, /* args[0] rounded to the dtype */
+  STEP_FULL,    /* value, everywhere */
+  STEP_RANDOM,  /* seed */
+  STEP_UNARY,   /* of args[0]. The arguments of these six have the shape of the step, or one
+                ** element */
+  STEP_BINARY,
+  STEP_WHERE,
+  STEP_LERP,
+  STEP_SLERP,  /* factors[0] * args[0] + factors[1] * args[1], once prepared */
+  STEP_SUM,    /* of factors[i] * args[i], divided by value */
+  STEP_REDUCE, /* over one axis of args[0]: outer times length times inner elements */
+  STEP_MATMUL  /* for each of outer: rows x length times length x inner */
+} StepKind;
+
+typedef struct Step {
+  StepKind kind;
+  Operator op; /* of UNARY, BINARY and REDUCE */
+  Dtype dtype;
+  View shape; /* of the result; contiguous */
+  bool stored;
+  uint32_t arg_count;
+  uint32_t *args; /* steps, each before this one */
+  double value;
+  uint64_t seed;
+  double *factors;
+  const int64_t *indices;
+  uint64_t outer, rows, length, inner;
+  uint64_t *ends; /* JOIN: where the elements of each argument end in one of outer */
+  View view;      /* READ, MOVE */
+  Source source;  /* READ */
+  bool of_keep;   /* READ: the source is what args[0] is kept in */
+  bool is_kept;   /* a READ of it exists */
+} Step;
+
+typedef struct Plan {
+  Session *session;
+  Graph graph;
+  Leaf *leaves;
+  uint32_t leaf_count;
+  Step *steps; /* the last is the root */
+  uint32_t step_count;
+  uint64_t step_capacity;
+  uint32_t *step_of; /* for each node of the graph */
+} Plan;
+
+/* Reads the text, opens its tensors, without reading their bytes, and finds all shapes.
+** plan_close() releases it, also after an error. */
+bool plan_open(Plan *plan, Session *session, const char *text, uint64_t length, Error *error);
+
+void plan_close(Plan *plan);
+
+static inline const Step *plan_root(const Plan *plan) {
+  return &plan->steps[plan->step_count - 1];
+}
+
+/* The dtype of the elements of a step where they are kept. */
+static inline Dtype step_kept_dtype(const Step *step) {
+  return step->stored ? step->dtype : DTYPE_F64;
+}
+
+#endif

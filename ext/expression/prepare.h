@@ -1,0 +1,17 @@
+/* What has to be computed before the elements of an expression can be: steps that are kept, and the
+** factors of tensor_slerp(), each by a pass of its own. */
+#ifndef SAFETENSORS_EXPRESSION_PREPARE_H
+#define SAFETENSORS_EXPRESSION_PREPARE_H
+
+#include "base/host.h"
+#include "expression/keep.h"
+#include "expression/plan.h"
+
+/* How many bytes evaluators read of each file at a time, if they have that many files. */
+uint64_t prepare_ahead(const Plan *plan);
+
+/* Prepares the plan, on the thread of the connection. Sets keeps[i] for each step that is kept, which
+** the caller frees, also after an error. Returns false on an error, or once the work is cancelled. */
+bool prepare_plan(Plan *plan, Keep **keeps, const Host *host, Error *error);
+
+#endif
