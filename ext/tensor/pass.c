@@ -97,6 +97,14 @@ static bool pass_gather_block(PassPool *pool, unsigned worker, PassFeed *feed, u
   return true;
 }
 
+/* How much to read ahead at a block: no more than the thread's turn, as other threads read what follows it. */
+static uint64_t pass_read_ahead(const PassPool *pool, unsigned bits, uint64_t number) {
+  const WorkQueue *queue = &pool->queue;
+  if (queue->worker_count == 1) return READER_WINDOW;
+  uint64_t size = (queue->turn - number % queue->turn) * pass_block_bytes(bits);
+  return size < READER_WINDOW ? size : READER_WINDOW;
+}
+
 static bool pass_feed_block(PassPool *pool, unsigned worker, PassFeed *feed, uint64_t number,
                             uint64_t count, PassElements *out, Error *error) {
   if (!feed->contiguous) {
@@ -106,6 +114,7 @@ static bool pass_feed_block(PassPool *pool, unsigned worker, PassFeed *feed, uin
   unsigned bits = feed->input->bits;
   uint64_t element = feed->input->view->offset + number * PASS_BLOCK;
   out->first = element % dtype_byte_group(bits);
+  feed->reader.ahead = pass_read_ahead(pool, bits, number);
   out->data = reader_bytes(&feed->reader, (element - out->first) * bits / 8,
                            ((out->first + count) * bits + 7) / 8, error);
   return out->data != NULL;
@@ -200,13 +209,13 @@ static unsigned pass_worker_count(const Host *host, uint64_t block_count) {
   return threads < PASS_MAX_THREADS ? (unsigned)threads + 1 : PASS_MAX_THREADS;
 }
 
-/* The number of blocks in a turn of a thread. It is a window of the Reader, unless the states would
+/* The number of blocks in a turn of a thread. It is a window of the Reader, unless their states would
 ** take too much memory or there are too few blocks. A single thread takes one block at a time, so
 ** that it can stop as early as possible. */
 static uint64_t pass_turn_length(const Pass *pass, const WorkQueue *queue) {
   uint64_t length = READER_WINDOW / pass_block_bytes(pass->inputs[0].bits);
   uint64_t max = PASS_TURN_STATES / pass->state_size;
-  if (max < length) length = max;
+  if (!pass->any_order && max < length) length = max;
   max = queue->count / ((uint64_t)PASS_TURNS_A_THREAD * queue->worker_count);
   if (max < length) length = max;
   return length > 1 && queue->worker_count > 1 ? length : 1;
