@@ -24,6 +24,9 @@ Function function_tensor_item, function_tensor_json, function_tensor_cast;
 /* hash.c */
 Function function_tensor_hash;
 
+/* quantile.c */
+Function function_tensor_quantile;
+
 /* sparkline.c */
 Function function_tensor_sparkline;
 

@@ -29,6 +29,7 @@ PASSES = [
     "SELECT sum(count) FROM tensor_histogram('{ref}', 10, 0, 1)",
     "SELECT sum(count) FROM tensor_histogram('{ref}', 1000000, 0, 1e-320)",  # most bins have no width
     "SELECT tensor_hash('{ref}')",
+    "SELECT tensor_quantile('{ref}', 0.5)",
 ]
 HANDLED = [
     "SELECT std FROM tensor_stats('{ref}')",
@@ -37,6 +38,7 @@ HANDLED = [
     "SELECT rmse FROM tensor_compare('{ref}', '{ref}')",
     "SELECT tensor_hash('{ref}')",
     "SELECT tensor_sparkline('{ref}')",
+    "SELECT tensor_quantile('{path}?slice=::100000#x', 0.5, 'lower')",
     "SELECT length(tensor_json('{path}?slice=:400000000#x'))",
     "SELECT length(tensor_cast('{path}?slice=::40#x', 'F16'))",
 ]

@@ -20,6 +20,8 @@ static const char *const statements[] = {
     "SELECT s.*, h.* FROM tensor_stats(?1, ?2, ?3) s, tensor_histogram(?1, ?2, ?3, 4) h",
     "SELECT * FROM tensor_histogram(?1, ?2, 9, -1.5, 1e30)",
     "SELECT tensor_hash(?1, ?2, ?3), tensor_sparkline(?1, ?2, 8)",
+    "SELECT tensor_quantile(?1, ?2, ?3, 0.7), tensor_quantile(?1, ?2, 0.2, 'nearest')",
+    "SELECT tensor_quantile(?1, ?2, ?3, ?4, ?5)",
     "SELECT * FROM tensor_compare(?1, ?2, ?3, ?1, ?2, ?3)",
     "SELECT tensor_equal(?1, ?2, ?1, ?5), tensor_cosine(?1, ?2, ?1, ?2)",
     "SELECT tensor_max_abs_diff(?1, ?2, ?3, ?1, ?5)",

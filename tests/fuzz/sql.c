@@ -33,7 +33,8 @@ static const char *const statements[] = {
     "SELECT tensor_data(ref), tensor_json(ref) FROM safetensors_salvage(?2)",
     "SELECT t.name, s.* FROM safetensors_tensors(?2) t, tensor_stats(t.ref) s",
     "SELECT t.name, h.* FROM safetensors_tensors(?2) t, tensor_histogram(t.ref, 5) h",
-    "SELECT tensor_hash(ref), tensor_hash(data, dtype), tensor_sparkline(ref, 7) "
+    "SELECT tensor_hash(ref), tensor_hash(data, dtype), tensor_sparkline(ref, 7), "
+    "tensor_quantile(ref, 0.4), tensor_quantile(data, dtype, shape, 1, 'lower') "
     "FROM safetensors_tensors(?2)",
     "SELECT d.*, layer, pattern, numel FROM safetensors_diff(?1, ?2) d",
     "SELECT name, status, ref_a, ref_b FROM safetensors_diff(?2, ?1) d WHERE status <> 'same'",

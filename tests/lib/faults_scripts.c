@@ -111,6 +111,11 @@ static const Script scripts[] = {
      "tensor_json(x'0000803f00000040', 'C64'), tensor_item(x'0000803f00000040', 'C64', 0), "
      "tensor_cast('plain#model.layers.3.weight', 'BF16'), tensor_cast(x'0102', 'U8', 'F32'), "
      "tensor_sparkline('plain#model.layers.3.weight')"},
+    {"quantiles", STAGE_SCRIPT,
+     "SELECT tensor_quantile('plain#model.layers.3.weight', 0.5), "
+     "tensor_quantile('plain#bias', 0), tensor_quantile('plain?slice=:,1#model.layers.3.weight', "
+     "'0.3', 'nearest'), "
+     "tensor_quantile(x'0000803f00000040', 'C64', 1), tensor_quantile(x'0102', 'U8', '[2]', 0.5)"},
     {"files that are read, not mapped", STAGE_SCRIPT,
      "SELECT safetensors_config('io', 'pread');"
      "SELECT data, tensor_data(ref) FROM safetensors_tensors('plain');"

@@ -14,7 +14,7 @@ tally = Tally()
 # Reviewed: what each function does. A new one belongs here once somebody has looked at what it does.
 COMPUTES = {"tensor_ref", "safetensors_pretty", "safetensors_version"}
 READS = {"tensor_dtype", "tensor_shape", "tensor_numel", "tensor_nbytes", "tensor_data", "tensor_json", "tensor_item", "tensor_cast",
-         "tensor_hash", "tensor_sparkline", "tensor_equal", "tensor_allclose", "tensor_cosine", "tensor_max_abs_diff",
+         "tensor_hash", "tensor_quantile", "tensor_sparkline", "tensor_equal", "tensor_allclose", "tensor_cosine", "tensor_max_abs_diff",
          "safetensors_serialize"}
 SETS = {"safetensors_config"}
 REFUSE = {"safetensors_write", "safetensors_write_sharded"}  # were aggregates that wrote: a sentence says what took their place

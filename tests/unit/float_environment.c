@@ -91,6 +91,8 @@ static const char *const questions[] = {
     "SELECT tensor_cast('%w#t', 'F8_E8M0'), tensor_cast('%w#t', 'F4'), tensor_cast('%w#t', "
     "'F6_E2M3')",
     "SELECT tensor_hash('%w#f'), tensor_sparkline('%w#f'), tensor_sparkline('%w#d')",
+    "SELECT tensor_quantile('%w#s', 0.3), tensor_quantile('%w#d', 0.7, 'nearest')",
+    "SELECT tensor_quantile('%w#t', 0.4), tensor_quantile('%w#c', 0.6)",
     "SELECT tensor_equal('%w#s', '%w#t'), tensor_equal('%w#f', '%w#f')",
     "SELECT tensor_allclose('%w#f', '%w#d'), tensor_allclose('%w#s', '%w#t', 1e-7, 1e-300)",
     "SELECT tensor_cosine('%w#f', '%w#d'), tensor_max_abs_diff('%w#f', '%w#d')",

@@ -48,6 +48,8 @@ static const char *const statements[] = {
     "SELECT tensor_equal('%w/a.safetensors#a', '%w/b.safetensors#a')",
     "SELECT tensor_cosine(randomblob(80000), 'F32', randomblob(80000), 'F32')",
     "SELECT tensor_hash(randomblob(80000), 'F32'), tensor_sparkline(randomblob(80000), 'F32')",
+    "SELECT tensor_quantile(randomblob(80000), 'C64', 0.5), tensor_quantile(randomblob(80000), "
+    "'F4', 0.5)",
     "SELECT tensor_json(randomblob(80000), 'F64'), tensor_json('%w/a.safetensors#a')",
     "SELECT tensor_cast(randomblob(80000), 'F64', 'F4'), tensor_cast(randomblob(80000), 'C64', "
     "'I8')",
