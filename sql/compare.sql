@@ -38,6 +38,17 @@ CREATE TEMP TABLE parameters(
   prefix_b TEXT
 );
 INSERT INTO parameters VALUES (:a, :b, ifnull(:prefix_a, ''), ifnull(:prefix_b, ''));
+DROP TABLE IF EXISTS temp.needs;
+CREATE TEMP TABLE needs(
+  begin_a CONSTRAINT "the name of a tensor of :a begins with :prefix_a" CHECK (begin_a > 0),
+  begin_b CONSTRAINT "the name of a tensor of :b begins with :prefix_b" CHECK (begin_b > 0)
+);
+INSERT INTO needs(begin_a)
+  SELECT count(*) FROM parameters AS p, safetensors_tensors(p.a) AS t
+  WHERE substr(t.name, 1, length(p.prefix_a)) = p.prefix_a HAVING :prefix_a <> '';
+INSERT INTO needs(begin_b)
+  SELECT count(*) FROM parameters AS p, safetensors_tensors(p.b) AS t
+  WHERE substr(t.name, 1, length(p.prefix_b)) = p.prefix_b HAVING :prefix_b <> '';
 
 DROP TABLE IF EXISTS temp.compared_c;
 CREATE TEMP TABLE compared_c AS SELECT name, status FROM safetensors_diff(:a, :c);

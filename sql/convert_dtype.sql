@@ -28,6 +28,10 @@ CREATE TEMP TABLE parameters(
   keep TEXT
 );
 INSERT INTO parameters VALUES (:path, :out, :dtype, :keep);
+DROP TABLE IF EXISTS temp.needs;
+CREATE TEMP TABLE needs(kept CONSTRAINT ":keep matches the name of a tensor" CHECK (kept > 0));
+INSERT INTO needs
+  SELECT count(*) FROM parameters AS p, safetensors_tensors(p.path) AS t WHERE t.name GLOB p.keep HAVING :keep IS NOT NULL;
 
 DROP TABLE IF EXISTS temp.converted;
 CREATE TEMP TABLE converted AS

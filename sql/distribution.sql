@@ -36,6 +36,9 @@ CREATE TEMP TABLE distributed AS
         FROM parameters AS p, safetensors_files(p.path) AS f JOIN safetensors_tensors(ifnull(f.file, p.path)) AS t
         WHERE f.status = 'ok' AND (t.name = p.name OR p.name IS NULL) ORDER BY t.numel DESC, t.name LIMIT 1)
     AS t, tensor_stats(t.ref) AS s;
+DROP TABLE IF EXISTS temp.needs;
+CREATE TEMP TABLE needs(named CONSTRAINT ":name is the name of a tensor that can be read" CHECK (named > 0));
+INSERT INTO needs SELECT count(*) FROM distributed HAVING :name IS NOT NULL;
 
 DROP TABLE IF EXISTS temp.distribution;
 CREATE TEMP TABLE distribution AS
@@ -64,8 +67,7 @@ SELECT printf('%.5g', min) AS min, printf('%.5g', max) AS max, printf('%.5g', me
 FROM distributed AS d WHERE d.min IS NOT NULL;
 .mode list
 .headers off
-SELECT iif(:name IS NULL, 'There are no tensors.', 'There is no tensor of this name: ' || :name || '.')
-WHERE NOT EXISTS (SELECT 1 FROM distributed);
+SELECT 'There are no tensors.' WHERE NOT EXISTS (SELECT 1 FROM distributed);
 .mode column
 .headers on
 .print

@@ -21,6 +21,11 @@ CREATE TEMP TABLE parameters(
   without TEXT
 );
 INSERT INTO parameters VALUES (:path, :out, ifnull(:names, '*'), :without);
+DROP TABLE IF EXISTS temp.needs;
+CREATE TEMP TABLE needs(left_out CONSTRAINT ":without matches the name of a tensor" CHECK (left_out > 0));
+INSERT INTO needs
+  SELECT count(*) FROM parameters AS p, safetensors_tensors(p.path) AS t WHERE t.name GLOB p.without
+  HAVING :without IS NOT NULL;
 
 DROP TABLE IF EXISTS temp.extracted;
 CREATE TEMP TABLE extracted AS

@@ -19,6 +19,9 @@ CREATE TEMP TABLE parameters(
     CONSTRAINT ":token is a whole number" CHECK (typeof(token) = 'integer')
 );
 INSERT INTO parameters VALUES (:path, :name, :token);
+DROP TABLE IF EXISTS temp.needs;
+CREATE TEMP TABLE needs(named CONSTRAINT ":name is the name of a tensor that can be read" CHECK (named > 0));
+INSERT INTO needs SELECT count(*) FROM parameters AS p, safetensors_tensors(p.path) AS t WHERE t.name = p.name;
 
 -- The row itself is read once; every other row is passed as bytes, without a copy.
 DROP TABLE IF EXISTS temp.neighbours;

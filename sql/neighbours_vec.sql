@@ -23,9 +23,13 @@ CREATE TEMP TABLE parameters(
 INSERT INTO parameters VALUES (:path, :name, :token, :vec0);
 
 DROP TABLE IF EXISTS temp.needs;
-CREATE TEMP TABLE needs(functions CONSTRAINT "sqlite-vec is loaded, or :vec0 names its extension" CHECK (functions > 0));
-INSERT INTO needs SELECT 1 WHERE iif(:vec0 IS NULL, 1, load_extension(:vec0) IS NULL);
-INSERT INTO needs SELECT count(*) FROM pragma_function_list WHERE name = 'vec_distance_cosine';
+CREATE TEMP TABLE needs(
+  functions CONSTRAINT "sqlite-vec is loaded, or :vec0 names its extension" CHECK (functions > 0),
+  named CONSTRAINT ":name is the name of a tensor that can be read" CHECK (named > 0)
+);
+INSERT INTO needs(functions) SELECT 1 WHERE iif(:vec0 IS NULL, 1, load_extension(:vec0) IS NULL);
+INSERT INTO needs(functions) SELECT count(*) FROM pragma_function_list WHERE name = 'vec_distance_cosine';
+INSERT INTO needs(named) SELECT count(*) FROM parameters AS p, safetensors_tensors(p.path) AS t WHERE t.name = p.name;
 
 DROP TABLE IF EXISTS temp.neighbours;
 CREATE TEMP TABLE neighbours AS

@@ -13,6 +13,7 @@
 -- @param prefix text required   what the names begin with
 -- @param new text ''          what they begin with afterwards
 -- @table renamed(name, new_name)   one row per tensor
+-- @status 1                   when no tensor's name begins with the prefix; then nothing is written
 -- @writes out
 -- @example safetensors-sql strip-prefix model.safetensors stripped.safetensors module.
 
@@ -33,11 +34,18 @@ CREATE TEMP TABLE renamed AS
          t.ref, p.new || substr(t.pattern, length(p.prefix) + 1) AS new_pattern, t.pattern
   FROM parameters AS p, safetensors_tensors(p.path) AS t;
 
+DROP TABLE IF EXISTS temp.verdict;
+CREATE TEMP TABLE verdict(tensors);
+CREATE TEMP TRIGGER verdict_is_no BEFORE INSERT ON verdict WHEN new.tensors = 0 BEGIN
+  SELECT RAISE(ABORT, 'no tensor''s name begins with :prefix');
+END;
+INSERT INTO verdict
+  SELECT count(*) FROM parameters AS p, renamed AS r WHERE substr(r.name, 1, length(p.prefix)) = p.prefix;
+
 INSERT INTO safetensors_write(path, name, data, metadata, mode)
   SELECT :out, new_name, ref, (SELECT json_group_object(key, value) FROM (
            SELECT key, value, min(rowid) FROM safetensors_metadata(:path) GROUP BY key ORDER BY 3)), 'replace'
-  FROM (SELECT new_name, ref FROM renamed
-        UNION ALL SELECT NULL, NULL); -- adds no tensor, but a file without tensors needs a row
+  FROM renamed;
 
 .mode column
 .headers on
@@ -109,6 +117,6 @@ SELECT label AS name, new_label AS new_name FROM first_renamed AS r ORDER BY r.r
 .mode list
 .headers off
 SELECT printf('and %,d more', count(*) - 10) FROM renamed WHERE name <> new_name HAVING count(*) > 10;
-SELECT 'None: no name begins so.' WHERE NOT EXISTS (SELECT 1 FROM renamed WHERE name <> new_name);
+SELECT 'None: the new names are the old ones.' WHERE NOT EXISTS (SELECT 1 FROM renamed WHERE name <> new_name);
 .mode column
 .headers on

@@ -7,6 +7,7 @@
 -- @param path path required   the checkpoint: a file, an index, a directory or a pattern
 -- @param names text '*'       a pattern (*, ?, [...]) of the names to list
 -- @table listed(name, dtype, shape, numel, nbytes, file)   one row per tensor
+-- @status 1                   when there are tensors, and no name matches the pattern
 -- @example safetensors-sql tensors model.safetensors --names '*norm*'
 
 .bail on
@@ -43,5 +44,13 @@ FROM listed AS l ORDER BY l.rowid;
 .mode list
 .headers off
 SELECT 'None.' WHERE NOT EXISTS (SELECT 1 FROM listed);
+
+DROP TABLE IF EXISTS temp.verdict;
+CREATE TEMP TABLE verdict(listed, readable);
+CREATE TEMP TRIGGER verdict_is_no BEFORE INSERT ON verdict WHEN new.listed = 0 AND new.readable > 0 BEGIN
+  SELECT RAISE(ABORT, 'no tensor''s name matches :names');
+END;
+INSERT INTO verdict
+  SELECT (SELECT count(*) FROM listed), (SELECT sum(tensors) FROM safetensors_files(:path) WHERE status = 'ok');
 .mode column
 .headers on

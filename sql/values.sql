@@ -25,6 +25,9 @@ CREATE TEMP VIEW IF NOT EXISTS tensors AS
   FROM parameters AS p JOIN safetensors_files(p.path) AS f
   JOIN safetensors_tensors(ifnull(f.file, p.path)) AS t
   WHERE f.status = 'ok';
+DROP TABLE IF EXISTS temp.needs;
+CREATE TEMP TABLE needs(named CONSTRAINT ":name is the name of a tensor that can be read" CHECK (named > 0));
+INSERT INTO needs SELECT count(*) FROM tensors WHERE name = :name HAVING :name IS NOT NULL;
 
 -- How many elements to show: `n` of each tensor, and fewer complex numbers, which are arrays of two.
 DROP TABLE IF EXISTS temp.shown;
@@ -108,7 +111,7 @@ SELECT 'None: it has no tensors.' WHERE NOT EXISTS (SELECT 1 FROM tensors);
 SELECT i, elements AS first_elements FROM first_elements WHERE i IS NOT NULL;
 .headers off
 .mode list
-SELECT 'None: set :name to a tensor''s name.' WHERE NOT EXISTS (SELECT 1 FROM tensors WHERE name = :name);
+SELECT 'None: set :name to a tensor''s name.' WHERE :name IS NULL;
 SELECT 'None: it has rank 0.' FROM tensors WHERE name = :name AND rank = 0;
 SELECT 'None: it has no rows.' FROM tensors
 WHERE name = :name AND rank > 0 AND NOT EXISTS (SELECT 1 FROM shown WHERE i IS NOT NULL);
@@ -120,7 +123,7 @@ WHERE name = :name AND rank > 0 AND NOT EXISTS (SELECT 1 FROM shown WHERE i IS N
 SELECT iif(length(coord) > 50, '...' || substr(coord, -47), coord) AS coord, value FROM extremes;
 .headers off
 .mode list
-SELECT 'None.' WHERE NOT EXISTS (SELECT 1 FROM tensors WHERE name = :name);
+SELECT 'None.' WHERE :name IS NULL;
 SELECT iif(dtype = 'C64', 'None: complex numbers have no order.', 'None: it has no numbers.') FROM tensors
 WHERE name = :name AND NOT EXISTS (SELECT 1 FROM extremes);
 .headers on

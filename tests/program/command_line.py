@@ -88,6 +88,9 @@ def test_status():
     status, output, error = run("run", SCRIPT, "a", "7")
     tally.equal((status, output), (USAGE, ""), "a parameter that the script refuses")
     tally.check(error.endswith(": expected that COUNT is not 7, and --share is given\n"), "names it as it is typed", error)
+    status, output, error = run("tensors", MODEL, "--names", "nope*", "--json")
+    tally.equal((status, json.loads(output), error), (NO, {"listed": []}, "safetensors-sql tensors: no tensor's name matches --names\n"),
+                "a pattern of no name")
     status, _, error = run("tensors", f"{root}/none.safetensors")
     tally.check(status == FAILED and error.startswith(f"safetensors: {root}/none") and error.count("\n") == 1, "in one sentence", error)
     tally.equal(run("check", MODEL)[0], GOOD, "a checkpoint that is intact")
@@ -132,6 +135,10 @@ def test_refused():
             (["distribution", MODEL, "--lo", "1x"], "expected a number", '"1x"'),
             (["distribution", MODEL, "--bins", "3", "--bins", "4"], "a second", '"4"'),
             (["compare", MODEL, TUNE, "--prefix-c", "x"], "--prefix-c", '"--prefix-a"'),
+            (["compare", MODEL, TUNE, "--prefix-b", "x."], "the name of a tensor of B begins with --prefix-b"),
+            (["distribution", MODEL, "--name", "nope"], "--name is the name of a tensor"),
+            (["neighbours", MODEL, "nope", "1"], "NAME is the name of a tensor"),
+            (["convert-dtype", MODEL, f"{root}/new.safetensors", "F32", "--keep", "nope*"], "--keep matches the name of a tensor"),
             (["sql"], "expected QUERY..."), (["sql", "SELECT 1", "--param", "x"], "NAME=VALUE"),
             (["completion", "tcsh"], "bash, zsh or fish"), (["help", "chek"], 'did you mean "check"?'),
             (["skill", "a", "b"], "found 2 words"), ([MODEL], "a verb, before a checkpoint", MODEL, "`info`"),

@@ -151,7 +151,9 @@ dtype     bytes  shape  name
 -----  --------  -----  ----------
 BF16        6 B  [3]    layers.1.w
 """, path=f"{directory}/10.safetensors", names="layers.?.*")
-    shows("tensors", "None.", path=f"{directory}/10.safetensors", names="[a-k]*")
+    code, out, error = shell.script("tensors", path=f"{directory}/10.safetensors", names="[a-k]*")
+    tally.check(code == 1 and out == "None.\n" and "no tensor's name matches :names" in error, "no tensor to list", code, out, error)
+    shows("tensors", "None.", path=making.file(f"{directory}/none.safetensors", {}), names="[a-k]*")
 
 
 def test_inventory():

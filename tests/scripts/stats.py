@@ -159,13 +159,6 @@ It has no finite elements.
 """, path=path, name="bad")
     shows("distribution", """
 == Tensor
-There is no tensor of this name: x.
-
-== Distribution
-None.
-""", path=path, name="x")
-    shows("distribution", """
-== Tensor
 There are no tensors.
 
 == Distribution

@@ -30,7 +30,8 @@ OTHERS = {("compare", "prefix_a"): "p.", ("compare", "prefix_b"): "q.", ("distri
           ("tensors", "names"): "lm_head*"}
 # Parameters with which the verdict is no.
 NO = {"check": {"path": f"{ROOT}/cut.safetensors"}, "extract": {"names": "none"}, "repair": {"path": f"{ROOT}/lost.safetensors"},
-      "index": {"path": f"{ROOT}/twice"}}
+      "index": {"path": f"{ROOT}/twice"}, "strip_prefix": {"prefix": "none."}, "tensors": {"names": "none"}}
+FREE = {"new"}  # texts that need not be in a checkpoint
 
 
 def make():
@@ -128,6 +129,17 @@ def test_parameters():
         if header.parameters.get("path") and verb != "check":
             one_sentence(verb, {**values(verb), "path": f"{ROOT}/nowhere"}, "no such file" if verb in RUNNABLE else "sqlite-vec")
     tally.equal(put_back(before), {}, "what wrong parameters change")
+
+
+def test_nothing_of_that_name():
+    """A name, pattern or prefix that matches nothing in the checkpoint is a failure, and nothing is written."""
+    before = files()
+    for verb in RUNNABLE:
+        for name, parameter in HEADERS[verb].parameters.items():
+            if parameter.kind == "text" and name not in FREE:
+                code, _, error = session(given({**values(verb), name: "no such name"}), source(verb))
+                tally.check(code == 1 and error.count("\n") == 1, f"sql/{verb}.sql of a {name} that nothing has", code, error)
+    tally.equal(put_back(before), {}, "what such names change")
 
 
 def test_tables():
