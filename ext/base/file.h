@@ -39,6 +39,10 @@ bool file_identify_descriptor(int descriptor, const char *path, FileIdentity *id
 bool file_read(int descriptor, const char *path, void *buffer, uint64_t size, uint64_t offset,
                Error *error);
 
+/* What file_read() is made of: one call of the system, for at most 1 GiB. Sets *got to how many bytes
+** it has read, which is 0 at the end of the file. Returns 0 or an error number. */
+int file_read_some(int descriptor, void *buffer, uint32_t size, uint64_t offset, uint32_t *got);
+
 /* Asks the system not to read ahead in this file, and to do so again. */
 void file_no_read_ahead(int descriptor);
 void file_usual_read_ahead(int descriptor);

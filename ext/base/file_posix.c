@@ -81,26 +81,13 @@ void file_close(int descriptor) {
   close(descriptor);
 }
 
-bool file_read(int descriptor, const char *path, void *buffer, uint64_t size, uint64_t offset,
-               Error *error) {
-  char *at = buffer;
-  uint64_t left = size;
-  while (left > 0) {
-    size_t chunk = left < (1u << 30) ? (size_t)left : (size_t)1 << 30;
-    ssize_t got = pread(descriptor, at, chunk, (off_t)offset);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return system_error_raise(error, path, "read", errno);
-    if (got == 0) {
-      return error_raise(error, ERROR_CHANGED, path,
-                         "expected %llu bytes more at offset %llu, found the end of the file: it "
-                         "was cut short while being read; run the statement again",
-                         (unsigned long long)left, (unsigned long long)offset);
-    }
-    at += got;
-    offset += (uint64_t)got;
-    left -= (uint64_t)got;
-  }
-  return true;
+int file_read_some(int descriptor, void *buffer, uint32_t size, uint64_t offset, uint32_t *got) {
+  ssize_t count;
+  do {
+    count = pread(descriptor, buffer, size, (off_t)offset);
+  } while (count < 0 && errno == EINTR);
+  *got = count < 0 ? 0 : (uint32_t)count;
+  return count < 0 ? errno : 0;
 }
 
 /* Advice may fail: nothing depends on it. */

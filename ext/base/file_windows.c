@@ -74,28 +74,13 @@ void file_close(int descriptor) {
   CloseHandle(wide_handle(descriptor));
 }
 
-bool file_read(int descriptor, const char *path, void *buffer, uint64_t size, uint64_t offset,
-               Error *error) {
-  char *at = buffer;
-  uint64_t left = size;
-  while (left > 0) {
-    DWORD chunk = left < (1u << 30) ? (DWORD)left : 1u << 30, got = 0;
-    OVERLAPPED place = {.Offset = (DWORD)offset, .OffsetHigh = (DWORD)(offset >> 32)};
-    if (!ReadFile(wide_handle(descriptor), at, chunk, &got, &place) &&
-        GetLastError() != ERROR_HANDLE_EOF) {
-      return system_error_raise(error, path, "read", wide_error());
-    }
-    if (got == 0) {
-      return error_raise(error, ERROR_CHANGED, path,
-                         "expected %llu bytes more at offset %llu, found the end of the file: it "
-                         "was cut short while being read; run the statement again",
-                         (unsigned long long)left, (unsigned long long)offset);
-    }
-    at += got;
-    offset += got;
-    left -= got;
-  }
-  return true;
+int file_read_some(int descriptor, void *buffer, uint32_t size, uint64_t offset, uint32_t *got) {
+  OVERLAPPED place = {.Offset = (DWORD)offset, .OffsetHigh = (DWORD)(offset >> 32)};
+  DWORD count = 0;
+  bool good = ReadFile(wide_handle(descriptor), buffer, size, &count, &place) ||
+              GetLastError() == ERROR_HANDLE_EOF;
+  *got = count;
+  return good ? 0 : wide_error();
 }
 
 /* Windows takes such advice only when a file is opened. */

@@ -14,6 +14,14 @@ bool file_write(int descriptor, const char *path, const void *bytes, uint64_t si
 bool file_write_at(int descriptor, const char *path, const void *bytes, uint64_t size,
                    uint64_t offset, Error *error);
 
+/* What both are made of: one call of the system, for at most 1 GiB, at *place or, if that is NULL, where
+** the file stands. Sets *written to how many bytes it has written. Returns 0 or an error number. */
+int file_write_some(int descriptor, const void *bytes, uint32_t size, const uint64_t *place,
+                    uint32_t *written);
+
+/* Raises "PATH: cannot write: ..." for an error number. Returns false. */
+bool file_write_raise(const char *path, int number, Error *error);
+
 /* Has what is written next, without an offset, go to this one. */
 bool file_seek(int descriptor, const char *path, uint64_t offset, Error *error);
 

@@ -5,45 +5,21 @@
 #if !defined(_WIN32)
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
-static bool file_write_posix_raise(const char *path, int number, Error *error) {
-  return error_raise(error, system_error_write_code(number), path, "cannot write: %s",
-                     strerror(number));
-}
-
-bool file_write(int descriptor, const char *path, const void *bytes, uint64_t size, Error *error) {
-  const unsigned char *from = bytes;
-  while (size > 0) {
-    size_t max = size < (1u << 30) ? (size_t)size : (size_t)1 << 30;
-    ssize_t written = write(descriptor, from, max);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return file_write_posix_raise(path, written < 0 ? errno : EIO, error);
-    from += written;
-    size -= (uint64_t)written;
-  }
-  return true;
-}
-
-bool file_write_at(int descriptor, const char *path, const void *bytes, uint64_t size,
-                   uint64_t offset, Error *error) {
-  const char *from = bytes;
-  while (size > 0) {
-    size_t max = size < (1u << 30) ? (size_t)size : (size_t)1 << 30;
-    ssize_t written = pwrite(descriptor, from, max, (off_t)offset);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return file_write_posix_raise(path, written < 0 ? errno : ENOSPC, error);
-    from += written;
-    offset += (uint64_t)written;
-    size -= (uint64_t)written;
-  }
-  return true;
+int file_write_some(int descriptor, const void *bytes, uint32_t size, const uint64_t *place,
+                    uint32_t *written) {
+  ssize_t count;
+  do {
+    count = place != NULL ? pwrite(descriptor, bytes, size, (off_t)*place)
+                          : write(descriptor, bytes, size);
+  } while (count < 0 && errno == EINTR);
+  *written = count < 0 ? 0 : (uint32_t)count;
+  return count < 0 ? errno : 0;
 }
 
 bool file_seek(int descriptor, const char *path, uint64_t offset, Error *error) {
-  return lseek(descriptor, (off_t)offset, SEEK_SET) >= 0 ||
-         file_write_posix_raise(path, errno, error);
+  return lseek(descriptor, (off_t)offset, SEEK_SET) >= 0 || file_write_raise(path, errno, error);
 }
 
 void file_cut(int descriptor, uint64_t size) {

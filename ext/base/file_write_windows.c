@@ -4,45 +4,22 @@
 #include "base/wide_windows.h"
 
 #if defined(_WIN32)
-#include <errno.h>
 
-static bool file_write_windows_raise(const char *path, int number, Error *error) {
-  return error_raise(error, system_error_write_code(number), path, "cannot write: %s",
-                     system_error_words(number));
-}
-
-/* Writes where the file stands, or at *place, which then moves. */
-static bool file_write_windows_all(int descriptor, const char *path, const void *bytes,
-                                   uint64_t size, const uint64_t *place, Error *error) {
-  const char *from = bytes;
+int file_write_some(int descriptor, const void *bytes, uint32_t size, const uint64_t *place,
+                    uint32_t *written) {
   uint64_t offset = place != NULL ? *place : 0;
-  while (size > 0) {
-    DWORD chunk = size < (1u << 30) ? (DWORD)size : 1u << 30, written = 0;
-    OVERLAPPED at = {.Offset = (DWORD)offset, .OffsetHigh = (DWORD)(offset >> 32)};
-    if (!WriteFile(wide_handle(descriptor), from, chunk, &written, place != NULL ? &at : NULL)) {
-      return file_write_windows_raise(path, wide_error(), error);
-    }
-    if (written == 0) return file_write_windows_raise(path, ENOSPC, error);
-    from += written;
-    offset += written;
-    size -= written;
-  }
-  return true;
-}
-
-bool file_write(int descriptor, const char *path, const void *bytes, uint64_t size, Error *error) {
-  return file_write_windows_all(descriptor, path, bytes, size, NULL, error);
-}
-
-bool file_write_at(int descriptor, const char *path, const void *bytes, uint64_t size,
-                   uint64_t offset, Error *error) {
-  return file_write_windows_all(descriptor, path, bytes, size, &offset, error);
+  OVERLAPPED at = {.Offset = (DWORD)offset, .OffsetHigh = (DWORD)(offset >> 32)};
+  DWORD count = 0;
+  bool good =
+      WriteFile(wide_handle(descriptor), bytes, size, &count, place != NULL ? &at : NULL) != 0;
+  *written = count;
+  return good ? 0 : wide_error();
 }
 
 bool file_seek(int descriptor, const char *path, uint64_t offset, Error *error) {
   LARGE_INTEGER place = {.QuadPart = (int64_t)offset};
   return SetFilePointerEx(wide_handle(descriptor), place, NULL, FILE_BEGIN) ||
-         file_write_windows_raise(path, wide_error(), error);
+         file_write_raise(path, wide_error(), error);
 }
 
 void file_cut(int descriptor, uint64_t size) {
