@@ -46,7 +46,6 @@ TEST_PROGRAMS := $(TEST_TOOLS) $(TEST_SOURCES:%.c=$(BUILD)/%)
 TEST_LIBRARY := $(BUILD)/tests/lib.a
 
 .DEFAULT_GOAL := all
-.SECONDARY:
 .PHONY: all exact picture static amalgamation program demo test check check-bare interop sanitize valgrind bench install \
 	uninstall format lint clean help requirements programs
 
