@@ -15,7 +15,7 @@
 -- @table renamed(name, new_name)   one row per tensor
 -- @status 1                   when no tensor's name begins with the prefix; then nothing is written
 -- @writes out
--- @example safetensors-sql strip-prefix model.safetensors stripped.safetensors module.
+-- @example safetensors-sql strip-prefix model.safetensors stripped.safetensors model.
 
 .bail on
 DROP TABLE IF EXISTS temp.parameters;
