@@ -48,6 +48,25 @@ PREAMBLE = """\
 static const sqlite3_api_routines *sqlite3_api;
 #endif
 """
+# Around what is not ours: whatever the compiler is told to warn of, it warns of ours.
+FOREIGN = """
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Weverything"
+#elif defined(__GNUC__)
+#pragma GCC diagnostic push
+{ignored}
+#endif
+""".format(ignored="\n".join(f'#pragma GCC diagnostic ignored "-W{name}"' for name in (
+    "pragmas", "conversion", "sign-conversion", "sign-compare", "shadow", "pedantic", "format", "format-truncation", "cast-qual",
+    "unused-parameter", "unused-variable", "unused-but-set-variable", "implicit-fallthrough")))
+OURS_AGAIN = """
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#elif defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+"""
 INCLUDE = re.compile(r'^#\s*include\s*([<"])([^>"]+)[>"].*\n', re.MULTILINE)
 CONDITION = re.compile(r"^#\s*(?:if(?!ndef SAFETENSORS_)|(endif))", re.MULTILINE)  # but for the guards of headers
 # A declaration or definition at file scope, as clang-format lays it out: it begins its line with a type.
@@ -63,6 +82,10 @@ def text_of(*path):
 
 def title(name):
     return f"\n/* ==== {name} ==== */\n"
+
+
+def foreign(text):
+    return FOREIGN + text + OURS_AGAIN
 
 
 def is_conditional(match):
@@ -109,9 +132,9 @@ class Amalgamation:
     def include(self, match):
         quote, name = match.groups()
         if name == "xxhash.h":
-            return self.once(name, lambda: text_of(self.xxhash))
+            return self.once(name, lambda: foreign(text_of(self.xxhash)))
         if name == "jansson.h":
-            return self.once(name, lambda: self.jansson.licence() + self.read_jansson(name))
+            return self.once(name, lambda: self.jansson.licence() + foreign(self.read_jansson(name)))
         if quote == "<" or name == "sqlite3.h":
             return match.group()
         if "/generic/" in name:  # a body, which is made once for each instruction set
@@ -146,8 +169,9 @@ class Amalgamation:
 
     def text(self):
         """Ours first, so that no macro of jansson's is defined in them."""
-        return "".join([*(self.read(name) for name in self.files if name.endswith(".c")),
-                        *(self.once(name, lambda: self.read_jansson(name)) for name in self.jansson.files())])
+        ours = [self.read(name) for name in self.files if name.endswith(".c")]
+        theirs = [self.once(name, lambda: self.read_jansson(name)) for name in self.jansson.files()]
+        return "".join([*ours, foreign("".join(theirs))])
 
 
 def main(root, fetched, out):

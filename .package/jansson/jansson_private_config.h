@@ -24,7 +24,3 @@
 #define HAVE_SCHED_YIELD  1
 #define USE_URANDOM       1
 #endif
-
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wformat-truncation" /* its messages are, on purpose */
-#endif
