@@ -10,6 +10,7 @@
 #include "base/float_environment.h"
 #include "base/memory.h"
 #include "base/program.h"
+#include "expression/operators.h"
 #include "func/config.h"
 #include "func/functions.h"
 #include "kernels/kernels.h"
@@ -125,13 +126,75 @@ static const struct {
      aggregate_serialize_final},
 };
 
+/* The builders of expressions. */
+static const struct {
+  const char *name;
+  int argc;
+  Operator op;
+  Function *function; /* NULL: of an aggregate */
+} safetensors_builders[] = {
+    {"tensor_add", 2, OPERATOR_IS_ADD, function_build},
+    {"tensor_sub", 2, OPERATOR_IS_SUB, function_build},
+    {"tensor_mul", 2, OPERATOR_IS_MUL, function_build},
+    {"tensor_div", 2, OPERATOR_IS_DIV, function_build},
+    {"tensor_minimum", 2, OPERATOR_IS_MINIMUM, function_build},
+    {"tensor_maximum", 2, OPERATOR_IS_MAXIMUM, function_build},
+    {"tensor_greater", 2, OPERATOR_IS_GREATER, function_build},
+    {"tensor_greater_equal", 2, OPERATOR_IS_GREATER_EQUAL, function_build},
+    {"tensor_less", 2, OPERATOR_IS_LESS, function_build},
+    {"tensor_less_equal", 2, OPERATOR_IS_LESS_EQUAL, function_build},
+    {"tensor_equals", 2, OPERATOR_IS_EQUALS, function_build},
+    {"tensor_isnan", 1, OPERATOR_IS_ISNAN, function_build},
+    {"tensor_where", 3, OPERATOR_IS_WHERE, function_build},
+    {"tensor_neg", 1, OPERATOR_IS_NEG, function_build},
+    {"tensor_abs", 1, OPERATOR_IS_ABS, function_build},
+    {"tensor_sign", 1, OPERATOR_IS_SIGN, function_build},
+    {"tensor_sqrt", 1, OPERATOR_IS_SQRT, function_build},
+    {"tensor_exp", 1, OPERATOR_IS_EXP, function_build},
+    {"tensor_log", 1, OPERATOR_IS_LOG, function_build},
+    {"tensor_norm", 2, OPERATOR_IS_NORM, function_build},
+    {"tensor_total", 2, OPERATOR_IS_TOTAL, function_build},
+    {"tensor_lerp", 3, OPERATOR_IS_LERP, function_build},
+    {"tensor_slerp", 3, OPERATOR_IS_SLERP, function_build},
+    {"tensor_matmul", 2, OPERATOR_IS_MATMUL, function_build},
+    {"tensor_transpose", 1, OPERATOR_IS_TRANSPOSE, function_build},
+    {"tensor_transpose", 2, OPERATOR_IS_TRANSPOSE, function_build},
+    {"tensor_reshape", 2, OPERATOR_IS_RESHAPE, function_build},
+    {"tensor_slice", 2, OPERATOR_IS_SLICE, function_build},
+    {"tensor_take", 3, OPERATOR_IS_TAKE, function_build},
+    {"tensor_concat", -1, OPERATOR_IS_CONCAT, function_build_concat},
+    {"tensor_convert", 2, OPERATOR_IS_CONVERT, function_build},
+    {"tensor_full", 2, OPERATOR_IS_FULL, function_build},
+    {"tensor_random", 2, OPERATOR_IS_RANDOM, function_build},
+    {"tensors_sum", 1, OPERATOR_IS_SUM, NULL},
+    {"tensors_sum", 2, OPERATOR_IS_SUM, NULL},
+    {"tensors_average", 1, OPERATOR_IS_AVERAGE, NULL},
+    {"tensors_average", 2, OPERATOR_IS_AVERAGE, NULL},
+    {"tensors_stack", 2, OPERATOR_IS_STACK, NULL},
+};
+
+static int safetensors_register_builders(sqlite3 *db) {
+  int code = SQLITE_OK;
+  for (size_t i = 0;
+       code == SQLITE_OK && i < sizeof safetensors_builders / sizeof safetensors_builders[0]; i++) {
+    Function *function = safetensors_builders[i].function;
+    bool aggregate = function == NULL;
+    code = sqlite3_create_function_v2(
+        db, safetensors_builders[i].name, safetensors_builders[i].argc, SAFETENSORS_OPENS_NOTHING,
+        (void *)&OPERATOR_TRAITS[safetensors_builders[i].op], exact_function(function),
+        aggregate ? exact_function(aggregate_build_step) : NULL,
+        aggregate ? exact_final(aggregate_build_final) : NULL, NULL);
+  }
+  return code;
+}
+
 static void safetensors_release_session(void *session) {
   session_release(session);
 }
 
 /* Registers everything so that it computes in the default floating-point environment. */
 static int safetensors_register_all(sqlite3 *db, Session *session) {
-  int code = SQLITE_OK;
+  int code = safetensors_register_builders(db);
   for (size_t i = 0;
        code == SQLITE_OK && i < sizeof safetensors_modules / sizeof safetensors_modules[0]; i++) {
     code = sqlite3_create_module_v2(

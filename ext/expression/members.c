@@ -63,7 +63,7 @@ static bool members_take_weight(Members *members, Tokens *tokens) {
 
 static bool members_take_array(Members *members, Tokens *tokens, const char *expected,
                                bool (*take_item)(Members *members, Tokens *tokens)) {
-  if (!tokens_take(tokens, '[', expected)) return false;
+  if (!json_cursor_take(&tokens->cursor, '[')) return tokens_refuse_value(tokens, expected);
   if (json_cursor_take(&tokens->cursor, ']')) return true;
   do {
     if (!take_item(members, tokens)) return false;

@@ -294,7 +294,8 @@ static bool parse_named_member(Parse *parse, const char *name, uint64_t length) 
   }
   if (frame->has_args) return parse_refuse_again(parse, "args");
   frame->has_args = frame->in_args = true;
-  return tokens_take(&parse->tokens, '[', "an array as \"args\"");
+  return json_cursor_take(&parse->tokens.cursor, '[') ||
+         tokens_refuse_value(&parse->tokens, "an array as \"args\"");
 }
 
 /* Takes the next member, or the end of the object. */

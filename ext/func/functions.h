@@ -40,6 +40,13 @@ Function function_safetensors_pretty;
 Function function_tensor_equal, function_tensor_allclose, function_tensor_cosine,
     function_tensor_max_abs_diff;
 
+/* build.c; their user data is a row of OPERATOR_TRAITS */
+Function function_build, function_build_concat;
+
+/* build_rows.c, likewise */
+Function aggregate_build_step;
+void aggregate_build_final(sqlite3_context *context);
+
 /* version.c */
 Function function_safetensors_version;
 

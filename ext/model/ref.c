@@ -12,7 +12,7 @@ enum {
   REF_DAMAGED_LENGTH = sizeof ref_damaged - 1
 };
 
-/* The character that the escape at `text` stands for, or 0 if it is none of the three. The escape
+/* The character that the escape at `text` stands for, or 0 if it is none of the four. The escape
 ** of a byte that is not UTF-8 stays as it is; base/path_text.h decodes it. */
 static char ref_decode_escape(const char *text, uint64_t left, uint64_t *length) {
   static const char digits[] = "89ABCDEF01234567";
@@ -21,6 +21,7 @@ static char ref_decode_escape(const char *text, uint64_t left, uint64_t *length)
   if (text[1] == '2' && text[2] == '5') return '%';
   if (text[1] == '2' && text[2] == '3') return '#';
   if (text[1] == '3' && (text[2] == 'F' || text[2] == 'f')) return '?';
+  if (text[1] == '7' && (text[2] == 'B' || text[2] == 'b')) return '{';
   bool is_byte = memchr(digits, text[1], 8) != NULL && memchr(digits, text[2], 16) != NULL;
   *length = 1;
   return is_byte ? '%' : 0;
@@ -35,8 +36,8 @@ static const char *ref_decode_path(const char *text, uint64_t length, char *path
       uint64_t escape_length;
       byte = ref_decode_escape(text + i, length - i, &escape_length);
       if (byte == 0) {
-        return "expected %25, %3F or %23 in the path, found another '%'; tensor_ref(path, name) "
-               "writes them";
+        return "expected %25, %3F, %23 or %7B in the path, found another '%'; tensor_ref(path, "
+               "name) writes them";
       }
       i += escape_length - 1;
     }
@@ -118,13 +119,14 @@ static void ref_append_long(sqlite3_str *out, const char *text, uint64_t length)
 }
 
 /* A byte that is not UTF-8 is written as in base/path_text.h, and the '%' of that is escaped
-** again. */
+** again. A text that begins with '{' would be an expression. */
 static void ref_append_encoded(sqlite3_str *out, const char *path, uint64_t length) {
   uint64_t valid = utf8_valid_length(path, length);
   for (uint64_t i = 0, start = 0; i <= length; i++) {
     if (i > valid) valid = i + utf8_valid_length(path + i, length - i);
     bool is_stray = i == valid && i < length;
-    if (i < length && !is_stray && (path[i] == '\0' || strchr("%?#", path[i]) == NULL)) continue;
+    const char *escaped = i == 0 ? "%?#{" : "%?#";
+    if (i < length && !is_stray && (path[i] == '\0' || strchr(escaped, path[i]) == NULL)) continue;
     ref_append_long(out, path + start, i - start);
     if (i < length) sqlite3_str_appendf(out, is_stray ? "%%25%02X" : "%%%02X", path[i] & 0xff);
     start = i + 1;

@@ -4,8 +4,8 @@
 **     PATH#NAME               PATH?slice=SLICE#NAME
 **     PATH?damaged=1#NAME     PATH?damaged=1&slice=SLICE#NAME
 **
-** In PATH the characters %, ? and # are escaped as %25, %3F and %23. The first # ends it. NAME is
-** not escaped. `damaged=1` allows the file to be invalid; those of its tensors that are intact can
+** In PATH the characters %, ? and # are escaped as %25, %3F and %23, and a { that begins it as %7B.
+** The first # ends it. NAME is not escaped. `damaged=1` allows the file to be invalid; those of its tensors that are intact can
 ** then be opened (format/salvage.h).
 */
 #ifndef SAFETENSORS_MODEL_REF_H

@@ -17,8 +17,9 @@ README = "README.md"
 COOKBOOK = "sql/README.md"
 ARCHITECTURE = "ext/README.md"
 REFERENCE = "ext/docs/reference.md"
-RUN = [README, COOKBOOK, ARCHITECTURE, REFERENCE, CLIENTS, "ext/docs/embedding.md", "ext/docs/python.md", "ext/docs/program.md",
-       "tests/README.md", "tests/bench/README.md", ".package/CHANGELOG.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md"]
+RUN = [README, COOKBOOK, ARCHITECTURE, REFERENCE, "ext/docs/expressions.md", CLIENTS, "ext/docs/embedding.md", "ext/docs/python.md",
+       "ext/docs/program.md", "tests/README.md", "tests/bench/README.md", ".package/CHANGELOG.md", ".github/CONTRIBUTING.md",
+       ".github/SECURITY.md"]
 # The code in these needs the packages themselves: see tests/interop.
 DOCUMENTS = [*RUN, ".package/README.md", ".package/SKILL.md", *(f".package/{kind}/README.md" for kind in ("npm", "python", "crate"))]
 GONE = {"safetensors_write_sharded"}  # a function that says what took its place
@@ -105,7 +106,7 @@ def check_help(tally):
     """safetensors_help has all that is registered, README and the reference have all of that, and the examples run."""
     db = connect()
     documented = {name for (name,) in db.execute("SELECT name FROM safetensors_help WHERE kind <> 'argument'")}
-    ours = "name LIKE 'safetensors%' OR name LIKE 'tensor\\_%' ESCAPE '\\'"
+    ours = "name LIKE 'safetensors%' OR name LIKE 'tensor\\_%' ESCAPE '\\' OR name LIKE 'tensors\\_%' ESCAPE '\\'"
     registered = {name for (name,) in db.execute(
         f"SELECT name FROM pragma_function_list WHERE {ours} UNION SELECT name FROM pragma_module_list WHERE {ours}")}
     tally.equal(documented, registered - GONE, "safetensors_help is complete")
