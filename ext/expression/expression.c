@@ -11,8 +11,6 @@
 
 struct Expression {
   Computed computed; /* first: a Computed is its Expression */
-  char *text;
-  uint64_t length;
   Plan plan;
   Keep **keeps; /* for each step */
   bool prepared;
@@ -65,9 +63,6 @@ static void expression_end(void *state) {
 
 static bool expression_fill(Expression *expression, Session *session, const char *text,
                             uint64_t length, Error *error) {
-  expression->text = memory_copy_text(text, length);
-  if (expression->text == NULL) return error_memory(error);
-  expression->length = length;
   if (!plan_open(&expression->plan, session, text, length, error)) return false;
   expression->keeps = memory_zeroed(expression->plan.step_count, sizeof *expression->keeps);
   if (expression->keeps == NULL) return error_memory(error);
@@ -97,7 +92,6 @@ void expression_close(Expression *expression) {
     keep_free(expression->keeps[i]);
   memory_free(expression->keeps);
   plan_close(&expression->plan);
-  memory_free(expression->text);
   memory_free(expression);
 }
 
@@ -116,7 +110,21 @@ Source expression_source(Expression *expression) {
                   .nbytes = (root->shape.numel * dtype_bits(root->dtype) + 7) / 8};
 }
 
-const char *expression_text(const Expression *expression, uint64_t *length) {
-  *length = expression->length;
-  return expression->text;
+uint32_t expression_leaf_count(const Expression *expression) {
+  return expression->plan.leaf_count;
+}
+
+const Member *expression_leaf_member(const Expression *expression, uint32_t leaf) {
+  return &expression->plan.leaves[leaf].member;
+}
+
+Source expression_leaf_source(const Expression *expression, uint32_t leaf) {
+  return leaf_source(&expression->plan.leaves[leaf]);
+}
+
+void expression_set_leaf_source(Expression *expression, uint32_t leaf, const Source *source) {
+  for (uint32_t i = 0; i < expression->plan.step_count; i++) {
+    Step *step = &expression->plan.steps[i];
+    if (step->kind == STEP_READ && !step->of_keep && step->leaf == leaf) step->source = *source;
+  }
 }

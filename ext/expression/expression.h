@@ -5,13 +5,13 @@
 #ifndef SAFETENSORS_EXPRESSION_EXPRESSION_H
 #define SAFETENSORS_EXPRESSION_EXPRESSION_H
 
+#include "model/checkpoint.h"
 #include "model/source.h"
 #include "tensor/view.h"
 
 typedef struct Expression Expression;
 
-/* Reads an expression, of which it keeps a copy, and opens its tensors. The session must outlive it.
-** NULL on an error. */
+/* Reads an expression, and opens its tensors. The session must outlive it. NULL on an error. */
 Expression *expression_open(Session *session, const char *text, uint64_t length, Error *error);
 void expression_close(Expression *expression); /* may be NULL */
 
@@ -23,7 +23,11 @@ bool expression_view(const Expression *expression, View *view, Error *error);
 /* Where its bytes come from. Valid as long as the expression. */
 Source expression_source(Expression *expression);
 
-/* The text that it was opened from. */
-const char *expression_text(const Expression *expression, uint64_t *length);
+/* The tensors of files that it is computed from: their number, the file of each, and another source
+** for the bytes of that tensor, which must outlive all reading of the expression. */
+uint32_t expression_leaf_count(const Expression *expression);
+const Member *expression_leaf_member(const Expression *expression, uint32_t leaf);
+Source expression_leaf_source(const Expression *expression, uint32_t leaf);
+void expression_set_leaf_source(Expression *expression, uint32_t leaf, const Source *source);
 
 #endif

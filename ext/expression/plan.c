@@ -85,6 +85,7 @@ static uint32_t plan_add_view(Plan *plan, uint32_t of, View *view, Error *error)
   step->args[0] = below;
   step->stored = base->stored;
   step->source = base->source;
+  step->leaf = base->leaf;
   step->of_keep = base->of_keep;
   if (kind == STEP_READ && !step->of_keep) step->arg_count = 0;
   return added;
@@ -622,7 +623,8 @@ static uint32_t plan_matmul(Plan *plan, const Node *node, const uint32_t *args, 
 /* ---- Leaves, and what has no arguments ---- */
 
 static uint32_t plan_tensor(Plan *plan, const Node *node, Error *error) {
-  Leaf *leaf = &plan->leaves[plan->leaf_count++]; /* plan_close() closes it */
+  uint32_t number = plan->leaf_count++; /* plan_close() closes it */
+  Leaf *leaf = &plan->leaves[number];
   if (!leaf_open(leaf, plan->session, node->text, node->text_length, error)) return PLAN_NONE;
   uint32_t added =
       plan_add_shaped(plan, STEP_READ, leaf->dtype, 0, leaf->view.shape, leaf->view.rank, error);
@@ -630,6 +632,7 @@ static uint32_t plan_tensor(Plan *plan, const Node *node, Error *error) {
   Step *step = &plan->steps[added];
   step->stored = true;
   step->source = leaf_source(leaf);
+  step->leaf = number;
   return view_copy(&step->view, &leaf->view, error) ? added : PLAN_NONE;
 }
 

@@ -55,6 +55,7 @@ typedef struct Step {
   View view;      /* READ, MOVE */
   Source source;  /* READ */
   bool of_keep;   /* READ: the source is what args[0] is kept in */
+  uint32_t leaf;  /* READ: the number of the leaf that it reads, unless of_keep */
   bool is_kept;   /* a READ of it exists */
 } Step;
 

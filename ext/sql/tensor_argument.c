@@ -149,7 +149,7 @@ bool tensor_argument_open(TensorArgument *argument, Session *session, int argc,
     case SQLITE_BLOB: return tensor_argument_open_raw(argument, argc, argv, error);
     default:
       return error_raise(error, ERROR_ARGUMENT, "tensor",
-                         "expected a ref (TEXT) or bytes (BLOB), found a number");
+                         "expected a ref or an expression (TEXT), or bytes (BLOB), found a number");
   }
 }
 

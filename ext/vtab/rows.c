@@ -4,8 +4,8 @@
 **     SELECT i, tensor_json(ref) FROM tensor_rows('model.safetensors#embed.weight') WHERE i < 3;
 **
 ** `data` is the bytes of the row, which are not copied if they are contiguous in the file. `ref`
-** names the row as a slice, and can be passed to every function and table that takes a tensor; it
-** is NULL for a tensor given as bytes. Constraints on i, and ORDER BY i, are pushed into the scan.
+** names the row as a slice, and can be passed to every function and table that takes a tensor: an
+** expression for a row of one. It is NULL for a tensor given as bytes. Constraints on i, and ORDER BY i, are pushed into the scan.
 ** A tensor without dimensions has no rows, and is an error.
 */
 #include <string.h>
@@ -37,8 +37,23 @@ static int rows_filter(sqlite3_vtab_cursor *base, int plan, int argc, sqlite3_va
   return result_vtab_error(base->pVtab, &error);
 }
 
-static void rows_result_ref(sqlite3_context *context, const TensorArgument *argument,
-                            uint64_t row) {
+/* A row of an expression, `text`, which is one, too. */
+static void rows_result_expression(sqlite3_context *context, const TensorArgument *argument,
+                                   const char *text, uint64_t row) {
+  sqlite3_str *out = sqlite3_str_new(sqlite3_context_db_handle(context));
+  sqlite3_str_appendf(out, "{\"op\":\"slice\",\"args\":[%s],\"slice\":\"", text);
+  view_append_row_slice(&argument->view, row, out);
+  sqlite3_str_appendall(out, "\"}");
+  result_string(context, out);
+}
+
+static void rows_result_ref(sqlite3_context *context, const TensorCursor *cursor, uint64_t row) {
+  const TensorArgument *argument = &cursor->argument;
+  if (argument->expression != NULL) {
+    const char *text = (const char *)sqlite3_value_text(cursor->values[0]);
+    rows_result_expression(context, argument, text, row);
+    return;
+  }
   if (argument->leaf.entry == NULL) return;
   const Ref *ref = &argument->leaf.ref;
   sqlite3_str *slice = sqlite3_str_new(sqlite3_context_db_handle(context));
@@ -93,7 +108,7 @@ static void rows_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int
   switch (number) {
     case ROWS_COLUMN_I: result_uint64(context, row); break;
     case ROWS_COLUMN_DATA: rows_result_data(context, cursor, row); break;
-    case ROWS_COLUMN_REF: rows_result_ref(context, &cursor->argument, row); break;
+    case ROWS_COLUMN_REF: rows_result_ref(context, cursor, row); break;
     default: tensor_cursor_result_argument(cursor, context, number - ROWS_COLUMN_ARGUMENTS); break;
   }
 }

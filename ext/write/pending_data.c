@@ -70,8 +70,56 @@ static bool pending_data_take_ref(PendingData *data, PendingSources *sources,
          pending_data_take_view(data, &argument->view, error);
 }
 
+static bool pending_data_open_leaves(PendingExpression *computed, PendingSources *sources,
+                                     Error *error) {
+  for (uint32_t i = 0; i < expression_leaf_count(computed->expression); i++) {
+    const Member *member = expression_leaf_member(computed->expression, i);
+    computed->sources[i] = pending_source_find(sources, member->path, member->file, error);
+    if (computed->sources[i] == NULL || !pending_source_open(computed->sources[i], error))
+      return false;
+  }
+  return true;
+}
+
+static bool pending_data_take_expression(PendingData *data, PendingSources *sources,
+                                         TensorArgument *argument, const char *ref, uint64_t length,
+                                         Error *error) {
+  uint64_t count = expression_leaf_count(argument->expression);
+  PendingExpression *computed =
+      memory_zeroed(1, sizeof *computed + count * sizeof(PendingSource *));
+  if (computed == NULL) return error_memory(error);
+  data->computed = computed;
+  computed->expression = argument->expression;
+  argument->expression = NULL;
+  data->nbytes = expression_source(computed->expression).nbytes;
+  data->numel = argument->view.numel;
+  data->ref_length = length;
+  data->ref = memory_copy_text(ref, length);
+  if (data->ref == NULL) return error_memory(error);
+  return pending_data_open_leaves(computed, sources, error);
+}
+
+static PendingData *pending_data_of_expression(PendingSources *sources, TensorArgument *argument,
+                                               const char *ref, uint64_t length, Error *error) {
+  PendingData *data = pending_data_new(PENDING_DATA_COMPUTED, argument->dtype, error);
+  if (data == NULL || pending_data_take_expression(data, sources, argument, ref, length, error))
+    return data;
+  pending_data_release(data);
+  return NULL;
+}
+
+static void pending_data_release_expression(PendingExpression *computed) {
+  if (computed == NULL) return;
+  for (uint32_t i = 0; i < expression_leaf_count(computed->expression); i++)
+    pending_source_release(computed->sources[i]);
+  expression_close(computed->expression);
+  memory_free(computed);
+}
+
 PendingData *pending_data_of_ref(PendingSources *sources, TensorArgument *argument, const char *ref,
                                  uint64_t length, Error *error) {
+  if (argument->expression != NULL)
+    return pending_data_of_expression(sources, argument, ref, length, error);
   PendingData *data = pending_data_new(PENDING_DATA_FILE, argument->dtype, error);
   if (data == NULL || pending_data_take_ref(data, sources, argument, ref, length, error))
     return data;
@@ -136,6 +184,7 @@ void pending_data_release(PendingData *data) {
     case PENDING_DATA_FILE: pending_source_release(data->source); break;
     case PENDING_DATA_SPOOL: spool_release(data->spool); break;
     case PENDING_DATA_MEMORY: memory_free(data->memory); break;
+    case PENDING_DATA_COMPUTED: pending_data_release_expression(data->computed); break;
   }
   if (data->view != NULL) view_clear(data->view);
   memory_free(data->view);
@@ -174,12 +223,28 @@ static const unsigned char *pending_data_bytes(const PendingData *data, Error *e
   return spool_bytes(data->spool, data->offset, data->nbytes, error);
 }
 
+/* The bytes of an expression, read from the files as they were when the row came. */
+static bool pending_data_computed_source(PendingExpression *computed, Source *source,
+                                         Error *error) {
+  for (uint32_t i = 0; i < expression_leaf_count(computed->expression); i++) {
+    Source leaf = expression_leaf_source(computed->expression, i), held = leaf;
+    if (leaf.nbytes > 0 &&
+        !pending_source_range(computed->sources[i], leaf.offset, leaf.nbytes, &held, error))
+      return false;
+    expression_set_leaf_source(computed->expression, i, &held);
+  }
+  *source = expression_source(computed->expression);
+  return true;
+}
+
 static bool pending_data_source(PendingData *data, Source *source, Error *error) {
   static const unsigned char nothing[1] = {0};
   *source = (Source){.memory = nothing};
   if (data->nbytes == 0) return true;
   if (data->kind == PENDING_DATA_FILE)
     return pending_source_range(data->source, data->offset, data->nbytes, source, error);
+  if (data->kind == PENDING_DATA_COMPUTED)
+    return pending_data_computed_source(data->computed, source, error);
   *source = (Source){.memory = pending_data_bytes(data, error), .nbytes = data->nbytes};
   return source->memory != NULL;
 }
@@ -189,7 +254,8 @@ bool pending_data_write(PendingData *data, Dtype dtype, Sink *sink, const Host *
   Source source;
   uint64_t stride = 1;
   View all = {.rank = 1, .shape = &data->numel, .stride = &stride, .numel = data->numel};
-  if (data->kind != PENDING_DATA_FILE && data->dtype == dtype) {
+  bool has_bytes = data->kind == PENDING_DATA_SPOOL || data->kind == PENDING_DATA_MEMORY;
+  if (has_bytes && data->dtype == dtype) {
     const unsigned char *bytes = pending_data_bytes(data, error);
     return bytes != NULL && sink_write(sink, bytes, data->nbytes, error);
   }

@@ -5,9 +5,10 @@
 **   PENDING_DATA_FILE    in a file: the one that is edited, or one that a ref names
 **   PENDING_DATA_SPOOL   in a spool, because they came with the row
 **   PENDING_DATA_MEMORY  in memory, for a result that is not a file
+**   PENDING_DATA_COMPUTED
+**                        nowhere: they are computed from tensors of files
 **
-** Only pending_data.c distinguishes the kinds, so that one can be added, such as data that is
-** computed on demand. The elements have the dtype of the place where they are. If the tensor has
+** Only pending_data.c distinguishes the kinds. The elements have the dtype of the place where they are. If the tensor has
 ** another dtype, they are converted when they are read.
 */
 #ifndef SAFETENSORS_WRITE_PENDING_DATA_H
@@ -22,8 +23,15 @@
 typedef enum PendingDataKind {
   PENDING_DATA_FILE,
   PENDING_DATA_SPOOL,
-  PENDING_DATA_MEMORY
+  PENDING_DATA_MEMORY,
+  PENDING_DATA_COMPUTED
 } PendingDataKind;
+
+/* An expression, and the files that it reads. */
+typedef struct PendingExpression {
+  Expression *expression;
+  PendingSource *sources[]; /* for each leaf */
+} PendingExpression;
 
 typedef struct PendingData {
   uint32_t references;
@@ -34,6 +42,7 @@ typedef struct PendingData {
     PendingSource *source;
     Spool *spool;
     unsigned char *memory;
+    PendingExpression *computed;
   };
   uint64_t offset; /* of the first byte, in the source or the spool */
   uint64_t nbytes; /* of all bytes that the view refers to */
@@ -47,9 +56,9 @@ typedef struct PendingData {
 PendingData *pending_data_of_file(PendingSource *source, uint64_t offset, uint64_t nbytes,
                                   Dtype dtype, Error *error);
 
-/* Creates data for what an opened ref names. `ref` is its text. Keeps the file open from now on.
-** May take over the view of the argument, so the caller must only close it afterwards. Returns
-** NULL on error. */
+/* Creates data for what an opened ref or expression stands for. `ref` is its text. Keeps the files
+** open from now on. May take over the view or the expression of the argument, so the caller must
+** only close it afterwards. Returns NULL on error. */
 PendingData *pending_data_of_ref(PendingSources *sources, TensorArgument *argument, const char *ref,
                                  uint64_t length, Error *error);
 

@@ -159,7 +159,8 @@ static bool tensor_row_take_opened_ref(TensorRowTaking *taking, TensorArgument *
   PendingTensorParts *parts = &taking->parts;
   const View *shape = taking->has_shape ? &taking->shape : &argument->view;
   if (!taking->has_dtype) parts->dtype = argument->dtype;
-  if (!tensor_row_same_numel(taking, numel, "ref's", error) ||
+  if (!tensor_row_same_numel(taking, numel, argument->expression != NULL ? "expression's" : "ref's",
+                             error) ||
       !tensor_row_size(taking, shape, &nbytes, error) ||
       !tensor_row_write_shape(taking, taking->has_shape ? &taking->shape : &argument->view,
                               error)) {
@@ -191,11 +192,13 @@ static bool tensor_row_take_data(TensorRowTaking *taking, Error *error) {
     case SQLITE_TEXT: return tensor_row_take_ref(taking, error);
     case SQLITE_BLOB: return tensor_row_take_bytes(taking, error);
     case SQLITE_NULL:
-      return error_raise_tensor(error, ERROR_NOT_NULL, &taking->about,
-                                "expected bytes (BLOB) or a ref (TEXT) as data, found NULL");
+      return error_raise_tensor(
+          error, ERROR_NOT_NULL, &taking->about,
+          "expected bytes (BLOB), a ref or an expression (TEXT) as data, found NULL");
     default:
-      return error_raise_tensor(error, ERROR_ARGUMENT, &taking->about,
-                                "expected bytes (BLOB) or a ref (TEXT) as data, found a number");
+      return error_raise_tensor(
+          error, ERROR_ARGUMENT, &taking->about,
+          "expected bytes (BLOB), a ref or an expression (TEXT) as data, found a number");
   }
 }
 
