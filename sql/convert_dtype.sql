@@ -1,10 +1,12 @@
 -- Converts floating-point tensors to another dtype.
 --
--- Writes a file with the tensors of F64, F32, F16 and BF16 converted, and all others as they are. Rounding is to
--- nearest, ties to even. Values that are too large become infinite, or what ext/docs/reference.md says for the dtype. A
--- sharded model becomes one file. If both paths are the same, the file is changed in place.
+-- Writes the model with the tensors of F64, F32, F16 and BF16 converted, and all others as they are. Rounding is to
+-- nearest, ties to even. Values that are too large become infinite, or what ext/docs/reference.md says for the dtype.
+-- If the path to write is an index, NAME.safetensors.index.json, in a directory that exists, the model is split into
+-- shards; any other path is a single file. If both paths are the same, the model is changed in place. Tensors may be of
+-- any size: they are converted while they are written, with as many threads more as PRAGMA threads allows.
 --
--- To do the same by hand and in place, which also works for a sharded model:
+-- To do the same by hand and in place:
 --
 --   CREATE VIRTUAL TABLE temp.m USING safetensors('model.safetensors');
 --   UPDATE m SET dtype = 'BF16'
@@ -12,12 +14,14 @@
 --
 -- @alias convert
 -- @param path path required   the checkpoint
--- @param out path required    the file to write, which is replaced if it is there
+-- @param out path required    the file or the index to write, which is replaced if it is there
 -- @param dtype text required  the dtype, such as BF16
 -- @param keep text            a pattern (*, ?, [...]) of names of tensors that stay as they are
+-- @param limit integer 5000000000   the most bytes of tensors in a shard, for an index
 -- @table converted(name, dtype_a, dtype_b, nbytes_a, nbytes_b)   one row per tensor, before and after
 -- @writes out
 -- @example safetensors-sql convert-dtype model.safetensors bf16.safetensors BF16 --keep '*norm*'
+-- @example safetensors-sql convert-dtype model.safetensors sharded/bf16.safetensors.index.json BF16
 
 .bail on
 DROP TABLE IF EXISTS temp.parameters;
@@ -25,9 +29,11 @@ CREATE TEMP TABLE parameters(
   path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
   out TEXT CONSTRAINT ":out is set" CHECK (out IS NOT NULL),
   dtype TEXT CONSTRAINT ":dtype is set" CHECK (dtype IS NOT NULL),
-  keep TEXT
+  keep TEXT,
+  "limit" INTEGER CONSTRAINT ":limit is a number of bytes" CHECK (typeof("limit") = 'integer')
+    CONSTRAINT ":limit is greater than 0" CHECK ("limit" > 0)
 );
-INSERT INTO parameters VALUES (:path, :out, :dtype, :keep);
+INSERT INTO parameters VALUES (:path, :out, :dtype, :keep, ifnull(:limit, 5000000000));
 DROP TABLE IF EXISTS temp.needs;
 CREATE TEMP TABLE needs(kept CONSTRAINT ":keep matches the name of a tensor" CHECK (kept > 0));
 INSERT INTO needs
@@ -42,9 +48,10 @@ CREATE TEMP TABLE converted AS
                t.dtype IN ('F64', 'F32', 'F16', 'BF16') AND (p.keep IS NULL OR t.name NOT GLOB p.keep) AS converts
         FROM parameters AS p, safetensors_tensors(p.path) AS t);
 
-INSERT INTO safetensors_write(path, name, dtype, data, metadata, mode)
+INSERT INTO safetensors_write(path, name, dtype, data, metadata, max_shard_bytes, mode)
   SELECT :out, name, dtype_b, ref, (SELECT json_group_object(key, value) FROM (
-           SELECT key, value, min(rowid) FROM safetensors_metadata(:path) GROUP BY key ORDER BY 3)), 'replace'
+           SELECT key, value, min(rowid) FROM safetensors_metadata(:path) GROUP BY key ORDER BY 3)),
+         (SELECT "limit" FROM parameters WHERE out LIKE '%.safetensors.index.json'), 'replace'
   FROM (SELECT name, dtype_b, ref FROM converted
         UNION ALL SELECT NULL, NULL, NULL); -- adds no tensor, but a file without tensors needs a row
 

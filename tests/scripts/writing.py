@@ -162,6 +162,24 @@ F16   BF16  1             2 B               2 B"""), "sql/convert_dtype.sql")
     tally.check(got.endswith("== Tensors by dtype\nNone."), "nothing to convert", got)
     tally.equal(contents(OUT), ({}, [("k", "v")]), "a file without tensors, converted")
     fails("convert_dtype", "expected a known dtype", path=MODEL, dtype="B16", out=OUT)
+    os.mkdir(f"{ROOT}/converted")
+    index = f"{ROOT}/converted/m.safetensors.index.json"
+    runs("convert_dtype", path=MODEL, dtype="BF16", keep="*norm*", out=index, limit="12")
+    names = [f"m-0000{i}-of-00003.safetensors" for i in (1, 2, 3)]
+    tally.equal(sorted(os.listdir(f"{ROOT}/converted")), names + ["m.safetensors.index.json"], "converted shards")
+    shards = [contents(f"{ROOT}/converted/{name}") for name in names]
+    tally.equal([list(shard[0]) for shard in shards], [["model.norm"], ["model.layers.0.w", "model.layers.1.w"], ["lm_head", "ids"]],
+                "the names of converted shards")  # 8, 8 + 4, 2 + 3
+    tally.equal({name: tensor for shard in shards for name, tensor in shard[0].items()}, expected, "converted into shards")
+    tally.equal([shard[1] for shard in shards], [[("k", "v")]] * 3, "the metadata of converted shards")
+    runs("convert_dtype", path=f"{ROOT}/converted", dtype="F16", out=index)
+    tally.equal(sorted(os.listdir(f"{ROOT}/converted")), ["m-r2-00001-of-00001.safetensors", "m.safetensors.index.json"],
+                "a model of shards, converted in place, into shards of the usual size")
+    runs("convert_dtype", path=index, dtype="F32", out=OUT)
+    tally.equal({n: t[0] for n, t in contents(OUT)[0].items()}, {n: "U8" if n == "ids" else "F32" for n in expected},
+                "a model of shards, converted into one file")
+    fails("convert_dtype", ":limit is greater than 0", path=MODEL, dtype="F16", out=index, limit="0")
+    fails("convert_dtype", ":limit is a number of bytes", path=MODEL, dtype="F16", out=index, limit="5GB")
 
 
 def test_reshard():
