@@ -4,8 +4,8 @@
 #include "base/sqlite.h"
 #include "base/threads.h"
 
-/* SQLite's methods take the size as an int. */
-enum { TEMPORARY_AT_ONCE = 1 << 20 };
+/* SQLite never writes more than a page, which has at most 64 kB, and its methods rely on that. */
+enum { TEMPORARY_AT_ONCE = 64 << 10 };
 
 struct Temporary {
   Monitor *monitor; /* SQLite's own files may seek and then read */

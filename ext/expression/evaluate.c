@@ -9,6 +9,8 @@
 #include "tensor/encode.h"
 #include "tensor/gather.h"
 
+enum { EVALUATE_ASK_ELEMENTS = 1 << 18 };
+
 /* ---- Opening ---- */
 
 /* Sets `open` for the steps that are computed for this one: what is kept is only read. */
@@ -68,8 +70,12 @@ void evaluator_close(Evaluator *evaluator) {
   *evaluator = (Evaluator){0};
 }
 
-static bool evaluator_go_on(const Evaluator *evaluator, Error *error) {
+/* Asks whether to go on after every EVALUATE_ASK_ELEMENTS. */
+static bool evaluator_go_on(Evaluator *evaluator, uint64_t count, Error *error) {
   const Asking *asking = evaluator->asking;
+  evaluator->busy += count;
+  if (evaluator->busy < EVALUATE_ASK_ELEMENTS) return true;
+  evaluator->busy = 0;
   return asking == NULL || asking->go_on == NULL || asking->go_on(asking->context, error);
 }
 
@@ -169,7 +175,7 @@ bool evaluate_bytes(Evaluator *evaluator, uint32_t number, uint64_t begin, uint6
                                                         out, out_first + done, error)
                                      : evaluate_moved_bytes(evaluator, number, begin + done, size,
                                                             out, out_first + done, error);
-    if (!good || !evaluator_go_on(evaluator, error)) return false;
+    if (!good || !evaluator_go_on(evaluator, size, error)) return false;
   }
   return true;
 }
@@ -298,7 +304,9 @@ const double *evaluate_numbers(Evaluator *evaluator, uint32_t number, uint64_t b
     return NULL;
   }
   state->count = 0;
-  if (!evaluate_into(evaluator, number, begin, count, state->numbers, error)) return NULL;
+  if (!evaluate_into(evaluator, number, begin, count, state->numbers, error) ||
+      !evaluator_go_on(evaluator, count, error))
+    return NULL;
   state->begin = begin;
   state->count = count;
   return state->numbers;

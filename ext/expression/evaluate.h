@@ -37,6 +37,7 @@ typedef struct Evaluator {
   uint64_t until;    /* the end of the elements that are wanted of it, for looking ahead */
   StepState *states; /* for each step */
   const Asking *asking;
+  uint64_t busy; /* elements since it asked last */
 } Evaluator;
 
 /* Opens the files that a step needs, on the thread of the connection, to read up to `ahead` bytes of

@@ -67,7 +67,9 @@ static bool expression_fill(Expression *expression, Session *session, const char
   expression->keeps = memory_zeroed(expression->plan.step_count, sizeof *expression->keeps);
   if (expression->keeps == NULL) return error_memory(error);
   unsigned bits = dtype_bits(plan_root(&expression->plan)->dtype);
-  expression->computed = (Computed){.unit = dtype_byte_group(bits) * bits / 8,
+  expression->computed = (Computed){.session = session,
+                                    .subject = expression_name.subject,
+                                    .unit = dtype_byte_group(bits) * bits / 8,
                                     .ahead = EXPRESSION_AHEAD,
                                     .open = expression_begin,
                                     .read = expression_read,

@@ -43,6 +43,11 @@ HandOut source_hand_out(const Source *source, uint64_t begin, uint64_t nbytes,
 
 /* ---- Reading ---- */
 
+static bool source_go_on(void *context, Error *error) {
+  const Computed *computed = context;
+  return cancel_go_on(session_cancel(computed->session), computed->subject, error);
+}
+
 bool reader_open(Reader *reader, const Source *source, Error *error) {
   *reader = (Reader){.ahead = READER_WINDOW, .source = source};
   if (source->memory != NULL || source->nbytes == 0) {
@@ -52,6 +57,7 @@ bool reader_open(Reader *reader, const Source *source, Error *error) {
   }
   if (source->computed != NULL) {
     reader->ahead = source->computed->ahead;
+    reader->asking = (Asking){source_go_on, source->computed};
     return source->computed->open(source->computed, &reader->computing, error);
   }
   reader->in_use =

@@ -34,6 +34,8 @@
 /* A tensor whose bytes are computed when they are read. All functions get the Computed itself. */
 typedef struct Computed Computed;
 struct Computed {
+  Session *session;    /* of the connection that asks for it */
+  const char *subject; /* how messages call it */
   uint64_t unit; /* the bytes that are computed together: reads begin at multiples of it, and end at
                   ** one or at the end of the tensor */
   uint64_t ahead; /* how much to compute at a time in sequential reads, at most READER_WINDOW */
@@ -78,7 +80,8 @@ enum { READER_WINDOW = 1 << 20 };
 
 /* Everything except `ahead` and `asking` is private. */
 typedef struct Reader {
-  Asking asking;  /* for what is computed: asked while that takes long */
+  Asking asking;  /* for what is computed: asked while that takes long. It asks the connection,
+                 ** unless who opens the Reader for another thread changes it */
   uint64_t ahead; /* how much is read at a time in sequential reads; READER_WINDOW unless it is
                   ** reduced */
   const Source *source;
