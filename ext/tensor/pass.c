@@ -26,6 +26,7 @@ typedef struct PassFeed {
   const PassInput *input;
   bool contiguous;
   Reader reader;
+  uint64_t ahead;          /* the most that the Reader reads ahead */
   Walk walk;               /* if the view is not contiguous */
   unsigned char *gathered; /* the gathered elements of a block */
 } PassFeed;
@@ -62,6 +63,7 @@ static bool pass_feed_open(PassFeed *feed, const PassInput *input, bool once, Er
   bool good = once ? reader_open(&feed->reader, input->source, error)
                    : reader_open_for_pass(&feed->reader, input->source, error);
   feed->reader.asking = (Asking){pass_feed_go_on, feed};
+  feed->ahead = feed->reader.ahead;
   if (!good || feed->contiguous) return good;
   feed->gathered = memory_alloc(pass_block_bytes(input->bits));
   if (feed->gathered == NULL) return error_memory(error);
@@ -98,11 +100,11 @@ static bool pass_gather_block(PassPool *pool, unsigned worker, PassFeed *feed, u
 }
 
 /* How much to read ahead at a block: no more than the thread's turn, as other threads read what follows it. */
-static uint64_t pass_read_ahead(const PassPool *pool, unsigned bits, uint64_t number) {
+static uint64_t pass_read_ahead(const PassPool *pool, const PassFeed *feed, uint64_t number) {
   const WorkQueue *queue = &pool->queue;
-  if (queue->worker_count == 1) return READER_WINDOW;
-  uint64_t size = (queue->turn - number % queue->turn) * pass_block_bytes(bits);
-  return size < READER_WINDOW ? size : READER_WINDOW;
+  if (queue->worker_count == 1) return feed->ahead;
+  uint64_t size = (queue->turn - number % queue->turn) * pass_block_bytes(feed->input->bits);
+  return size < feed->ahead ? size : feed->ahead;
 }
 
 static bool pass_feed_block(PassPool *pool, unsigned worker, PassFeed *feed, uint64_t number,
@@ -114,7 +116,7 @@ static bool pass_feed_block(PassPool *pool, unsigned worker, PassFeed *feed, uin
   unsigned bits = feed->input->bits;
   uint64_t element = feed->input->view->offset + number * PASS_BLOCK;
   out->first = element % dtype_byte_group(bits);
-  feed->reader.ahead = pass_read_ahead(pool, bits, number);
+  feed->reader.ahead = pass_read_ahead(pool, feed, number);
   out->data = reader_bytes(&feed->reader, (element - out->first) * bits / 8,
                            ((out->first + count) * bits + 7) / 8, error);
   return out->data != NULL;
