@@ -11,9 +11,15 @@
 #include <unistd.h>
 
 #if defined(__linux__)
-#include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+
+/* FICLONERANGE of <linux/fs.h>, a header of the kernel, which is not there with every C library. */
+typedef struct CopyRangeClone {
+  int64_t from;
+  uint64_t from_offset, size, to_offset;
+} CopyRangeClone;
+#define COPY_RANGE_CLONE _IOW(0x94, 13, CopyRangeClone)
 #endif
 
 enum {
@@ -74,12 +80,10 @@ int64_t copy_range_within_kernel(int from, uint64_t from_offset, int to, const u
 
 /* Makes both files share whole blocks. */
 static bool copy_range_clone(const CopyRangeWork *work, uint64_t size) {
-#if defined(__linux__) && defined(FICLONERANGE)
-  struct file_clone_range clone = {.src_fd = work->range->from,
-                                   .src_offset = work->from,
-                                   .src_length = size,
-                                   .dest_offset = work->to};
-  return ioctl(work->range->to, FICLONERANGE, &clone) == 0;
+#if defined(__linux__)
+  CopyRangeClone clone = {
+      .from = work->range->from, .from_offset = work->from, .size = size, .to_offset = work->to};
+  return ioctl(work->range->to, COPY_RANGE_CLONE, &clone) == 0;
 #else
   (void)work, (void)size;
   return false;
