@@ -1,4 +1,5 @@
-"""The formula for Homebrew and the manifest for winget, which name the archives of this release and their digests.
+"""The formula for Homebrew and the manifest for winget, which name the archives of this release and their digests; and the
+package by which Hugging Face's command line finds the wheel.
 
 REPOSITORY is the address of the project, below which its releases are, as on GitHub."""
 
@@ -37,5 +38,6 @@ def make(out, builds):
         return project.fill(project.read(".package", *path).decode(), known).encode()
 
     formula = archive.write(os.path.join(out, "homebrew", "sqlite-safetensors.rb"), fill("homebrew", "sqlite-safetensors.rb"))
-    return [formula] + [archive.write(os.path.join(out, "winget", name), fill("winget", template))
+    extension = archive.write(os.path.join(out, "hf", "pyproject.toml"), fill("hf", "pyproject.toml"))
+    return [formula, extension] + [archive.write(os.path.join(out, "winget", name), fill("winget", template))
                         for template, name in WINGET.items()]

@@ -5,7 +5,7 @@ import base64
 import hashlib
 import os
 
-from . import archive, project
+from . import archive, project, targets
 
 MODULE = "sqlite_safetensors"
 PYTHON = (".package", "python")
@@ -37,12 +37,13 @@ def record(files):
     return "".join(line(name) for name in sorted(files))
 
 
-def hub_extension(program_name):
+def hub_extension(stem, program_name):
     """The program under the name by which Hugging Face's command line finds an extension; not the program once more, which
-    is most of a wheel."""
+    is most of a wheel. On Windows it has to be a hf-safetensors-sql.exe, which installers make of an entry point."""
     if program_name.endswith(".exe"):
-        return {"hf-safetensors-sql.cmd": f'@"%~dp0{program_name}" %*\r\n'.encode()}
-    return {"hf-safetensors-sql": f'#!/bin/sh\nexec "${{0%/*}}/{program_name}" "$@"\n'.encode()}
+        return {f"{stem}.dist-info/entry_points.txt": f"[console_scripts]\nhf-{targets.PROGRAM} = {MODULE}.__main__:main\n".encode()}
+    script = f'#!/bin/sh\nexec "${{0%/*}}/{program_name}" "$@"\n'
+    return {f"{stem}.data/scripts/hf-{targets.PROGRAM}": archive.program(script.encode())}
 
 
 def pack(out, tag, built):
@@ -56,8 +57,8 @@ def pack(out, tag, built):
         **{f"{info}/licenses/{name}": data for name, data in project.licences().items()},
         f"{info}/METADATA": metadata(), f"{info}/WHEEL": ("\n".join(lines) + "\n").encode()})
     if built.program_name:
-        scripts = {built.program_name: built.program, **hub_extension(built.program_name)}
-        files.update((f"{stem}.data/scripts/{name}", archive.program(data)) for name, data in scripts.items())
+        files[f"{stem}.data/scripts/{built.program_name}"] = archive.program(built.program)
+        files.update(archive.entries(hub_extension(stem, built.program_name)))
     files[f"{info}/RECORD"] = f"{record(files)}{info}/RECORD,,\n".encode()
     return archive.zip_(os.path.join(out, f"{stem}-py3-none-{'.'.join(tags)}.whl"), files)
 

@@ -114,12 +114,21 @@ def check_winget():
             tally.check(program in archive.namelist(), f"{program} is in {url}")
 
 
+def check_hub_extension():
+    """A package without modules, whose one dependency is the release's wheel."""
+    made, template = read(f"{ARTEFACTS}/hf/pyproject.toml"), read(".package/hf/pyproject.toml")
+    version = re.search(r"-(\d[\w.]*)\.crate$", " ".join(glob.glob(f"{ARTEFACTS}/*.crate")))[1]
+    tally.check(f'dependencies = ["sqlite-safetensors=={version}"]' in made and "@" not in made, "the package for hf", made)
+    tally.check("hf-safetensors-sql" in template and glob.glob(f"{ARTEFACTS}/sqlite_safetensors-{version}-*.whl"), "and its wheel")
+
+
 def main():
     if not os.path.isdir(ARTEFACTS):
         print("skipped: formula and manifest (there is no release: make release)")
     else:
         check_formula()
         check_winget()
+        check_hub_extension()
     tally.finish()
 
 

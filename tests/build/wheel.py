@@ -120,8 +120,10 @@ def check_names():
         "macosx_11_0_arm64", "macosx_11_0_x86_64", "win_amd64", "win_arm64")), "the names of the wheels of all machines")
     with zipfile.ZipFile(f"{stem}win_amd64.whl") as archive:
         names = archive.namelist()
+        points = archive.read(f"sqlite_safetensors-{version()}.dist-info/entry_points.txt").decode()
     tally.check("sqlite_safetensors/safetensors.dll" in names, "the library for Windows", names)
     tally.check(any(name.endswith(".data/scripts/safetensors-sql.exe") for name in names), "the program for Windows", names)
+    tally.equal(points, "[console_scripts]\nhf-safetensors-sql = sqlite_safetensors.__main__:main\n", "as hf calls it on Windows")
 
 
 def check_answers(title, python, program):
@@ -169,6 +171,23 @@ def check_module(title, python):
 
 # What EVERY=1 adds.
 
+# `hf` as its users run it, in a world in which GitHub has the repository, without a program in it.
+HF = """
+import subprocess, sys, types
+from huggingface_hub.cli import extensions, hf
+package = sys.argv.pop(1)
+
+def ask(method, url, **more):
+    if url.endswith("/someone/hf-safetensors-sql"):
+        return types.SimpleNamespace(text="")
+    raise OSError(url)
+
+def install(command, really=subprocess.run, **more):
+    return really([package if word.endswith("/someone/hf-safetensors-sql/archive/HEAD.zip") else word for word in command], **more)
+
+extensions._github_request, subprocess.run = ask, install
+hf.main()
+"""
 FRIENDS = ["numpy", "ml_dtypes", "pandas", "polars", "pyarrow", "sqlalchemy", "apsw", "pysqlite3-binary"]
 ONLINE = {"PIP_NO_INDEX": "", "PIP_NO_CACHE_DIR": "", "UV_OFFLINE": ""}
 
@@ -226,6 +245,28 @@ def check_friends(python, wheel):
         print(f"skipped: {', '.join(FRIENDS)} with {python} ({err.strip().splitlines()[-1]})")
         return
     check_module(f"with everything in {python}", f"{environment}/bin/python")
+
+
+def check_hub_extension(python, wheel):
+    """Hugging Face's command line installs, from a repository with the release's .package/hf, what `hf safetensors-sql`
+    then runs."""
+    environment, home, package = (tempfile.mkdtemp(dir=ROOT) for _ in range(3))
+    succeeds("an environment for hf", python, "-m", "venv", environment)
+    code, _, err = run(f"{environment}/bin/pip", "install", "--quiet", "huggingface_hub==2.4.0", **ONLINE)
+    if code != 0:
+        print(f"skipped: hf with {python} ({err.strip().splitlines()[-1]})")
+        return
+    with open(".package/hf/pyproject.toml", encoding="utf-8") as template, open(f"{package}/pyproject.toml", "w", encoding="utf-8") as file:
+        file.write(template.read().replace("@VERSION@", version()).replace("@REPOSITORY@", "https://example.org/"))
+    at_home = {**ONLINE, "HOME": home, "HF_HOME": home, "HF_HUB_DISABLE_UPDATE_CHECK": "1", "PATH": "/usr/bin:/bin",
+               "PIP_FIND_LINKS": os.path.abspath(os.path.dirname(wheel))}
+    out = succeeds("hf extensions install", f"{environment}/bin/python", "-c", HF, package, "extensions", "install",
+                   "someone/hf-safetensors-sql", **at_home)
+    if out is not None:
+        out = succeeds("hf safetensors-sql", f"{environment}/bin/hf", "safetensors-sql", "tensors", MODEL, "--json", **at_home)
+        tally.check(out is not None and '"name": "lm_head.weight"' in out, "hf safetensors-sql answers", out)
+        code, _, err = run(f"{environment}/bin/hf", "safetensors-sql", "chek", **at_home)
+        tally.check(code == 2 and 'did you mean "check"' in err, "and ends as the program ends", code, err)
 
 
 def check_old_sqlite(python, wheel):
@@ -297,6 +338,7 @@ def check_every(wheel, package):
         check_old_sqlite(python, wheel)
     check_other_sqlite(found[0], wheel)
     check_sources(found[0], package)
+    check_hub_extension(found[-1], wheel)
     for python in found[-2:]:
         check_friends(python, wheel)
     if bin_ is not None:

@@ -6,7 +6,13 @@ import sys
 
 from . import program_path
 
-command = [program_path(), *sys.argv[1:]]
-if os.name == "nt":
-    sys.exit(subprocess.call(command))
-os.execv(command[0], command)
+
+def main():
+    command = [program_path(), *sys.argv[1:]]
+    if os.name == "nt":
+        sys.exit(subprocess.call(command))
+    os.execv(command[0], command)
+
+
+if __name__ == "__main__":
+    main()
