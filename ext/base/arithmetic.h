@@ -25,6 +25,11 @@
 ** Where there is nothing to undo, this changes no instruction. */
 #pragma GCC optimize("fp-contract=off", "no-unsafe-math-optimizations", "no-associative-math", \
                      "no-reciprocal-math", "signed-zeros", "trapping-math")
+/* 1 means that floats are computed as doubles, as for s390x with -std=c11, though its processors have
+** operations of both. */
+#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ == 1
+#pragma GCC optimize("excess-precision=fast")
+#endif
 #endif
 
 /* 2 means that x87 computes, with more digits than a double has; a negative number means that
