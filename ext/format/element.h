@@ -84,6 +84,14 @@ static inline void element_store(unsigned char *data, unsigned bits, uint64_t in
   }
 }
 
+/* Before a loop over a block of elements: it is vectorised as it stands. Clang would otherwise unroll it
+** first, and then find fewer elements to take at a time. */
+#if defined(__clang__)
+#define ELEMENT_ROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define ELEMENT_ROLLED
+#endif
+
 /* ---- Floats ---- */
 
 static inline float float_from_bits(uint32_t bits) {

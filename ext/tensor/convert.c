@@ -3,9 +3,10 @@
 #include "tensor/decode.h"
 #include "tensor/encode.h"
 #include "tensor/gather.h"
+#include "tensor/integers.h"
 
 /* Elements that are converted at a time, through buffers on the stack. */
-enum { CONVERT_BLOCK = 256 };
+enum { CONVERT_BLOCK = 512 };
 
 /* ---- Fast paths ---- */
 
@@ -77,16 +78,31 @@ static bool convert_fast_kernels(Dtype from, Dtype to, const ConvertMove *move) 
                       move->out + move->out_first * (out_bits / 8));
 }
 
-static bool convert_is_signed(Dtype dtype) {
-  return dtype == DTYPE_I8 || dtype == DTYPE_I16 || dtype == DTYPE_I32 || dtype == DTYPE_I64;
+static void convert_integers(Dtype from, Dtype to, const ConvertMove *move) {
+  unsigned in_bytes = dtype_bits(from) / 8, out_bytes = dtype_bits(to) / 8;
+  unsigned char *out = move->out + move->out_first * out_bytes;
+  if (move->stride == 1) {
+    integers_convert(from, to, move->data + move->first * in_bytes, move->count, out);
+    return;
+  }
+  unsigned char block[CONVERT_BLOCK * sizeof(uint64_t)];
+  Chunk chunk = {move->data, move->first, 0, move->stride};
+  for (uint64_t left = move->count; left > 0; left -= chunk.count) {
+    chunk.count = left < CONVERT_BLOCK ? left : CONVERT_BLOCK;
+    gather_chunk(&chunk, in_bytes * 8, block, 0);
+    integers_convert(from, to, block, chunk.count, out);
+    chunk.first += chunk.count * chunk.stride;
+    out += chunk.count * out_bytes;
+  }
 }
 
-static void convert_integers(Dtype from, Dtype to, const ConvertMove *move) {
+/* From I64 and U64, for whose numbers a double between them and a smaller float has too few digits. */
+static void convert_long_integers(Dtype from, Dtype to, const ConvertMove *move) {
   uint64_t block[CONVERT_BLOCK];
   for (uint64_t done = 0; done < move->count; done += CONVERT_BLOCK) {
     uint64_t size = move->count - done < CONVERT_BLOCK ? move->count - done : CONVERT_BLOCK;
     decode_integers(from, move->data, move->first + done * move->stride, size, move->stride, block);
-    encode_integers(to, block, convert_is_signed(from), move->out_first + done, size, move->out);
+    encode_integers(to, block, from == DTYPE_I64, move->out_first + done, size, move->out);
   }
 }
 
@@ -106,6 +122,15 @@ static void convert_add_imaginary(double *block, uint64_t count) {
   }
 }
 
+static void convert_floats(Dtype from, Dtype to, const ConvertMove *move) {
+  float block[CONVERT_BLOCK];
+  for (uint64_t done = 0; done < move->count; done += CONVERT_BLOCK) {
+    uint64_t size = move->count - done < CONVERT_BLOCK ? move->count - done : CONVERT_BLOCK;
+    decode_floats(from, move->data, move->first + done * move->stride, size, move->stride, block);
+    encode_floats(to, block, move->out_first + done, size, move->out);
+  }
+}
+
 static void convert_doubles(Dtype from, Dtype to, const ConvertMove *move) {
   double block[2 * CONVERT_BLOCK];
   for (uint64_t done = 0; done < move->count; done += CONVERT_BLOCK) {
@@ -121,13 +146,16 @@ void convert_elements(Dtype from, Dtype to, const unsigned char *data, uint64_t 
                       uint64_t count, uint64_t stride, unsigned char *out, uint64_t out_first) {
   if (count == 0) return;
   ConvertMove move = {data, first, count, stride, out, out_first};
-  ValueKind kind = decode_kind(from);
   if (from == to) {
     gather_chunk(&(Chunk){data, first, count, stride}, dtype_bits(from), out, out_first);
   } else if (convert_fast_kernels(from, to, &move)) {
     return;
-  } else if (kind == VALUE_INTEGER || kind == VALUE_BOOLEAN) {
+  } else if (integers_are(from) && integers_are(to)) {
     convert_integers(from, to, &move);
+  } else if ((from == DTYPE_I64 || from == DTYPE_U64) && to != DTYPE_F64) {
+    convert_long_integers(from, to, &move);
+  } else if (from != DTYPE_C64 && decode_gives_floats(from) && encode_takes_floats(to)) {
+    convert_floats(from, to, &move);
   } else {
     convert_doubles(from, to, &move);
   }

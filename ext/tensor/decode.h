@@ -17,6 +17,13 @@ ValueKind decode_kind(Dtype dtype);
 /* Decodes element number `index`. */
 void decode_value(Dtype dtype, const unsigned char *data, uint64_t index, Value *out);
 
+/* Whether all values of the dtype, or their parts, are floats, which decode_floats() gives. */
+bool decode_gives_floats(Dtype dtype);
+
+/* As decode_doubles(), and always exact. */
+void decode_floats(Dtype dtype, const unsigned char *data, uint64_t first, uint64_t count,
+                   uint64_t stride, float *out);
+
 /* Decodes `count` elements, first, first + stride, ..., as doubles. This is exact, except for
 ** integers beyond 2^53, which are rounded to nearest, ties to even. For C64 `out` gets two doubles
 ** for each element, the real and the imaginary part. A NaN stays a NaN, but its payload is not
@@ -28,5 +35,9 @@ void decode_doubles(Dtype dtype, const unsigned char *data, uint64_t first, uint
 ** for dtypes of kind VALUE_INTEGER or VALUE_BOOLEAN. */
 void decode_integers(Dtype dtype, const unsigned char *data, uint64_t first, uint64_t count,
                      uint64_t stride, uint64_t *out);
+
+/* Writes the codes of such elements, of 4 or 6 bits each, one to a byte. */
+void decode_small_codes(unsigned bits, const unsigned char *data, uint64_t first, uint64_t count,
+                        uint64_t stride, unsigned char *codes);
 
 #endif

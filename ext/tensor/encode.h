@@ -72,6 +72,13 @@
 void encode_doubles(Dtype dtype, const double *values, uint64_t first, uint64_t count,
                     unsigned char *out);
 
+/* Whether encode_floats() writes the dtype: F32, or a smaller float. */
+bool encode_takes_floats(Dtype dtype);
+
+/* Writes floats in the same way. */
+void encode_floats(Dtype dtype, const float *values, uint64_t first, uint64_t count,
+                   unsigned char *out);
+
 /* Writes 64-bit integers in the same way, from their exact values. They are int64_t in two's
 ** complement if `is_signed` is set, and uint64_t otherwise. */
 void encode_integers(Dtype dtype, const uint64_t *values, bool is_signed, uint64_t first,

@@ -9,13 +9,15 @@ enum { NUMBERS_AT_ONCE = 512 }; /* floats on the stack */
 
 void numbers_open(Numbers *numbers, Dtype dtype) {
   *numbers = (Numbers){.kernels = kernels_chosen(), .dtype = dtype};
-  for (unsigned code = 0; dtype_bits(dtype) <= 8 && code < 1u << dtype_bits(dtype); code++) {
-    unsigned char byte = (unsigned char)code;
-    double value;
-    decode_doubles(dtype, &byte, 0, 1, 1, &value);
-    numbers->table.values[code] = (float)value;
-    numbers->table.low[code] = (unsigned char)(float_bits((float)value) >> 16);
-    numbers->table.high[code] = (unsigned char)(float_bits((float)value) >> 24);
+  unsigned bits = dtype_bits(dtype);
+  if (bits > 8) return;
+  unsigned char codes[CODES] = {0};
+  for (unsigned code = 0; code < 1u << bits; code++) element_store(codes, bits, code, code);
+  decode_floats(dtype, codes, 0, 1u << bits, 1, numbers->table.values);
+  for (unsigned code = 0; code < 1u << bits; code++) {
+    uint32_t value = float_bits(numbers->table.values[code]);
+    numbers->table.low[code] = (unsigned char)(value >> 16);
+    numbers->table.high[code] = (unsigned char)(value >> 24);
   }
 }
 
@@ -25,9 +27,7 @@ static const unsigned char *numbers_codes_of(const Numbers *numbers, const unsig
                                              uint64_t first, uint64_t count, unsigned char *out) {
   unsigned bits = dtype_bits(numbers->dtype);
   if (bits == 8) return data + first;
-  for (uint64_t i = 0; i < count; i++) {
-    out[i] = (unsigned char)element_load(data, bits, first + i);
-  }
+  decode_small_codes(bits, data, first, count, 1, out);
   return out;
 }
 
