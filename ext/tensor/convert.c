@@ -27,6 +27,20 @@ static inline void convert_F32_to_BF16(const unsigned char *from, unsigned char 
   element_store_16(to, (uint16_t)choose((bits & 0x7fffffff) > 0x7f800000, nan, rounded));
 }
 
+/* The same for F16, whose range is narrower. */
+static inline void convert_F32_to_F16(const unsigned char *from, unsigned char *to) {
+  const uint32_t half = float_bits(0.5F), lowest = float_bits(0x1p-14F), infinity = 0x7c00;
+  uint32_t bits = element_load_32(from), magnitude = bits & 0x7fffffff;
+  uint32_t normal = (magnitude - (112u << 23) + 0xfff + (magnitude >> 13 & 1)) >> 13;
+  /* Numbers from 0.5 to 1 are as far apart as the subnormal ones of F16, so that the addition rounds to these. */
+  uint32_t subnormal =
+      float_bits(float_from_bits(choose(magnitude < lowest, magnitude, 0)) + 0.5F) - half;
+  uint32_t code = choose(magnitude < lowest, subnormal, normal);
+  code = choose(magnitude >= float_bits(65536), infinity, code);
+  code = choose(magnitude > 0x7f800000, float_format(DTYPE_F16).nan, code);
+  element_store_16(to, (uint16_t)((bits >> 16 & 0x8000) | code));
+}
+
 /* At -O2, gcc only vectorises loops of a fixed length, and only if the output cannot overlap
 ** anything else. So elements are taken in blocks and written through a buffer. */
 #define CONVERT_LOOP(from, to, from_size, to_size)                                              \
@@ -45,18 +59,35 @@ static inline void convert_F32_to_BF16(const unsigned char *from, unsigned char 
 CONVERT_LOOP(BF16, F32, 2, 4)
 CONVERT_LOOP(F16, F32, 2, 4)
 CONVERT_LOOP(F32, BF16, 4, 2)
+CONVERT_LOOP(F32, F16, 4, 2)
 #undef CONVERT_LOOP
+
+typedef void ConvertLoop(const unsigned char *in, uint64_t count, unsigned char *out);
+
+static ConvertLoop *convert_find_loop(Dtype from, Dtype to) {
+  if (from == DTYPE_BF16 && to == DTYPE_F32) return convert_loop_BF16_F32;
+  if (from == DTYPE_F16 && to == DTYPE_F32) return convert_loop_F16_F32;
+  if (from == DTYPE_F32 && to == DTYPE_BF16) return convert_loop_F32_BF16;
+  if (from == DTYPE_F32 && to == DTYPE_F16) return convert_loop_F32_F16;
+  return NULL;
+}
 
 bool convert_fast(Dtype from, Dtype to, const unsigned char *in, uint64_t count,
                   unsigned char *out) {
-  if (from == DTYPE_BF16 && to == DTYPE_F32) {
-    convert_loop_BF16_F32(in, count, out);
-  } else if (from == DTYPE_F16 && to == DTYPE_F32) {
-    convert_loop_F16_F32(in, count, out);
-  } else if (from == DTYPE_F32 && to == DTYPE_BF16) {
-    convert_loop_F32_BF16(in, count, out);
-  } else {
-    return false;
+  ConvertLoop *loop = convert_find_loop(from, to);
+  if (loop != NULL) {
+    loop(in, count, out);
+    return true;
+  }
+  ConvertLoop *widen = convert_find_loop(from, DTYPE_F32),
+              *narrow = convert_find_loop(DTYPE_F32, to);
+  if (widen == NULL || narrow == NULL) return false;
+  unsigned char
+      floats[CONVERT_BLOCK * sizeof(float)]; /* exact, so that only the second one rounds */
+  for (uint64_t done = 0; done < count; done += CONVERT_BLOCK) {
+    uint64_t size = count - done < CONVERT_BLOCK ? count - done : CONVERT_BLOCK;
+    widen(in + 2 * done, size, floats);
+    narrow(floats, size, out + 2 * done);
   }
   return true;
 }

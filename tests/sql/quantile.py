@@ -158,10 +158,20 @@ def test_files(root):
                                   f"{dtype}, {what}")
 
 
+def test_expressions(root):
+    """A tensor that is computed, and is no element of any file."""
+    values = numpy.random.default_rng(4).normal(0, 1, LARGE // 10).astype("<f4")
+    path = making.file(f"{root}/operand.safetensors", {"x": ("F32", [len(values)], values.tobytes())})
+    for q in 0.1, 0.5, 0.999:
+        got = db.execute("SELECT tensor_quantile(tensor_add(?, ?), ?)", (f"{path}#x", f"{path}#x", q)).fetchone()[0]
+        tally.equal(got, expected((values + values).astype("f8"), q, "linear"), f"expression, {q}")
+
+
 test_any()
 test_far_apart()
 test_exact_integers()
 test_overflow()
 with tempfile.TemporaryDirectory(prefix="quantile.") as directory:
     test_files(directory)
+    test_expressions(directory)
 tally.finish()

@@ -515,7 +515,8 @@ static void test_convert(Dtype from) {
   test_done("convert", dtype_name(from));
 }
 
-/* The loops made for two dtypes, on every 16-bit code, and on F32 near every BF16. */
+/* The loops made for two dtypes, on every 16-bit code, and on F32 near every BF16 and beside the
+** middle between two F16. */
 static void test_convert_fast(void) {
   static unsigned char halves[2 * 65536], wide[4 * 65536], back[2 * 65536];
   for (uint32_t i = 0; i < 65536; i++) element_store_16(halves + 2 * i, (uint16_t)i);
@@ -527,13 +528,25 @@ static void test_convert_fast(void) {
              dtype_name(formats[i].dtype), k);
     }
   }
-  static const uint32_t lows[] = {0, 1, 0x7fff, 0x8000, 0x8001, 0xffff};
-  for (size_t i = 0; i < sizeof lows / sizeof lows[0]; i++) {
-    for (uint32_t k = 0; k < 65536; k++) element_store_32(wide + 4 * k, k << 16 | lows[i]);
-    expect(convert_fast(DTYPE_F32, DTYPE_BF16, wide, 65536, back), "there is a loop");
+  static const uint32_t lows[] = {0,      1,      0xfff,  0x1000, 0x1001, 0x7fff,
+                                  0x8000, 0x8001, 0xefff, 0xf000, 0xf001, 0xffff};
+  static const Dtype narrow[] = {DTYPE_BF16, DTYPE_F16};
+  for (size_t i = 0; i < 2 * sizeof lows / sizeof lows[0]; i++) {
+    Dtype to = narrow[i % 2];
+    for (uint32_t k = 0; k < 65536; k++) element_store_32(wide + 4 * k, k << 16 | lows[i / 2]);
+    expect(convert_fast(DTYPE_F32, to, wide, 65536, back), "there is a loop");
     for (uint64_t k = 0; k < 65536; k++) {
       double value = decode_code(DTYPE_F32, first_code(DTYPE_F32, wide + 4 * k));
-      expect(first_code(DTYPE_BF16, back + 2 * k) == encode_one(DTYPE_BF16, value), "BF16 of %a",
+      expect(first_code(to, back + 2 * k) == encode_one(to, value), "%s of %a", dtype_name(to),
+             value);
+    }
+  }
+  for (int i = 0; i < 2; i++) {
+    Dtype from = narrow[i], to = narrow[1 - i];
+    expect(convert_fast(from, to, halves, 65536, back), "there is a loop");
+    for (uint64_t k = 0; k < 65536; k++) {
+      double value = decode_code(from, k);
+      expect(first_code(to, back + 2 * k) == encode_one(to, value), "%s of %a", dtype_name(to),
              value);
     }
   }
