@@ -78,16 +78,18 @@ static char json_string_simple_escape(char letter) {
 }
 
 const char *json_string_decode(char *text, uint32_t length, uint32_t *at, Span *span) {
+  const JsonCursor cursor = {.text = text, .length = length};
   uint32_t in = *at + 1, start = in, out = in;
   const char *problem = NULL;
-  while (in < length && text[in] != '"') {
-    if ((unsigned char)text[in] < 0x20) {
+  while (in < length) {
+    uint32_t run = json_cursor_plain_end(&cursor, in) - in;
+    memmove(text + out, text + in, run);
+    in += run;
+    out += run;
+    if (in == length || text[in] == '"') break;
+    if (text[in] != '\\') {
       problem = json_string_no_control;
       break;
-    }
-    if (text[in] != '\\') {
-      text[out++] = text[in++];
-      continue;
     }
     char letter = in + 1 < length ? text[in + 1] : '\0';
     if (letter == 'u') {

@@ -83,6 +83,27 @@ static const Script scripts[] = {
      "tensor_data(ref) FROM r; DROP TABLE r"},
     {"tensor_ref", STAGE_SCRIPT,
      "SELECT tensor_ref('a%b?c#d', 'name'), tensor_ref('p', 'n', '::2'), tensor_ref(NULL, 'n')"},
+    {"builders", STAGE_SCRIPT,
+     "SELECT tensor_where(tensor_isnan('plain#bias'), '0.5', tensor_add('plain#bias', 1e-9)), "
+     "tensor_take(tensor_transpose('plain#bias', '[1,0]'), '[0,-1]', 1), "
+     "tensor_concat(0, json_array('plain#bias', tensor_slice('plain#bias', '\"'))), "
+     "tensor_full('[2,3]', 9e999), tensor_convert('plain#bias', 'BF16'), tensor_neg(NULL)"},
+    {"aggregates that build", STAGE_SCRIPT,
+     "SELECT tensors_sum(column1), tensors_average(column1, column2), "
+     "tensors_stack(column1, column2) FROM (VALUES ('plain#a', 3), ('plain#b', 2), (NULL, 1), "
+     "('plain#c', 1)) GROUP BY column2 < 3; SELECT tensors_sum(NULL), tensors_stack(NULL, 1)"},
+    {"aggregate of one position", STAGE_SCRIPT,
+     "SELECT tensors_stack('plain#a', 1) FROM (VALUES (1), (2))"},
+    {"aggregate of no weight", STAGE_SCRIPT, "SELECT tensors_average('plain#a', 0)"},
+    {"builder of no ref", STAGE_SCRIPT, "SELECT tensor_neg('plain')"},
+    {"builder of no expression", STAGE_SCRIPT, "SELECT tensor_neg('{\"op')"},
+    {"builder of a bad list", STAGE_SCRIPT, "SELECT tensor_transpose('plain#a', '[0,0]')"},
+    {"builder of a bad array", STAGE_SCRIPT, "SELECT tensor_concat(0, '[\"plain#a\",1]')"},
+    {"describe an expression", STAGE_SCRIPT,
+     "SELECT tensor_shape(tensor_add('plain#bias', tensor_mul('plain#bias', 2))), "
+     "tensor_dtype(tensors_stack(ref, n)) FROM safetensors_tensors('plain') WHERE name = 'bias'"},
+    {"bad expression", STAGE_SCRIPT,
+     "SELECT tensor_dtype('{\"op\":\"neg\",\"args\":[{\"op\":\"nerm\",\"args\":[\"a#b\"]}]}')"},
     {"describe a slice", STAGE_SCRIPT,
      "SELECT tensor_shape('plain?slice=1:3#model.layers.3.weight'), "
      "tensor_nbytes(tensor_ref('plain', 'bias', '::2'))"},

@@ -47,6 +47,12 @@ static const char *const statements[] = {
     "SELECT tensor_allclose(randomblob(80000), 'F64', randomblob(40000), 'F32')",
     "SELECT tensor_equal('%w/a.safetensors#a', '%w/b.safetensors#a')",
     "SELECT tensor_cosine(randomblob(80000), 'F32', randomblob(80000), 'F32')",
+    "SELECT tensor_concat(0, json_group_array(tensor_add('%w/a.safetensors#a', value))), "
+    "tensors_stack(tensor_take('%w/a.safetensors#a', '[1,2,3]', 0), value) "
+    "FROM json_each('[1,2,3,4]')",
+    "WITH RECURSIVE n(t, d) AS (VALUES (tensor_full('[2]', 1), 1) UNION ALL "
+    "SELECT tensor_add(t, 0.5), d + 1 FROM n WHERE d < 200) "
+    "SELECT tensor_dtype(t) FROM n WHERE d = 200",
     "SELECT tensor_hash(randomblob(80000), 'F32'), tensor_sparkline(randomblob(80000), 'F32')",
     "SELECT tensor_quantile(randomblob(80000), 'C64', 0.5), tensor_quantile(randomblob(80000), "
     "'F4', 0.5)",

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "expression/members.h"
 #include "format/dtype.h"
 
 #define SEPARATOR    "\xff"
@@ -64,6 +65,14 @@ static const char *const words[] = {
     "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}",
     "[[[[[[[[[[[[[[[[",
     "]]]]]]]]",
+    "\"op\":",
+    "\"args\":[",
+    "\\\"op\\\":",
+    "\"inf\"",
+    "\"-inf\"",
+    "\"a#b\"",
+    "{\"op\":\"neg\",\"args\":[\"a#b\"]}",
+    "\"{\\\"op\\\":\\\"neg\\\",\\\"args\\\":[\\\"a#b\\\"]}\"",
 };
 
 /* The other seeds. Of a blob target's input the first two bytes are dtypes. */
@@ -104,6 +113,23 @@ static const char *const blobs[] = {
     "[]" SEPARATOR "..." SEPARATOR "01234567",
     "\x05\x06"
     "[0,5]" SEPARATOR "" SEPARATOR "",
+};
+
+static const char *const expressions[] = {
+    "{\"op\":\"add\",\"args\":[\"a#b\",{\"op\":\"mul\",\"args\":[\"a#b\",-0.5e-3]}]}",
+    "{\"op\":\"average\",\"args\":[\"a#b\",\"c#d\"],\"weights\":[1,\"inf\"]}",
+    "{\"op\":\"concat\",\"args\":[\"{\\\"op\\\":\\\"neg\\\",\\\"args\\\":[\\\"a#b\\\"]}\",\"a#b\"],"
+    "\"axis\":-1}",
+    " {\"args\":[\"a#b\"],\"axes\":[1,0],\"op\":\"transpose\"} \n",
+    "{\"op\":\"where\",\"args\":[{\"op\":\"isnan\",\"args\":[\"a#b\\u0000\"]},0,\"-inf\"]}",
+    "{\"op\":\"take\",\"args\":[{\"op\":\"reshape\",\"args\":[{\"op\":\"full\",\"shape\":[2,3],"
+    "\"value\":1e300}],\"shape\":[-1]}],\"indices\":[0,-9223372036854775808],\"axis\":0}",
+    "{\"op\":\"stack\",\"args\":[{\"op\":\"random\",\"shape\":[],\"seed\":-1},{\"op\":\"lerp\","
+    "\"args\":[\"a#b\",\"a#c\"],\"t\":0.7},{\"op\":\"convert\",\"args\":[{\"op\":\"slice\","
+    "\"args\":"
+    "[\"a#b\"],\"slice\":\"..., ::2\"}],\"dtype\":\"BF16\"}]}",
+    "{\"op\":\"sum\",\"args\":[],\"weights\":[]}",
+    "{\"op\":\"neg\",\"args\":[\"{\\\"op\\\":\\\"neg\\\",\\\"args\\\":[\\\"{\"]}",
 };
 
 /* Two dtypes, then NAME, SHAPE, METADATA and the bytes. */
@@ -156,6 +182,13 @@ static void write_dictionary(const char *directory) {
   for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
     fprintf(file, "\"\\\"%s\\\"\"\n", dtype_name((Dtype)dtype));
   }
+  for (int op = 0; op < OPERATOR_COUNT; op++) {
+    const char *name = OPERATOR_TRAITS[op].name;
+    if (name != NULL) fprintf(file, "\"\\\"%s\\\"\"\n", name);
+  }
+  for (int i = 0; i < MEMBERS_COUNT; i++) {
+    fprintf(file, "\"\\\"%s\\\":\"\n", MEMBER_NAMES[i].name);
+  }
   for (size_t i = 0; i < COUNT(words); i++) {
     fputc('"', file);
     for (const char *at = words[i]; *at != '\0'; at++) {
@@ -201,8 +234,8 @@ static void add_fixtures(const char *fixtures, const char *directory, int *choic
 }
 
 int main(int argc, char **argv) {
-  static const char *const targets[] = {"header",  "index", "ref",  "blob",
-                                        "salvage", "sql",   "write"};
+  static const char *const targets[] = {"header",  "index", "ref",   "blob",
+                                        "salvage", "sql",   "write", "expression"};
   if (argc != 3) {
     fprintf(stderr, "usage: corpus FIXTURES DIR\n");
     return 2;
@@ -214,6 +247,7 @@ int main(int argc, char **argv) {
   write_texts(argv[2], "ref", refs, COUNT(refs));
   write_texts(argv[2], "blob", blobs, COUNT(blobs));
   write_texts(argv[2], "write", writes, COUNT(writes));
+  write_texts(argv[2], "expression", expressions, COUNT(expressions));
   int choice = 0;
   add_fixtures(argv[1], argv[2], &choice);
   static char bad[4096];
