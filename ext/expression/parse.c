@@ -45,32 +45,39 @@ typedef struct Parse {
 #define PARSE_RAISE(parse, ...) \
   error_raise((parse)->tokens.error, ERROR_ARGUMENT, parse_subject, __VA_ARGS__)
 
-/* Where the reading stands: args[0].args[1].axis. The middle of a long place is left out. */
-static char *parse_place(const Parse *parse) {
+/* Appends where the reading stands: "args[0].args[1].axis: ". The middle of a long place is left
+** out. */
+static void parse_append_place(const Parse *parse, sqlite3_str *out) {
   enum { PARSE_SHOWN_FRAMES = 6 };
-  sqlite3_str *out = sqlite3_str_new(NULL);
   for (uint64_t i = 0; i + 1 < parse->depth; i++) {
     bool shown = i < PARSE_SHOWN_FRAMES || i + 1 + PARSE_SHOWN_FRAMES >= parse->depth;
     if (shown) sqlite3_str_appendf(out, "args[%u].", parse->frames[i].arg_count);
     if (!shown && i == PARSE_SHOWN_FRAMES) sqlite3_str_appendall(out, "...");
   }
   if (parse->at_argument) {
-    sqlite3_str_appendf(out, "args[%llu].", (unsigned long long)parse->argument);
+    sqlite3_str_appendf(out, "args[%llu]", (unsigned long long)parse->argument);
   } else if (parse->member != NULL) {
-    sqlite3_str_appendf(out, "%s.", parse->member);
+    sqlite3_str_appendall(out, parse->member);
   }
-  return sqlite3_str_finish(out);
 }
 
 /* Adds the place to the error, unless that is the whole text. */
 static void parse_add_place(const Parse *parse, Error *error) {
   if (error->message == NULL) return;
-  char *place = parse_place(parse);
-  if (place == NULL) return;
   Error inner = *error;
-  place[strlen(place) - 1] = '\0';
+  sqlite3_str *out = sqlite3_str_new(NULL);
+  parse_append_place(parse, out);
+  bool failed = sqlite3_str_errcode(out) != SQLITE_OK;
+  uint64_t length = (uint64_t)sqlite3_str_length(out);
+  char *place = sqlite3_str_finish(out);
   *error = (Error){0};
-  error_fill(error, inner.code, parse_subject, "%s: %s", place, inner.message + inner.detail);
+  if (failed) {
+    error_memory(error);
+  } else {
+    if (length > 0 && place[length - 1] == '.') place[length - 1] = '\0';
+    error_fill(error, inner.code, parse_subject, "%s%s%s", length > 0 ? place : "",
+               length > 0 ? ": " : "", inner.message + inner.detail);
+  }
   error_clear(&inner);
   memory_free(place);
 }
