@@ -39,6 +39,11 @@ def make_models():
         damaged.write(file.read()[:-1000])
     out = f"{root}/model_directory/model.safetensors.index.json"
     tally.equal(run("reshard", base, out, "--limit", "60000")[0], GOOD, "shards are made")
+    for step, path in ((100, base), (200, tune)):
+        os.makedirs(f"{root}/run/checkpoint-{step}")
+        shutil.copy(path, f"{root}/run/checkpoint-{step}/model.safetensors")
+    write = ("INSERT INTO safetensors_write SELECT :out, 'layers.0.experts.' || key || '.w', 'U8', '[1]', x'00' FROM json_each('[1,2,3,4]')")
+    tally.equal(run("sql", write, "--param", f"out={root}/moe.safetensors"), (GOOD, "", ""), "experts are made")
     write = ("INSERT INTO safetensors_write SELECT :out, 'm.' || part || '.weight', 'F32', shape, "
              "tensor_cast(zeroblob(256), 'F32', 'F32') FROM (SELECT 'lora_A' AS part, '[4,16]' AS shape UNION ALL "
              "SELECT 'lora_B', '[16,4]')")
@@ -157,7 +162,8 @@ def files():
 
 def test_dry_runs():
     """Nothing is written, and the sentence names what would be."""
-    fresh = {"convert_dtype": "bf16", "extract": "layers", "strip_prefix": "stripped", "repair": "repaired"}
+    fresh = {"average": "averaged", "convert_dtype": "bf16", "extract": "layers", "merge": "merged", "repair": "repaired", "resize_vocab": "resized",
+             "strip_prefix": "stripped"}
     for name in fresh.values():
         if os.path.exists(f"{root}/{name}.safetensors"):
             os.remove(f"{root}/{name}.safetensors")

@@ -21,16 +21,28 @@ RUNNABLE = [verb for verb in HEADERS if verb != "neighbours_vec" or WITH_VEC0]
 
 # What parameters are given: by name, and where a verb needs another, by verb.
 VALUES = {"path": f"{ROOT}/base.safetensors", "a": f"{ROOT}/base.safetensors", "b": f"{ROOT}/tune.safetensors", "name": "lm_head.weight",
-          "token": "1", "out": f"{ROOT}/out.safetensors", "patch": '{"k":"v"}', "prefix": "model.", "dtype": "F32"}
-OF_VERB = {"compare": {"a": f"{ROOT}/pair/a.safetensors", "b": f"{ROOT}/pair/b.safetensors"}, "index": {"path": f"{ROOT}/sharded"},
-           "repair": {"path": f"{ROOT}/cut.safetensors"}}
+          "token": "1", "out": f"{ROOT}/out.safetensors", "patch": '{"k":"v"}', "prefix": "model.", "dtype": "F32", "rows": "300",
+          "models": f'["{ROOT}/base.safetensors","{ROOT}/tune.safetensors"]'}
+OF_VERB = {"average": {"path": f"{ROOT}/run"}, "compare": {"a": f"{ROOT}/pair/a.safetensors", "b": f"{ROOT}/pair/b.safetensors"},
+           "experts": {"path": f"{ROOT}/experts.safetensors"}, "index": {"path": f"{ROOT}/sharded"}, "repair": {"path": f"{ROOT}/cut.safetensors"},
+           "split": {"path": f"{ROOT}/fused.safetensors"}}
 # Another value than the default, with which other things come out.
-OTHERS = {("compare", "prefix_a"): "p.", ("compare", "prefix_b"): "q.", ("distribution", "bins"): "3",
-          ("extract", "names"): "lm_head*", ("index", "shards"): "a*", ("strip_prefix", "new"): "new.",
-          ("tensors", "names"): "lm_head*"}
+OTHERS = {("average", "checkpoints"): "*-2", ("average", "decay"): "0.5", ("average", "method"): "exponential",
+          ("compare", "prefix_a"): "p.", ("compare", "prefix_b"): "q.", ("convert_dtype", "limit"): "100000", ("distribution", "bins"): "3",
+          ("experts", "direction"): "unstack", ("experts", "part"): "parts",
+          ("extract", "names"): "lm_head*", ("index", "shards"): "a*",
+          ("merge", "density"): "0.1", ("merge", "lambda"): "2", ("merge", "method"): "slerp", ("merge", "seed"): "1",
+          ("resize_vocab", "fill"): "mean", ("strip_prefix", "new"): "new.", ("tensors", "names"): "lm_head*"}
+# What a parameter needs beside it to matter.
+BESIDE = {("average", "decay"): {"method": "exponential"}, ("convert_dtype", "limit"): {"out": f"{ROOT}/out.safetensors.index.json"},
+          **{("merge", name): {"method": method, "base": f"{ROOT}/base.safetensors"}
+             for name, method in (("density", "dare_linear"), ("lambda", "task_arithmetic"), ("seed", "dare_linear"))}}
 # Parameters with which the verdict is no.
-NO = {"check": {"path": f"{ROOT}/cut.safetensors"}, "extract": {"names": "none"}, "repair": {"path": f"{ROOT}/lost.safetensors"},
-      "index": {"path": f"{ROOT}/twice"}, "strip_prefix": {"prefix": "none."}, "tensors": {"names": "none"}}
+NO = {"average": {"path": f"{ROOT}/twice", "checkpoints": "*.safetensors"}, "check": {"path": f"{ROOT}/cut.safetensors"},
+      "experts": {"part": "none"}, "extract": {"names": "none"}, "fuse": {"modules": '{"x":["y","z"]}'}, "index": {"path": f"{ROOT}/twice"},
+      "merge": {"models": f'["{ROOT}/base.safetensors","{ROOT}/sharded"]'}, "repair": {"path": f"{ROOT}/lost.safetensors"},
+      "resize_vocab": {"names": "none"}, "split": {"modules": '{"x":["y","z"]}'}, "strip_prefix": {"prefix": "none."},
+      "tensors": {"names": "none"}}
 FREE = {"new"}  # texts that need not be in a checkpoint
 
 
@@ -41,6 +53,10 @@ def make():
         making.file(f"{ROOT}/twice/{name}.safetensors", {"x": b"1"})
     making.file(f"{ROOT}/pair/a.safetensors", {"p.x": b"1", "y": b"2"})
     making.file(f"{ROOT}/pair/b.safetensors", {"x": b"1", "q.y": b"2"})
+    for step, number in ((1, 0x3F), (2, 0x40)):
+        making.file(f"{ROOT}/run/checkpoint-{step}.safetensors", {"x": ("F32", [1], bytes((0, 0, 0, number)))})
+    making.file(f"{ROOT}/experts.safetensors", {**{f"{part}.{i}.w": b"1" for i in (0, 1) for part in ("a.experts", "a.parts")}, "b.experts.w": b"12"})
+    making.file(f"{ROOT}/fused.safetensors", {"mlp.gate_up_proj.weight": ("F32", [2, 1], bytes(range(8)))})
     for name, tensors in (("cut", {"a": b"12", "b": b"34"}), ("lost", {"a": b"12"})):
         with open(making.file(f"{ROOT}/{name}.safetensors", tensors), "r+b") as file:
             file.truncate(os.path.getsize(file.name) - 1)
@@ -173,7 +189,7 @@ def test_defaults():
                 continue
             got = []
             for value in (None, str(parameter.default), OTHERS.get((verb, name))):
-                more = {} if value is None else {name: value}
+                more = {**BESIDE.get((verb, name), {}), **({} if value is None else {name: value})}
                 got.append((session(given({**values(verb), **more}), source(verb)), put_back(before)))
             tally.equal(got[1], got[0], f"sql/{verb}.sql with the default of {name}")
             tally.check(got[2] != got[0], f"sql/{verb}.sql with another {name}", got[0])
@@ -197,6 +213,8 @@ def test_one_session():
             parameters = values(verb)
             if verb == "repair":
                 parameters["out"] = f"{ROOT}/repaired{turn}.safetensors"
+            if "replace" in HEADERS[verb].parameters:
+                parameters["replace"] = "1"
             texts += [given(parameters), source(verb)]
     code, _, error = session(*texts)
     tally.equal((code, error), (0, ""), "all scripts, twice")

@@ -1,0 +1,143 @@
+-- Takes joined projections apart: qkv, and gate_up.
+--
+-- The way back from `fuse`: the weight and bias of a joined module become those of its parts, along the outputs. These
+-- are the last but one dimension of a weight, and the last one with --transposed and of a bias. The parts of q, k and
+-- v are as large as config.json beside the checkpoint says by num_attention_heads and num_key_value_heads, or as
+-- --sizes says; other parts are equal. Nothing else changes, and no value is computed.
+--
+-- Modules stay as they are, and are listed, if the sizes are not known or do not fit, or if there is more in them than
+-- a weight and a bias. Layouts in which q, k and v alternate by heads, as of GPT-NeoX, are not what this takes apart.
+--
+-- @param path path required   the checkpoint
+-- @param out path required    the file to write, or an index (*.safetensors.index.json); replaced if it is there
+-- @param modules text       what is taken apart, a JSON object: the joined name, and those of the parts. Without it,
+--    {"qkv_proj": ["q_proj", "k_proj", "v_proj"], "gate_up_proj": ["gate_proj", "up_proj"]}
+-- @param sizes text           the proportions of the parts, a JSON object such as {"qkv_proj":[32,8,8]}
+-- @param limit integer        the most bytes of tensors in a shard, which an index needs
+-- @param transposed flag      weights are [inputs, outputs], as those of GPT-2
+-- @table parts(name, source, dtype, shape)   one row per new tensor, and the joined one that it is a part of
+-- @table not_split(module, why)   one row per joined module that stays as it is
+-- @status 1                   when there is nothing to take apart; then nothing is written
+-- @writes out
+-- @example safetensors-sql split fused.safetensors apart.safetensors --sizes '{"qkv_proj":[2,1,1]}'
+
+.bail on
+DROP TABLE IF EXISTS temp.parameters;
+CREATE TEMP TABLE parameters(
+  path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
+  out TEXT CONSTRAINT ":out is set" CHECK (out IS NOT NULL),
+  modules TEXT CONSTRAINT ":modules is a JSON object" CHECK (json_valid(modules) AND json_type(modules) = 'object'),
+  sizes TEXT CONSTRAINT ":sizes is a JSON object" CHECK (sizes IS NULL OR json_valid(sizes) AND json_type(sizes) = 'object'),
+  "limit" INTEGER CONSTRAINT ":limit is a number of bytes" CHECK (typeof("limit") IN ('integer', 'null'))
+    CONSTRAINT ":limit is greater than 0" CHECK ("limit" > 0)
+    CONSTRAINT ":limit is set if :out is an index"
+      CHECK ("limit" IS NOT NULL OR out NOT LIKE '%.safetensors.index.json'),
+  transposed INTEGER
+);
+INSERT INTO parameters VALUES (:path, :out, ifnull(
+  :modules, '{"qkv_proj":["q_proj","k_proj","v_proj"],"gate_up_proj":["gate_proj","up_proj"]}'), :sizes, :limit, ifnull(:transposed, 0));
+
+DROP TABLE IF EXISTS temp.split_tensors;
+CREATE TEMP TABLE split_tensors AS SELECT name, dtype, shape, ref, file FROM safetensors_tensors(:path);
+DROP TABLE IF EXISTS temp.split_config;
+CREATE TEMP TABLE split_config AS
+  SELECT heads, ifnull(coalesce(config ->> '$.num_key_value_heads', config ->> '$.text_config.num_key_value_heads'), heads) AS kv_heads
+  FROM (SELECT config, coalesce(config ->> '$.num_attention_heads', config ->> '$.text_config.num_attention_heads') AS heads
+        FROM (SELECT iif(json_valid(config), config, '{}') AS config
+              FROM (SELECT CAST(readfile(rtrim(file, replace(file, '/', '')) || 'config.json') AS TEXT) AS config
+                    FROM split_tensors LIMIT 1)));
+
+-- The parts and their proportions. A size that is not known is NULL.
+DROP TABLE IF EXISTS temp.split_parts;
+CREATE TEMP TABLE split_parts(
+  joined TEXT, parts INTEGER CONSTRAINT ":modules has arrays of two names or more" CHECK (parts > 1), position INTEGER,
+  part TEXT CONSTRAINT ":modules has names of parts, without points" CHECK (part <> '' AND instr(part, '.') = 0),
+  size INTEGER CONSTRAINT ":sizes has arrays of whole numbers, one for each part"
+    CHECK (size IS NULL OR typeof(size) = 'integer' AND size > 0)
+);
+INSERT INTO split_parts
+  SELECT m.key, iif(m.type = 'array', json_array_length(m.value), 0), a.key, iif(a.type = 'text', a.value, ''),
+         CASE WHEN s.value IS NOT NULL THEN iif(s.type = 'array' AND json_array_length(s.value) = json_array_length(m.value),
+                                                ifnull(json_extract(s.value, '$[' || a.key || ']'), 'none'), 'none')
+              WHEN json_array_length(m.value) = 3 AND json_extract(m.value, '$[0]') LIKE 'q%' AND json_extract(m.value, '$[1]') LIKE 'k%'
+              THEN iif(a.key = 0, c.heads, c.kv_heads)
+              ELSE 1 END
+  FROM parameters AS p, json_each(p.modules) AS m LEFT JOIN split_config AS c
+  LEFT JOIN json_each(iif(m.type = 'array', m.value, '[]')) AS a LEFT JOIN json_each(ifnull(p.sizes, '{}')) AS s ON s.key = m.key;
+
+DROP TABLE IF EXISTS temp.split_joined;
+CREATE TEMP TABLE split_joined AS
+  SELECT *, json_extract(shape, '$[' || axis || ']') AS length
+  FROM (SELECT *, max(0, rank - iif("after" = '.bias' OR transposed, 1, 2)) AS axis
+        FROM (SELECT t.*, s.joined, s.whole, s.known, p.transposed, json_array_length(t.shape) AS rank,
+                     substr(t.name, 1, instr('.' || t.name || '.', '.' || s.joined || '.') - 1) AS "before",
+                     substr(t.name, instr('.' || t.name || '.', '.' || s.joined || '.') + length(s.joined)) AS "after"
+              FROM parameters AS p, split_tensors AS t
+              JOIN (SELECT joined, sum(size) AS whole, count(size) = count(*) AS known FROM split_parts GROUP BY joined) AS s
+                ON instr('.' || t.name || '.', '.' || s.joined || '.') > 0));
+
+DROP TABLE IF EXISTS temp.not_split;
+CREATE TEMP TABLE not_split AS
+  SELECT "before" || joined AS module, CASE
+           WHEN min("after" IN ('.weight', '.bias', '')) = 0
+           THEN 'has ' || min(ltrim("after", '.')) FILTER (WHERE "after" NOT IN ('.weight', '.bias', ''))
+           WHEN min(dtype IN ('F64', 'F32', 'F16', 'BF16')) = 0 THEN 'no floats: ' || min(dtype)
+           WHEN NOT max(known) THEN 'sizes not known: --sizes'
+           WHEN min(rank) = 0 THEN 'a scalar'
+           WHEN max(length % whole) > 0 THEN printf('%d outputs in %d', max(length), max(whole))
+           WHEN EXISTS (SELECT 1 FROM split_joined AS o JOIN split_parts AS s USING (joined) JOIN split_tensors AS t
+                          ON t.name = o."before" || s.part || o."after" WHERE o.joined = j.joined AND o."before" = j."before")
+           THEN 'parts are there already' END AS why, joined, "before"
+  FROM split_joined AS j GROUP BY joined, "before";
+
+DROP TABLE IF EXISTS temp.parts;
+CREATE TEMP TABLE parts AS
+  SELECT j."before" || s.part || j."after" AS name, j.name AS source, j.dtype,
+         json_set(j.shape, '$[' || j.axis || ']', j.length / j.whole * s.size) AS shape,
+         replace(hex(zeroblob(j.axis)), '00', ':, ') || (j.length / j.whole * s."from") || ':'
+         || (j.length / j.whole * (s."from" + s.size)) AS slice, j.ref, j.joined
+  FROM split_joined AS j JOIN not_split AS n USING (joined, "before")
+  JOIN (SELECT *, sum(size) OVER (PARTITION BY joined ORDER BY position) - size AS "from" FROM split_parts) AS s USING (joined)
+  WHERE n.why IS NULL ORDER BY j.rowid, s.position;
+DELETE FROM not_split WHERE why IS NULL;
+
+DROP TABLE IF EXISTS temp.verdict;
+CREATE TEMP TABLE verdict(tensors);
+CREATE TEMP TRIGGER verdict_is_no BEFORE INSERT ON verdict WHEN new.tensors = 0 BEGIN
+  SELECT RAISE(ABORT, 'there is nothing to take apart');
+END;
+INSERT INTO verdict SELECT count(*) FROM parts;
+
+INSERT INTO safetensors_write(path, name, data, metadata, max_shard_bytes, mode)
+  SELECT :out, name, value, (SELECT json_group_object(key, value) FROM (
+           SELECT key, value, min(rowid) FROM safetensors_metadata(:path) GROUP BY key ORDER BY 3)),
+         (SELECT "limit" FROM parameters WHERE out LIKE '%.safetensors.index.json'), 'replace'
+  FROM (SELECT name, ref AS value FROM split_tensors WHERE name NOT IN (SELECT source FROM parts)
+        UNION ALL SELECT name, tensor_slice(ref, slice) FROM parts);
+
+.mode column
+.headers on
+
+.print == Written
+SELECT iif(length(out) > 50, '...' || substr(out, -47), out) AS file, (SELECT count(DISTINCT source) FROM parts) AS taken_apart,
+       (SELECT count(*) FROM parts) AS parts
+FROM parameters;
+.print
+
+.print == Taken apart
+SELECT joined AS module, count(DISTINCT source) AS tensors, min(dtype) AS dtype, count(*) AS parts,
+       min(shape) AS such_as FROM parts AS p GROUP BY p.joined ORDER BY min(p.rowid) LIMIT 20;
+
+.mode list
+.headers off
+SELECT char(10) || '== Not taken apart' WHERE EXISTS (SELECT 1 FROM not_split);
+.mode column
+.headers on
+SELECT iif(length(module) > 44, substr(module, 1, 21) || '...' || substr(module, -20), module) AS module,
+       iif(length(why) > 30, substr(why, 1, 27) || '...', why) AS why
+FROM not_split AS n ORDER BY n.rowid LIMIT 20;
+.mode list
+.headers off
+SELECT printf('and %,d more', count(*) - 20) FROM not_split HAVING count(*) > 20;
+.mode column
+.headers on
