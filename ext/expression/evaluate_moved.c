@@ -66,11 +66,89 @@ static MovedPiece moved_piece(const Step *step, StepState *state, uint64_t at, u
   return piece;
 }
 
+/* The bytes of `count` elements of an argument, at most a tile. NULL on an error. */
+static const unsigned char *moved_bytes(Evaluator *evaluator, StepState *state, uint32_t arg,
+                                        uint64_t first, uint64_t count, Error *error) {
+  unsigned bits = dtype_bits(evaluator->plan->steps[arg].dtype);
+  if (state->bytes == NULL) state->bytes = memory_alloc(EVALUATE_TILE * sizeof(uint64_t));
+  if (state->bytes == NULL) {
+    error_memory(error);
+    return NULL;
+  }
+  if (bits % 8 != 0) memset(state->bytes, 0, (size_t)(count * bits / 8 + 1));
+  bool good = evaluate_bytes(evaluator, arg, first, count, state->bytes, 0, error);
+  return good ? state->bytes : NULL;
+}
+
+/* ---- Many short pieces that are taken from a row ---- */
+
+/* The most elements of such a piece, and how many times as long as what is taken a row may be. */
+enum { MOVED_SHORT = 16 };
+
+/* Whether all of a row is computed, and the elements are picked from it. */
+static bool moved_takes_from_row(const Step *step) {
+  return step->kind == STEP_TAKE && step->inner > 0 && step->inner <= MOVED_SHORT &&
+         step->length <= EVALUATE_TILE / step->inner && step->length / MOVED_SHORT <= step->rows;
+}
+
+/* Where the elements come from that are taken from one row: at most `count`, from `at` on. */
+typedef struct MovedRow {
+  uint64_t first, size;  /* the row, in the argument */
+  uint64_t begin, count; /* the elements of the result, counted from the first of that row */
+} MovedRow;
+
+static MovedRow moved_row(const Step *step, uint64_t at, uint64_t count) {
+  uint64_t size = step->length * step->inner, taken = step->rows * step->inner;
+  MovedRow row = {at / taken * size, size, at % taken, taken - at % taken};
+  if (row.count > count) row.count = count;
+  return row;
+}
+
+/* Which element of the row is number `i` of the elements taken. */
+static inline uint64_t moved_index(const Step *step, uint64_t i) {
+  return (uint64_t)step->indices[i / step->inner] * step->inner + i % step->inner;
+}
+
+static bool moved_take_numbers(Evaluator *evaluator, const Step *step, uint64_t begin,
+                               uint64_t count, double *out, Error *error) {
+  MovedRow row;
+  for (uint64_t done = 0; done < count; done += row.count) {
+    row = moved_row(step, begin + done, count - done);
+    const double *numbers = evaluate_numbers(evaluator, step->args[0], row.first, row.size, error);
+    if (numbers == NULL) return false;
+    for (uint64_t i = 0; i < row.count; i++)
+      out[done + i] = numbers[moved_index(step, row.begin + i)];
+  }
+  return true;
+}
+
+static bool moved_take_bytes(Evaluator *evaluator, const Step *step, StepState *state,
+                             uint64_t begin, uint64_t count, unsigned char *out, uint64_t out_first,
+                             Error *error) {
+  unsigned bits = dtype_bits(step->dtype);
+  MovedRow row;
+  for (uint64_t done = 0; done < count; done += row.count) {
+    row = moved_row(step, begin + done, count - done);
+    const unsigned char *bytes =
+        moved_bytes(evaluator, state, step->args[0], row.first, row.size, error);
+    if (bytes == NULL) return false;
+    for (uint64_t i = 0; i < row.count; i++) {
+      Chunk chunk = {bytes, moved_index(step, row.begin + i), 1, 1};
+      gather_chunk(&chunk, bits, out, out_first + done + i);
+    }
+  }
+  return true;
+}
+
+/* ---- All of them ---- */
+
 bool evaluate_moved_numbers(Evaluator *evaluator, uint32_t number, uint64_t begin, uint64_t count,
                             double *out, Error *error) {
   const Step *step = &evaluator->plan->steps[number];
   StepState *state = &evaluator->states[number];
   MovedPiece piece;
+  if (moved_takes_from_row(step))
+    return moved_take_numbers(evaluator, step, begin, count, out, error);
   for (uint64_t done = 0; done < count; done += piece.count) {
     piece = moved_piece(step, state, begin + done, count - done);
     uint64_t span = (piece.count - 1) * piece.stride + 1;
@@ -89,14 +167,10 @@ bool evaluate_moved_numbers(Evaluator *evaluator, uint32_t number, uint64_t begi
 /* Elements that are apart, by way of all between them. */
 static bool moved_pick_bytes(Evaluator *evaluator, const MovedPiece *piece, StepState *state,
                              unsigned bits, unsigned char *out, uint64_t out_first, Error *error) {
-  uint64_t size = (uint64_t)EVALUATE_TILE * sizeof(uint64_t);
-  if (state->bytes == NULL) state->bytes = memory_alloc(size);
-  if (state->bytes == NULL) return error_memory(error);
-  memset(state->bytes, 0, (size_t)size);
-  if (!evaluate_bytes(evaluator, piece->arg, piece->first, (piece->count - 1) * piece->stride + 1,
-                      state->bytes, 0, error))
-    return false;
-  gather_chunk(&(Chunk){state->bytes, 0, piece->count, piece->stride}, bits, out, out_first);
+  uint64_t span = (piece->count - 1) * piece->stride + 1;
+  const unsigned char *bytes = moved_bytes(evaluator, state, piece->arg, piece->first, span, error);
+  if (bytes == NULL) return false;
+  gather_chunk(&(Chunk){bytes, 0, piece->count, piece->stride}, bits, out, out_first);
   return true;
 }
 
@@ -106,6 +180,8 @@ bool evaluate_moved_bytes(Evaluator *evaluator, uint32_t number, uint64_t begin,
   StepState *state = &evaluator->states[number];
   unsigned bits = dtype_bits(step->dtype);
   MovedPiece piece;
+  if (moved_takes_from_row(step))
+    return moved_take_bytes(evaluator, step, state, begin, count, out, out_first, error);
   for (uint64_t done = 0; done < count; done += piece.count) {
     piece = moved_piece(step, state, begin + done, count - done);
     bool good = piece.stride == 1 ? evaluate_bytes(evaluator, piece.arg, piece.first, piece.count,
