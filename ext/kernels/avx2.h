@@ -216,8 +216,12 @@ static avx2_INLINE uint32_t avx2_fold_half_counts(__m256i counts) {
 
 /* ---- Doubles ---- */
 
+/* Otherwise comparisons of the doubles would become comparisons of what they were widened from, which
+** would be widened twice. */
 static avx2_INLINE __m256d avx2_doubles_F32(const unsigned char *data, unsigned part) {
-  return _mm256_cvtps_pd(_mm_castsi128_ps(avx2_load_16(data + 16 * part)));
+  __m256d numbers = _mm256_cvtps_pd(_mm_castsi128_ps(avx2_load_16(data + 16 * part)));
+  avx2_AS_IT_STANDS(numbers);
+  return numbers;
 }
 
 static avx2_INLINE __m256d avx2_doubles_F64(const unsigned char *data, unsigned part) {
@@ -225,12 +229,16 @@ static avx2_INLINE __m256d avx2_doubles_F64(const unsigned char *data, unsigned 
 }
 
 static avx2_INLINE __m256d avx2_doubles_F16(const unsigned char *data, unsigned part) {
-  return _mm256_cvtps_pd(_mm_cvtph_ps(avx2_load_8(data + 8 * part)));
+  __m256d numbers = _mm256_cvtps_pd(_mm_cvtph_ps(avx2_load_8(data + 8 * part)));
+  avx2_AS_IT_STANDS(numbers);
+  return numbers;
 }
 
 static avx2_INLINE __m256d avx2_doubles_BF16(const unsigned char *data, unsigned part) {
   __m128i bits = _mm_slli_epi32(_mm_cvtepu16_epi32(avx2_load_8(data + 8 * part)), 16);
-  return _mm256_cvtps_pd(_mm_castsi128_ps(bits));
+  __m256d numbers = _mm256_cvtps_pd(_mm_castsi128_ps(bits));
+  avx2_AS_IT_STANDS(numbers);
+  return numbers;
 }
 
 /* In the order of scan_lane(): parts 0 and 1 have the first number of every pair, 2 and 3 the

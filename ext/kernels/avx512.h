@@ -144,8 +144,12 @@ static avx512_INLINE __m512 avx512_widen_U16(const unsigned char *data) {
 
 /* ---- Doubles ---- */
 
+/* Otherwise comparisons of the doubles would become comparisons of what they were widened from, which
+** would be widened twice. */
 static avx512_INLINE __m512d avx512_doubles_F32(const unsigned char *data, unsigned part) {
-  return _mm512_cvtps_pd(_mm256_castsi256_ps(avx512_load_32(data + 32 * part)));
+  __m512d numbers = _mm512_cvtps_pd(_mm256_castsi256_ps(avx512_load_32(data + 32 * part)));
+  avx512_AS_IT_STANDS(numbers);
+  return numbers;
 }
 
 static avx512_INLINE __m512d avx512_doubles_F64(const unsigned char *data, unsigned part) {
@@ -153,12 +157,16 @@ static avx512_INLINE __m512d avx512_doubles_F64(const unsigned char *data, unsig
 }
 
 static avx512_INLINE __m512d avx512_doubles_F16(const unsigned char *data, unsigned part) {
-  return _mm512_cvtps_pd(_mm256_cvtph_ps(avx512_load_16(data + 16 * part)));
+  __m512d numbers = _mm512_cvtps_pd(_mm256_cvtph_ps(avx512_load_16(data + 16 * part)));
+  avx512_AS_IT_STANDS(numbers);
+  return numbers;
 }
 
 static avx512_INLINE __m512d avx512_doubles_BF16(const unsigned char *data, unsigned part) {
   __m256i codes = _mm256_cvtepu16_epi32(avx512_load_16(data + 16 * part));
-  return _mm512_cvtps_pd(_mm256_castsi256_ps(_mm256_slli_epi32(codes, 16)));
+  __m512d numbers = _mm512_cvtps_pd(_mm256_castsi256_ps(_mm256_slli_epi32(codes, 16)));
+  avx512_AS_IT_STANDS(numbers);
+  return numbers;
 }
 
 /* In the order of scan_lane(): part 0 has the first number of every pair, part 1 the second. */
