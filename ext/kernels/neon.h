@@ -12,6 +12,12 @@
 #define neon_INLINE inline __attribute__((always_inline))
 #define neon_UNROLL KERNEL_UNROLL
 #define neon_PART(a, b, c, d, constant)
+#if defined(__clang__)
+/* Clang computes the vector as it stands, without regard to what becomes of it. */
+#define neon_AS_IT_STANDS(vector) __asm__("" : "+w"(vector))
+#else
+#define neon_AS_IT_STANDS(vector)
+#endif
 
 typedef float32x4_t neon_Floats;
 typedef uint32x4_t neon_Words;
@@ -184,13 +190,18 @@ static neon_INLINE uint32_t neon_fold_half_counts(uint16x8_t counts) {
 
 /* ---- Doubles ---- */
 
-/* Half of four floats. The compiler converts them once for both halves. */
+/* Half of four floats. The compiler converts them once for both halves. Comparisons of the doubles
+** would otherwise become comparisons of the floats, whose results would have to be widened. */
 static neon_INLINE float64x2_t neon_doubles_of(float32x4_t floats, unsigned half) {
-  return half == 0 ? vcvt_f64_f32(vget_low_f32(floats)) : vcvt_high_f64_f32(floats);
+  float64x2_t numbers = half == 0 ? vcvt_f64_f32(vget_low_f32(floats)) : vcvt_high_f64_f32(floats);
+  neon_AS_IT_STANDS(numbers);
+  return numbers;
 }
 
 static neon_INLINE float64x2_t neon_doubles_F32(const unsigned char *data, unsigned part) {
-  return vcvt_f64_f32(vreinterpret_f32_u8(vld1_u8(data + 8 * part)));
+  float64x2_t numbers = vcvt_f64_f32(vreinterpret_f32_u8(vld1_u8(data + 8 * part)));
+  neon_AS_IT_STANDS(numbers);
+  return numbers;
 }
 
 static neon_INLINE float64x2_t neon_doubles_F64(const unsigned char *data, unsigned part) {
@@ -249,8 +260,11 @@ static neon_INLINE float64x2_t neon_add_exact_product(float64x2_t sum, float64x2
   return vfmaq_f64(sum, a, b);
 }
 
+/* Otherwise what is squared later would be computed twice, with its sign and without it. */
 static neon_INLINE float64x2_t neon_absolute_doubles(float64x2_t numbers) {
-  return vabsq_f64(numbers);
+  float64x2_t absolute = vabsq_f64(numbers);
+  neon_AS_IT_STANDS(absolute);
+  return absolute;
 }
 
 static neon_INLINE float64x2_t neon_round_doubles(float64x2_t numbers) {
