@@ -185,7 +185,7 @@ static inline float float_widen(uint32_t code, FloatFormat format) {
       bits |= choose(exponent == (1u << format.exponent_bits) - 1, 0x7f800000, 0);
       break;
     case SPECIALS_FN: bits |= choose(magnitude == (1u << width) - 1, 0x7fc00000, 0); break;
-    case SPECIALS_FNUZ: bits = choose(code == 1u << width, 0x7fc00000, bits); break;
+    case SPECIALS_FNUZ: bits ^= choose(code == 1u << width, 0x7fc00000 ^ 0x80000000, 0); break;
     case SPECIALS_NONE: break;
   }
   return float_from_bits(bits);

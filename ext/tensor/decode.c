@@ -69,10 +69,10 @@ DTYPES(DECODE_X)
 
 enum { DECODE_BLOCK = 16, DECODE_BUFFER = 16 * DECODE_BLOCK };
 
-/* As decode_power_of_two(). 2^-127 is a subnormal float. */
+/* As decode_power_of_two(). The mantissa is not 0 in a NaN and in 2^-127, which is subnormal. */
 static inline float decode_float_power_of_two(uint32_t code) {
-  uint32_t bits = choose(code == 0, 1u << 22, code << 23);
-  return float_from_bits(bits | choose(code == 255, 1u << 22, 0));
+  bool is_first_or_last = ((code + 1) & 0xfe) == 0;
+  return float_from_bits(code << 23 | choose(is_first_or_last, 1u << 22, 0));
 }
 
 #define DECODE_BOOLEAN       (code != 0)
@@ -106,16 +106,34 @@ static inline float decode_float_power_of_two(uint32_t code) {
 #define DECODE_IS_INTEGER_EXPONENT                                                 0
 #define DECODE_IS_INTEGER_COMPLEX                                                  0
 
+/* How far a small signed integer is moved up to the sign of an int32_t, whose float is scaled down:
+** clang's code for extending signs waits for the last iteration. */
+#define DECODE_SHIFT_BOOLEAN                                                  0
+#define DECODE_SHIFT_INTEGER(type)                                            ((type)-1 < 1 && sizeof(type) <= 2 ? 32 - 8 * sizeof(type) : 0)
+#define DECODE_SHIFT_FLOAT(exponent_bits, mantissa_bits, bias, specials, nan) 0
+#define DECODE_SHIFT_BFLOAT                                                   0
+#define DECODE_SHIFT_SINGLE                                                   0
+#define DECODE_SHIFT_DOUBLE                                                   0
+#define DECODE_SHIFT_EXPONENT                                                 0
+#define DECODE_SHIFT_COMPLEX                                                  0
+
 #define DECODE_WIDTH(bits) ((bits) < 8 ? 8 : (bits))
 
 #define DECODE_LOOP(loop, number, name, bits, kind)                                          \
   static void decode_##loop##_of_##name(const unsigned char *restrict codes, uint64_t count, \
                                         void *restrict numbers) {                            \
-    enum { DECODE_CODE_BITS = DTYPE_##name == DTYPE_C64 ? 32 : DECODE_WIDTH(bits) };         \
+    enum {                                                                                   \
+      DECODE_CODE_BITS = DTYPE_##name == DTYPE_C64 ? 32 : DECODE_WIDTH(bits),                \
+      DECODE_SHIFT = DECODE_SHIFT_##kind,                                                    \
+    };                                                                                       \
+    const bool is_real = (number)0.5 != 0;                                                   \
     ELEMENT_ROLLED for (number *restrict out = numbers; count > 0; count -= DECODE_BLOCK) {  \
       ELEMENT_ROLLED for (unsigned i = 0; i < DECODE_BLOCK; i++) {                           \
         uint64_t code = element_load(codes, DECODE_CODE_BITS, i);                            \
-        out[i] = (number)(DECODE_##kind);                                                    \
+        out[i] = is_real && DECODE_SHIFT != 0                                                \
+                     ? (number)(int32_t)((uint32_t)code << DECODE_SHIFT) *                   \
+                           (number)(1.0 / (1u << DECODE_SHIFT))                              \
+                     : (number)(DECODE_##kind);                                              \
       }                                                                                      \
       codes += DECODE_BLOCK * DECODE_CODE_BITS / 8;                                          \
       out += DECODE_BLOCK;                                                                   \
