@@ -48,6 +48,11 @@ static inline void float_environment_enter(FloatEnvironment *host);
 /* Restores *host. */
 static inline void float_environment_leave(const FloatEnvironment *host);
 
+/* Around functions of the C library that make text of numbers, or numbers of text, between the two
+** above: musl's compute in x87, whose flags those leave alone in 64-bit code. */
+static inline void float_environment_enter_text(FloatEnvironment *host);
+static inline void float_environment_leave_text(const FloatEnvironment *host);
+
 /* Hides from the compiler which function is called between the two. Compilers know nothing of
 ** the environment, and would otherwise move arithmetic out from between them. */
 #define float_environment_hide(function) __asm__ volatile("" : "+r"(function) : : "memory")
@@ -62,7 +67,7 @@ enum {
   X87_CONTROLS = 0x0f3f /* of the control word: rounding, precision, masks */
 };
 
-/* 64-bit code does not use x87 here, and SQLite uses it only to convert text; 32-bit code
+/* 64-bit code does not use x87 here, and libraries use it only to convert text; 32-bit code
 ** returns its results there. Reading the flags takes as long as everything else together. */
 #if defined(__x86_64__)
 enum { X87_HAS_FLAGS = 0 };
@@ -120,5 +125,21 @@ static inline void float_environment_leave(const FloatEnvironment *host) {
 }
 
 #endif
+
+static inline void float_environment_enter_text(FloatEnvironment *host) {
+#if defined(__x86_64__)
+  float_environment_enter_x87(host);
+#else
+  (void)host;
+#endif
+}
+
+static inline void float_environment_leave_text(const FloatEnvironment *host) {
+#if defined(__x86_64__)
+  float_environment_leave_x87(host);
+#else
+  (void)host;
+#endif
+}
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/float_environment.h"
+
 /* strtod() gets the number without a decimal point, which depends on the locale. A double, and the
 ** middle between two, have at most 768 digits, so digits beyond only say that the number is larger
 ** than those before them. */
@@ -41,7 +43,10 @@ double json_number_real(const char *text, uint32_t length) {
   }
   snprintf(plain + digits, sizeof plain - digits, "e%lld",
            (long long)(exponent + (negative ? -written : written)));
+  FloatEnvironment host;
+  float_environment_enter_text(&host);
   double value = strtod(plain, NULL);
+  float_environment_leave_text(&host);
   return text[0] == '-' ? -value : value;
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/float_environment.h"
 #include "base/memory.h"
 #include "base/path_text.h"
 #include "base/utf8.h"
@@ -31,7 +32,11 @@ static void tensor_columns_result_real(sqlite3_context *context, const char *dig
     sqlite3_result_error_nomem(context);
     return;
   }
-  sqlite3_result_double(context, strtod(text, NULL));
+  FloatEnvironment host;
+  float_environment_enter_text(&host);
+  double number = strtod(text, NULL);
+  float_environment_leave_text(&host);
+  sqlite3_result_double(context, number);
   memory_free(text);
 }
 

@@ -72,7 +72,7 @@ static const Case cases[] = {
     {SQLITE_CANTOPEN, "empty", "SELECT * FROM safetensors_tensors(%Q || '/*')", "expected"},
     {SQLITE_CANTOPEN, "shards", "SELECT * FROM safetensors_tensors(%Q)", "no such file"},
     {SQLITE_CANTOPEN, "directory", "SELECT tensor_dtype(%Q || '#a')", "expected"},
-    {SQLITE_CANTOPEN, "loop", "SELECT * FROM safetensors_tensors(%Q)", "ymbolic links"},
+    {SQLITE_CANTOPEN, "loop", "SELECT * FROM safetensors_tensors(%Q)", "ymbolic link"},
     {SQLITE_CANTOPEN, "none",
      "INSERT INTO safetensors_write VALUES (%Q || '/x.safetensors', 'a', 'U8', '[1]', x'00')",
      "no directory"},
