@@ -21,6 +21,7 @@
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 enum { MAX_SEED = 4096, STATEMENTS_AND_FORMS = 100, SPREAD = 3 };
+enum { PROGRAM_COUNT = 100, PROGRAM_SIZE = 200 };
 
 /* ---- The dictionary ---- */
 
@@ -175,6 +176,21 @@ static void write_texts(const char *directory, const char *target, const char *c
   }
 }
 
+/* Programs by chance for the target "expression_value": any bytes are one. */
+static void write_programs(const char *directory) {
+  uint64_t state = 1;
+  for (int i = 0; i < PROGRAM_COUNT; i++) {
+    unsigned char program[PROGRAM_SIZE];
+    char name[32];
+    for (size_t j = 0; j < sizeof program; j++) {
+      state = state * 6364136223846793005u + 1442695040888963407u;
+      program[j] = (unsigned char)(state >> 56);
+    }
+    snprintf(name, sizeof name, "%d", i);
+    write_seed(directory, "expression_value", name, program, sizeof program);
+  }
+}
+
 static void write_dictionary(const char *directory) {
   const char *path = made_path(directory, "dictionary", NULL);
   FILE *file = fopen(path, "wb");
@@ -234,8 +250,9 @@ static void add_fixtures(const char *fixtures, const char *directory, int *choic
 }
 
 int main(int argc, char **argv) {
-  static const char *const targets[] = {"header",  "index", "ref",   "blob",
-                                        "salvage", "sql",   "write", "expression"};
+  static const char *const targets[] = {"header", "index",      "ref",
+                                        "blob",   "salvage",    "sql",
+                                        "write",  "expression", "expression_value"};
   if (argc != 3) {
     fprintf(stderr, "usage: corpus FIXTURES DIR\n");
     return 2;
@@ -248,6 +265,7 @@ int main(int argc, char **argv) {
   write_texts(argv[2], "blob", blobs, COUNT(blobs));
   write_texts(argv[2], "write", writes, COUNT(writes));
   write_texts(argv[2], "expression", expressions, COUNT(expressions));
+  write_programs(argv[2]);
   int choice = 0;
   add_fixtures(argv[1], argv[2], &choice);
   static char bad[4096];
