@@ -27,8 +27,11 @@
 #if defined(__clang__)
 /* Clang computes the vector as it stands, without regard to what becomes of it. */
 #define avx512_AS_IT_STANDS(vector) __asm__("" : "+v"(vector))
+/* What is loaded from the address has nothing to do with what else is loaded from there. */
+#define avx512_APART(address) __asm__("" : "+r"(address))
 #else
 #define avx512_AS_IT_STANDS(vector)
+#define avx512_APART(address)
 #endif
 
 typedef __m512 avx512_Floats;
@@ -144,10 +147,13 @@ static avx512_INLINE __m512 avx512_widen_U16(const unsigned char *data) {
 
 /* ---- Doubles ---- */
 
-/* Otherwise comparisons of the doubles would become comparisons of what they were widened from, which
-** would be widened twice. */
+/* Otherwise half of a register that was loaded before would be put together from single floats, and
+** comparisons of the doubles would become comparisons of the floats, whose results would be
+** widened. */
 static avx512_INLINE __m512d avx512_doubles_F32(const unsigned char *data, unsigned part) {
-  __m512d numbers = _mm512_cvtps_pd(_mm256_castsi256_ps(avx512_load_32(data + 32 * part)));
+  data += 32 * part;
+  avx512_APART(data);
+  __m512d numbers = _mm512_cvtps_pd(_mm256_castsi256_ps(avx512_load_32(data)));
   avx512_AS_IT_STANDS(numbers);
   return numbers;
 }
