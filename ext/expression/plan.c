@@ -6,8 +6,10 @@
 
 typedef unsigned long long PlanBig; /* for "%llu" */
 
-/* The most elements of a result, and the most multiplications of a product of matrices. */
-#define PLAN_MAX_NUMEL ((uint64_t)1 << 60)
+/* The most elements of a step, so that the bits of as many doubles are below 2^64, and the most
+** multiplications of a product of matrices. */
+#define PLAN_MAX_NUMEL           ((uint64_t)1 << 57)
+#define PLAN_MAX_MULTIPLICATIONS ((uint64_t)1 << 60)
 
 /* A step by its number, or this after an error. */
 #define PLAN_NONE UINT32_MAX
@@ -63,7 +65,7 @@ static uint32_t plan_add_shaped(Plan *plan, StepKind kind, Dtype dtype, uint32_t
   if (!view_open_shape(view, shape, rank, &expression_name, error)) return PLAN_NONE;
   if (view->numel <= PLAN_MAX_NUMEL) return added;
   error_fill(error, ERROR_ARGUMENT, expression_name.subject,
-             "expected a result of at most 2^60 elements, found %llu", (PlanBig)view->numel);
+             "expected a result of at most 2^57 elements, found %llu", (PlanBig)view->numel);
   return PLAN_NONE;
 }
 
@@ -569,12 +571,12 @@ static bool plan_matmul_is_bounded(const PlanMatmul *matmul) {
   for (uint32_t d = 0; d < matmul->batch_rank; d++) {
     if (__builtin_mul_overflow(product, matmul->batch[d], &product)) return false;
   }
-  return !__builtin_mul_overflow(product, matmul->rows, &a) && a <= PLAN_MAX_NUMEL &&
-         !__builtin_mul_overflow(a, matmul->length, &b) && b <= PLAN_MAX_NUMEL &&
+  return !__builtin_mul_overflow(product, matmul->rows, &a) && a <= PLAN_MAX_MULTIPLICATIONS &&
+         !__builtin_mul_overflow(a, matmul->length, &b) && b <= PLAN_MAX_MULTIPLICATIONS &&
          !__builtin_mul_overflow(product, matmul->length, &b) &&
-         !__builtin_mul_overflow(b, matmul->columns, &b) && b <= PLAN_MAX_NUMEL &&
+         !__builtin_mul_overflow(b, matmul->columns, &b) && b <= PLAN_MAX_MULTIPLICATIONS &&
          !__builtin_mul_overflow(a, matmul->length > 0 ? matmul->length : 1, &a) &&
-         !__builtin_mul_overflow(a, matmul->columns, &a) && a <= PLAN_MAX_NUMEL;
+         !__builtin_mul_overflow(a, matmul->columns, &a) && a <= PLAN_MAX_MULTIPLICATIONS;
 }
 
 static uint32_t plan_matmul_step(Plan *plan, const Node *node, PlanMatmul *matmul,
