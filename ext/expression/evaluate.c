@@ -180,6 +180,13 @@ bool evaluate_bytes(Evaluator *evaluator, uint32_t number, uint64_t begin, uint6
   return true;
 }
 
+static double *evaluate_room_to_hold(StepState *state, uint32_t argument, Error *error) {
+  double **held = &state->held[argument];
+  if (*held == NULL) *held = memory_zeroed(EVALUATE_TILE, sizeof **held);
+  if (*held == NULL) error_memory(error);
+  return *held;
+}
+
 /* A tile of a step that is stored but not read, as numbers. */
 static bool evaluate_stored_numbers(Evaluator *evaluator, uint32_t number, uint64_t begin,
                                     uint64_t count, double *out, Error *error) {
@@ -188,45 +195,58 @@ static bool evaluate_stored_numbers(Evaluator *evaluator, uint32_t number, uint6
   if (step->kind != STEP_CONVERT)
     return evaluate_moved_numbers(evaluator, number, begin, count, out, error);
   /* The step's own room is in use for what it converts. */
-  unsigned char bytes[256 * sizeof(uint64_t)];
-  for (uint64_t done = 0, size; done < count; done += size) {
-    size = count - done < 256 ? count - done : 256;
-    memset(bytes, 0, sizeof bytes);
-    if (!evaluate_convert(evaluator, step, state, begin + done, size, bytes, 0, error))
-      return false;
-    numbers_doubles(&state->decode, bytes, 0, size, out + done);
-  }
+  double *room = evaluate_room_to_hold(state, 0, error);
+  if (room == NULL) return false;
+  if (dtype_bits(step->dtype) % 8 != 0) memset(room, 0, EVALUATE_TILE * sizeof *room);
+  unsigned char *bytes = (unsigned char *)room;
+  if (!evaluate_convert(evaluator, step, state, begin, count, bytes, 0, error)) return false;
+  numbers_doubles(&state->decode, bytes, 0, count, out);
   return true;
 }
 
 /* ---- Arithmetic ---- */
 
-/* Computes the arguments of a step, all of which have its shape or one element. */
-static bool evaluate_arguments(Evaluator *evaluator, const Step *step, StepState *state,
-                               uint64_t begin, uint64_t count, Operand *operands, Error *error) {
-  uint64_t from[EVALUATE_MAX_HELD], size[EVALUATE_MAX_HELD];
-  bool intact = true;
+/* An argument of a step, which has its shape or one element. */
+static const double *evaluate_argument(Evaluator *evaluator, const Step *step, uint32_t i,
+                                       uint64_t begin, uint64_t count, Operand *operand,
+                                       Error *error) {
+  operand->alone = evaluator->plan->steps[step->args[i]].shape.numel == 1;
+  operand->numbers = evaluate_numbers(evaluator, step->args[i], operand->alone ? 0 : begin,
+                                      operand->alone ? 1 : count, error);
+  return operand->numbers;
+}
+
+/* The same for all arguments, each copied at once. */
+static bool evaluate_held_arguments(Evaluator *evaluator, const Step *step, StepState *state,
+                                    uint64_t begin, uint64_t count, Operand *operands,
+                                    Error *error) {
   for (uint32_t i = 0; i < step->arg_count; i++) {
-    operands[i].alone = evaluator->plan->steps[step->args[i]].shape.numel == 1;
-    from[i] = operands[i].alone ? 0 : begin;
-    size[i] = operands[i].alone ? 1 : count;
-    operands[i].numbers = evaluate_numbers(evaluator, step->args[i], from[i], size[i], error);
-    if (operands[i].numbers == NULL) return false;
-  }
-  for (uint32_t i = 0; i < step->arg_count; i++) {
-    const StepState *arg = &evaluator->states[step->args[i]];
-    intact = intact && arg->begin == from[i] && arg->count == size[i];
-  }
-  /* Where one argument is a part of another one, it may have overwritten its tile. */
-  for (uint32_t i = 0; !intact && i < step->arg_count; i++) {
-    if (state->held[i] == NULL) state->held[i] = memory_zeroed(EVALUATE_TILE, sizeof(double));
-    if (state->held[i] == NULL) return error_memory(error);
-    const double *numbers = evaluate_numbers(evaluator, step->args[i], from[i], size[i], error);
+    if (evaluate_room_to_hold(state, i, error) == NULL) return false;
+    const double *numbers =
+        evaluate_argument(evaluator, step, i, begin, count, &operands[i], error);
     if (numbers == NULL) return false;
-    memcpy(state->held[i], numbers, (size_t)size[i] * sizeof(double));
+    memcpy(state->held[i], numbers, (size_t)(operands[i].alone ? 1 : count) * sizeof(double));
     operands[i].numbers = state->held[i];
   }
   return true;
+}
+
+/* Where one argument is a part of another one, it may overwrite its tile. Then they are computed
+** again; but from then on only once, as otherwise steps within each other would take twice the time
+** of those below them. */
+static bool evaluate_arguments(Evaluator *evaluator, const Step *step, StepState *state,
+                               uint64_t begin, uint64_t count, Operand *operands, Error *error) {
+  for (uint32_t i = 0; !state->holds && i < step->arg_count; i++) {
+    if (evaluate_argument(evaluator, step, i, begin, count, &operands[i], error) == NULL)
+      return false;
+  }
+  for (uint32_t i = 0; !state->holds && i < step->arg_count; i++) {
+    const StepState *arg = &evaluator->states[step->args[i]];
+    bool alone = operands[i].alone;
+    state->holds = arg->begin != (alone ? 0 : begin) || arg->count != (alone ? 1 : count);
+  }
+  return !state->holds ||
+         evaluate_held_arguments(evaluator, step, state, begin, count, operands, error);
 }
 
 static bool evaluate_elementwise(Evaluator *evaluator, uint32_t number, uint64_t begin,

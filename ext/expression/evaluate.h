@@ -18,15 +18,18 @@ enum { EVALUATE_TILE = NUMBERS_GROUP, EVALUATE_MAX_HELD = 3 };
 /* What one thread knows of a step. */
 typedef struct StepState {
   bool open;
-  uint64_t begin, count;           /* the tile in `numbers`; count is 0 if there is none */
-  double *numbers;                 /* EVALUATE_TILE of them, once they are needed */
-  unsigned char *bytes;            /* as many elements as stored, for passing through */
-  double *held[EVALUATE_MAX_HELD]; /* copies of arguments that another use has overwritten */
-  Reader reader;                   /* READ */
-  Walk walk;                       /* READ */
-  Numbers decode;                  /* of stored elements */
-  Runs runs;                       /* MOVE */
-  Run run;                         /* MOVE: the rest of the run that is at element run_at */
+  uint64_t begin, count; /* the tile in `numbers`; count is 0 if there is none */
+  double *numbers;       /* EVALUATE_TILE of them, once they are needed */
+  unsigned char *bytes;  /* as many elements as stored, for passing through */
+  double
+      *held[EVALUATE_MAX_HELD]; /* copies of arguments that another use overwrites; of CONVERT, the
+                                   ** result as stored */
+  bool holds;                   /* such copies are needed */
+  Reader reader;                /* READ */
+  Walk walk;                    /* READ */
+  Numbers decode;               /* of stored elements */
+  Runs runs;                    /* MOVE */
+  Run run;                      /* MOVE: the rest of the run that is at element run_at */
   uint64_t run_at;
   struct MatmulPanel *panel; /* MATMUL */
 } StepState;

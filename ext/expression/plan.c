@@ -11,6 +11,13 @@ typedef unsigned long long PlanBig; /* for "%llu" */
 #define PLAN_MAX_NUMEL           ((uint64_t)1 << 57)
 #define PLAN_MAX_MULTIPLICATIONS ((uint64_t)1 << 60)
 
+/* The most dimensions of all steps together, each of which takes up to 64 bytes. */
+#define PLAN_MAX_DIMENSIONS ((uint64_t)1 << 21)
+
+/* So many steps are computed within each other, as C functions, on the stack of the thread; hosts have
+** threads with 64 kB. What is nested deeper is kept. */
+enum { PLAN_MAX_NESTED = 64 };
+
 /* A step by its number, or this after an error. */
 #define PLAN_NONE UINT32_MAX
 
@@ -59,6 +66,12 @@ static uint32_t plan_add(Plan *plan, StepKind kind, Dtype dtype, uint32_t arg_co
 /* A step whose result has a shape of `rank` dimensions. */
 static uint32_t plan_add_shaped(Plan *plan, StepKind kind, Dtype dtype, uint32_t arg_count,
                                 const uint64_t *shape, uint32_t rank, Error *error) {
+  plan->dimension_count += rank;
+  if (plan->dimension_count > PLAN_MAX_DIMENSIONS) {
+    error_fill(error, ERROR_ARGUMENT, expression_name.subject,
+               "expected at most 2^21 dimensions in all tensors together, found more");
+    return PLAN_NONE;
+  }
   uint32_t added = plan_add(plan, kind, dtype, arg_count, error);
   if (added == PLAN_NONE) return PLAN_NONE;
   View *view = &plan->steps[added].shape;
@@ -697,6 +710,19 @@ static uint32_t plan_node(Plan *plan, const Node *node, const uint32_t *args, Er
   }
 }
 
+/* Counts how deep the steps from `first` on are nested, and keeps the last if that is too deep. */
+static uint32_t plan_limit_nesting(Plan *plan, uint32_t first, uint32_t last, Error *error) {
+  for (uint32_t i = first; i <= last; i++) {
+    Step *step = &plan->steps[i];
+    step->nested = 1;
+    for (uint32_t a = 0; !step->of_keep && a < step->arg_count; a++) {
+      uint32_t within = plan->steps[step->args[a]].nested;
+      if (within >= step->nested) step->nested = within + 1;
+    }
+  }
+  return plan->steps[last].nested < PLAN_MAX_NESTED ? last : plan_keep(plan, last, error);
+}
+
 /* Adds the steps of a node, whose arguments have theirs. */
 static bool plan_take_node(Plan *plan, const Node *node, Error *error) {
   uint32_t few[4], *args = few;
@@ -705,7 +731,9 @@ static bool plan_take_node(Plan *plan, const Node *node, Error *error) {
     if (args == NULL) return error_memory(error);
   }
   for (uint32_t i = 0; i < node->arg_count; i++) args[i] = plan->step_of[node->args[i]->number];
-  uint32_t added = plan_node(plan, node, args, error);
+  uint32_t first = plan->step_count, added = plan_node(plan, node, args, error);
+  if (added != PLAN_NONE && node != plan->graph.root)
+    added = plan_limit_nesting(plan, first, added, error);
   plan->step_of[node->number] = added;
   if (args != few) memory_free(args);
   return added != PLAN_NONE;

@@ -51,12 +51,13 @@ typedef struct Step {
   double *factors;
   const int64_t *indices;
   uint64_t outer, rows, length, inner;
-  uint64_t *ends; /* JOIN: where the elements of each argument end in one of outer */
-  View view;      /* READ, MOVE */
-  Source source;  /* READ */
-  bool of_keep;   /* READ: the source is what args[0] is kept in */
-  uint32_t leaf;  /* READ: the number of the leaf that it reads, unless of_keep */
-  bool is_kept;   /* a READ of it exists */
+  uint64_t *ends;  /* JOIN: where the elements of each argument end in one of outer */
+  View view;       /* READ, MOVE */
+  Source source;   /* READ */
+  bool of_keep;    /* READ: the source is what args[0] is kept in */
+  uint32_t leaf;   /* READ: the number of the leaf that it reads, unless of_keep */
+  bool is_kept;    /* a READ of it exists */
+  uint32_t nested; /* how many steps are computed within each other for it, counting itself */
 } Step;
 
 typedef struct Plan {
@@ -67,7 +68,8 @@ typedef struct Plan {
   Step *steps; /* the last is the root */
   uint32_t step_count;
   uint64_t step_capacity;
-  uint32_t *step_of; /* for each node of the graph */
+  uint64_t dimension_count; /* of all steps */
+  uint32_t *step_of;        /* for each node of the graph */
 } Plan;
 
 /* Reads the text, opens its tensors, without reading their bytes, and finds all shapes.

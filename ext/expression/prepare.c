@@ -177,6 +177,7 @@ static bool prepare_keep(Plan *plan, uint32_t number, Keep **keep, uint64_t *in_
                          const Host *host, Error *error) {
   const Step *step = &plan->steps[number];
   uint64_t nbytes = (step->shape.numel * dtype_bits(step_kept_dtype(step)) + 7) / 8;
+  keep_free(*keep); /* of an attempt that was cancelled */
   *keep = keep_new(nbytes, *in_memory, error);
   if (*keep == NULL) return false;
   if (nbytes <= *in_memory) *in_memory -= nbytes;

@@ -17,6 +17,14 @@ enum { STACK = 64 << 10, MOST = 48 << 10, PAINT = 0x5a };
 #endif
 #endif
 
+/* A step within itself so many times, of which e is the one before. */
+#define DEEP(step, times)                                                                          \
+  "WITH RECURSIVE n(i, e) AS (SELECT 0, tensor_full('[3,30000]', 2) UNION ALL SELECT i + 1, " step \
+  " FROM n WHERE i < " times                                                                       \
+  ") SELECT s.*, tensor_item(e, 0, 0) FROM n, tensor_stats(e) s WHERE i = " times
+
+#define FULL(shape) "'{\"op\":\"full\",\"shape\":" shape ",\"value\":0.5}'"
+
 /* %w is the directory. */
 static const char *const statements[] = {
     "SELECT *, ref, data, pattern, layer, rank FROM safetensors_tensors('%w/a.safetensors')",
@@ -65,6 +73,13 @@ static const char *const statements[] = {
     "SELECT safetensors_serialize(name, 'F16', '[2000]', tensor_cast(randomblob(8000), 'F32', "
     "'F16')) "
     "FROM safetensors_tensors('%w/a.safetensors')",
+    DEEP("tensor_neg(e)", "199"),
+    DEEP("tensor_convert(tensor_neg(e), 'BF16')", "99"),
+    DEEP("tensor_where(" FULL("[3,30000]") ", e, 1)", "199"),
+    DEEP("tensor_take(e, '[2,0,1]', 0)", "199"),
+    DEEP("tensor_slice(tensor_concat(1, e, " FULL("[3,1]") "), ':, :30000')", "99"),
+    DEEP("tensor_matmul(" FULL("[3,3]") ", e)", "50"),
+    DEEP("tensor_norm(tensor_reshape(e, '[1,-1]'), 0)", "99"),
 };
 
 static unsigned char *stack;
