@@ -9,7 +9,11 @@
 #include "tensor/encode.h"
 #include "tensor/gather.h"
 
-enum { EVALUATE_ASK_ELEMENTS = 1 << 18 };
+enum {
+  EVALUATE_ASK_ELEMENTS = 1 << 18,
+  EVALUATE_CHUNK =
+      64 /* a chunk of a source counts as so many elements: it may need a system call */
+};
 
 /* ---- Opening ---- */
 
@@ -87,7 +91,9 @@ static bool evaluate_read_numbers(Evaluator *evaluator, uint32_t number, uint64_
   Chunk chunk;
   walk_seek(&state->walk, begin);
   for (uint64_t done = 0; done < count; done += chunk.count) {
-    if (!walk_next(&state->walk, count - done, &chunk, error)) return false;
+    if (!walk_next(&state->walk, count - done, &chunk, error) ||
+        !evaluator_go_on(evaluator, EVALUATE_CHUNK, error))
+      return false;
     if (chunk.stride == 1) {
       numbers_doubles(&state->decode, chunk.data, chunk.first, chunk.count, out + done);
     } else {
@@ -106,7 +112,9 @@ static bool evaluate_read_bytes(Evaluator *evaluator, uint32_t number, uint64_t 
   Chunk chunk;
   walk_seek(&state->walk, begin);
   for (uint64_t done = 0; done < count; done += chunk.count) {
-    if (!walk_next(&state->walk, count - done, &chunk, error)) return false;
+    if (!walk_next(&state->walk, count - done, &chunk, error) ||
+        !evaluator_go_on(evaluator, EVALUATE_CHUNK, error))
+      return false;
     gather_chunk(&chunk, bits, out, out_first + done);
   }
   return true;

@@ -31,6 +31,20 @@ PASSES = [
     "SELECT tensor_hash('{ref}')",
     "SELECT tensor_quantile('{ref}', 0.5)",
 ]
+WIDE = 1 << 17  # rows and columns of as many bytes as PASSED
+EXPRESSIONS = [
+    "SELECT l2 FROM tensor_stats(tensor_add('{ref}', tensor_mul('{ref}', 2)))",
+    "SELECT n_nan FROM tensor_stats(tensor_exp('{ref}'))",
+    "SELECT l2 FROM tensor_stats(tensor_matmul('{wide}', '{wide}'))",
+    "SELECT l2 FROM tensor_stats(tensor_transpose('{wide}'))",
+    "SELECT l2 FROM tensor_stats(tensor_norm('{wide}', 0))",
+    "SELECT max_abs_diff FROM tensor_compare(tensor_neg('{ref}'), '{ref}')",
+    "SELECT tensor_item(tensor_slerp('{ref}', tensor_neg('{ref}'), 0.5), 0)",
+    "SELECT tensor_item(tensor_matmul('{wide}', tensor_neg('{wide}')), 0, 0)",  # what is kept in a temporary file
+    "SELECT length(tensor_data(tensor_matmul('{wide}', '{wide}'), ':1000'))",
+    "SELECT sum(value) FROM tensor_elements(tensor_matmul('{wide}', '{wide}'))",
+    "INSERT INTO safetensors_write(path, name, data) SELECT '{out}', 'x', tensor_matmul('{wide}', '{wide}')",
+]
 HANDLED = [
     "SELECT std FROM tensor_stats('{ref}')",
     "SELECT std FROM tensor_stats('{path}?slice=::1000#x')",  # 64 MB of the file for each block
@@ -49,7 +63,7 @@ tally = Tally()
 
 
 def connect(mode):
-    db = sqlite3.connect(":memory:", check_same_thread=False)
+    db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
     db.enable_load_extension(True)
     db.load_extension(os.path.join(BUILD, "safetensors"))
     db.execute("SELECT safetensors_config('io', ?)", [mode])
@@ -127,6 +141,12 @@ def threads_left():
     return count
 
 
+def temporary_files():
+    """Those of SQLite that this process has open; they have no name any more."""
+    links = [os.path.join("/proc/self/fd", number) for number in os.listdir("/proc/self/fd")]
+    return [name for name in (os.readlink(link) for link in links if os.path.lexists(link)) if "etilqs" in name]
+
+
 def check_pass(db, sql, threads, what, *values):
     """Interrupts in the middle of a pass: how long until the call returns, and what is left."""
     db.execute(f"PRAGMA threads = {threads}")
@@ -165,6 +185,8 @@ with tempfile.TemporaryDirectory() as directory:
     make(empty, "U8", [NOTHING, 0], 0)
     huge = os.path.join(directory, "huge.safetensors")
     make(huge, "F32", [PASSED // 4], PASSED)
+    wide = os.path.join(directory, "wide.safetensors")
+    make(wide, "F32", [WIDE, WIDE], PASSED)
     for mode in "map", "pread":
         db = connect(mode)
         for sql in STATEMENTS:
@@ -173,6 +195,12 @@ with tempfile.TemporaryDirectory() as directory:
         for sql in PASSES:
             for threads in 0, 3:
                 check_pass(db, sql.format(ref=f"{huge}#x"), threads, f"{sql}, io={mode}, {threads} threads more")
+        before = sorted(os.listdir(directory))
+        for sql in EXPRESSIONS:
+            for threads in 0, 3:
+                check_pass(db, sql.format(ref=f"{huge}#x", wide=f"{wide}#x", out=os.path.join(directory, "out.safetensors")), threads,
+                           f"{sql}, io={mode}, {threads} threads more")
+                tally.equal((temporary_files(), sorted(os.listdir(directory))), ([], before), f"{sql}: nothing left")
         longest = 0
         for sql in HANDLED:
             for threads in 0, 3:

@@ -20,6 +20,8 @@
   "('w/e.safetensors', 'u', 'U8', '[3]', x'010203', NULL, NULL, NULL);"                         \
   "CREATE VIRTUAL TABLE temp.m USING safetensors('w/e.safetensors');"
 
+#define WEIGHT "'plain#model.layers.3.weight'"
+
 static const Script scripts[] = {
     {"load", STAGE_LOAD, "SELECT tensor_shape('plain#bias'), length(safetensors_version()) > 0"},
     {"load automatically", STAGE_AUTO, "SELECT count(*) FROM safetensors_tensors('plain')"},
@@ -137,6 +139,43 @@ static const Script scripts[] = {
      "tensor_quantile('plain#bias', 0), tensor_quantile('plain?slice=:,1#model.layers.3.weight', "
      "'0.3', 'nearest'), "
      "tensor_quantile(x'0000803f00000040', 'C64', 1), tensor_quantile(x'0102', 'U8', '[2]', 0.5)"},
+    {"expressions", STAGE_SCRIPT,
+     "SELECT * FROM tensor_stats(tensor_add(tensor_mul(" WEIGHT ", 0.5), tensor_abs(" WEIGHT ")));"
+     "SELECT tensor_json(tensor_where(tensor_isnan(" WEIGHT "), 0, tensor_exp(" WEIGHT "))), "
+     "tensor_item(tensor_lerp(" WEIGHT ", tensor_neg(" WEIGHT "), 0.5), 1, 0), "
+     "tensor_hash(tensor_convert(" WEIGHT ", 'F4')), tensor_cast(tensor_sqrt(" WEIGHT "), 'F16'), "
+     "tensor_quantile(tensor_sign(" WEIGHT "), 0.5)"},
+    {"expressions, described", STAGE_SCRIPT,
+     "SELECT tensor_dtype(e), tensor_shape(e), tensor_numel(e), tensor_nbytes(e) FROM "
+     "(SELECT tensor_matmul(" WEIGHT ", tensor_transpose(tensor_ref('plain', "
+     "'model.layers.3.weight'))) AS e)"},
+    {"expressions that are kept", STAGE_SCRIPT,
+     "SELECT tensor_json(tensor_matmul(" WEIGHT ", tensor_transpose(tensor_neg(" WEIGHT
+     "), '[1,0]'))),"
+     " tensor_json(tensor_slerp(" WEIGHT ", tensor_random('[3,2]', 7), 0.5)), "
+     "tensor_json(tensor_add(tensor_norm(" WEIGHT ", 1), tensor_total(" WEIGHT ", 0)))"},
+    {"expressions that move", STAGE_SCRIPT,
+     "SELECT tensor_json(tensor_concat(0, 'plain#bias', tensor_slice('plain#bias', '::3'))), "
+     "tensor_json(tensor_take(" WEIGHT ", '[2,-1]', 0)), "
+     "tensor_json(tensor_reshape(tensor_transpose('tricky#" LONG_WORD "'), '[2,-1]')); "
+     "SELECT tensors_stack(ref, 1), tensor_json(tensors_sum(ref, 2)), "
+     "tensor_json(tensors_average(ref)) "
+     "FROM (VALUES ('plain#bias')) AS t(ref)"},
+    {"expressions in tables", STAGE_SCRIPT,
+     "SELECT * FROM tensor_histogram(tensor_neg(" WEIGHT "), 3); "
+     "SELECT * FROM tensor_compare(tensor_neg(" WEIGHT "), " WEIGHT "); "
+     "SELECT coord, value FROM tensor_elements(tensor_neg(" WEIGHT "), '1:') WHERE idx > 1; "
+     "SELECT i, data, ref, tensor_json(ref) FROM tensor_rows(tensor_neg(" WEIGHT "))"},
+    {"expressions that overlap", STAGE_SCRIPT,
+     "SELECT tensor_json(tensor_add(e, tensor_take(e, '[2,1,0]', 0))) FROM "
+     "(SELECT tensor_convert(tensor_neg(" WEIGHT "), 'BF16') AS e)"},
+    {"a text that is no expression", STAGE_STEPS, "SELECT tensor_shape('{\"op\":\"ad\"}')"},
+    {"an expression in a text", STAGE_STEPS,
+     "SELECT tensor_json('{\"op\":\"neg\",\"args\":[\"{\\\"op\\\":\\\"abs\\\",\\\"args\\\":"
+     "[\\\"plain#bias\\\"]}\"]}')"},
+    {"shapes that do not fit", STAGE_STEPS,
+     "SELECT tensor_shape(tensor_add('plain#bias', " WEIGHT "))"},
+    {"a builder's bad argument", STAGE_STEPS, "SELECT tensor_reshape('plain#bias', '[-1,-1]')"},
     {"files that are read, not mapped", STAGE_SCRIPT,
      "SELECT safetensors_config('io', 'pread');"
      "SELECT data, tensor_data(ref) FROM safetensors_tensors('plain');"
@@ -234,6 +273,18 @@ static const Script scripts[] = {
     {"edit to a name that is there", STAGE_STEPS,
      EDIT "INSERT INTO m(name, dtype, shape, data) VALUES ('u', 'U8', '[1]', x'01')"},
     {"edit to the same name", STAGE_STEPS, EDIT "UPDATE m SET name = 'same'"},
+    {"write expressions", STAGE_STEPS,
+     "BEGIN; INSERT INTO " NEW_FILES "VALUES ('w/x.safetensors', 'a', 'F16', NULL, "
+     "tensor_matmul(" WEIGHT ", tensor_transpose(tensor_neg(" WEIGHT "))), NULL, NULL, 'replace'), "
+     "('w/x.safetensors', 'b', NULL, NULL, tensor_slerp(" WEIGHT ", tensor_neg(" WEIGHT
+     "), 0.5), NULL, "
+     "NULL, NULL); SELECT name, data FROM safetensors_write; COMMIT; "
+     "SELECT name, dtype, data FROM safetensors_tensors('w/x.safetensors')"},
+    {"edit by expressions", STAGE_STEPS,
+     EDIT "UPDATE m SET data = tensor_neg(ref) WHERE name = 'w'; "
+          "SELECT name, hex(data) FROM m"},
+    {"serialize expressions", STAGE_STEPS,
+     "SELECT safetensors_serialize('a', 'U8', '[4]', tensor_minimum('plain#bias', 2))"},
     {"serialize", STAGE_STEPS,
      "SELECT safetensors_serialize(name, dtype, shape, data, '{\"k\":\"v\"}') "
      "FROM safetensors_tensors('plain'); SELECT safetensors_serialize(NULL, NULL, NULL, NULL)"},
