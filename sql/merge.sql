@@ -334,13 +334,15 @@ CREATE TEMP TABLE beside AS
   FROM parameters AS p, out_target AS t,
     (SELECT d.name AS path, substr(d.name, length(s.directory) + 2) AS file FROM out_source AS s, fsdir(s.directory) AS d
      WHERE (d.mode & 0xF000) IN (0x8000, 0xA000)) AS f
-  WHERE instr(f.file, '/') = 0 AND readfile(f.path) IS NOT NULL AND (
-          f.file GLOB '*.json' AND f.file NOT GLOB '*.index.json' AND f.file NOT GLOB 'adapter_*'
-            AND f.file NOT GLOB 'train*' AND f.file NOT GLOB '*_results.json'
+  WHERE CASE WHEN instr(f.file, '/') = 0 AND (
+          f.file GLOB '*.json' AND f.file NOT GLOB '*.index.json' AND f.file NOT GLOB 'train*'
+            AND (f.file NOT GLOB 'adapter_*' OR t.path LIKE '%/adapter\_model.safetensors%' ESCAPE '\')
+            AND f.file NOT GLOB '*_results.json'
           OR f.file GLOB '*.model' OR f.file GLOB '*.jinja' OR f.file GLOB '*.py' OR f.file GLOB '*.tiktoken'
           OR f.file GLOB '*.spm' OR f.file GLOB '*.bpe' OR f.file GLOB '*.bpe.codes' OR f.file GLOB '*vocab*.txt'
           OR f.file = 'merges.txt' OR lower(f.file) GLOB 'licen[cs]e*' OR lower(f.file) GLOB 'notice*'
           OR lower(f.file) GLOB 'use_policy*' OR lower(f.file) GLOB 'copying*')
+        THEN readfile(f.path) IS NOT NULL END -- which is not read before its name is seen to be one of these
   ORDER BY f.file;
 
 .mode list

@@ -311,6 +311,8 @@ def test_directory():
         os.makedirs(os.path.dirname(f"{sharded}/{name}"), exist_ok=True)
         with open(f"{sharded}/{name}", "wb") as file:
             file.write(data)
+    with open(f"{sharded}/optimizer.bin", "wb") as file:
+        file.truncate(1 << 31)  # more than a value in SQLite holds: what is not copied is not read
     out = f"{ROOT}/new/merged [1]"
     printed, _ = good([f"{ROOT}/a", f"{ROOT}/b"], out, base=sharded, dtype="BF16", limit="200")
     written = {name: open(f"{out}/{name}", "rb").read() for name in os.listdir(out)}
@@ -342,8 +344,23 @@ def test_directory():
     fails(":out is not there, or :replace is set", [f"{ROOT}/a", f"{ROOT}/b"], f"{ROOT}/c/model.safetensors")
     # an adapter keeps its file's name
     making.file(f"{ROOT}/adapter/adapter_model.safetensors", {"w": encoded(np.ones(2), "F32")})
+    for directory in ("adapter", "sharded"):
+        with open(f"{ROOT}/{directory}/adapter_config.json", "w", encoding="utf-8") as file:
+            file.write("{}")
     good([f"{ROOT}/adapter", f"{ROOT}/adapter"], f"{ROOT}/adapters")
-    tally.equal(os.listdir(f"{ROOT}/adapters"), ["adapter_model.safetensors"], "an adapter")
+    tally.equal(sorted(os.listdir(f"{ROOT}/adapters")), ["adapter_config.json", "adapter_model.safetensors"], "an adapter")
+    good([f"{ROOT}/a", f"{ROOT}/b"], f"{ROOT}/model", base=sharded)
+    tally.equal([name for name in os.listdir(f"{ROOT}/model") if "adapter" in name], [], "a model takes no adapter along")
+
+
+def test_long_names():
+    """Tables stay narrow, and say what they do not show."""
+    long = "model.layers.{}." + "long_" * 20 + "name.weight"
+    first, second = (making.file(f"{ROOT}/{name * 60}.safetensors", {
+        **{long.format(i): encoded(np.full((4, i + 1 + wider * (i > 30)), 60000.0), "F16") for i in range(60)}, "embed" + "x" * 90: encoded(np.ones((3 + wider, 2)), "F16")})
+        for name, wider in (("x", 0), ("y", 1)))
+    printed, _ = good([first, second], sum="1")
+    tally.check("and 11 more" in printed and "warning: 30 tensors of the models took no part." in printed, "cut tables", printed)
 
 
 def test_wrong_parameters():
