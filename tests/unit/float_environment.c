@@ -100,6 +100,29 @@ static const char *const questions[] = {
     "SELECT tensor_numel('%w#s'), tensor_nbytes('%w#s'), tensor_data('%w#s')",
     "SELECT safetensors_pretty(123456789), safetensors_pretty(1048575, 'count')",
     "SELECT safetensors_pretty(999949999, 'bytes'), safetensors_pretty(2047, 'bytes')",
+    "SELECT tensor_hash(tensor_add('%w#s', tensor_sub('%w#s', 0.1))), "
+    "tensor_hash(tensor_mul('%w#t', "
+    "tensor_div(1, '%w#t')))",
+    "SELECT tensor_hash(tensor_lerp('%w#f', '%w#d', 0.3)), tensor_hash(tensor_slerp('%w#f', "
+    "'%w#d', "
+    "0.3))",
+    "SELECT tensor_hash(tensor_exp('%w#s')), tensor_hash(tensor_log(tensor_abs('%w#t'))), "
+    "tensor_hash(tensor_sqrt(tensor_abs('%w#s')))",
+    "SELECT tensor_hash(tensor_maximum('%w#s', tensor_neg('%w#s'))), "
+    "tensor_hash(tensor_minimum('%w#s', tensor_sign('%w#t')))",
+    "SELECT tensor_hash(tensor_where(tensor_greater('%w#s', 0), '%w#t', '%w#s')), "
+    "tensor_hash(tensor_less('%w#s', '%w#t')), tensor_hash(tensor_equals('%w#s', '%w#t'))",
+    "SELECT tensor_hash(tensor_greater_equal('%w#s', 0)), tensor_hash(tensor_less_equal('%w#s', "
+    "0)), "
+    "tensor_hash(tensor_isnan('%w#s'))",
+    "SELECT tensor_hash(tensor_norm(tensor_reshape('%w#s', '[7,100]'), 1)), "
+    "tensor_hash(tensor_total(tensor_reshape('%w#t', '[7,100]'), 0))",
+    "SELECT tensor_hash(tensor_matmul(tensor_reshape('%w#s', '[7,100]'), "
+    "tensor_transpose(tensor_reshape('%w#s', '[7,100]'))))",
+    "SELECT tensor_hash(tensor_concat(0, tensor_slice('%w#s', '::2'), tensor_take('%w#s', "
+    "'[3,1]', 0)))",
+    "SELECT tensor_hash(tensor_convert('%w#t', 'F16')), tensor_hash(tensor_full('[3]', 1e-310)), "
+    "tensor_hash(tensor_random('[1000]', 7))",
     "SELECT safetensors_config('io'), safetensors_version()",
     "SELECT safetensors_serialize(name, 'BF16', shape, tensor_cast(ref, 'BF16')) "
     "FROM safetensors_tensors('%w') WHERE name IN ('s', 't')",
