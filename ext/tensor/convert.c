@@ -153,8 +153,20 @@ static void convert_add_imaginary(double *block, uint64_t count) {
   }
 }
 
+/* Where F32 can be written as the machine's floats. NULL elsewhere. */
+static float *convert_floats_in_place(Dtype to, const ConvertMove *move) {
+  void *at = move->out + move->out_first * (dtype_bits(to) / 8);
+  bool fits = to == DTYPE_F32 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ &&
+              (uintptr_t)at % _Alignof(float) == 0;
+  return fits ? at : NULL;
+}
+
 static void convert_floats(Dtype from, Dtype to, const ConvertMove *move) {
-  float block[CONVERT_BLOCK];
+  float block[CONVERT_BLOCK], *floats = convert_floats_in_place(to, move);
+  if (floats != NULL) {
+    decode_floats(from, move->data, move->first, move->count, move->stride, floats);
+    return;
+  }
   for (uint64_t done = 0; done < move->count; done += CONVERT_BLOCK) {
     uint64_t size = move->count - done < CONVERT_BLOCK ? move->count - done : CONVERT_BLOCK;
     decode_floats(from, move->data, move->first + done * move->stride, size, move->stride, block);
