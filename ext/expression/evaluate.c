@@ -41,7 +41,9 @@ static bool evaluator_open_step(Evaluator *evaluator, uint32_t number, uint64_t 
   state->run_at = UINT64_MAX;
   if (step->kind == STEP_MOVE) return runs_open(&state->runs, &step->view) || error_memory(error);
   if (step->kind != STEP_READ || step->shape.numel == 0) return true;
-  if (!reader_open_for_pass(&state->reader, &step->source, error)) return false;
+  /* Not for a pass, which would map what it finds cached: what is mapped of many files counts as
+  ** memory of the process. */
+  if (!reader_open(&state->reader, &step->source, error)) return false;
   if (state->reader.ahead > ahead) state->reader.ahead = ahead;
   return walk_open(&state->walk, &step->view, dtype_bits(element), &state->reader, error);
 }
@@ -72,6 +74,21 @@ void evaluator_close(Evaluator *evaluator) {
   }
   memory_free(evaluator->states);
   *evaluator = (Evaluator){0};
+}
+
+/* Another thread reads what follows. */
+void evaluator_want(Evaluator *evaluator, uint64_t until) {
+  const Plan *plan = evaluator->plan;
+  evaluator->until = until;
+  for (uint32_t i = 0; i <= evaluator->step; i++) {
+    const Step *step = &plan->steps[i];
+    Reader *reader = &evaluator->states[i].reader;
+    if (step->kind != STEP_READ || reader->source == NULL) continue;
+    bool in_order = step->shape.numel == plan->steps[evaluator->step].shape.numel &&
+                    view_is_contiguous(&step->view);
+    unsigned bits = dtype_bits(evaluate_element_dtype(step));
+    if (in_order) reader->until = ((step->view.offset + until) * bits + 7) / 8;
+  }
 }
 
 /* Asks whether to go on after every EVALUATE_ASK_ELEMENTS. */

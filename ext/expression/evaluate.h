@@ -49,6 +49,10 @@ bool evaluator_open(Evaluator *evaluator, const Plan *plan, uint32_t step, uint6
                     Error *error);
 void evaluator_close(Evaluator *evaluator);
 
+/* Says that the step is wanted up to element `until` next, and perhaps no further: files are not read
+** ahead beyond that. */
+void evaluator_want(Evaluator *evaluator, uint64_t until);
+
 /* The elements begin to begin + count of a step as doubles; at most EVALUATE_TILE. Valid until other
 ** elements of that step are computed. NULL on an error. */
 const double *evaluate_numbers(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,

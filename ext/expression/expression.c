@@ -50,7 +50,7 @@ static bool expression_read(void *state, const Asking *asking, uint64_t begin, u
   if (count > root->shape.numel - first) count = root->shape.numel - first;
   if (bits % 8 != 0) memset(out, 0, (size_t)size);
   evaluator->asking = asking;
-  evaluator->until = first + count;
+  evaluator_want(evaluator, first + count);
   return evaluate_bytes(evaluator, evaluator->step, first, count, out, 0, error);
 }
 

@@ -112,7 +112,7 @@ static bool prepare_take_item(WorkQueue *queue, unsigned number, uint64_t item, 
   uint64_t left = preparation->plan->steps[preparation->step].shape.numel - begin;
   uint64_t count = left < PREPARE_ITEM ? left : PREPARE_ITEM;
   worker->item = item;
-  worker->evaluator.until = begin + count;
+  evaluator_want(&worker->evaluator, begin + count);
   if (preparation->keep != NULL) return prepare_keep_item(worker, begin, count, error);
   double *sums = preparation->sums + item % queue->ahead * PREPARE_SUMS;
   return prepare_sum_item(worker, begin, count, sums, error);

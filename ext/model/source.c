@@ -49,7 +49,7 @@ static bool source_go_on(void *context, Error *error) {
 }
 
 bool reader_open(Reader *reader, const Source *source, Error *error) {
-  *reader = (Reader){.ahead = READER_WINDOW, .source = source};
+  *reader = (Reader){.ahead = READER_WINDOW, .until = UINT64_MAX, .source = source};
   if (source->memory != NULL || source->nbytes == 0) {
     reader->window = source->memory != NULL ? source->memory : source_nothing;
     reader->window_end = source->nbytes;
@@ -133,6 +133,7 @@ const unsigned char *reader_load(Reader *reader, uint64_t begin, uint64_t size, 
   if (used && begin >= reader->window_begin &&
       begin <= reader->window_end + SOURCE_NEAR) { /* forward */
     if (size < reader->ahead) end = nbytes - begin < reader->ahead ? nbytes : begin + reader->ahead;
+    if (end > reader->until) end = begin + size > reader->until ? begin + size : reader->until;
   } else if (used && begin < reader->window_begin && end + SOURCE_NEAR >= reader->window_begin) {
     if (size < reader->ahead) first = end < reader->ahead ? 0 : end - reader->ahead;
   }

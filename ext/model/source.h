@@ -78,11 +78,13 @@ HandOut source_hand_out(const Source *source, uint64_t begin, uint64_t nbytes,
 /* The maximum number of bytes that a Reader can be asked for at a time. */
 enum { READER_WINDOW = 1 << 20 };
 
-/* Everything except `ahead` and `asking` is private. */
+/* Everything except `ahead`, `until` and `asking` is private. */
 typedef struct Reader {
   Asking asking;  /* for what is computed: asked while that takes long. It asks the connection,
                  ** unless who opens the Reader for another thread changes it */
   uint64_t ahead; /* how much is read at a time in sequential reads; READER_WINDOW unless it is
+                  ** reduced */
+  uint64_t until; /* no byte from here on is read before it is asked for; UINT64_MAX unless it is
                   ** reduced */
   const Source *source;
   void *computing;           /* the state of a Computed */
