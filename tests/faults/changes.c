@@ -83,6 +83,9 @@ typedef struct Path {
 #define A_HASH "2722195eee22e5276cb4cc6d190a4dc8"
 #define P_HASH "3af0d8052e5679fc6ab5d2be0ae67718"
 
+/* The same bytes, computed. */
+#define COMPUTED(ref) "tensor_convert(tensor_neg(tensor_neg(" ref ")), 'U8')"
+
 static const Path table[] = {
     {"list", "SELECT group_concat(name || (nbytes + change())) FROM safetensors_tensors(:path)",
      "a8,b8", "a8,b8", GOES_ON},
@@ -118,6 +121,33 @@ static const Path table[] = {
     {"serialize",
      "SELECT CAST(substr(safetensors_serialize(name, dtype, shape, data), -16) AS TEXT) "
      "FROM safetensors_tensors(:path) WHERE change() = 0",
+     "aaaaaaaabbbbbbbb", "ppppppppqqqqqqqq", GOES_ON},
+    {"stats, computed", "SELECT change() + min + max FROM tensor_stats(" COMPUTED(":ref") ")",
+     "194", "224", GOES_ON},
+    {"elements, computed",
+     "SELECT sum(value + change()) FROM tensor_elements(" COMPUTED(":ref") ")", "776", "896",
+     GOES_ON},
+    {"rows, computed", "SELECT group_concat(data, change()) FROM tensor_rows(" COMPUTED(":ref") ")",
+     "a0a0a0a0a0a0a0a", "p0p0p0p0p0p0p0p", GOES_ON},
+    {"rows, kept",
+     "SELECT group_concat(data, change()) FROM tensor_rows(tensor_transpose(" COMPUTED(":ref") "))",
+     "a0a0a0a0a0a0a0a", "p0p0p0p0p0p0p0p", GOES_ON},
+    {"compare, computed",
+     "SELECT change() + n_diff FROM tensor_compare(" COMPUTED(":ref") ", x'6161616161616161', "
+                                                                      "'U8')",
+     "0", "8", GOES_ON},
+    {"tensor_item, computed",
+     "SELECT tensor_item(" COMPUTED(":ref") ", 0) || change() || tensor_item(" COMPUTED(
+         ":ref") ", "
+                 "1)",
+     "97097", "970112", REOPENS},
+    {"tensor_hash, computed",
+     "SELECT tensor_hash(" COMPUTED(":ref") ") || change() || tensor_hash(" COMPUTED(":ref") ")",
+     A_HASH "0" A_HASH, A_HASH "0" P_HASH, REOPENS},
+    {"serialize, computed",
+     "SELECT CAST(substr(safetensors_serialize(name, dtype, shape, " COMPUTED(
+         "ref") "), -16) AS "
+                "TEXT) FROM safetensors_tensors(:path) WHERE change() = 0",
      "aaaaaaaabbbbbbbb", "ppppppppqqqqqqqq", GOES_ON},
 };
 enum { PATHS = sizeof table / sizeof table[0], CHANGES = sizeof changes / sizeof changes[0] };
@@ -179,6 +209,46 @@ static void test(const Path *way, const Change *change, const char *mode) {
   check(code == SQLITE_ROW && strcmp(text, way->before) == 0, "the connection is good afterwards");
   sqlite3_free(text);
   check(sqlite3_close(db) == SQLITE_OK, "close");
+}
+
+/* ---- Between a row and COMMIT ---- */
+
+/* The row's bytes are those that the file had when the row came, or the transaction fails. */
+static void test_commit(const Change *change, const char *mode, const char *data) {
+  int code;
+  char out[96];
+  snprintf(out, sizeof out, "%s/out.safetensors", directory);
+  sqlite3 *db = new_connection();
+  sqlite3_free(ask(db, mode, &code));
+  write_tensors(path, TENSORS, TENSOR_SIZE, 'a');
+  char *sql = sqlite3_mprintf(
+      "BEGIN; INSERT INTO safetensors_write(path, name, data) SELECT %Q, name, %s FROM "
+      "safetensors_tensors(%Q)",
+      out, data, path);
+  check(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, sqlite3_errmsg(db));
+  sqlite3_free(sql);
+  change->make();
+  code = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+  if (code == SQLITE_OK) {
+    sql = sqlite3_mprintf("SELECT group_concat(data, '') FROM safetensors_tensors(%Q)", out);
+    char *text = ask(db, sql, &code);
+    check(change->keeps_bytes && strcmp(text, "aaaaaaaabbbbbbbb") == 0, change->name);
+    sqlite3_free(text);
+    sqlite3_free(sql);
+    unlink(out);
+  } else {
+    check(!change->keeps_bytes && strncmp(sqlite3_errmsg(db), "safetensors: ", 13) == 0,
+          change->name);
+    check(access(out, F_OK) != 0, "no file is left");
+  }
+  if (!sqlite3_get_autocommit(db)) sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+  check(sqlite3_close(db) == SQLITE_OK, "close");
+}
+
+static void test_commits(const char *mode) {
+  static const char *const rows[] = {COMPUTED("ref"), "tensor_transpose(" COMPUTED("ref") ")",
+                                     "tensor_reshape(ref, '[8]')"};
+  for (int i = 0; i < CHANGES * 3; i++) test_commit(&changes[i / 3], mode, rows[i % 3]);
 }
 
 /* ---- Out of sight ---- */
@@ -306,6 +376,7 @@ int main(void) {
     test_same_time(modes[i], "U8");
     test_same_time(modes[i], "F32");
   }
+  for (int i = 0; i < 2; i++) test_commits(modes[i]);
   test_future();
   test_cut_short_out_of_sight();
   check(open_descriptors() == descriptors, "no descriptor is left");

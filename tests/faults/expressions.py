@@ -1,5 +1,5 @@
 """Computed tensors when things fail: the disk of their temporary file is full, the work is cancelled and begun again. And what
-they cost: time in proportion to the text."""
+they cost: time in proportion to the text, and memory that does not grow with the tensors."""
 
 import json
 import os
@@ -13,6 +13,8 @@ import time
 from tally import BUILD, Tally
 
 MB = 1 << 20
+LIMIT = 64 * MB  # above the idle extension
+CHECKPOINTS = 50
 KEPT = "tensor_transpose(tensor_neg(tensor_random('[1000,3000]', 1)), '[1,0]')"  # 24 MB of doubles
 tally = Tally()
 
@@ -45,6 +47,11 @@ def temporary_files():
         except FileNotFoundError:
             pass
     return [link for link in links if "etilqs" in link]
+
+
+def bytes_read():
+    with open("/proc/self/io") as file:
+        return int(file.readline().split()[1])
 
 
 def message(db, sql, *values):
@@ -112,6 +119,36 @@ def check_cancelled(db, directory):
     tally.equal((temporary_files(), os.listdir(directory)), ([], []), "cancelled: nothing left")
 
 
+# ---- What is described reads headers alone ----
+
+def check_described(db, directory):
+    path = os.path.join(directory, "large.safetensors")
+    make(path, [("x", "F32", [4096, 16384], 256 * MB)])
+    x = f"'{path}#x'"
+    before = bytes_read()
+    for expression, shape in ((f"tensor_slerp({x}, tensor_neg({x}), 0.5)", "[4096,16384]"),
+                              (f"tensor_matmul({x}, tensor_transpose(tensor_exp({x})))", "[4096,4096]"),
+                              (f"tensor_add({x}, tensor_norm({x}, 0))", "[4096,16384]"),
+                              (f"tensor_concat(1, {x}, tensor_take({x}, '[1,1]', 1))", "[4096,16386]")):
+        got = db.execute(f"SELECT tensor_shape(e), tensor_dtype(e), tensor_numel(e) * 4 = tensor_nbytes(e) FROM (SELECT {expression} AS e)").fetchone()
+        tally.equal(got, (shape, "F32", 1), expression)
+    tally.check(bytes_read() - before < MB, "only headers are read", bytes_read() - before)
+    db.execute(f"SELECT tensor_item(tensor_add({x}, 1), 7, 8), tensor_json(tensor_neg({x}), '5, 100:104')").fetchone()
+    tally.check(bytes_read() - before < 2 * MB, "of elements, only what they need is read", bytes_read() - before)
+    os.unlink(path)
+
+
+def check_read_once(db, directory):
+    path = os.path.join(directory, "two.safetensors")
+    make(path, [("x", "BF16", [4096, 8192], 64 * MB), ("y", "BF16", [4096, 8192], 64 * MB)])
+    for threads in 0, 3:
+        db.execute(f"PRAGMA threads = {threads}")
+        before = bytes_read()
+        db.execute(f"SELECT n_nan FROM tensor_stats(tensor_add('{path}#x', '{path}#y'))").fetchone()
+        tally.check(bytes_read() - before < 140 * MB, f"nothing is read twice, {threads} threads more", bytes_read() - before)
+    os.unlink(path)
+
+
 # ---- Time ----
 
 def overlapping(levels):
@@ -132,11 +169,67 @@ def check_time(db):
     tally.check(times[1] < 64 * max(times[0], 0.0005), "time in proportion to the text: 16 times as long, not 256", times)
 
 
+# ---- Memory ----
+
+def status(field):
+    with open("/proc/self/status") as file:
+        return [int(line.split()[1]) * 1024 for line in file if line.startswith(field + ":")][0]
+
+
+def peak(statements, threads):
+    """How many bytes statements take above a connection with the extension, in a process of its own, and what they answer."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        db = connect()
+        db.execute(f"PRAGMA threads = {threads}")
+        db.execute("SELECT tensor_json(tensor_neg(tensor_full('[2]', 1)))").fetchall()
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")  # the peak begins here
+        before = status("VmRSS")
+        got = [message(db, sql) for sql in statements][-1]
+        os.write(writing, json.dumps([status("VmHWM") - before, got]).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as file:
+        text = file.read()
+    os.waitpid(child, 0)
+    return json.loads(text)
+
+
+def check_memory(directory):
+    rows, columns = 2048, 4096
+    runs = [os.path.join(directory, f"run{i}.safetensors") for i in range(CHECKPOINTS)]
+    for path in runs:
+        make(path, [("x", "BF16", [rows, columns], rows * columns * 2)])
+    lora = os.path.join(directory, "lora.safetensors")
+    make(lora, [("a", "BF16", [16, columns], 32 * columns), ("b", "BF16", [rows, 16], 32 * rows)])
+    out = os.path.join(directory, "out.safetensors")
+    x = f"'{runs[0]}#x'"
+    average = "tensors_average(column1 || '#x') FROM (VALUES " + ",".join(f"('{path}')" for path in runs) + ")"
+    folded = f"tensor_add({x}, tensor_mul(tensor_matmul('{lora}#b', '{lora}#a'), 2))"
+    for name, *statements in (
+            ("stats of an average", f"SELECT n_nan FROM (SELECT {average.replace(' FROM', ' AS e FROM')}), tensor_stats(e)"),
+            ("writing an average", f"INSERT INTO safetensors_write(path, name, dtype, data, mode) SELECT '{out}', 'x', 'BF16', e, 'replace' "
+             f"FROM (SELECT {average.replace(' FROM', ' AS e FROM')})", f"SELECT n_nan FROM tensor_stats('{out}#x')"),
+            ("a low rank added", f"SELECT n_nan FROM tensor_stats({folded})"),
+            ("comparison", f"SELECT n_diff FROM tensor_compare({folded}, {x})"),
+            ("what is kept in a file", f"SELECT tensor_item(tensor_transpose(tensor_neg({x})), 5, 6) IS NULL")):
+        for threads in 0, 3:
+            got, answer = peak(statements, threads)
+            tally.equal(answer, "finished with [(0,)]", f"{name}: zeros, {threads} threads more")
+            tally.check(got < LIMIT, f"{name}, {threads} threads more: memory", f"{got / MB:.0f} MB")
+            print(f"{name}, {threads} threads more: {got / MB:.0f} MB")
+
+
 with tempfile.TemporaryDirectory() as directory:
     os.environ["SQLITE_TMPDIR"] = directory
     db = connect()
     check_temporary(db, directory)
     check_cancelled(db, directory)
+    check_described(db, directory)
+    check_read_once(db, directory)
     check_time(db)
     db.close()
+    check_memory(directory)
 tally.finish()

@@ -93,6 +93,22 @@ static const char *const questions[] = {
     "SELECT tensor_hash('%w#f'), tensor_sparkline('%w#f'), tensor_sparkline('%w#d')",
     "SELECT tensor_quantile('%w#s', 0.3), tensor_quantile('%w#d', 0.7, 'nearest')",
     "SELECT tensor_quantile('%w#t', 0.4), tensor_quantile('%w#c', 0.6)",
+    "SELECT tensor_mul('%w#s', 0.1), tensors_average('%w#s', 0.1), tensor_slerp('%w#s', '%w#s', "
+    "1e-320)",
+    "SELECT tensor_json(tensor_exp(tensor_mul('%w#s', 0.1))), tensor_json(tensor_sqrt('%w#s'))",
+    "SELECT * FROM tensor_stats(tensor_div('%w#f', 3))",
+    "SELECT tensor_json(tensor_slerp('%w#s', tensor_sign('%w#s'), 0.3), ':9')",
+    "SELECT tensor_json(tensor_matmul('%w#s', tensor_transpose(tensor_log(tensor_abs('%w#s')))))",
+    "SELECT tensor_hash(tensor_convert(tensor_div('%w#d', 7), 'BF16'))",
+    "SELECT tensor_json(tensor_lerp(tensor_add('%w#s', 0.1), tensor_sub('%w#s', '%w#s'), 0.3))",
+    "SELECT tensor_json(tensor_where(tensor_greater('%w#s', 0), tensor_minimum('%w#s', 0.1), "
+    "tensor_maximum('%w#s', -0.1)))",
+    "SELECT tensor_json(tensor_concat(0, tensor_equals('%w#s', 0), tensor_less('%w#s', 1e-310), "
+    "tensor_greater_equal('%w#s', 0), tensor_less_equal('%w#s', 0), tensor_isnan('%w#s')))",
+    "SELECT tensor_json(tensor_norm('%w#s', 0)), tensor_json(tensor_total(tensor_neg('%w#s'), 0))",
+    "SELECT tensor_json(tensor_mul(tensor_full('[9]', 0.1), tensor_random('[9]', 7)))",
+    "SELECT tensor_json(tensor_take(tensor_reshape(tensor_slice('%w#s', ':9'), '[3,3]'), '[2]', "
+    "0))",
     "SELECT tensor_equal('%w#s', '%w#t'), tensor_equal('%w#f', '%w#f')",
     "SELECT tensor_allclose('%w#f', '%w#d'), tensor_allclose('%w#s', '%w#t', 1e-7, 1e-300)",
     "SELECT tensor_cosine('%w#f', '%w#d'), tensor_max_abs_diff('%w#f', '%w#d')",
@@ -126,6 +142,9 @@ static const char *const questions[] = {
     "SELECT safetensors_config('io'), safetensors_version()",
     "SELECT safetensors_serialize(name, 'BF16', shape, tensor_cast(ref, 'BF16')) "
     "FROM safetensors_tensors('%w') WHERE name IN ('s', 't')",
+    "INSERT INTO safetensors_write(path, name, dtype, shape, data, mode) "
+    "VALUES ('%1', 'x', 'F16', NULL, tensor_exp(tensor_div('%w#f', 3)), 'replace')",
+    "SELECT tensor_hash('%1#x')",
     "INSERT INTO safetensors_write(path, name, dtype, shape, data, mode) "
     "SELECT '%1', name, 'F32', shape, tensor_cast(ref, 'F32'), 'replace' "
     "FROM safetensors_tensors('%w')",
