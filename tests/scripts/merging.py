@@ -289,6 +289,10 @@ def test_not_finite():
     for method in ("task_arithmetic", "ties", "dare_linear", "dare_ties"):
         values = decoded(good([a, b], method=method, base=base, density="0.5")[1]["w"])
         tally.check(np.isnan(values[0]), f"{method} keeps a NaN", values)
+    # a NaN is the least of the differences that ties ranks, an infinity the greatest
+    zero = small("w", w=encoded(np.zeros(5), "F32"))
+    values = decoded(good([small("x", w=encoded(np.array([nan, 0.5, 0.25, 0.1, inf]), "F32"))], method="ties", base=zero, density="0.6")[1]["w"])
+    tally.check(np.isnan(values[0]) and values[1:].tolist() == [0.5, 0.25, 0, inf], "ranks of what is not finite", values)
     # what is only converted can overflow, too; rows that are merged and rows that are not
     big = encoded(np.array([[1e5, 1], [1, 1e5], [1e5, nan]]), "F32")
     a = small("x", embed=big, other=encoded(np.array([1e6]), "F32"))
