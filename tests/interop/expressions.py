@@ -302,8 +302,9 @@ def check_written(cases):
 
 
 def make_small(maker):
-    """Every operator over every dtype, and trees."""
-    nodes = []
+    """Every dtype to every dtype; every operator over every dtype; and trees."""
+    nodes = [{"op": "convert", "args": [maker.leaf([4, 8], [source])], "dtype": target}
+             for source in DTYPES for target in DTYPES]
     for op in MAKERS:
         for dtype in DTYPES if op in MOVES else REAL:
             for _ in range(50):
@@ -311,7 +312,8 @@ def make_small(maker):
                 if node is not None:
                     nodes.append(node)
                     break
-    while len(nodes) < TREES + 22 * len(MAKERS):
+    most = len(nodes) + TREES
+    while len(nodes) < most:
         node = maker.tree(maker.shape(), chance.randrange(1, DEPTH + 1), root=True)
         if isinstance(node, dict):
             nodes.append(node)
@@ -327,6 +329,13 @@ def make_large(maker):
     turned = {"op": "transpose", "args": [c]}
     return [
         {"op": "add", "args": [product, turned]},
+        # operands that are parts of others, elsewhere
+        {"op": "sub", "args": [product, {"op": "concat", "axis": 0, "args": [
+            {"op": "slice", "args": [product], "slice": "600:"}, {"op": "slice", "args": [product], "slice": ":600"}]}]},
+        {"op": "sub", "args": [product, {"op": "take", "args": [product], "axis": 0, "indices": list(range(1237))[::-1]}]},
+        # what is kept is not rounded
+        {"op": "sub", "args": [{"op": "transpose", "args": [{"op": "concat", "args": [product, a], "axis": 0}]}, 1 / 3]},
+        {"op": "slice", "args": [{"op": "add", "args": [leaf(40001), 1]}], "slice": "::2"},
         {"op": "transpose", "args": [product]},
         {"op": "transpose", "args": [leaf(37, 53, 41, dtype="BF16")], "axes": [2, 0, 1]},
         {"op": "transpose", "args": [leaf(700, 600, dtype="F4")]},
