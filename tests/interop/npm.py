@@ -15,7 +15,6 @@ import subprocess
 import tarfile
 import tempfile
 import threading
-import time
 import urllib.parse
 
 import documents
@@ -24,7 +23,9 @@ from tally import BUILD, Tally
 
 tally = Tally()
 QUERY = "SELECT shape FROM safetensors_tensors('model.safetensors') WHERE name = 'lm_head.weight'"
-ENDLESS = b"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n;\n"
+# Fills the output's buffer, so that one can read that it has begun.
+ENDLESS = (b"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+           b"SELECT printf('%.20000c', 'x') UNION ALL SELECT max(i) FROM n;\n")
 MODULES = os.path.abspath(f"{BUILD}/npm/node_modules")
 
 
@@ -173,12 +174,15 @@ def check_program(directory):
 def end_by(program, number):
     """How the program ends if this signal comes while it computes without end: its status, and what it says then."""
     with subprocess.Popen([program, "shell"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
-        run.stdin.write(b"SELECT 'begun';\n" + ENDLESS)
+        run.stdin.write(ENDLESS)
         run.stdin.flush()
-        run.stdout.readline()
-        time.sleep(0.5)  # it begins with the next statement at once
+        run.stdout.read(1000)
         run.send_signal(number)
-        out = run.communicate(timeout=60)  # which closes the input, when the signal has been sent
+        try:
+            out = run.communicate(timeout=60)  # which closes the input, when the signal has been sent
+        except subprocess.TimeoutExpired:
+            run.kill()
+            raise
         return run.returncode, *out
 
 
