@@ -8,6 +8,7 @@
 
 #define SET(name) avx2_##name
 
+#include "kernels/generic/arithmetic.h"
 #include "kernels/generic/bins.h"
 #include "kernels/generic/convert.h"
 #include "kernels/generic/hash.h"
@@ -49,6 +50,17 @@ static avx2_TARGET void avx2_convert_F8_E4M3(const unsigned char *data, uint64_t
   avx2_convert(avx2_widen_F8_E4M3, 1, data, count, out);
 }
 
+/* ---- Rounding doubles to 16 bits ---- */
+
+static avx2_TARGET void avx2_narrow_F16(const double *numbers, uint64_t count, unsigned char *out) {
+  avx2_narrow(avx2_store_F16, 2, numbers, count, out);
+}
+
+static avx2_TARGET void avx2_narrow_BF16(const double *numbers, uint64_t count,
+                                         unsigned char *out) {
+  avx2_narrow(avx2_store_BF16, 2, numbers, count, out);
+}
+
 /* ---- The set ---- */
 
 const Kernels kernels_avx2 = {
@@ -78,6 +90,39 @@ const Kernels kernels_avx2 = {
                 [DTYPE_F64] = avx2_squares_F64,
                 [DTYPE_F16] = avx2_squares_F16,
                 [DTYPE_BF16] = avx2_squares_BF16},
+    .sum = {[DTYPE_F32] = avx2_sum_F32, [DTYPE_F16] = avx2_sum_F16, [DTYPE_BF16] = avx2_sum_BF16},
+    .difference = {[DTYPE_F32] = avx2_difference_F32,
+                   [DTYPE_F16] = avx2_difference_F16,
+                   [DTYPE_BF16] = avx2_difference_BF16},
+    .product = {[DTYPE_F32] = avx2_product_F32,
+                [DTYPE_F16] = avx2_product_F16,
+                [DTYPE_BF16] = avx2_product_BF16},
+    .quotient = {[DTYPE_F32] = avx2_quotient_F32,
+                 [DTYPE_F16] = avx2_quotient_F16,
+                 [DTYPE_BF16] = avx2_quotient_BF16},
+    .doubles = {[DTYPE_F32] = avx2_doubles_of_F32,
+                [DTYPE_F16] = avx2_doubles_of_F16,
+                [DTYPE_BF16] = avx2_doubles_of_BF16},
+    .scale = {[DTYPE_F32] = avx2_scale_F32,
+              [DTYPE_F64] = avx2_scale_F64,
+              [DTYPE_F16] = avx2_scale_F16,
+              [DTYPE_BF16] = avx2_scale_BF16},
+    .add_scaled = {[DTYPE_F32] = avx2_add_scaled_F32,
+                   [DTYPE_F64] = avx2_add_scaled_F64,
+                   [DTYPE_F16] = avx2_add_scaled_F16,
+                   [DTYPE_BF16] = avx2_add_scaled_BF16},
+    .lerp = {[DTYPE_F32] = avx2_lerp_F32,
+             [DTYPE_F64] = avx2_lerp_F64,
+             [DTYPE_F16] = avx2_lerp_F16,
+             [DTYPE_BF16] = avx2_lerp_BF16},
+    .add = {[DTYPE_F64] = avx2_add_F64},
+    .subtract = {[DTYPE_F64] = avx2_subtract_F64},
+    .multiply = {[DTYPE_F64] = avx2_multiply_F64},
+    .divide = {[DTYPE_F64] = avx2_divide_F64},
+    .narrow = {[DTYPE_F32] = avx2_narrow_F32,
+               [DTYPE_F16] = avx2_narrow_F16,
+               [DTYPE_BF16] = avx2_narrow_BF16},
+    .multiply_tile = avx2_multiply_tile,
 };
 
 #endif

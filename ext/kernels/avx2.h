@@ -35,6 +35,7 @@ typedef __m256i avx2_DoubleCounts;
 
 enum { avx2_FLOATS = 8, avx2_DOUBLES = 4, avx2_HALVES = 16, avx2_LONGS = 4 };
 enum { avx2_RANGES = 1, avx2_HALF_RANGES = 1 };
+enum { avx2_TILE_ROWS = 4, avx2_TILE_PARTS = 2 };
 enum { avx2_PAIR_PASS = 4 };
 
 static avx2_INLINE __m128i avx2_load_8(const unsigned char *data) {
@@ -79,6 +80,22 @@ static avx2_INLINE float avx2_fold_min_floats(__m256 numbers) {
 
 static avx2_INLINE float avx2_fold_max_floats(__m256 numbers) {
   return -avx2_fold_min_floats(_mm256_xor_ps(numbers, _mm256_set1_ps(-0.0f)));
+}
+
+static avx2_INLINE __m256 avx2_add_floats(__m256 a, __m256 b) {
+  return _mm256_add_ps(a, b);
+}
+
+static avx2_INLINE __m256 avx2_subtract_floats(__m256 a, __m256 b) {
+  return _mm256_sub_ps(a, b);
+}
+
+static avx2_INLINE __m256 avx2_multiply_floats(__m256 a, __m256 b) {
+  return _mm256_mul_ps(a, b);
+}
+
+static avx2_INLINE __m256 avx2_divide_floats(__m256 a, __m256 b) {
+  return _mm256_div_ps(a, b);
 }
 
 static avx2_INLINE __m256i avx2_bits_of_floats(__m256 numbers) {
@@ -256,6 +273,59 @@ static avx2_INLINE void avx2_store_doubles(double *out, __m256d numbers) {
   _mm256_storeu_pd(out, numbers);
 }
 
+static avx2_INLINE void avx2_store_F32(unsigned char *out, __m256d numbers) {
+  _mm_storeu_ps((float *)(void *)out, _mm256_cvtpd_ps(numbers));
+}
+
+/* The lower halves of numbers of 64 bits. */
+static avx2_INLINE __m128i avx2_lower_halves(__m256d numbers) {
+  const __m256i even = _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6);
+  return _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(_mm256_castpd_si256(numbers), even));
+}
+
+/* Rounds to odd floats: to a neighbour whose last bit is set, unless the float is exact. Rounding that
+** again to fewer bits gives the same as rounding once. The nearest float that is farther from 0 is one
+** too far. */
+static avx2_INLINE __m128i avx2_odd_floats(__m256d numbers) {
+  const __m256d sign = _mm256_set1_pd(-0.0);
+  __m128 nearest = _mm256_cvtpd_ps(numbers);
+  __m256d back = _mm256_cvtps_pd(nearest);
+  __m256d beyond =
+      _mm256_cmp_pd(_mm256_andnot_pd(sign, back), _mm256_andnot_pd(sign, numbers), _CMP_GT_OQ);
+  __m128i inexact = avx2_lower_halves(_mm256_cmp_pd(back, numbers, _CMP_NEQ_OQ));
+  __m128i bits = _mm_add_epi32(_mm_castps_si128(nearest), avx2_lower_halves(beyond));
+  return _mm_or_si128(bits, _mm_srli_epi32(inexact, 31));
+}
+
+/* Stores 4 numbers of 16 bits; where a float is NaN, its sign and `nan` instead. */
+static avx2_INLINE void avx2_store_codes(unsigned char *out, __m128i codes, __m128i floats,
+                                         int16_t nan) {
+  __m128 numbers = _mm_castsi128_ps(floats);
+  __m128i is_nan = _mm_castps_si128(_mm_cmpunord_ps(numbers, numbers));
+  __m128i signs = _mm_and_si128(codes, _mm_set1_epi16(INT16_MIN));
+  __m128i nans = _mm_or_si128(signs, _mm_set1_epi16(nan));
+  _mm_storel_epi64((__m128i *)(void *)out,
+                   _mm_blendv_epi8(codes, nans, _mm_packs_epi32(is_nan, is_nan)));
+}
+
+static avx2_INLINE void avx2_store_F16(unsigned char *out, __m256d numbers) {
+  __m128i odd = avx2_odd_floats(numbers);
+  __m128i codes = _mm_cvtps_ph(_mm_castsi128_ps(odd), _MM_FROUND_TO_NEAREST_INT);
+  avx2_store_codes(out, codes, odd, 0x7e00);
+}
+
+/* A carry out of the mantissa correctly increments the exponent. */
+static avx2_INLINE void avx2_store_BF16(unsigned char *out, __m256d numbers) {
+  __m128i odd = avx2_odd_floats(numbers);
+  __m128i last = _mm_and_si128(_mm_srli_epi32(odd, 16), _mm_set1_epi32(1));
+  __m128i rounder = _mm_add_epi32(last, _mm_set1_epi32(0x7fff));
+  /* A NaN may not lose its sign by a carry. */
+  __m128 numbers_odd = _mm_castsi128_ps(odd);
+  __m128i is_number = _mm_castps_si128(_mm_cmpord_ps(numbers_odd, numbers_odd));
+  __m128i codes = _mm_srli_epi32(_mm_add_epi32(odd, _mm_and_si128(rounder, is_number)), 16);
+  avx2_store_codes(out, _mm_packus_epi32(codes, codes), odd, 0x7fc0);
+}
+
 static avx2_INLINE void avx2_store_truncated(int32_t *out, __m256d numbers) {
   _mm_storeu_si128((__m128i *)out, _mm256_cvttpd_epi32(numbers));
 }
@@ -277,6 +347,10 @@ static avx2_INLINE __m256d avx2_multiply_doubles(__m256d a, __m256d b) {
   __m256d product = _mm256_mul_pd(a, b);
   __asm__("" : "+x"(product));
   return product;
+}
+
+static avx2_INLINE __m256d avx2_divide_doubles(__m256d a, __m256d b) {
+  return _mm256_div_pd(a, b);
 }
 
 static avx2_INLINE __m256d avx2_add_product(__m256d sum, __m256d a, __m256d b) {

@@ -10,6 +10,7 @@
 
 #define SET(name) avx512_##name
 
+#include "kernels/generic/arithmetic.h"
 #include "kernels/generic/bins.h"
 #include "kernels/generic/convert.h"
 #include "kernels/generic/pairs.h"
@@ -236,6 +237,18 @@ static avx512_TARGET void avx512_scan_bytes(const unsigned char *data, uint64_t 
   }
 }
 
+/* ---- Rounding doubles to 16 bits ---- */
+
+static avx512_TARGET void avx512_narrow_F16(const double *numbers, uint64_t count,
+                                            unsigned char *out) {
+  avx512_narrow(avx512_store_F16, 2, numbers, count, out);
+}
+
+static avx512_TARGET void avx512_narrow_BF16(const double *numbers, uint64_t count,
+                                             unsigned char *out) {
+  avx512_narrow(avx512_store_BF16, 2, numbers, count, out);
+}
+
 /* ---- The set ---- */
 
 const Kernels kernels_avx512 = {
@@ -265,6 +278,41 @@ const Kernels kernels_avx512 = {
                 [DTYPE_F64] = avx512_squares_F64,
                 [DTYPE_F16] = avx512_squares_F16,
                 [DTYPE_BF16] = avx512_squares_BF16},
+    .sum = {[DTYPE_F32] = avx512_sum_F32,
+            [DTYPE_F16] = avx512_sum_F16,
+            [DTYPE_BF16] = avx512_sum_BF16},
+    .difference = {[DTYPE_F32] = avx512_difference_F32,
+                   [DTYPE_F16] = avx512_difference_F16,
+                   [DTYPE_BF16] = avx512_difference_BF16},
+    .product = {[DTYPE_F32] = avx512_product_F32,
+                [DTYPE_F16] = avx512_product_F16,
+                [DTYPE_BF16] = avx512_product_BF16},
+    .quotient = {[DTYPE_F32] = avx512_quotient_F32,
+                 [DTYPE_F16] = avx512_quotient_F16,
+                 [DTYPE_BF16] = avx512_quotient_BF16},
+    .doubles = {[DTYPE_F32] = avx512_doubles_of_F32,
+                [DTYPE_F16] = avx512_doubles_of_F16,
+                [DTYPE_BF16] = avx512_doubles_of_BF16},
+    .scale = {[DTYPE_F32] = avx512_scale_F32,
+              [DTYPE_F64] = avx512_scale_F64,
+              [DTYPE_F16] = avx512_scale_F16,
+              [DTYPE_BF16] = avx512_scale_BF16},
+    .add_scaled = {[DTYPE_F32] = avx512_add_scaled_F32,
+                   [DTYPE_F64] = avx512_add_scaled_F64,
+                   [DTYPE_F16] = avx512_add_scaled_F16,
+                   [DTYPE_BF16] = avx512_add_scaled_BF16},
+    .lerp = {[DTYPE_F32] = avx512_lerp_F32,
+             [DTYPE_F64] = avx512_lerp_F64,
+             [DTYPE_F16] = avx512_lerp_F16,
+             [DTYPE_BF16] = avx512_lerp_BF16},
+    .add = {[DTYPE_F64] = avx512_add_F64},
+    .subtract = {[DTYPE_F64] = avx512_subtract_F64},
+    .multiply = {[DTYPE_F64] = avx512_multiply_F64},
+    .divide = {[DTYPE_F64] = avx512_divide_F64},
+    .narrow = {[DTYPE_F32] = avx512_narrow_F32,
+               [DTYPE_F16] = avx512_narrow_F16,
+               [DTYPE_BF16] = avx512_narrow_BF16},
+    .multiply_tile = avx512_multiply_tile,
 };
 
 #endif

@@ -43,6 +43,7 @@ typedef __m512i avx512_DoubleCounts;
 
 enum { avx512_FLOATS = 16, avx512_DOUBLES = 8 };
 enum { avx512_RANGES = 1 };
+enum { avx512_TILE_ROWS = 4, avx512_TILE_PARTS = 2 };
 enum { avx512_PAIR_PASS = PAIR_LANES };
 
 static avx512_INLINE __m128i avx512_load_16(const unsigned char *data) {
@@ -81,6 +82,22 @@ static avx512_INLINE float avx512_fold_min_floats(__m512 numbers) {
 
 static avx512_INLINE float avx512_fold_max_floats(__m512 numbers) {
   return _mm512_reduce_max_ps(numbers);
+}
+
+static avx512_INLINE __m512 avx512_add_floats(__m512 a, __m512 b) {
+  return _mm512_add_ps(a, b);
+}
+
+static avx512_INLINE __m512 avx512_subtract_floats(__m512 a, __m512 b) {
+  return _mm512_sub_ps(a, b);
+}
+
+static avx512_INLINE __m512 avx512_multiply_floats(__m512 a, __m512 b) {
+  return _mm512_mul_ps(a, b);
+}
+
+static avx512_INLINE __m512 avx512_divide_floats(__m512 a, __m512 b) {
+  return _mm512_div_ps(a, b);
 }
 
 static avx512_INLINE __m512i avx512_bits_of_floats(__m512 numbers) {
@@ -189,6 +206,44 @@ static avx512_INLINE void avx512_store_doubles(double *out, __m512d numbers) {
   _mm512_storeu_pd(out, numbers);
 }
 
+static avx512_INLINE void avx512_store_F32(unsigned char *out, __m512d numbers) {
+  _mm256_storeu_ps((float *)(void *)out, _mm512_cvtpd_ps(numbers));
+}
+
+/* Rounds to odd floats: toward 0, and if that is not exact, with the last bit set. Rounding that again
+** to fewer bits gives the same as rounding once. */
+static avx512_INLINE __m256i avx512_odd_floats(__m512d numbers) {
+  __m256 floats = _mm512_cvt_roundpd_ps(numbers, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+  __mmask8 inexact = _mm512_cmp_pd_mask(_mm512_cvtps_pd(floats), numbers, _CMP_NEQ_OQ);
+  __m256i bits = _mm256_castps_si256(floats);
+  return _mm256_mask_or_epi32(bits, inexact, bits, _mm256_set1_epi32(1));
+}
+
+/* Stores 8 numbers of 16 bits; where the number is NaN, the sign and `nan` instead. */
+static avx512_INLINE void avx512_store_codes(unsigned char *out, __m128i codes, __m512d numbers,
+                                             int16_t nan) {
+  __mmask8 is_nan = _mm512_cmp_pd_mask(numbers, numbers, _CMP_UNORD_Q);
+  __m128i signs = _mm_and_si128(codes, _mm_set1_epi16(INT16_MIN));
+  __m128i nans = _mm_or_si128(signs, _mm_set1_epi16(nan));
+  _mm_storeu_si128((__m128i *)(void *)out, _mm_mask_blend_epi16(is_nan, codes, nans));
+}
+
+static avx512_INLINE void avx512_store_F16(unsigned char *out, __m512d numbers) {
+  __m256i odd = avx512_odd_floats(numbers);
+  __m128i codes = _mm256_cvtps_ph(_mm256_castsi256_ps(odd), _MM_FROUND_TO_NEAREST_INT);
+  avx512_store_codes(out, codes, numbers, 0x7e00);
+}
+
+/* A carry out of the mantissa correctly increments the exponent, but that of a NaN may be lost. */
+static avx512_INLINE void avx512_store_BF16(unsigned char *out, __m512d numbers) {
+  __m256i odd = avx512_odd_floats(numbers);
+  __m256i last = _mm256_and_si256(_mm256_srli_epi32(odd, 16), _mm256_set1_epi32(1));
+  __m256i rounder = _mm256_add_epi32(last, _mm256_set1_epi32(0x7fff));
+  __mmask8 is_number = _mm512_cmp_pd_mask(numbers, numbers, _CMP_ORD_Q);
+  __m256i rounded = _mm256_mask_add_epi32(odd, is_number, odd, rounder);
+  avx512_store_codes(out, _mm256_cvtepi32_epi16(_mm256_srli_epi32(rounded, 16)), numbers, 0x7fc0);
+}
+
 static avx512_INLINE void avx512_store_truncated(int32_t *out, __m512d numbers) {
   _mm256_storeu_si256((__m256i *)out, _mm512_cvttpd_epi32(numbers));
 }
@@ -210,6 +265,10 @@ static avx512_INLINE __m512d avx512_multiply_doubles(__m512d a, __m512d b) {
   __m512d product = _mm512_mul_pd(a, b);
   __asm__("" : "+v"(product));
   return product;
+}
+
+static avx512_INLINE __m512d avx512_divide_doubles(__m512d a, __m512d b) {
+  return _mm512_div_pd(a, b);
 }
 
 static avx512_INLINE __m512d avx512_add_product(__m512d sum, __m512d a, __m512d b) {

@@ -215,6 +215,35 @@ typedef void KernelPairs(const void *a, const void *b, uint64_t count, PairSums 
 /* Only the sum of the squares, the same number as `a_squares`. */
 typedef double KernelSquares(const void *data, uint64_t count);
 
+/* ---- Arithmetic, element by element ---- */
+
+/* a + b, a - b, a * b or a / b in floats, of native floats (F32), or elements of F16 or BF16 as stored.
+** `out` overlaps nothing else, here and below. */
+typedef void KernelFloats(const unsigned char *a, const unsigned char *b, uint64_t count,
+                          float *out);
+
+/* In doubles, of native floats or doubles, or elements of F16 or BF16 as stored: of one tensor the
+** doubles themselves (without t), t * a, or out + t * a; of two a + t * (b - a), or a + b to a / b
+** (without t). */
+typedef void KernelDoubles(const unsigned char *a, double t, uint64_t count, double *out);
+typedef void KernelDoublesOfTwo(const unsigned char *a, const unsigned char *b, double t,
+                                uint64_t count, double *out);
+
+/* Rounds doubles to elements of a dtype, as tensor/encode.h says. */
+typedef void KernelNarrow(const double *numbers, uint64_t count, unsigned char *out);
+
+/* Adds the product of two matrices to KERNEL_TILE_COLUMNS columns of some rows, in doubles, in the order
+** of `length`. */
+enum { KERNEL_TILE_COLUMNS = 16, KERNEL_TILE_ROWS = 4 };
+typedef struct KernelProduct {
+  const double *left, *right; /* row after row; the rows of `right` are those of a tile */
+  double *out;
+  uint64_t rows, length; /* rows: a multiple of KERNEL_TILE_ROWS */
+  uint64_t left_stride, out_stride;
+  bool is_exact; /* the product of any two numbers is a double */
+} KernelProduct;
+typedef void KernelMultiply(const KernelProduct *product);
+
 /* ---- A set ---- */
 
 /* All functions: those that exist for several dtypes, and those that exist once. The portable set
@@ -235,7 +264,21 @@ typedef double KernelSquares(const void *data, uint64_t count);
   ALONE(KernelCount, count_sixes)                                                                 \
   ALONE(KernelCount, count_nibbles)                                                               \
   BY_DTYPE(KernelPairs, pairs)     /* F32, F64, F16*, BF16* */                                    \
-  BY_DTYPE(KernelSquares, squares) /* as `pairs` */
+  BY_DTYPE(KernelSquares, squares) /* as `pairs` */                                               \
+  BY_DTYPE(KernelFloats, sum)      /* F32, F16, BF16; as the next three */                        \
+  BY_DTYPE(KernelFloats, difference)                                                              \
+  BY_DTYPE(KernelFloats, product)                                                                 \
+  BY_DTYPE(KernelFloats, quotient)                                                                \
+  BY_DTYPE(KernelDoubles, doubles) /* F32, F16, BF16 */                                           \
+  BY_DTYPE(KernelDoubles, scale)   /* F32, F64, F16, BF16; as the next two */                     \
+  BY_DTYPE(KernelDoubles, add_scaled)                                                             \
+  BY_DTYPE(KernelDoublesOfTwo, lerp)                                                              \
+  BY_DTYPE(KernelDoublesOfTwo, add) /* F64; as the next three */                                  \
+  BY_DTYPE(KernelDoublesOfTwo, subtract)                                                          \
+  BY_DTYPE(KernelDoublesOfTwo, multiply)                                                          \
+  BY_DTYPE(KernelDoublesOfTwo, divide)                                                            \
+  BY_DTYPE(KernelNarrow, narrow) /* F32, F16*, BF16* */                                           \
+  ALONE(KernelMultiply, multiply_tile)
 
 typedef struct Kernels {
   const char *name;

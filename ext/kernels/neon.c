@@ -8,6 +8,7 @@
 
 #define SET(name) neon_##name
 
+#include "kernels/generic/arithmetic.h"
 #include "kernels/generic/bins.h"
 #include "kernels/generic/convert.h"
 #include "kernels/generic/hash.h"
@@ -77,6 +78,37 @@ const Kernels kernels_neon = {
                 [DTYPE_F64] = neon_squares_F64,
                 [DTYPE_F16] = neon_squares_F16,
                 [DTYPE_BF16] = neon_squares_BF16},
+    .sum = {[DTYPE_F32] = neon_sum_F32, [DTYPE_F16] = neon_sum_F16, [DTYPE_BF16] = neon_sum_BF16},
+    .difference = {[DTYPE_F32] = neon_difference_F32,
+                   [DTYPE_F16] = neon_difference_F16,
+                   [DTYPE_BF16] = neon_difference_BF16},
+    .product = {[DTYPE_F32] = neon_product_F32,
+                [DTYPE_F16] = neon_product_F16,
+                [DTYPE_BF16] = neon_product_BF16},
+    .quotient = {[DTYPE_F32] = neon_quotient_F32,
+                 [DTYPE_F16] = neon_quotient_F16,
+                 [DTYPE_BF16] = neon_quotient_BF16},
+    .doubles = {[DTYPE_F32] = neon_doubles_of_F32,
+                [DTYPE_F16] = neon_doubles_of_F16,
+                [DTYPE_BF16] = neon_doubles_of_BF16},
+    .scale = {[DTYPE_F32] = neon_scale_F32,
+              [DTYPE_F64] = neon_scale_F64,
+              [DTYPE_F16] = neon_scale_F16,
+              [DTYPE_BF16] = neon_scale_BF16},
+    .add_scaled = {[DTYPE_F32] = neon_add_scaled_F32,
+                   [DTYPE_F64] = neon_add_scaled_F64,
+                   [DTYPE_F16] = neon_add_scaled_F16,
+                   [DTYPE_BF16] = neon_add_scaled_BF16},
+    .lerp = {[DTYPE_F32] = neon_lerp_F32,
+             [DTYPE_F64] = neon_lerp_F64,
+             [DTYPE_F16] = neon_lerp_F16,
+             [DTYPE_BF16] = neon_lerp_BF16},
+    .add = {[DTYPE_F64] = neon_add_F64},
+    .subtract = {[DTYPE_F64] = neon_subtract_F64},
+    .multiply = {[DTYPE_F64] = neon_multiply_F64},
+    .divide = {[DTYPE_F64] = neon_divide_F64},
+    .narrow = {[DTYPE_F32] = neon_narrow_F32},
+    .multiply_tile = neon_multiply_tile,
 };
 
 #endif

@@ -30,6 +30,7 @@ typedef uint64x2_t neon_DoubleCounts;
 
 enum { neon_FLOATS = 4, neon_DOUBLES = 2, neon_HALVES = 8, neon_LONGS = 2 };
 enum { neon_RANGES = 1, neon_HALF_RANGES = 1 };
+enum { neon_TILE_ROWS = 4, neon_TILE_PARTS = 4 };
 enum { neon_PAIR_PASS = 4 };
 
 /* ---- Floats and words ---- */
@@ -61,6 +62,22 @@ static neon_INLINE float neon_fold_min_floats(float32x4_t numbers) {
 
 static neon_INLINE float neon_fold_max_floats(float32x4_t numbers) {
   return vmaxvq_f32(numbers);
+}
+
+static neon_INLINE float32x4_t neon_add_floats(float32x4_t a, float32x4_t b) {
+  return vaddq_f32(a, b);
+}
+
+static neon_INLINE float32x4_t neon_subtract_floats(float32x4_t a, float32x4_t b) {
+  return vsubq_f32(a, b);
+}
+
+static neon_INLINE float32x4_t neon_multiply_floats(float32x4_t a, float32x4_t b) {
+  return vmulq_f32(a, b);
+}
+
+static neon_INLINE float32x4_t neon_divide_floats(float32x4_t a, float32x4_t b) {
+  return vdivq_f32(a, b);
 }
 
 static neon_INLINE uint32x4_t neon_bits_of_floats(float32x4_t numbers) {
@@ -228,6 +245,10 @@ static neon_INLINE void neon_store_doubles(double *out, float64x2_t numbers) {
   vst1q_f64(out, numbers);
 }
 
+static neon_INLINE void neon_store_F32(unsigned char *out, float64x2_t numbers) {
+  vst1_u8(out, vreinterpret_u8_f32(vcvt_f32_f64(numbers)));
+}
+
 static neon_INLINE void neon_store_truncated(int32_t *out, float64x2_t numbers) {
   vst1_s32(out, vmovn_s64(vcvtq_s64_f64(numbers)));
 }
@@ -249,6 +270,10 @@ static neon_INLINE float64x2_t neon_multiply_doubles(float64x2_t a, float64x2_t 
   float64x2_t product = vmulq_f64(a, b);
   __asm__("" : "+w"(product));
   return product;
+}
+
+static neon_INLINE float64x2_t neon_divide_doubles(float64x2_t a, float64x2_t b) {
+  return vdivq_f64(a, b);
 }
 
 static neon_INLINE float64x2_t neon_add_product(float64x2_t sum, float64x2_t a, float64x2_t b) {

@@ -6,6 +6,7 @@
 
 #define SET(name) portable_##name
 
+#include "kernels/generic/arithmetic.h"
 #include "kernels/generic/bins.h"
 #include "kernels/generic/convert.h"
 #include "kernels/generic/hash.h"
@@ -102,4 +103,37 @@ const Kernels kernels_portable = {
                 [DTYPE_F64] = portable_squares_F64,
                 [DTYPE_F16] = portable_squares_F16,
                 [DTYPE_BF16] = portable_squares_BF16},
+    .sum = {[DTYPE_F32] = portable_sum_F32,
+            [DTYPE_F16] = portable_sum_F16,
+            [DTYPE_BF16] = portable_sum_BF16},
+    .difference = {[DTYPE_F32] = portable_difference_F32,
+                   [DTYPE_F16] = portable_difference_F16,
+                   [DTYPE_BF16] = portable_difference_BF16},
+    .product = {[DTYPE_F32] = portable_product_F32,
+                [DTYPE_F16] = portable_product_F16,
+                [DTYPE_BF16] = portable_product_BF16},
+    .quotient = {[DTYPE_F32] = portable_quotient_F32,
+                 [DTYPE_F16] = portable_quotient_F16,
+                 [DTYPE_BF16] = portable_quotient_BF16},
+    .doubles = {[DTYPE_F32] = portable_doubles_of_F32,
+                [DTYPE_F16] = portable_doubles_of_F16,
+                [DTYPE_BF16] = portable_doubles_of_BF16},
+    .scale = {[DTYPE_F32] = portable_scale_F32,
+              [DTYPE_F64] = portable_scale_F64,
+              [DTYPE_F16] = portable_scale_F16,
+              [DTYPE_BF16] = portable_scale_BF16},
+    .add_scaled = {[DTYPE_F32] = portable_add_scaled_F32,
+                   [DTYPE_F64] = portable_add_scaled_F64,
+                   [DTYPE_F16] = portable_add_scaled_F16,
+                   [DTYPE_BF16] = portable_add_scaled_BF16},
+    .lerp = {[DTYPE_F32] = portable_lerp_F32,
+             [DTYPE_F64] = portable_lerp_F64,
+             [DTYPE_F16] = portable_lerp_F16,
+             [DTYPE_BF16] = portable_lerp_BF16},
+    .add = {[DTYPE_F64] = portable_add_F64},
+    .subtract = {[DTYPE_F64] = portable_subtract_F64},
+    .multiply = {[DTYPE_F64] = portable_multiply_F64},
+    .divide = {[DTYPE_F64] = portable_divide_F64},
+    .narrow = {[DTYPE_F32] = portable_narrow_F32},
+    .multiply_tile = portable_multiply_tile,
 };

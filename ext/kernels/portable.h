@@ -25,6 +25,7 @@ typedef uint64_t portable_DoubleCounts;
 
 enum { portable_FLOATS = 1, portable_DOUBLES = 1, portable_HALVES = 1, portable_LONGS = 1 };
 enum { portable_RANGES = KERNEL_LANES, portable_HALF_RANGES = KERNEL_LANES };
+enum { portable_TILE_ROWS = 1, portable_TILE_PARTS = 16 };
 enum { portable_PAIR_PASS = PAIR_LANES };
 
 /* ---- Floats and words ---- */
@@ -55,6 +56,22 @@ static portable_INLINE float portable_fold_min_floats(float number) {
 
 static portable_INLINE float portable_fold_max_floats(float number) {
   return number;
+}
+
+static portable_INLINE float portable_add_floats(float a, float b) {
+  return a + b;
+}
+
+static portable_INLINE float portable_subtract_floats(float a, float b) {
+  return a - b;
+}
+
+static portable_INLINE float portable_multiply_floats(float a, float b) {
+  return a * b;
+}
+
+static portable_INLINE float portable_divide_floats(float a, float b) {
+  return a / b;
 }
 
 static portable_INLINE uint32_t portable_bits_of_floats(float number) {
@@ -206,6 +223,10 @@ static portable_INLINE void portable_store_doubles(double *out, double number) {
   *out = number;
 }
 
+static portable_INLINE void portable_store_F32(unsigned char *out, double number) {
+  element_store_32(out, float_bits((float)number));
+}
+
 static portable_INLINE void portable_store_truncated(int32_t *out, double number) {
   *out = (int32_t)number;
 }
@@ -224,6 +245,10 @@ static portable_INLINE double portable_subtract_doubles(double a, double b) {
 
 static portable_INLINE double portable_multiply_doubles(double a, double b) {
   return a * b;
+}
+
+static portable_INLINE double portable_divide_doubles(double a, double b) {
+  return a / b;
 }
 
 static portable_INLINE double portable_add_product(double sum, double a, double b) {

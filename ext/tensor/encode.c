@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "kernels/kernels.h"
 #include "tensor/decode.h"
 
 /* The loops take blocks of a fixed size, and choose with masks in place of branches, because
@@ -320,8 +321,14 @@ static void encode_small(Dtype dtype, const double *values, uint64_t first, uint
   }
 }
 
+/* Fewer numbers than a block are not worth a kernel. */
 void encode_doubles(Dtype dtype, const double *values, uint64_t first, uint64_t count,
                     unsigned char *out) {
+  KernelNarrow *narrow = count < ENCODE_BLOCK ? NULL : kernels_chosen()->narrow[dtype];
+  if (narrow != NULL) {
+    narrow(values, count, out + first * (dtype_bits(dtype) / 8));
+    return;
+  }
   if (encode_loops[dtype].doubles == NULL) {
     encode_small(dtype, values, first, count, out);
     return;

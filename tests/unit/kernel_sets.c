@@ -13,6 +13,7 @@
 
 #include "kernels/kernels.h"
 #include "tensor/codes.h"
+#include "tensor/decode.h"
 #include "tensor/encode.h"
 #include "tensor/numbers.h"
 
@@ -563,6 +564,162 @@ static void check_squares(const Subject *subject) {
   check("squares", &squares, squares_agrees);
   const unsigned char *data = sample(subject->dtype);
   TIME("squares", &squares, MOST, squares_out = subject->set->squares[subject->dtype](data, MOST))
+}
+
+/* ---- Arithmetic ---- */
+
+#define CHECK_FLOATS(name, operator)                                                               \
+  static bool name##_agrees(const Subject *subject, const unsigned char *data,                     \
+                            const unsigned char *same, const unsigned char *more,                  \
+                            uint64_t count) {                                                      \
+    float got[MOST + GUARD], expected[MOST];                                                       \
+    memset(got, 0x5a, sizeof got);                                                                 \
+    subject->set->name[subject->dtype](data, more, count, got);                                    \
+    for (uint64_t i = 0; i < count; i++) {                                                         \
+      expected[i] =                                                                                \
+          (float)(number_at(subject->dtype, same, i) operator number_at(subject->dtype, more, i)); \
+    }                                                                                              \
+    return same_floats(got, expected, count) && float_bits(got[count]) == 0x5a5a5a5a;              \
+  }                                                                                                \
+  static void check_##name(const Subject *subject) {                                               \
+    static float out[MOST];                                                                        \
+    check(#name, subject, name##_agrees);                                                          \
+    const unsigned char *a = sample(subject->dtype), *b = sample(subject->dtype);                  \
+    TIME(#name, subject, MOST, subject->set->name[subject->dtype](a, b, MOST, out))                \
+  }
+
+/* A number of a dtype of which floats are in the machine's own order. */
+static double number_at(Dtype dtype, const unsigned char *data, uint64_t index) {
+  double number = 0;
+  if (dtype == DTYPE_F32) return (double)float_at(data, index);
+  if (dtype == DTYPE_F64) return double_at(data, index);
+  decode_doubles(dtype, data, index, 1, 1, &number);
+  return number;
+}
+
+/* In doubles, and then rounded: with floats that is the same, as a double has more than twice the digits
+** and two more. */
+CHECK_FLOATS(sum, +)
+CHECK_FLOATS(difference, -)
+CHECK_FLOATS(product, *)
+CHECK_FLOATS(quotient, /)
+
+static const double arithmetic_t = 0.3;
+
+#define CHECK_DOUBLES(name, call, expression)                                                 \
+  static bool name##_agrees(const Subject *subject, const unsigned char *data,                \
+                            const unsigned char *same, const unsigned char *other,            \
+                            uint64_t count) {                                                 \
+    double got[MOST + GUARD], expected[MOST];                                                 \
+    volatile double product = 0; /* which nothing may be fused with */                        \
+    const unsigned char *a = data, *b = other;                                                \
+    (void)b, (void)product;                                                                   \
+    memset(got, 0x5a, sizeof got);                                                            \
+    for (uint64_t i = 0; i < count; i++) got[i] = (double)i - 1;                              \
+    double *out = got;                                                                        \
+    subject->set->name[subject->dtype] call;                                                  \
+    for (uint64_t i = 0; i < count; i++) {                                                    \
+      double x = number_at(subject->dtype, same, i), y = number_at(subject->dtype, other, i); \
+      double before = (double)i - 1;                                                          \
+      (void)y, (void)before;                                                                  \
+      expected[i] = (expression);                                                             \
+    }                                                                                         \
+    return same_doubles(got, expected, (unsigned)count) &&                                    \
+           double_bits(got[count]) == 0x5a5a5a5a5a5a5a5a;                                     \
+  }                                                                                           \
+  static void check_##name(const Subject *subject) {                                          \
+    static double out[MOST];                                                                  \
+    const uint64_t count = MOST;                                                              \
+    check(#name, subject, name##_agrees);                                                     \
+    const unsigned char *a = sample(subject->dtype), *b = sample(subject->dtype);             \
+    (void)b;                                                                                  \
+    TIME(#name, subject, MOST, subject->set->name[subject->dtype] call)                       \
+  }
+CHECK_DOUBLES(doubles, (a, 0, count, out), x)
+CHECK_DOUBLES(scale, (a, arithmetic_t, count, out), arithmetic_t *x)
+CHECK_DOUBLES(add_scaled, (a, arithmetic_t, count, out),
+              (product = arithmetic_t * x, before + product))
+CHECK_DOUBLES(lerp, (a, b, arithmetic_t, count, out),
+              (product = arithmetic_t * (y - x), x + product))
+CHECK_DOUBLES(add, (a, b, 0, count, out), x + y)
+CHECK_DOUBLES(subtract, (a, b, 0, count, out), x - y)
+CHECK_DOUBLES(multiply, (a, b, 0, count, out), x *y)
+CHECK_DOUBLES(divide, (a, b, 0, count, out), x / y)
+
+/* A few numbers are not rounded by a kernel. */
+static void encode_one(Dtype dtype, double number, unsigned char *out) {
+  encode_doubles(dtype, &number, 0, 1, out);
+}
+
+/* Against the conversion of one number after the other. Where doubles are rounded, all that matters is
+** near a float of the dtype, or a midpoint: some numbers are moved there. */
+static bool narrow_agrees(const Subject *subject, const unsigned char *data,
+                          const unsigned char *same, const unsigned char *more, uint64_t count) {
+  double numbers[MOST];
+  unsigned char got[(MOST + GUARD) * 4], expected[MOST * 4];
+  unsigned size = bits_of(subject->dtype) / 8;
+  unsigned drop = subject->dtype == DTYPE_F32 ? 29 : subject->dtype == DTYPE_F16 ? 42 : 45;
+  (void)data, (void)more;
+  memcpy(numbers, same, count * sizeof *numbers);
+  for (uint64_t i = 0; i < count; i++) {
+    uint64_t bits = double_bits(numbers[i]), last = UINT64_C(1) << drop;
+    if (i % 4 > 0) bits = (bits & ~(last - 1)) | last / 2;
+    if (i % 4 > 1) bits += i % 4 == 2 ? 1 : -UINT64_C(1);
+    if (i % 16 > 12) bits &= ~(last - 1);
+    uint64_t exponent = i % 32 == 31 ? 1150 : (subject->dtype == DTYPE_F16 ? 990 : 865) + i % 64;
+    if (i % 8 > 3)
+      bits = (bits & ~(UINT64_C(0x7ff) << 52)) | exponent << 52; /* small, or too large */
+    numbers[i] = double_from_bits(bits);
+  }
+  memset(got, 0x5a, sizeof got);
+  subject->set->narrow[subject->dtype](numbers, count, got);
+  for (uint64_t i = 0; i < count; i++) encode_one(subject->dtype, numbers[i], expected + i * size);
+  return memcmp(got, expected, count * size) == 0 && got[count * size] == 0x5a;
+}
+
+static void check_narrow(const Subject *subject) {
+  static unsigned char out[MOST * 4];
+  static double numbers[MOST];
+  Subject doubles = {subject->set, subject->dtype, 1, 64};
+  for (unsigned i = 0; i < MOST; i++) numbers[i] = random_number(KIND_USUAL, DTYPE_F64);
+  check("narrow", &doubles, narrow_agrees);
+  TIME("narrow", &doubles, MOST, subject->set->narrow[subject->dtype](numbers, MOST, out))
+}
+
+/* Several rows and lengths, with numbers whose products are exact and others; NaN and infinities apart,
+** each element is the same as that of a plain loop. */
+static void check_multiply_tile(const Subject *subject) {
+  enum { ROWS = 12, LENGTH = 37, COLUMNS = KERNEL_TILE_COLUMNS };
+  static double left[ROWS * LENGTH], right[LENGTH * COLUMNS], got[ROWS * (COLUMNS + 3)];
+  bool good = true;
+  for (unsigned round = 0; round < 200; round++) {
+    double expected[ROWS * (COLUMNS + 3)];
+    KernelProduct product = {
+        left,   right,       got,           KERNEL_TILE_ROWS * (round % 4), round % (LENGTH + 1),
+        LENGTH, COLUMNS + 3, round % 2 == 0};
+    for (unsigned i = 0; i < ROWS * LENGTH; i++) left[i] = random_number(round % 3, DTYPE_F32);
+    for (unsigned i = 0; i < LENGTH * COLUMNS; i++) right[i] = random_number(round % 3, DTYPE_F32);
+    for (unsigned i = 0; i < ROWS * LENGTH && product.is_exact; i++)
+      left[i] = (double)(float)left[i];
+    for (unsigned i = 0; i < LENGTH * COLUMNS && product.is_exact; i++)
+      right[i] = (double)(float)right[i];
+    for (unsigned i = 0; i < ROWS * (COLUMNS + 3); i++) got[i] = expected[i] = 1.0 / (1 + i);
+    for (unsigned r = 0; r < product.rows; r++) {
+      for (unsigned c = 0; c < COLUMNS; c++) {
+        for (unsigned k = 0; k < product.length; k++) {
+          volatile double term = left[r * LENGTH + k] * right[k * COLUMNS + c];
+          expected[r * (COLUMNS + 3) + c] += term;
+        }
+      }
+    }
+    subject->set->multiply_tile(&product);
+    good = good && same_doubles(got, expected, ROWS * (COLUMNS + 3));
+  }
+  passed += good;
+  failed += !good;
+  if (!good) printf("FAIL %s: multiply_tile\n", subject->set->name);
+  KernelProduct product = {left, right, got, ROWS, 32, LENGTH, COLUMNS + 3, true};
+  TIME("multiply_tile", subject, ROWS * 32 * COLUMNS, subject->set->multiply_tile(&product))
 }
 
 /* A function without a check does not compile. */
