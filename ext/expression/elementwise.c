@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "kernels/kernels.h"
+
 /* ---- Two operands ---- */
 
 static inline double elementwise_minimum(double a, double b) {
@@ -60,7 +62,27 @@ ELEMENTWISE_BINARY(less_equal, x <= y)
 ELEMENTWISE_BINARY(equals, x == y)
 #undef ELEMENTWISE_BINARY
 
+/* What kernels compute: two arrays, or an array times a number. */
+static bool elementwise_by_kernel(Operator op, Operand a, Operand b, uint64_t count, double *out) {
+  const Kernels *kernels = kernels_chosen();
+  const unsigned char *x = (const unsigned char *)a.numbers, *y = (const unsigned char *)b.numbers;
+  KernelDoublesOfTwo *compute = op == OPERATOR_IS_ADD   ? kernels->add[DTYPE_F64]
+                                : op == OPERATOR_IS_SUB ? kernels->subtract[DTYPE_F64]
+                                : op == OPERATOR_IS_MUL ? kernels->multiply[DTYPE_F64]
+                                : op == OPERATOR_IS_DIV ? kernels->divide[DTYPE_F64]
+                                                        : NULL;
+  if (compute != NULL && !a.alone && !b.alone) {
+    compute(x, y, 0, count, out);
+  } else if (op == OPERATOR_IS_MUL && a.alone != b.alone) {
+    kernels->scale[DTYPE_F64](a.alone ? y : x, a.alone ? *a.numbers : *b.numbers, count, out);
+  } else {
+    return false;
+  }
+  return true;
+}
+
 void elementwise_binary(Operator op, Operand a, Operand b, uint64_t count, double *out) {
+  if (elementwise_by_kernel(op, a, b, count, out)) return;
   switch (op) {
     case OPERATOR_IS_ADD: elementwise_add(a, b, count, out); break;
     case OPERATOR_IS_SUB: elementwise_sub(a, b, count, out); break;
@@ -77,7 +99,12 @@ void elementwise_binary(Operator op, Operand a, Operand b, uint64_t count, doubl
 }
 
 void elementwise_lerp(Operand a, Operand b, double t, uint64_t count, double *restrict out) {
-  ELEMENTWISE_LOOPS(x + t * (y - x))
+  if (!a.alone && !b.alone) {
+    kernels_chosen()->lerp[DTYPE_F64]((const unsigned char *)a.numbers,
+                                      (const unsigned char *)b.numbers, t, count, out);
+  } else {
+    ELEMENTWISE_LOOPS(x + t * (y - x))
+  }
 }
 
 /* ---- One operand ---- */
@@ -120,8 +147,8 @@ void elementwise_where(Operand condition, Operand a, Operand b, uint64_t count, 
   }
 }
 
-void elementwise_add_scaled(const double *a, double factor, uint64_t count, double *restrict out) {
-  ELEMENTWISE_LOOP(double x = a[at + i], out[at + i] + factor * x)
+void elementwise_divide(double divisor, uint64_t count, double *out) {
+  ELEMENTWISE_LOOP((void)0, out[at + i] / divisor)
 }
 
 enum { PHILOX_WORDS = 4, PHILOX_ROUNDS = 10 };

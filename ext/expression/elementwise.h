@@ -32,8 +32,8 @@ void elementwise_where(Operand condition, Operand a, Operand b, uint64_t count, 
 /* a + t * (b - a) */
 void elementwise_lerp(Operand a, Operand b, double t, uint64_t count, double *out);
 
-/* out + factor * a, in place. */
-void elementwise_add_scaled(const double *a, double factor, uint64_t count, double *out);
+/* out / divisor, in place. */
+void elementwise_divide(double divisor, uint64_t count, double *out);
 
 /* Elements begin to begin + count of tensor_random(): word i mod 4 of Philox 4x32-10 at counter i div
 ** 4 with the seed as its key, without its lower 8 bits, times 2^-24. Source: Salmon, Moraes, Dror and

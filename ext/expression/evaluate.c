@@ -1,5 +1,7 @@
 #include "expression/evaluate.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -39,12 +41,14 @@ static bool evaluator_open_step(Evaluator *evaluator, uint32_t number, uint64_t 
   Dtype element = evaluate_element_dtype(step);
   numbers_open(&state->decode, element);
   state->run_at = UINT64_MAX;
+  state->in_floats = evaluate_is_in_floats(evaluator, number);
   if (step->kind == STEP_MOVE) return runs_open(&state->runs, &step->view) || error_memory(error);
   if (step->kind != STEP_READ || step->shape.numel == 0) return true;
   /* Not for a pass, which would map what it finds cached: what is mapped of many files counts as
   ** memory of the process. */
   if (!reader_open(&state->reader, &step->source, error)) return false;
   if (state->reader.ahead > ahead) state->reader.ahead = ahead;
+  state->is_plain = dtype_bits(element) % 8 == 0 && view_is_contiguous(&step->view);
   return walk_open(&state->walk, &step->view, dtype_bits(element), &state->reader, error);
 }
 
@@ -106,6 +110,11 @@ static bool evaluate_read_numbers(Evaluator *evaluator, uint32_t number, uint64_
                                   uint64_t count, double *out, Error *error) {
   StepState *state = &evaluator->states[number];
   Chunk chunk;
+  if (state->is_plain) {
+    const unsigned char *data = evaluate_plain(evaluator, number, begin, count, error);
+    if (data != NULL) numbers_doubles(&state->decode, data, 0, count, out);
+    return data != NULL;
+  }
   walk_seek(&state->walk, begin);
   for (uint64_t done = 0; done < count; done += chunk.count) {
     if (!walk_next(&state->walk, count - done, &chunk, error) ||
@@ -179,6 +188,9 @@ static bool evaluate_convert(Evaluator *evaluator, const Step *step, StepState *
 /* A tile of a step that is not stored, rounded to its dtype. */
 static bool evaluate_rounded(Evaluator *evaluator, uint32_t number, uint64_t begin, uint64_t count,
                              unsigned char *out, uint64_t out_first, Error *error) {
+  if (evaluator->states[number].in_floats && (uintptr_t)out % sizeof(float) == 0)
+    return evaluate_floats(evaluator, number, begin, count, (float *)(void *)out + out_first,
+                           error);
   const double *numbers = evaluate_numbers(evaluator, number, begin, count, error);
   if (numbers == NULL) return false;
   encode_doubles(evaluator->plan->steps[number].dtype, numbers, out_first, count, out);
@@ -191,8 +203,9 @@ bool evaluate_bytes(Evaluator *evaluator, uint32_t number, uint64_t begin, uint6
   StepState *state = &evaluator->states[number];
   if (step->stored && step->kind == STEP_READ)
     return evaluate_read_bytes(evaluator, number, begin, count, out, out_first, error);
+  uint64_t at_once = state->in_floats ? 4 * EVALUATE_TILE : EVALUATE_AT_ONCE;
   for (uint64_t done = 0, size; done < count; done += size) {
-    size = count - done < EVALUATE_TILE ? count - done : EVALUATE_TILE;
+    size = count - done < at_once ? count - done : at_once;
     bool good =
         !step->stored
             ? evaluate_rounded(evaluator, number, begin + done, size, out, out_first + done, error)
@@ -290,21 +303,53 @@ static bool evaluate_elementwise(Evaluator *evaluator, uint32_t number, uint64_t
   return true;
 }
 
+/* The dtype that kernels take the elements of an argument in: F64 if it is computed. */
+static Dtype evaluate_kernel_dtype(const StepState *arg) {
+  bool native = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+  Dtype dtype = arg->decode.dtype;
+  return native && arg->is_plain && kernels_chosen()->scale[dtype] != NULL ? dtype : DTYPE_F64;
+}
+
+/* Whether the factors can be divided instead of the sum, as no bit is lost by that: where it is a
+** division by a power of two, and nothing comes near the smallest double. */
+static bool evaluate_divides_factors(const Evaluator *evaluator, const Step *step) {
+  int exponent;
+  if (step->kind != STEP_SUM || frexp(step->value, &exponent) != 0.5 || abs(exponent) > 64)
+    return false;
+  for (uint32_t i = 0; i < step->arg_count; i++) {
+    double factor = fabs(step->factors[i]);
+    bool usual = factor == 0 || (factor > 0x1p-400 && factor < 0x1p400);
+    if (!usual || evaluate_kernel_dtype(&evaluator->states[step->args[i]]) == DTYPE_F64)
+      return false;
+  }
+  return true;
+}
+
+/* Adds the tile of an argument, times a factor, to `out`, or begins with it. */
+static bool evaluate_add(Evaluator *evaluator, uint32_t arg, bool is_first, double factor,
+                         uint64_t begin, uint64_t count, double *out, Error *error) {
+  const Kernels *kernels = kernels_chosen();
+  Dtype dtype = evaluate_kernel_dtype(&evaluator->states[arg]);
+  const unsigned char *data =
+      dtype != DTYPE_F64
+          ? evaluate_plain(evaluator, arg, begin, count, error)
+          : (const unsigned char *)evaluate_numbers(evaluator, arg, begin, count, error);
+  if (data == NULL) return false;
+  KernelDoubles *add = is_first ? kernels->scale[dtype] : kernels->add_scaled[dtype];
+  add(data, factor, count, out);
+  return true;
+}
+
 /* The sum of the arguments, each times its factor, in their order. */
 static bool evaluate_sum(Evaluator *evaluator, const Step *step, uint64_t begin, uint64_t count,
                          double *out, Error *error) {
+  double divisor = evaluate_divides_factors(evaluator, step) ? step->value : 1;
   for (uint32_t i = 0; i < step->arg_count; i++) {
-    const double *numbers = evaluate_numbers(evaluator, step->args[i], begin, count, error);
-    if (numbers == NULL) return false;
-    if (i == 0) {
-      for (uint64_t j = 0; j < count; j++) out[j] = step->factors[0] * numbers[j];
-    } else {
-      elementwise_add_scaled(numbers, step->factors[i], count, out);
-    }
+    if (!evaluate_add(evaluator, step->args[i], i == 0, step->factors[i] / divisor, begin, count,
+                      out, error))
+      return false;
   }
-  if (step->kind == STEP_SUM && step->value != 1) {
-    for (uint64_t j = 0; j < count; j++) out[j] /= step->value;
-  }
+  if (step->kind == STEP_SUM && step->value != divisor) elementwise_divide(step->value, count, out);
   return true;
 }
 
@@ -339,20 +384,30 @@ static bool evaluate_into(Evaluator *evaluator, uint32_t number, uint64_t begin,
   }
 }
 
-const double *evaluate_numbers(Evaluator *evaluator, uint32_t number, uint64_t begin,
-                               uint64_t count, Error *error) {
+/* Computes a tile, in place if it is a part of a row of a panel. NULL on an error. */
+static const double *evaluate_tile(Evaluator *evaluator, uint32_t number, uint64_t begin,
+                                   uint64_t count, Error *error) {
+  const Step *step = &evaluator->plan->steps[number];
   StepState *state = &evaluator->states[number];
-  if (state->count > 0 && state->begin == begin && state->count == count) return state->numbers;
+  if (step->kind == STEP_MATMUL && count <= step->inner - begin % step->inner)
+    return evaluate_matmul_in_place(evaluator, number, begin, count, error);
   if (state->numbers == NULL) state->numbers = memory_zeroed(EVALUATE_TILE, sizeof(double));
   if (state->numbers == NULL) {
     error_memory(error);
     return NULL;
   }
+  bool good = evaluate_into(evaluator, number, begin, count, state->numbers, error);
+  return good ? state->numbers : NULL;
+}
+
+const double *evaluate_numbers(Evaluator *evaluator, uint32_t number, uint64_t begin,
+                               uint64_t count, Error *error) {
+  StepState *state = &evaluator->states[number];
+  if (state->count > 0 && state->begin == begin && state->count == count) return state->tile;
   state->count = 0;
-  if (!evaluate_into(evaluator, number, begin, count, state->numbers, error) ||
-      !evaluator_go_on(evaluator, count, error))
-    return NULL;
+  state->tile = evaluate_tile(evaluator, number, begin, count, error);
+  if (state->tile == NULL || !evaluator_go_on(evaluator, count, error)) return NULL;
   state->begin = begin;
   state->count = count;
-  return state->numbers;
+  return state->tile;
 }

@@ -13,12 +13,17 @@
 #include "tensor/numbers.h"
 #include "tensor/walk.h"
 
-enum { EVALUATE_TILE = NUMBERS_GROUP, EVALUATE_MAX_HELD = 3 };
+/* Whoever asks for many elements asks for EVALUATE_AT_ONCE at a time, of which the tiles of several
+** steps fit in the first-level cache. */
+enum { EVALUATE_TILE = NUMBERS_GROUP, EVALUATE_AT_ONCE = 1024, EVALUATE_MAX_HELD = 3 };
 
 /* What one thread knows of a step. */
 typedef struct StepState {
   bool open;
-  uint64_t begin, count; /* the tile in `numbers`; count is 0 if there is none */
+  bool is_plain;         /* READ: the elements are whole bytes, one after the other */
+  bool in_floats;        /* evaluate_floats() computes it */
+  uint64_t begin, count; /* the tile; count is 0 if there is none */
+  const double *tile;    /* in `numbers`, or in a panel */
   double *numbers;       /* EVALUATE_TILE of them, once they are needed */
   unsigned char *bytes;  /* as many elements as stored, for passing through */
   double
@@ -63,7 +68,25 @@ const double *evaluate_numbers(Evaluator *evaluator, uint32_t step, uint64_t beg
 bool evaluate_bytes(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
                     unsigned char *out, uint64_t out_first, Error *error);
 
+/* The elements begin to begin + count of a READ that is plain, as they are stored; at most
+** EVALUATE_TILE. Valid until others of that step are asked for. NULL on an error. */
+static inline const unsigned char *evaluate_plain(Evaluator *evaluator, uint32_t step,
+                                                  uint64_t begin, uint64_t count, Error *error) {
+  StepState *state = &evaluator->states[step];
+  uint64_t size = dtype_bits(state->decode.dtype) / 8;
+  uint64_t first = evaluator->plan->steps[step].view.offset + begin;
+  return reader_bytes(&state->reader, first * size, count * size, error);
+}
+
 /* ---- Parts, each in a file of its own ---- */
+
+/* Whether a step is computed in floats, with the same result as in doubles. Its arguments must be
+** open. */
+bool evaluate_is_in_floats(const Evaluator *evaluator, uint32_t step);
+
+/* The elements of such a step; any number of them. */
+bool evaluate_floats(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
+                     float *out, Error *error);
 
 /* Elements of a step that moves those of others. */
 bool evaluate_moved_numbers(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
@@ -76,6 +99,11 @@ bool evaluate_reduce(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64
 
 bool evaluate_matmul(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
                      double *out, Error *error);
+
+/* The same for elements of one row. Valid until others are computed; there is room behind them as there
+** is behind a tile. NULL on an error. */
+const double *evaluate_matmul_in_place(Evaluator *evaluator, uint32_t step, uint64_t begin,
+                                       uint64_t count, Error *error);
 void evaluate_matmul_close(struct MatmulPanel *panel);
 
 #endif

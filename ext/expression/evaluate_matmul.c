@@ -10,41 +10,68 @@
 #include "expression/evaluate.h"
 
 enum {
-  MATMUL_BLOCK = 16,     /* rows of the right matrix at a time */
-  MATMUL_COLUMNS = 512,  /* columns of it: with the rows, half of a second-level cache */
-  MATMUL_GROUP = 4,      /* rows of it at once */
-  MATMUL_MAX_ROWS = 64,  /* of a panel */
-  MATMUL_PANEL = 1 << 16 /* elements of a panel, if it has more than MATMUL_GROUP rows */
+  MATMUL_BLOCK = 64,      /* rows of the right matrix at a time */
+  MATMUL_COLUMNS = 256,   /* columns of it: with the rows, an eighth of a second-level cache */
+  MATMUL_MAX_ROWS = 64,   /* of a panel */
+  MATMUL_PANEL = 1 << 16, /* elements of a panel, if it has more than KERNEL_TILE_ROWS rows */
+  MATMUL_KEPT = 1 << 18   /* elements of a right matrix that is kept */
 };
 
+/* Numbers of the right matrix lie in tiles of KERNEL_TILE_COLUMNS columns, each row by row. */
 typedef struct MatmulPanel {
   uint64_t first, rows;     /* rows of the result, over all batches; rows is 0 before the first */
   uint64_t column, columns; /* and which of their columns */
-  uint64_t capacity;        /* rows that there is room for */
+  uint64_t capacity;        /* rows that there is room for, in whole tiles */
   uint64_t stride;          /* from one row of the result to the next */
   double *result;
+  bool is_exact; /* no product is rounded */
+  bool has_kept; /* `kept` is that of the batch */
+  uint64_t batch;
+  double *kept; /* the right matrix, if it is small and was wanted as a whole */
   double left[MATMUL_MAX_ROWS * MATMUL_BLOCK];
   double right[MATMUL_BLOCK * MATMUL_COLUMNS];
 } MatmulPanel;
 
+/* A block of the right matrix: `length` rows from k on, `columns` columns from a whole tile on. */
+typedef struct MatmulBlock {
+  uint64_t k, length, column, columns;
+  const double *tiles;
+  uint64_t tile_stride; /* from one tile to the next */
+} MatmulBlock;
+
+static uint64_t matmul_whole_tiles(uint64_t columns) {
+  return (columns + KERNEL_TILE_COLUMNS - 1) / KERNEL_TILE_COLUMNS * KERNEL_TILE_COLUMNS;
+}
+
 void evaluate_matmul_close(struct MatmulPanel *panel) {
   if (panel == NULL) return;
   memory_free(panel->result);
+  memory_free(panel->kept);
   memory_free(panel);
 }
 
-static MatmulPanel *matmul_open(const Step *step, StepState *state, Error *error) {
+/* Whether a step is of floats, or what is narrower: the product of two is a double. */
+static bool matmul_is_narrow(const Evaluator *evaluator, uint32_t number) {
+  const Step *step = &evaluator->plan->steps[number];
+  const Numbers *decode = &evaluator->states[number].decode;
+  return step->stored && (step->dtype == DTYPE_F32 || numbers_are_floats(decode));
+}
+
+static MatmulPanel *matmul_open(const Evaluator *evaluator, const Step *step, StepState *state,
+                                Error *error) {
   if (state->panel != NULL) return state->panel;
   uint64_t rows = MATMUL_PANEL / step->inner;
-  if (rows < MATMUL_GROUP) rows = MATMUL_GROUP;
   if (rows > MATMUL_MAX_ROWS) rows = MATMUL_MAX_ROWS;
   if (rows > step->rows) rows = step->rows;
+  rows = (rows + KERNEL_TILE_ROWS - 1) / KERNEL_TILE_ROWS * KERNEL_TILE_ROWS;
+  if (rows < KERNEL_TILE_ROWS) rows = KERNEL_TILE_ROWS;
   state->panel = memory_zeroed(1, sizeof *state->panel);
   if (state->panel != NULL) {
-    /* Blocks of columns may reach beyond a row, but not into the next one, since that is not
-    ** computed yet: each row has room for its own. */
-    state->panel->stride = (step->inner / MATMUL_COLUMNS + 1) * MATMUL_COLUMNS;
+    /* One tile more, so that rows do not lie a power of two apart, which caches take badly. */
+    state->panel->stride = matmul_whole_tiles(step->inner) + KERNEL_TILE_COLUMNS;
     state->panel->capacity = rows;
+    state->panel->is_exact =
+        matmul_is_narrow(evaluator, step->args[0]) && matmul_is_narrow(evaluator, step->args[1]);
     state->panel->result = memory_zeroed(rows, state->panel->stride * sizeof(double));
     if (state->panel->result != NULL) return state->panel;
   }
@@ -52,22 +79,9 @@ static MatmulPanel *matmul_open(const Step *step, StepState *state, Error *error
   return NULL;
 }
 
-/* Adds the products of MATMUL_GROUP columns of `left` with as many rows of `right` to one row of the
-** result, one after the other. Columns are taken in blocks; there is room for whole ones. */
-static void matmul_row(const double *left, const double *right, uint64_t columns,
-                       double *restrict out) {
-  double a = left[0], b = left[1], c = left[2], d = left[3];
-  const double *row_a = right, *row_b = right + MATMUL_COLUMNS;
-  const double *row_c = row_b + MATMUL_COLUMNS, *row_d = row_c + MATMUL_COLUMNS;
-  for (uint64_t at = 0; at < columns; at += ELEMENTWISE_ROOM) {
-    for (unsigned i = 0; i < ELEMENTWISE_ROOM; i++) {
-      out[at + i] = (((out[at + i] + a * row_a[at + i]) + b * row_b[at + i]) + c * row_c[at + i]) +
-                    d * row_d[at + i];
-    }
-  }
-}
+/* ---- The matrices ---- */
 
-/* Reads a block of the left matrix: `length` columns from k on, for all rows of the panel. */
+/* Reads `length` columns of the left matrix from k on, for all rows of the panel. */
 static bool matmul_read_left(Evaluator *evaluator, const Step *step, MatmulPanel *panel, uint64_t k,
                              uint64_t length, Error *error) {
   for (uint64_t r = 0; r < panel->rows; r++) {
@@ -79,56 +93,106 @@ static bool matmul_read_left(Evaluator *evaluator, const Step *step, MatmulPanel
   return true;
 }
 
-static bool matmul_read_right(Evaluator *evaluator, const Step *step, MatmulPanel *panel,
-                              uint64_t first, uint64_t length, uint64_t column, uint64_t columns,
-                              Error *error) {
-  for (uint64_t k = 0; k < length; k++) {
-    const double *numbers = evaluate_numbers(evaluator, step->args[1],
-                                             (first + k) * step->inner + column, columns, error);
+/* Puts one row of numbers into tiles. */
+static void matmul_put_row(const double *numbers, uint64_t columns, uint64_t tile_stride,
+                           double *out) {
+  for (uint64_t c = 0; c < columns; c += KERNEL_TILE_COLUMNS, out += tile_stride) {
+    uint64_t size = columns - c < KERNEL_TILE_COLUMNS ? columns - c : KERNEL_TILE_COLUMNS;
+    memcpy(out, numbers + c, (size_t)size * sizeof *out);
+  }
+}
+
+/* Reads a block of the right matrix, several rows at once if they are short and whole. */
+static bool matmul_read_right(Evaluator *evaluator, const Step *step, uint64_t batch,
+                              const MatmulBlock *block, double *out, Error *error) {
+  uint64_t most = block->columns == step->inner ? EVALUATE_TILE / block->columns : 1;
+  if (most == 0) most = 1;
+  for (uint64_t k = 0, rows; k < block->length; k += rows) {
+    rows = block->length - k < most ? block->length - k : most;
+    uint64_t first = (batch * step->length + block->k + k) * step->inner + block->column;
+    const double *numbers =
+        evaluate_numbers(evaluator, step->args[1], first, rows * block->columns, error);
     if (numbers == NULL) return false;
-    memcpy(panel->right + k * MATMUL_COLUMNS, numbers, (size_t)columns * sizeof(double));
+    for (uint64_t r = 0; r < rows; r++) {
+      matmul_put_row(numbers + r * block->columns, block->columns, block->tile_stride,
+                     out + (k + r) * KERNEL_TILE_COLUMNS);
+    }
   }
   return true;
 }
 
-/* A product with 0 instead of a missing column is left out: it could make a NaN, or of -0 a 0. */
-static void matmul_rest(const double *left, const double *right, uint64_t length, uint64_t columns,
-                        double *restrict out) {
-  for (uint64_t k = 0; k < length; k++)
-    elementwise_add_scaled(right + k * MATMUL_COLUMNS, left[k], columns, out);
+/* Reads all of the right matrix of a batch. */
+static bool matmul_keep(Evaluator *evaluator, const Step *step, MatmulPanel *panel, uint64_t batch,
+                        Error *error) {
+  uint64_t stride = step->length * KERNEL_TILE_COLUMNS;
+  if (panel->kept == NULL)
+    panel->kept = memory_zeroed(step->length, matmul_whole_tiles(step->inner) * sizeof(double));
+  if (panel->kept == NULL) return error_memory(error);
+  panel->has_kept = false;
+  for (uint64_t column = 0; column < step->inner; column += MATMUL_COLUMNS) {
+    uint64_t left = step->inner - column;
+    MatmulBlock block = {0, step->length, column, left < MATMUL_COLUMNS ? left : MATMUL_COLUMNS,
+                         .tile_stride = stride};
+    double *out = panel->kept + column / KERNEL_TILE_COLUMNS * stride;
+    if (!matmul_read_right(evaluator, step, batch, &block, out, error)) return false;
+  }
+  panel->has_kept = true;
+  panel->batch = batch;
+  return true;
 }
 
-static void matmul_multiply(MatmulPanel *panel, uint64_t length, uint64_t column,
-                            uint64_t columns) {
-  uint64_t grouped = length - length % MATMUL_GROUP;
-  for (uint64_t r = 0; r < panel->rows; r++) {
-    const double *left = panel->left + r * MATMUL_BLOCK;
-    double *out = panel->result + r * panel->stride + column;
-    for (uint64_t k = 0; k < grouped; k += MATMUL_GROUP)
-      matmul_row(left + k, panel->right + k * MATMUL_COLUMNS, columns, out);
-    matmul_rest(left + grouped, panel->right + grouped * MATMUL_COLUMNS, length - grouped, columns,
-                out);
+/* Finds the tiles of a block in what is kept, or reads them. */
+static bool matmul_find_right(Evaluator *evaluator, const Step *step, MatmulPanel *panel,
+                              uint64_t batch, MatmulBlock *block, Error *error) {
+  if (panel->has_kept && panel->batch == batch) {
+    block->tile_stride = step->length * KERNEL_TILE_COLUMNS;
+    block->tiles = panel->kept + block->column / KERNEL_TILE_COLUMNS * block->tile_stride +
+                   block->k * KERNEL_TILE_COLUMNS;
+    return true;
+  }
+  block->tile_stride = MATMUL_BLOCK * KERNEL_TILE_COLUMNS;
+  block->tiles = panel->right;
+  return matmul_read_right(evaluator, step, batch, block, panel->right, error);
+}
+
+/* ---- A panel ---- */
+
+/* Adds the products of a block, or begins with them. Rows that fill up a tile are multiplied, too. */
+static void matmul_multiply(MatmulPanel *panel, const MatmulBlock *block) {
+  uint64_t rows = (panel->rows + KERNEL_TILE_ROWS - 1) / KERNEL_TILE_ROWS * KERNEL_TILE_ROWS;
+  KernelProduct product = {.left = panel->left,
+                           .right = block->tiles,
+                           .out = panel->result + block->column,
+                           .rows = rows,
+                           .length = block->length,
+                           .left_stride = MATMUL_BLOCK,
+                           .out_stride = panel->stride,
+                           .is_exact = panel->is_exact,
+                           .begins = block->k == 0};
+  KernelMultiply *multiply = kernels_chosen()->multiply_tile;
+  for (uint64_t c = 0; c < block->columns; c += KERNEL_TILE_COLUMNS) {
+    multiply(&product);
+    product.out += KERNEL_TILE_COLUMNS;
+    product.right += block->tile_stride;
   }
 }
 
-/* Computes `columns` columns from `column` on of the rows of the panel, which are in one batch. */
+/* Computes the columns of the panel, whose rows are in one batch. */
 static bool matmul_fill(Evaluator *evaluator, const Step *step, MatmulPanel *panel, Error *error) {
-  uint64_t batch = panel->first / step->rows;
+  uint64_t batch = panel->first / step->rows, end = panel->column + panel->columns;
   const Asking *asking = evaluator->asking;
-  for (uint64_t r = 0; r < panel->rows; r++) {
+  for (uint64_t r = 0; step->length == 0 && r < panel->rows; r++) {
     memset(panel->result + r * panel->stride + panel->column, 0,
            (size_t)panel->columns * sizeof(double));
   }
   for (uint64_t k = 0, length; k < step->length; k += length) {
     length = step->length - k < MATMUL_BLOCK ? step->length - k : MATMUL_BLOCK;
     if (!matmul_read_left(evaluator, step, panel, k, length, error)) return false;
-    uint64_t end = panel->column + panel->columns;
     for (uint64_t column = panel->column, columns; column < end; column += columns) {
       columns = end - column < MATMUL_COLUMNS ? end - column : MATMUL_COLUMNS;
-      if (!matmul_read_right(evaluator, step, panel, batch * step->length + k, length, column,
-                             columns, error))
-        return false;
-      matmul_multiply(panel, length, column, columns);
+      MatmulBlock block = {.k = k, .length = length, .column = column, .columns = columns};
+      if (!matmul_find_right(evaluator, step, panel, batch, &block, error)) return false;
+      matmul_multiply(panel, &block);
     }
     if (asking != NULL && asking->go_on != NULL && !asking->go_on(asking->context, error))
       return false;
@@ -143,6 +207,12 @@ static uint64_t matmul_wanted(const Evaluator *evaluator, const Step *step, uint
   return (evaluator->until - at - 1) / step->inner + 1;
 }
 
+/* Whether the right matrix is small enough to be kept. */
+static bool matmul_may_keep(const Step *step) {
+  return step->length <= MATMUL_KEPT &&
+         matmul_whole_tiles(step->inner) <= MATMUL_KEPT / (step->length > 0 ? step->length : 1);
+}
+
 /* Makes the panel contain `count` elements of a row from `column` on. */
 static bool matmul_prepare(Evaluator *evaluator, const Step *step, MatmulPanel *panel, uint64_t row,
                            uint64_t column, uint64_t count, Error *error) {
@@ -154,26 +224,39 @@ static bool matmul_prepare(Evaluator *evaluator, const Step *step, MatmulPanel *
   if (wanted > left) wanted = left;
   if (wanted > panel->capacity) wanted = panel->capacity;
   bool whole = column == 0 && wanted > 1;
+  uint64_t batch = row / step->rows;
+  panel->rows = 0; /* until it is computed */
+  if (whole && matmul_may_keep(step) && !(panel->has_kept && panel->batch == batch) &&
+      !matmul_keep(evaluator, step, panel, batch, error))
+    return false;
   panel->first = row;
   panel->rows = whole ? wanted : 1;
-  panel->column = column - column % ELEMENTWISE_ROOM;
+  panel->column = column - column % KERNEL_TILE_COLUMNS;
   panel->columns = whole ? step->inner : column + count - panel->column;
   if (matmul_fill(evaluator, step, panel, error)) return true;
   panel->rows = 0;
   return false;
 }
 
+const double *evaluate_matmul_in_place(Evaluator *evaluator, uint32_t number, uint64_t begin,
+                                       uint64_t count, Error *error) {
+  const Step *step = &evaluator->plan->steps[number];
+  MatmulPanel *panel = matmul_open(evaluator, step, &evaluator->states[number], error);
+  uint64_t row = begin / step->inner, column = begin % step->inner;
+  if (panel == NULL || !matmul_prepare(evaluator, step, panel, row, column, count, error))
+    return NULL;
+  return panel->result + (row - panel->first) * panel->stride + column;
+}
+
 bool evaluate_matmul(Evaluator *evaluator, uint32_t number, uint64_t begin, uint64_t count,
                      double *out, Error *error) {
   const Step *step = &evaluator->plan->steps[number];
-  MatmulPanel *panel = matmul_open(step, &evaluator->states[number], error);
-  if (panel == NULL) return false;
   for (uint64_t done = 0, size; done < count; done += size) {
-    uint64_t row = (begin + done) / step->inner, column = (begin + done) % step->inner;
-    size = step->inner - column < count - done ? step->inner - column : count - done;
-    if (!matmul_prepare(evaluator, step, panel, row, column, size, error)) return false;
-    memcpy(out + done, panel->result + (row - panel->first) * panel->stride + column,
-           (size_t)size * sizeof *out);
+    uint64_t left = step->inner - (begin + done) % step->inner;
+    size = left < count - done ? left : count - done;
+    const double *numbers = evaluate_matmul_in_place(evaluator, number, begin + done, size, error);
+    if (numbers == NULL) return false;
+    memcpy(out + done, numbers, (size_t)size * sizeof *out);
   }
   return true;
 }

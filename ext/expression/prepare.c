@@ -18,7 +18,7 @@ enum {
 /* How much memory all keeps together may take, and the buffers of the files of one evaluator. */
 #define PREPARE_IN_MEMORY   ((uint64_t)16 << 20)
 #define PREPARE_ALL_BUFFERS ((uint64_t)4 << 20)
-#define PREPARE_AHEAD_MAX   ((uint64_t)256 << 10)
+#define PREPARE_AHEAD_MAX   ((uint64_t)512 << 10)
 
 uint64_t prepare_ahead(const Plan *plan) {
   uint64_t reads = 1;

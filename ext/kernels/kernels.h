@@ -233,7 +233,7 @@ typedef void KernelDoublesOfTwo(const unsigned char *a, const unsigned char *b, 
 typedef void KernelNarrow(const double *numbers, uint64_t count, unsigned char *out);
 
 /* Adds the product of two matrices to KERNEL_TILE_COLUMNS columns of some rows, in doubles, in the order
-** of `length`. */
+** of `length`, or to zeros. */
 enum { KERNEL_TILE_COLUMNS = 16, KERNEL_TILE_ROWS = 4 };
 typedef struct KernelProduct {
   const double *left, *right; /* row after row; the rows of `right` are those of a tile */
@@ -241,6 +241,7 @@ typedef struct KernelProduct {
   uint64_t rows, length; /* rows: a multiple of KERNEL_TILE_ROWS */
   uint64_t left_stride, out_stride;
   bool is_exact; /* the product of any two numbers is a double */
+  bool begins;   /* `out` is not set yet: as if it were 0 */
 } KernelProduct;
 typedef void KernelMultiply(const KernelProduct *product);
 

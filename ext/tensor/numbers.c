@@ -50,8 +50,7 @@ const void *numbers_floats(const Numbers *numbers, const unsigned char *data, ui
   return out;
 }
 
-/* Whether numbers_floats() converts the dtype to floats. */
-static bool numbers_are_floats(const Numbers *numbers) {
+bool numbers_are_floats(const Numbers *numbers) {
   return numbers->kernels->convert[numbers->dtype] != NULL || dtype_bits(numbers->dtype) <= 8;
 }
 
@@ -73,18 +72,30 @@ void numbers_magnitudes(const unsigned char *data, uint64_t first, uint64_t coun
   }
 }
 
+/* Converts what floats hold, or returns false. */
+static bool numbers_widen(const Numbers *numbers, const unsigned char *data, uint64_t first,
+                          uint64_t count, double *out) {
+  KernelDoubles *const *widen = numbers->kernels->doubles;
+  bool native = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ || numbers->dtype != DTYPE_F32;
+  if (native && widen[numbers->dtype] != NULL) {
+    widen[numbers->dtype](data + first * (dtype_bits(numbers->dtype) / 8), 0, count, out);
+    return true;
+  }
+  if (numbers->dtype == DTYPE_F32 || !numbers_are_floats(numbers)) return false;
+  float floats[NUMBERS_AT_ONCE];
+  for (uint64_t done = 0, size; done < count; done += size) {
+    size = count - done < NUMBERS_AT_ONCE ? count - done : NUMBERS_AT_ONCE;
+    numbers_floats(numbers, data, first + done, size, floats);
+    widen[DTYPE_F32]((const unsigned char *)floats, 0, size, out + done);
+  }
+  return true;
+}
+
 void numbers_doubles(const Numbers *numbers, const unsigned char *data, uint64_t first,
                      uint64_t count, double *out) {
   if (numbers->dtype == DTYPE_C64) {
     numbers_magnitudes(data, first, count, out, NULL);
-  } else if (numbers->dtype != DTYPE_F32 && numbers_are_floats(numbers)) {
-    float floats[NUMBERS_AT_ONCE] = {0};
-    for (uint64_t done = 0, size; done < count; done += size) {
-      size = count - done < NUMBERS_AT_ONCE ? count - done : NUMBERS_AT_ONCE;
-      numbers_floats(numbers, data, first + done, size, floats);
-      for (uint64_t i = 0; i < size; i++) out[done + i] = floats[i];
-    }
-  } else {
+  } else if (!numbers_widen(numbers, data, first, count, out)) {
     decode_doubles(numbers->dtype, data, first, count, 1, out);
   }
 }

@@ -694,9 +694,15 @@ static void check_multiply_tile(const Subject *subject) {
   bool good = true;
   for (unsigned round = 0; round < 200; round++) {
     double expected[ROWS * (COLUMNS + 3)];
-    KernelProduct product = {
-        left,   right,       got,           KERNEL_TILE_ROWS * (round % 4), round % (LENGTH + 1),
-        LENGTH, COLUMNS + 3, round % 2 == 0};
+    KernelProduct product = {left,
+                             right,
+                             got,
+                             KERNEL_TILE_ROWS * (round % 4),
+                             round % (LENGTH + 1),
+                             LENGTH,
+                             COLUMNS + 3,
+                             round % 2 == 0,
+                             round % 5 == 0};
     for (unsigned i = 0; i < ROWS * LENGTH; i++) left[i] = random_number(round % 3, DTYPE_F32);
     for (unsigned i = 0; i < LENGTH * COLUMNS; i++) right[i] = random_number(round % 3, DTYPE_F32);
     for (unsigned i = 0; i < ROWS * LENGTH && product.is_exact; i++)
@@ -706,6 +712,7 @@ static void check_multiply_tile(const Subject *subject) {
     for (unsigned i = 0; i < ROWS * (COLUMNS + 3); i++) got[i] = expected[i] = 1.0 / (1 + i);
     for (unsigned r = 0; r < product.rows; r++) {
       for (unsigned c = 0; c < COLUMNS; c++) {
+        if (product.begins) expected[r * (COLUMNS + 3) + c] = 0;
         for (unsigned k = 0; k < product.length; k++) {
           volatile double term = left[r * LENGTH + k] * right[k * COLUMNS + c];
           expected[r * (COLUMNS + 3) + c] += term;
@@ -718,7 +725,7 @@ static void check_multiply_tile(const Subject *subject) {
   passed += good;
   failed += !good;
   if (!good) printf("FAIL %s: multiply_tile\n", subject->set->name);
-  KernelProduct product = {left, right, got, ROWS, 32, LENGTH, COLUMNS + 3, true};
+  KernelProduct product = {left, right, got, ROWS, 32, LENGTH, COLUMNS + 3, true, true};
   TIME("multiply_tile", subject, ROWS * 32 * COLUMNS, subject->set->multiply_tile(&product))
 }
 

@@ -213,7 +213,9 @@ static SET(INLINE) void SET(multiply_part)(const KernelProduct *product, bool is
   SET(Doubles) sums[SET(TILE_ROWS)][SET(TILE_PARTS)];
   SET(UNROLL) for (unsigned r = 0; r < SET(TILE_ROWS); r++) {
     SET(UNROLL) for (unsigned p = 0; p < SET(TILE_PARTS); p++) {
-      sums[r][p] = SET(load_doubles)(out + r * product->out_stride + p * SET(DOUBLES));
+      sums[r][p] = product->begins
+                       ? SET(all_doubles)(0)
+                       : SET(load_doubles)(out + r * product->out_stride + p * SET(DOUBLES));
     }
   }
   for (uint64_t k = 0; k < product->length; k++, left++, right += KERNEL_TILE_COLUMNS) {
