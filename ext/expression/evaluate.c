@@ -49,7 +49,11 @@ static bool evaluator_open_step(Evaluator *evaluator, uint32_t number, uint64_t 
   if (!reader_open(&state->reader, &step->source, error)) return false;
   if (state->reader.ahead > ahead) state->reader.ahead = ahead;
   state->is_plain = dtype_bits(element) % 8 == 0 && view_is_contiguous(&step->view);
-  return walk_open(&state->walk, &step->view, dtype_bits(element), &state->reader, error);
+  if (!walk_open(&state->walk, &step->view, dtype_bits(element), &state->reader, error))
+    return false;
+  state->is_turned =
+      turned_open(&state->turned, &state->walk.runs, dtype_bits(element), &state->reader);
+  return true;
 }
 
 bool evaluator_open(Evaluator *evaluator, const Plan *plan, uint32_t step, uint64_t ahead,
@@ -68,6 +72,7 @@ void evaluator_close(Evaluator *evaluator) {
   for (uint32_t i = 0; evaluator->states != NULL && i <= evaluator->step; i++) {
     StepState *state = &evaluator->states[i];
     if (!state->open) continue;
+    turned_close(&state->turned);
     walk_close(&state->walk);
     runs_close(&state->runs);
     reader_close(&state->reader);
@@ -106,6 +111,30 @@ static bool evaluator_go_on(Evaluator *evaluator, uint64_t count, Error *error) 
 
 /* ---- Elements of a source ---- */
 
+static bool evaluate_turned_numbers(Evaluator *evaluator, StepState *state, uint64_t begin,
+                                    uint64_t count, double *out, Error *error) {
+  for (uint64_t done = 0, size; done < count; done += size) {
+    const unsigned char *data =
+        turned_elements(&state->turned, begin + done, count - done, &size, error);
+    if (data == NULL || !evaluator_go_on(evaluator, size, error)) return false;
+    numbers_doubles(&state->decode, data, 0, size, out + done);
+  }
+  return true;
+}
+
+static bool evaluate_turned_bytes(Evaluator *evaluator, StepState *state, uint64_t begin,
+                                  uint64_t count, unsigned char *out, uint64_t out_first,
+                                  Error *error) {
+  unsigned bits = dtype_bits(state->decode.dtype);
+  for (uint64_t done = 0, size; done < count; done += size) {
+    const unsigned char *data =
+        turned_elements(&state->turned, begin + done, count - done, &size, error);
+    if (data == NULL || !evaluator_go_on(evaluator, size, error)) return false;
+    gather_chunk(&(Chunk){data, 0, size, 1}, bits, out, out_first + done);
+  }
+  return true;
+}
+
 static bool evaluate_read_numbers(Evaluator *evaluator, uint32_t number, uint64_t begin,
                                   uint64_t count, double *out, Error *error) {
   StepState *state = &evaluator->states[number];
@@ -115,6 +144,8 @@ static bool evaluate_read_numbers(Evaluator *evaluator, uint32_t number, uint64_
     if (data != NULL) numbers_doubles(&state->decode, data, 0, count, out);
     return data != NULL;
   }
+  if (state->is_turned && turned_suits(&state->turned, begin, count))
+    return evaluate_turned_numbers(evaluator, state, begin, count, out, error);
   walk_seek(&state->walk, begin);
   for (uint64_t done = 0; done < count; done += chunk.count) {
     if (!walk_next(&state->walk, count - done, &chunk, error) ||
@@ -136,6 +167,8 @@ static bool evaluate_read_bytes(Evaluator *evaluator, uint32_t number, uint64_t 
   StepState *state = &evaluator->states[number];
   unsigned bits = dtype_bits(state->decode.dtype);
   Chunk chunk;
+  if (state->is_turned && turned_suits(&state->turned, begin, count))
+    return evaluate_turned_bytes(evaluator, state, begin, count, out, out_first, error);
   walk_seek(&state->walk, begin);
   for (uint64_t done = 0; done < count; done += chunk.count) {
     if (!walk_next(&state->walk, count - done, &chunk, error) ||

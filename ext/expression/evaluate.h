@@ -10,6 +10,7 @@
 
 #include "base/host.h"
 #include "expression/plan.h"
+#include "expression/turned.h"
 #include "tensor/numbers.h"
 #include "tensor/walk.h"
 
@@ -21,6 +22,7 @@ enum { EVALUATE_TILE = NUMBERS_GROUP, EVALUATE_AT_ONCE = 1024, EVALUATE_MAX_HELD
 typedef struct StepState {
   bool open;
   bool is_plain;         /* READ: the elements are whole bytes, one after the other */
+  bool is_turned;        /* READ: its rows lie across the tensor */
   bool in_floats;        /* evaluate_floats() computes it */
   uint64_t begin, count; /* the tile; count is 0 if there is none */
   const double *tile;    /* in `numbers`, or in a panel */
@@ -32,6 +34,7 @@ typedef struct StepState {
   bool holds;                   /* such copies are needed */
   Reader reader;                /* READ */
   Walk walk;                    /* READ */
+  Turned turned;                /* READ, if is_turned */
   Numbers decode;               /* of stored elements */
   Runs runs;                    /* MOVE */
   Run run;                      /* MOVE: the rest of the run that is at element run_at */
@@ -104,6 +107,10 @@ bool evaluate_matmul(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64
 ** is behind a tile. NULL on an error. */
 const double *evaluate_matmul_in_place(Evaluator *evaluator, uint32_t step, uint64_t begin,
                                        uint64_t count, Error *error);
+
+/* Whether a step reads its right matrix again and again, so that it is better asked for many rows. */
+bool evaluate_matmul_is_long(const Step *step);
+
 void evaluate_matmul_close(struct MatmulPanel *panel);
 
 #endif

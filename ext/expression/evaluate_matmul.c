@@ -10,11 +10,12 @@
 #include "expression/evaluate.h"
 
 enum {
-  MATMUL_BLOCK = 64,      /* rows of the right matrix at a time */
-  MATMUL_COLUMNS = 256,   /* columns of it: with the rows, an eighth of a second-level cache */
-  MATMUL_MAX_ROWS = 64,   /* of a panel */
-  MATMUL_PANEL = 1 << 16, /* elements of a panel, if it has more than KERNEL_TILE_ROWS rows */
-  MATMUL_KEPT = 1 << 18   /* elements of a right matrix that is kept */
+  MATMUL_BLOCK = 64,         /* rows of the right matrix at a time, fewer if they are long */
+  MATMUL_COLUMNS = 4096,     /* columns of it: as many as can be read together */
+  MATMUL_ELEMENTS = 1 << 16, /* elements of it: half of a second-level cache */
+  MATMUL_MAX_ROWS = 64,      /* of a panel */
+  MATMUL_PANEL = 1 << 18,    /* elements of a panel, if it has more than KERNEL_TILE_ROWS rows */
+  MATMUL_KEPT = 1 << 18      /* elements of a right matrix that is kept */
 };
 
 /* Numbers of the right matrix lie in tiles of KERNEL_TILE_COLUMNS columns, each row by row. */
@@ -29,7 +30,7 @@ typedef struct MatmulPanel {
   uint64_t batch;
   double *kept; /* the right matrix, if it is small and was wanted as a whole */
   double left[MATMUL_MAX_ROWS * MATMUL_BLOCK];
-  double right[MATMUL_BLOCK * MATMUL_COLUMNS];
+  double right[MATMUL_ELEMENTS];
 } MatmulPanel;
 
 /* A block of the right matrix: `length` rows from k on, `columns` columns from a whole tile on. */
@@ -41,6 +42,11 @@ typedef struct MatmulBlock {
 
 static uint64_t matmul_whole_tiles(uint64_t columns) {
   return (columns + KERNEL_TILE_COLUMNS - 1) / KERNEL_TILE_COLUMNS * KERNEL_TILE_COLUMNS;
+}
+
+/* How many of so many columns are read together. */
+static uint64_t matmul_width(uint64_t columns) {
+  return columns < MATMUL_COLUMNS ? columns : MATMUL_COLUMNS;
 }
 
 void evaluate_matmul_close(struct MatmulPanel *panel) {
@@ -77,6 +83,16 @@ static MatmulPanel *matmul_open(const Evaluator *evaluator, const Step *step, St
   }
   error_memory(error);
   return NULL;
+}
+
+/* Whether the right matrix is small enough to be kept. */
+static bool matmul_may_keep(const Step *step) {
+  return step->length <= MATMUL_KEPT &&
+         matmul_whole_tiles(step->inner) <= MATMUL_KEPT / (step->length > 0 ? step->length : 1);
+}
+
+bool evaluate_matmul_is_long(const Step *step) {
+  return step->kind == STEP_MATMUL && !matmul_may_keep(step);
 }
 
 /* ---- The matrices ---- */
@@ -130,8 +146,9 @@ static bool matmul_keep(Evaluator *evaluator, const Step *step, MatmulPanel *pan
   if (panel->kept == NULL) return error_memory(error);
   panel->has_kept = false;
   for (uint64_t column = 0; column < step->inner; column += MATMUL_COLUMNS) {
-    uint64_t left = step->inner - column;
-    MatmulBlock block = {0, step->length, column, left < MATMUL_COLUMNS ? left : MATMUL_COLUMNS,
+    MatmulBlock block = {.length = step->length,
+                         .column = column,
+                         .columns = matmul_width(step->inner - column),
                          .tile_stride = stride};
     double *out = panel->kept + column / KERNEL_TILE_COLUMNS * stride;
     if (!matmul_read_right(evaluator, step, batch, &block, out, error)) return false;
@@ -150,7 +167,7 @@ static bool matmul_find_right(Evaluator *evaluator, const Step *step, MatmulPane
                    block->k * KERNEL_TILE_COLUMNS;
     return true;
   }
-  block->tile_stride = MATMUL_BLOCK * KERNEL_TILE_COLUMNS;
+  block->tile_stride = block->length * KERNEL_TILE_COLUMNS;
   block->tiles = panel->right;
   return matmul_read_right(evaluator, step, batch, block, panel->right, error);
 }
@@ -185,11 +202,13 @@ static bool matmul_fill(Evaluator *evaluator, const Step *step, MatmulPanel *pan
     memset(panel->result + r * panel->stride + panel->column, 0,
            (size_t)panel->columns * sizeof(double));
   }
+  uint64_t most = MATMUL_ELEMENTS / matmul_whole_tiles(matmul_width(panel->columns));
+  if (most > MATMUL_BLOCK) most = MATMUL_BLOCK;
   for (uint64_t k = 0, length; k < step->length; k += length) {
-    length = step->length - k < MATMUL_BLOCK ? step->length - k : MATMUL_BLOCK;
+    length = step->length - k < most ? step->length - k : most;
     if (!matmul_read_left(evaluator, step, panel, k, length, error)) return false;
     for (uint64_t column = panel->column, columns; column < end; column += columns) {
-      columns = end - column < MATMUL_COLUMNS ? end - column : MATMUL_COLUMNS;
+      columns = matmul_width(end - column);
       MatmulBlock block = {.k = k, .length = length, .column = column, .columns = columns};
       if (!matmul_find_right(evaluator, step, panel, batch, &block, error)) return false;
       matmul_multiply(panel, &block);
@@ -205,12 +224,6 @@ static uint64_t matmul_wanted(const Evaluator *evaluator, const Step *step, uint
   bool same = evaluator->plan->steps[evaluator->step].shape.numel == step->shape.numel;
   if (!same || evaluator->until <= at) return 1;
   return (evaluator->until - at - 1) / step->inner + 1;
-}
-
-/* Whether the right matrix is small enough to be kept. */
-static bool matmul_may_keep(const Step *step) {
-  return step->length <= MATMUL_KEPT &&
-         matmul_whole_tiles(step->inner) <= MATMUL_KEPT / (step->length > 0 ? step->length : 1);
 }
 
 /* Makes the panel contain `count` elements of a row from `column` on. */

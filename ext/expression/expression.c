@@ -61,6 +61,14 @@ static void expression_end(void *state) {
 
 /* ---- Opening ---- */
 
+static uint64_t expression_ahead(const Plan *plan) {
+  uint64_t ahead = EXPRESSION_AHEAD;
+  for (uint32_t i = 0; i < plan->step_count; i++) {
+    if (evaluate_matmul_is_long(&plan->steps[i])) ahead = READER_WINDOW;
+  }
+  return ahead;
+}
+
 static bool expression_fill(Expression *expression, Session *session, const char *text,
                             uint64_t length, Error *error) {
   if (!plan_open(&expression->plan, session, text, length, error)) return false;
@@ -70,7 +78,7 @@ static bool expression_fill(Expression *expression, Session *session, const char
   expression->computed = (Computed){.session = session,
                                     .subject = expression_name.subject,
                                     .unit = dtype_byte_group(bits) * bits / 8,
-                                    .ahead = EXPRESSION_AHEAD,
+                                    .ahead = expression_ahead(&expression->plan),
                                     .open = expression_begin,
                                     .read = expression_read,
                                     .close = expression_end};
