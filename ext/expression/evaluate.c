@@ -320,10 +320,38 @@ static bool evaluate_arguments(Evaluator *evaluator, const Step *step, StepState
          evaluate_held_arguments(evaluator, step, state, begin, count, operands, error);
 }
 
+/* The dtype that kernels take the elements of an argument in: F64 if it is computed. */
+static Dtype evaluate_kernel_dtype(const StepState *arg) {
+  bool native = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+  Dtype dtype = arg->decode.dtype;
+  return native && arg->is_plain && kernels_chosen()->scale[dtype] != NULL ? dtype : DTYPE_F64;
+}
+
+/* Interpolates between elements as they are stored, if both are of one dtype that kernels take. */
+static bool evaluate_lerp(Evaluator *evaluator, const Step *step, uint64_t begin, uint64_t count,
+                          double *out, bool *done, Error *error) {
+  const StepState *a = &evaluator->states[step->args[0]], *b = &evaluator->states[step->args[1]];
+  Dtype dtype = evaluate_kernel_dtype(a);
+  uint64_t numel = step->shape.numel;
+  bool whole = evaluator->plan->steps[step->args[0]].shape.numel == numel &&
+               evaluator->plan->steps[step->args[1]].shape.numel == numel;
+  *done = whole && dtype != DTYPE_F64 && dtype == evaluate_kernel_dtype(b);
+  if (!*done) return true;
+  const unsigned char *x = evaluate_plain(evaluator, step->args[0], begin, count, error);
+  const unsigned char *y = evaluate_plain(evaluator, step->args[1], begin, count, error);
+  if (x == NULL || y == NULL) return false;
+  kernels_chosen()->lerp[dtype](x, y, step->value, count, out);
+  return true;
+}
+
 static bool evaluate_elementwise(Evaluator *evaluator, uint32_t number, uint64_t begin,
                                  uint64_t count, double *out, Error *error) {
   const Step *step = &evaluator->plan->steps[number];
   Operand operands[EVALUATE_MAX_HELD];
+  bool done = false;
+  if (step->kind == STEP_LERP && !evaluate_lerp(evaluator, step, begin, count, out, &done, error))
+    return false;
+  if (done) return true;
   if (!evaluate_arguments(evaluator, step, &evaluator->states[number], begin, count, operands,
                           error))
     return false;
@@ -334,13 +362,6 @@ static bool evaluate_elementwise(Evaluator *evaluator, uint32_t number, uint64_t
     default: elementwise_lerp(operands[0], operands[1], step->value, count, out); break;
   }
   return true;
-}
-
-/* The dtype that kernels take the elements of an argument in: F64 if it is computed. */
-static Dtype evaluate_kernel_dtype(const StepState *arg) {
-  bool native = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
-  Dtype dtype = arg->decode.dtype;
-  return native && arg->is_plain && kernels_chosen()->scale[dtype] != NULL ? dtype : DTYPE_F64;
 }
 
 /* Whether the factors can be divided instead of the sum, as no bit is lost by that: where it is a

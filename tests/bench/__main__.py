@@ -20,6 +20,7 @@ SUBJECTS = (
     "stats",
     "compare",
     "writing",
+    "expressions",
     "against",
 )
 
