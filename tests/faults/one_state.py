@@ -1,5 +1,8 @@
 """One statement, one state: models that are replaced while they are read, directories that were left half replaced, and
-headers where the times of the file system tell too little (whole seconds, a clock ahead of this machine's)."""
+headers where the times of the file system tell too little (whole seconds, a clock ahead of this machine's).
+
+Long: left out where all takes longer.
+"""
 
 import json
 import multiprocessing

@@ -1,5 +1,8 @@
 """convert_dtype of tensors that no BLOB could hold: under a length limit lower than any of them, and of more than 2 GiB;
-in a file and in shards, on several threads; how much memory that takes."""
+in a file and in shards, on several threads; how much memory that takes.
+
+Long: left out where all takes longer.
+"""
 
 import json
 import os

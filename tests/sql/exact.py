@@ -1,5 +1,8 @@
 """tensor_stats against exact arithmetic (fractions) on data made to lose digits; tensor_histogram
-against NumPy. EXACT_ELEMENTS=100000000 for the full length of the longest."""
+against NumPy. EXACT_ELEMENTS=100000000 for the full length of the longest.
+
+Long: left out where all takes longer.
+"""
 
 import math
 import os

@@ -1,5 +1,8 @@
 """What an index may say beside its weight_map: everything that Python's json module reads. The model opens then,
-and safetensors_check calls nothing of it an error; what that module refuses is an error to both."""
+and safetensors_check calls nothing of it an error; what that module refuses is an error to both.
+
+Long: left out where all takes longer.
+"""
 
 import itertools
 import json

@@ -1,5 +1,8 @@
 """Many files: 10,000 adapters by a pattern, a model of 163 shards and 91,991 tensors; with no more
-than 64 file descriptors, and what is read counted by the kernel."""
+than 64 file descriptors, and what is read counted by the kernel.
+
+Long: left out where all takes longer.
+"""
 
 import os
 import resource
