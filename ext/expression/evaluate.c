@@ -114,8 +114,8 @@ static bool evaluator_go_on(Evaluator *evaluator, uint64_t count, Error *error) 
 static bool evaluate_turned_numbers(Evaluator *evaluator, StepState *state, uint64_t begin,
                                     uint64_t count, double *out, Error *error) {
   for (uint64_t done = 0, size; done < count; done += size) {
-    const unsigned char *data =
-        turned_elements(&state->turned, begin + done, count - done, &size, error);
+    const unsigned char *data = turned_elements(&state->turned, begin + done, count - done, &size,
+                                                evaluator->asking, error);
     if (data == NULL || !evaluator_go_on(evaluator, size, error)) return false;
     numbers_doubles(&state->decode, data, 0, size, out + done);
   }
@@ -127,8 +127,8 @@ static bool evaluate_turned_bytes(Evaluator *evaluator, StepState *state, uint64
                                   Error *error) {
   unsigned bits = dtype_bits(state->decode.dtype);
   for (uint64_t done = 0, size; done < count; done += size) {
-    const unsigned char *data =
-        turned_elements(&state->turned, begin + done, count - done, &size, error);
+    const unsigned char *data = turned_elements(&state->turned, begin + done, count - done, &size,
+                                                evaluator->asking, error);
     if (data == NULL || !evaluator_go_on(evaluator, size, error)) return false;
     gather_chunk(&(Chunk){data, 0, size, 1}, bits, out, out_first + done);
   }

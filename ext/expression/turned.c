@@ -11,7 +11,8 @@ enum {
   TURNED_LINE = 64,
   TURNED_NEAR = 16 << 10, /* pieces farther apart than this many bytes are read without the bytes
                           ** between them: copying those takes as long as a call of the system */
-  TURNED_FEW = 64         /* fewer elements are read one by one */
+  TURNED_FEW = 64,        /* fewer elements are read one by one */
+  TURNED_ASK = 512        /* pieces, each of which may need a call of the system */
 };
 
 bool turned_open(Turned *turned, const Runs *runs, unsigned bits, Reader *reader) {
@@ -90,7 +91,7 @@ static bool turned_make_room(Turned *turned, Error *error) {
 }
 
 /* Fills the panel from row number `row` of the view on. */
-static bool turned_fill(Turned *turned, uint64_t row, Error *error) {
+static bool turned_fill(Turned *turned, uint64_t row, const Asking *asking, Error *error) {
   const Runs *runs = turned->runs;
   uint64_t column = row % turned->width, columns = turned->width - column;
   if (columns > turned->columns) columns = turned->columns;
@@ -109,6 +110,8 @@ static bool turned_fill(Turned *turned, uint64_t row, Error *error) {
       memcpy(turned->strip + p * turned_pitch(turned), piece, (size_t)(columns * turned->size));
     }
     turned_scatter(turned, at, pieces, columns);
+    bool asks = at % TURNED_ASK == 0 && asking != NULL && asking->go_on != NULL;
+    if (asks && !asking->go_on(asking->context, error)) return false;
   }
   turned->begin = row * turned->inner;
   turned->count = columns * turned->inner;
@@ -116,9 +119,9 @@ static bool turned_fill(Turned *turned, uint64_t row, Error *error) {
 }
 
 const unsigned char *turned_elements(Turned *turned, uint64_t begin, uint64_t max, uint64_t *count,
-                                     Error *error) {
+                                     const Asking *asking, Error *error) {
   bool has = begin >= turned->begin && begin - turned->begin < turned->count;
-  if (!has && !turned_fill(turned, begin / turned->inner, error)) return NULL;
+  if (!has && !turned_fill(turned, begin / turned->inner, asking, error)) return NULL;
   uint64_t within = begin - turned->begin;
   *count = turned->count - within < max ? turned->count - within : max;
   turned->next = begin + *count;

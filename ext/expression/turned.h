@@ -32,8 +32,8 @@ void turned_close(Turned *turned);
 bool turned_suits(const Turned *turned, uint64_t begin, uint64_t count);
 
 /* The elements from `begin` on, at most `max` and at least one; how many goes to *count. Valid until
-** the next call. NULL on an error. */
+** the next call. NULL on an error, and once `asking`, which may be NULL, says to end. */
 const unsigned char *turned_elements(Turned *turned, uint64_t begin, uint64_t max, uint64_t *count,
-                                     Error *error);
+                                     const Asking *asking, Error *error);
 
 #endif
