@@ -25,7 +25,8 @@ static uint64_t random_below(uint64_t end) {
 static bool reads(Turned *turned, const View *view, unsigned size, uint64_t begin, uint64_t count) {
   Error error = {0};
   for (uint64_t done = 0, got; done < count; done += got) {
-    const unsigned char *found = turned_elements(turned, begin + done, count - done, &got, &error);
+    const unsigned char *found =
+        turned_elements(turned, begin + done, count - done, &got, NULL, &error);
     if (found == NULL || got == 0 || got > count - done) return false;
     for (uint64_t i = 0; i < got; i++) {
       const unsigned char *expected = data + view_element(view, begin + done + i) * size;
