@@ -7,7 +7,7 @@ import sys
 from . import program_path
 
 
-def main():
+def main() -> None:
     command = [program_path(), *sys.argv[1:]]
     if os.name == "nt":
         sys.exit(subprocess.call(command))
