@@ -9,13 +9,12 @@
 
 /* The kernel of an operator, or NULL. */
 static KernelFloats *floats_kernel(const Kernels *kernels, Operator op, Dtype dtype) {
-  switch (op) {
-    case OPERATOR_IS_ADD: return kernels->sum[dtype];
-    case OPERATOR_IS_SUB: return kernels->difference[dtype];
-    case OPERATOR_IS_MUL: return kernels->product[dtype];
-    case OPERATOR_IS_DIV: return kernels->quotient[dtype];
-    default: return NULL;
-  }
+  KernelFloats *const *of = op == OPERATOR_IS_ADD   ? kernels->sum
+                            : op == OPERATOR_IS_SUB ? kernels->difference
+                            : op == OPERATOR_IS_MUL ? kernels->product
+                            : op == OPERATOR_IS_DIV ? kernels->quotient
+                                                    : NULL;
+  return of != NULL ? of[dtype] : NULL;
 }
 
 /* Whether the elements of an argument are floats, and within easy reach. */

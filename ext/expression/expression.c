@@ -72,7 +72,7 @@ static uint64_t expression_ahead(const Plan *plan) {
 static bool expression_fill(Expression *expression, Session *session, const char *text,
                             uint64_t length, Error *error) {
   if (!plan_open(&expression->plan, session, text, length, error)) return false;
-  expression->keeps = memory_zeroed(expression->plan.step_count, sizeof *expression->keeps);
+  expression->keeps = memory_zeroed(expression->plan.step_count, sizeof(Keep *));
   if (expression->keeps == NULL) return error_memory(error);
   unsigned bits = dtype_bits(plan_root(&expression->plan)->dtype);
   expression->computed = (Computed){.session = session,

@@ -85,7 +85,7 @@ static uint64_t node_hash(const Node *node, uint64_t seed) {
   };
   uint64_t hash = node_hash_bytes(seed, numbers, sizeof numbers);
   hash = node_hash_bytes(hash, node->text, node->text_length);
-  hash = node_hash_bytes(hash, node->args, node->arg_count * sizeof *node->args);
+  hash = node_hash_bytes(hash, node->args, node->arg_count * sizeof(Node *));
   hash = node_hash_bytes(hash, node->list, node->list_count * sizeof *node->list);
   return node->weights == NULL
              ? hash
@@ -102,7 +102,7 @@ static bool node_equals(const Node *a, const Node *b) {
          node_bits(a->value) == node_bits(b->value) && a->has_list == b->has_list &&
          a->list_count == b->list_count && (a->weights == NULL) == (b->weights == NULL) &&
          node_same_bytes(a->text, b->text, a->text_length) &&
-         node_same_bytes(a->args, b->args, a->arg_count * sizeof *a->args) &&
+         node_same_bytes(a->args, b->args, a->arg_count * sizeof(Node *)) &&
          node_same_bytes(a->list, b->list, a->list_count * sizeof *a->list) &&
          (a->weights == NULL ||
           node_same_bytes(a->weights, b->weights, a->arg_count * sizeof *a->weights));
@@ -155,7 +155,7 @@ static Node *node_new(Graph *graph, const Node *from) {
   node->number = graph->node_count;
   node->uses = 0;
   node->text = node_copy(graph, from->text, from->text_length, &failed);
-  node->args = node_copy(graph, from->args, from->arg_count * sizeof *from->args, &failed);
+  node->args = node_copy(graph, from->args, from->arg_count * sizeof(Node *), &failed);
   node->list = node_copy(graph, from->list, from->list_count * sizeof *from->list, &failed);
   node->weights = node_copy(graph, from->weights, from->arg_count * sizeof *from->weights, &failed);
   return failed ? NULL : node;

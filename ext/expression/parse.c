@@ -105,7 +105,7 @@ static bool parse_enter(Parse *parse, bool in_text, JsonCursor outer) {
 
 static bool parse_add_arg(Parse *parse, const Node *node) {
   if (!memory_reserve((void **)&parse->args, &parse->arg_capacity, parse->arg_count,
-                      sizeof *parse->args)) {
+                      sizeof(Node *))) {
     return error_memory(parse->tokens.error);
   }
   parse->args[parse->arg_count++] = node;

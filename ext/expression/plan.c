@@ -6,20 +6,12 @@
 
 typedef unsigned long long PlanBig; /* for "%llu" */
 
-/* The most elements of a step, so that the bits of as many doubles are below 2^64, and the most
-** multiplications of a product of matrices. */
-#define PLAN_MAX_NUMEL           ((uint64_t)1 << 57)
-#define PLAN_MAX_MULTIPLICATIONS ((uint64_t)1 << 60)
-
 /* The most dimensions of all steps together, each of which takes up to 64 bytes. */
 #define PLAN_MAX_DIMENSIONS ((uint64_t)1 << 21)
 
 /* So many steps are computed within each other, as C functions, on the stack of the thread; hosts have
 ** threads with 64 kB. What is nested deeper is kept. */
 enum { PLAN_MAX_NESTED = 64 };
-
-/* A step by its number, or this after an error. */
-#define PLAN_NONE UINT32_MAX
 
 static uint32_t plan_refuse(Error *error, const Node *node, const char *expected,
                             const char *found) {
@@ -28,14 +20,13 @@ static uint32_t plan_refuse(Error *error, const Node *node, const char *expected
   return PLAN_NONE;
 }
 
-static uint32_t plan_no_memory(Error *error) {
+uint32_t plan_no_memory(Error *error) {
   error_memory(error);
   return PLAN_NONE;
 }
 
-/* The same with the shapes of two steps, or of one if both are the same. */
-static uint32_t plan_refuse_shapes(const Plan *plan, Error *error, const Node *node,
-                                   const char *expected, uint32_t a, uint32_t b) {
+uint32_t plan_refuse_shapes(const Plan *plan, Error *error, const Node *node, const char *expected,
+                            uint32_t a, uint32_t b) {
   sqlite3_str *found = sqlite3_str_new(NULL);
   view_append_shape(&plan->steps[a].shape, found);
   if (a != b) {
@@ -63,9 +54,8 @@ static uint32_t plan_add(Plan *plan, StepKind kind, Dtype dtype, uint32_t arg_co
   return plan->step_count++;
 }
 
-/* A step whose result has a shape of `rank` dimensions. */
-static uint32_t plan_add_shaped(Plan *plan, StepKind kind, Dtype dtype, uint32_t arg_count,
-                                const uint64_t *shape, uint32_t rank, Error *error) {
+uint32_t plan_add_shaped(Plan *plan, StepKind kind, Dtype dtype, uint32_t arg_count,
+                         const uint64_t *shape, uint32_t rank, Error *error) {
   plan->dimension_count += rank;
   if (plan->dimension_count > PLAN_MAX_DIMENSIONS) {
     error_fill(error, ERROR_ARGUMENT, expression_name.subject,
@@ -82,8 +72,7 @@ static uint32_t plan_add_shaped(Plan *plan, StepKind kind, Dtype dtype, uint32_t
   return PLAN_NONE;
 }
 
-/* A step like `of`, with the shape of a view, which it takes over. */
-static uint32_t plan_add_view(Plan *plan, uint32_t of, View *view, Error *error) {
+uint32_t plan_add_view(Plan *plan, uint32_t of, View *view, Error *error) {
   const Step *base = &plan->steps[of];
   StepKind kind = base->kind == STEP_READ ? STEP_READ : STEP_MOVE;
   uint32_t below =
@@ -114,8 +103,7 @@ static bool plan_base_view(const Plan *plan, uint32_t of, View *view, Error *err
   return view_copy(view, viewed ? &base->view : &base->shape, error);
 }
 
-/* A step that reads what `of` is kept in. */
-static uint32_t plan_keep(Plan *plan, uint32_t of, Error *error) {
+uint32_t plan_keep(Plan *plan, uint32_t of, Error *error) {
   const Step *kept = &plan->steps[of];
   if (kept->kind == STEP_READ) return of;
   uint32_t added =
@@ -136,9 +124,8 @@ static bool plan_is_wide(Dtype dtype) {
          dtype == DTYPE_U64;
 }
 
-/* The dtype of arithmetic over these steps. */
-static bool plan_arithmetic(const Plan *plan, const Node *node, const uint32_t *args,
-                            uint32_t count, Dtype *dtype, Error *error) {
+bool plan_arithmetic(const Plan *plan, const Node *node, const uint32_t *args, uint32_t count,
+                     Dtype *dtype, Error *error) {
   *dtype = DTYPE_F32;
   for (uint32_t i = 0; i < count; i++) {
     const Step *arg = &plan->steps[args[i]];
@@ -153,8 +140,7 @@ static bool plan_arithmetic(const Plan *plan, const Node *node, const uint32_t *
 
 /* ---- Broadcasting ---- */
 
-/* Widens a shape of `rank` dimensions, aligned at the end, by that of a step. */
-static bool plan_broadcast_with(uint64_t *shape, uint32_t rank, const View *with) {
+bool plan_broadcast_with(uint64_t *shape, uint32_t rank, const View *with) {
   for (uint32_t d = 0; d < with->rank; d++) {
     uint64_t *size = &shape[rank - with->rank + d];
     if (with->shape[d] == 1) continue;
@@ -277,8 +263,8 @@ static uint32_t plan_slerp(Plan *plan, const Node *node, const uint32_t *args, E
 
 /* ---- Axes ---- */
 
-static bool plan_axis(const Plan *plan, const Node *node, uint32_t of, uint32_t rank,
-                      uint32_t *axis, Error *error) {
+bool plan_axis(const Plan *plan, const Node *node, uint32_t of, uint32_t rank, uint32_t *axis,
+               Error *error) {
   int64_t at = node->axis < 0 ? node->axis + (int64_t)rank : node->axis;
   if (at >= 0 && at < (int64_t)rank) {
     *axis = (uint32_t)at;
@@ -291,7 +277,7 @@ static bool plan_axis(const Plan *plan, const Node *node, uint32_t of, uint32_t 
   return false;
 }
 
-static uint64_t plan_product(const uint64_t *sizes, uint32_t count) {
+uint64_t plan_product(const uint64_t *sizes, uint32_t count) {
   uint64_t product = 1;
   for (uint32_t i = 0; i < count; i++) product *= sizes[i];
   return product;
@@ -439,202 +425,6 @@ static uint32_t plan_reshape(Plan *plan, const Node *node, const uint32_t *args,
   return added;
 }
 
-/* ---- Joining ---- */
-
-/* The dtype of steps that are joined: theirs, if it is the same for all. */
-static bool plan_joined(const Plan *plan, const Node *node, const uint32_t *args, Dtype *dtype,
-                        bool *stored, Error *error) {
-  *dtype = plan->steps[args[0]].dtype;
-  *stored = true;
-  bool same = true;
-  for (uint32_t i = 0; i < node->arg_count; i++) {
-    same = same && plan->steps[args[i]].dtype == *dtype;
-    *stored = *stored && plan->steps[args[i]].stored;
-  }
-  *stored = *stored && same;
-  return same || plan_arithmetic(plan, node, args, node->arg_count, dtype, error);
-}
-
-/* The shape of a concatenation. Returns false if the arguments do not fit. */
-static bool plan_concat_shape(Plan *plan, const Node *node, const uint32_t *args, uint32_t axis,
-                              uint64_t *shape, Error *error) {
-  const View *first = &plan->steps[args[0]].shape;
-  memcpy(shape, first->shape, first->rank * sizeof *shape);
-  for (uint32_t i = 1; i < node->arg_count; i++) {
-    const View *other = &plan->steps[args[i]].shape;
-    bool fits = other->rank == first->rank;
-    for (uint32_t d = 0; fits && d < first->rank; d++) {
-      fits = d == axis ? !__builtin_add_overflow(shape[d], other->shape[d], &shape[d])
-                       : shape[d] == other->shape[d];
-    }
-    if (fits) continue;
-    plan_refuse_shapes(plan, error, node, "shapes that are equal but for the axis", args[0],
-                       args[i]);
-    return false;
-  }
-  return true;
-}
-
-/* Adds the step; each argument's elements come in chunks, from `axis` on. */
-static uint32_t plan_join(Plan *plan, const Node *node, const uint32_t *args, const uint64_t *shape,
-                          uint32_t rank, uint32_t axis, Error *error) {
-  Dtype dtype;
-  bool stored;
-  if (!plan_joined(plan, node, args, &dtype, &stored, error)) return PLAN_NONE;
-  uint32_t added = plan_add_shaped(plan, STEP_JOIN, dtype, node->arg_count, shape, rank, error);
-  if (added == PLAN_NONE) return PLAN_NONE;
-  Step *step = &plan->steps[added];
-  step->stored = stored;
-  step->outer = plan_product(shape, axis);
-  step->ends = graph_alloc(&plan->graph, node->arg_count, sizeof *step->ends);
-  if (step->ends == NULL) return plan_no_memory(error);
-  for (uint32_t i = 0; i < node->arg_count; i++) {
-    step->args[i] = args[i];
-    step->length += step->outer > 0 ? plan->steps[args[i]].shape.numel / step->outer : 0;
-    step->ends[i] = step->length;
-  }
-  return added;
-}
-
-static uint32_t plan_concat(Plan *plan, const Node *node, const uint32_t *args, Error *error) {
-  uint32_t axis, rank = plan->steps[args[0]].shape.rank, added = PLAN_NONE;
-  if (!plan_axis(plan, node, args[0], rank, &axis, error)) return PLAN_NONE;
-  uint64_t *shape = memory_alloc(rank * sizeof *shape);
-  if (shape == NULL) return plan_no_memory(error);
-  if (plan_concat_shape(plan, node, args, axis, shape, error))
-    added = plan_join(plan, node, args, shape, rank, axis, error);
-  memory_free(shape);
-  return added;
-}
-
-static uint32_t plan_stack(Plan *plan, const Node *node, const uint32_t *args, Error *error) {
-  const View *first = &plan->steps[args[0]].shape;
-  for (uint32_t i = 1; i < node->arg_count; i++) {
-    if (!view_same_shape(first, &plan->steps[args[i]].shape))
-      return plan_refuse_shapes(plan, error, node, "one shape", args[0], args[i]);
-  }
-  uint32_t rank = first->rank;
-  uint64_t *shape = memory_alloc((rank + (uint64_t)1) * sizeof *shape);
-  if (shape == NULL) return plan_no_memory(error);
-  shape[0] = node->arg_count;
-  memcpy(shape + 1, first->shape, rank * sizeof *shape);
-  uint32_t added = plan_join(plan, node, args, shape, rank + 1, 0, error);
-  memory_free(shape);
-  return added;
-}
-
-/* ---- Products of matrices ---- */
-
-/* What numpy.matmul makes of two shapes: batches that broadcast, and the matrices at the end. */
-typedef struct PlanMatmul {
-  uint64_t rows, length, columns;
-  bool a_vector, b_vector;
-  uint32_t batch_rank;
-  uint64_t *batch; /* and room for two more */
-} PlanMatmul;
-
-/* The elements of an argument as a batch of matrices, repeated where the batches are. `again` says
-** that they are read more than once. */
-static uint32_t plan_matmul_operand(Plan *plan, const PlanMatmul *matmul, uint32_t arg,
-                                    uint64_t rows, uint64_t columns, bool again, Error *error) {
-  View view;
-  uint64_t batches = plan_product(matmul->batch, matmul->batch_rank);
-  bool repeated = plan->steps[arg].shape.numel < batches * rows * columns;
-  if (repeated || again) arg = plan_keep(plan, arg, error);
-  if (arg == PLAN_NONE || !repeated) return arg;
-  matmul->batch[matmul->batch_rank] = rows;
-  matmul->batch[matmul->batch_rank + 1] = columns;
-  if (!view_open_shape(&view, matmul->batch, matmul->batch_rank + 2, &expression_name, error))
-    return PLAN_NONE;
-  const Step *base = &plan->steps[arg];
-  for (uint32_t d = 0; d < view.rank; d++) view.stride[d] = 0;
-  if (base->shape.rank == 1) { /* a row if that fits, else a column */
-    view.stride[rows == 1 ? view.rank - 1 : view.rank - 2] = base->view.stride[0];
-  } else {
-    for (uint32_t d = 1; d <= base->shape.rank; d++) {
-      uint32_t from = base->shape.rank - d;
-      bool own = base->shape.shape[from] == view.shape[view.rank - d];
-      view.stride[view.rank - d] = own ? base->view.stride[from] : 0;
-    }
-  }
-  view.offset = base->view.offset;
-  return plan_add_view(plan, arg, &view, error);
-}
-
-static bool plan_matmul_shapes(const View *a, const View *b, PlanMatmul *matmul) {
-  if (a->rank == 0 || b->rank == 0) return false;
-  matmul->a_vector = a->rank == 1;
-  matmul->b_vector = b->rank == 1;
-  matmul->rows = matmul->a_vector ? 1 : a->shape[a->rank - 2];
-  matmul->length = a->shape[a->rank - 1];
-  matmul->columns = matmul->b_vector ? 1 : b->shape[b->rank - 1];
-  if (matmul->length != b->shape[matmul->b_vector ? 0 : b->rank - 2]) return false;
-  View a_batch = *a, b_batch = *b;
-  a_batch.rank = a->rank > 2 ? a->rank - 2 : 0;
-  b_batch.rank = b->rank > 2 ? b->rank - 2 : 0;
-  matmul->batch_rank = a_batch.rank > b_batch.rank ? a_batch.rank : b_batch.rank;
-  for (uint32_t d = 0; d < matmul->batch_rank; d++) matmul->batch[d] = 1;
-  return plan_broadcast_with(matmul->batch, matmul->batch_rank, &a_batch) &&
-         plan_broadcast_with(matmul->batch, matmul->batch_rank, &b_batch);
-}
-
-/* Whether all products and sums are few enough, and no size overflows. */
-static bool plan_matmul_is_bounded(const PlanMatmul *matmul) {
-  uint64_t product = 1, a, b;
-  for (uint32_t d = 0; d < matmul->batch_rank; d++) {
-    if (__builtin_mul_overflow(product, matmul->batch[d], &product)) return false;
-  }
-  return !__builtin_mul_overflow(product, matmul->rows, &a) && a <= PLAN_MAX_MULTIPLICATIONS &&
-         !__builtin_mul_overflow(a, matmul->length, &b) && b <= PLAN_MAX_MULTIPLICATIONS &&
-         !__builtin_mul_overflow(product, matmul->length, &b) &&
-         !__builtin_mul_overflow(b, matmul->columns, &b) && b <= PLAN_MAX_MULTIPLICATIONS &&
-         !__builtin_mul_overflow(a, matmul->length > 0 ? matmul->length : 1, &a) &&
-         !__builtin_mul_overflow(a, matmul->columns, &a) && a <= PLAN_MAX_MULTIPLICATIONS;
-}
-
-static uint32_t plan_matmul_step(Plan *plan, const Node *node, PlanMatmul *matmul,
-                                 const uint32_t *args, Error *error) {
-  Dtype dtype;
-  if (!plan_arithmetic(plan, node, args, 2, &dtype, error)) return PLAN_NONE;
-  if (!plan_matmul_is_bounded(matmul))
-    return plan_refuse_shapes(plan, error, node, "at most 2^60 multiplications", args[0], args[1]);
-  uint32_t a =
-      plan_matmul_operand(plan, matmul, args[0], matmul->rows, matmul->length, false, error);
-  if (a == PLAN_NONE) return PLAN_NONE;
-  uint32_t b =
-      plan_matmul_operand(plan, matmul, args[1], matmul->length, matmul->columns, true, error);
-  if (b == PLAN_NONE) return PLAN_NONE;
-  uint32_t rank = matmul->batch_rank;
-  uint64_t batches = plan_product(matmul->batch, rank);
-  if (!matmul->a_vector) matmul->batch[rank++] = matmul->rows;
-  if (!matmul->b_vector) matmul->batch[rank++] = matmul->columns;
-  uint32_t added = plan_add_shaped(plan, STEP_MATMUL, dtype, 2, matmul->batch, rank, error);
-  if (added == PLAN_NONE) return PLAN_NONE;
-  Step *step = &plan->steps[added];
-  step->args[0] = a;
-  step->args[1] = b;
-  step->outer = batches;
-  step->rows = matmul->rows;
-  step->length = matmul->length;
-  step->inner = matmul->columns;
-  return added;
-}
-
-static uint32_t plan_matmul(Plan *plan, const Node *node, const uint32_t *args, Error *error) {
-  const View *a = &plan->steps[args[0]].shape, *b = &plan->steps[args[1]].shape;
-  PlanMatmul matmul = {0};
-  matmul.batch = memory_alloc((uint64_t)(a->rank > b->rank ? a->rank : b->rank) * sizeof(uint64_t) +
-                              2 * sizeof(uint64_t));
-  if (matmul.batch == NULL) return plan_no_memory(error);
-  uint32_t added =
-      plan_matmul_shapes(a, b, &matmul)
-          ? plan_matmul_step(plan, node, &matmul, args, error)
-          : plan_refuse_shapes(plan, error, node, "matrices whose inner sizes are equal", args[0],
-                               args[1]);
-  memory_free(matmul.batch);
-  return added;
-}
-
 /* ---- Leaves, and what has no arguments ---- */
 
 static uint32_t plan_tensor(Plan *plan, const Node *node, Error *error) {
@@ -725,9 +515,9 @@ static uint32_t plan_limit_nesting(Plan *plan, uint32_t first, uint32_t last, Er
 
 /* Adds the steps of a node, whose arguments have theirs. */
 static bool plan_take_node(Plan *plan, const Node *node, Error *error) {
-  uint32_t few[4], *args = few;
+  uint32_t few[4] = {0}, *args = few;
   if (node->arg_count > sizeof few / sizeof few[0]) {
-    args = memory_alloc(node->arg_count * sizeof *args);
+    args = memory_zeroed(node->arg_count, sizeof *args);
     if (args == NULL) return error_memory(error);
   }
   for (uint32_t i = 0; i < node->arg_count; i++) args[i] = plan->step_of[node->args[i]->number];

@@ -87,4 +87,48 @@ static inline Dtype step_kept_dtype(const Step *step) {
   return step->stored ? step->dtype : DTYPE_F64;
 }
 
+/* ---- What its parts share, each in a file of its own ---- */
+
+/* A step by its number, or this after an error. */
+#define PLAN_NONE UINT32_MAX
+
+/* The most elements of a step, so that the bits of as many doubles are below 2^64, and the most
+** multiplications of a product of matrices. */
+#define PLAN_MAX_NUMEL           ((uint64_t)1 << 57)
+#define PLAN_MAX_MULTIPLICATIONS ((uint64_t)1 << 60)
+
+/* Each raises an error, and returns PLAN_NONE: about the shapes of two steps, or of one if both are
+** the same. */
+uint32_t plan_no_memory(Error *error);
+uint32_t plan_refuse_shapes(const Plan *plan, Error *error, const Node *node, const char *expected,
+                            uint32_t a, uint32_t b);
+
+/* Adds a step whose result has a shape of `rank` dimensions. Steps may then be elsewhere in memory. */
+uint32_t plan_add_shaped(Plan *plan, StepKind kind, Dtype dtype, uint32_t arg_count,
+                         const uint64_t *shape, uint32_t rank, Error *error);
+
+/* Adds a step like `of`, with the shape of a view, which it takes over: one over the elements that
+** `of` reads, or moves from another step, or else over its own. */
+uint32_t plan_add_view(Plan *plan, uint32_t of, View *view, Error *error);
+
+/* A step that reads what `of` is kept in. */
+uint32_t plan_keep(Plan *plan, uint32_t of, Error *error);
+
+/* The dtype of arithmetic over these steps. */
+bool plan_arithmetic(const Plan *plan, const Node *node, const uint32_t *args, uint32_t count,
+                     Dtype *dtype, Error *error);
+
+/* Widens a shape of `rank` dimensions, aligned at the end, by that of a step. */
+bool plan_broadcast_with(uint64_t *shape, uint32_t rank, const View *with);
+
+/* The axis of a node, which must be one of the `rank` of the step `of`. */
+bool plan_axis(const Plan *plan, const Node *node, uint32_t of, uint32_t rank, uint32_t *axis,
+               Error *error);
+
+uint64_t plan_product(const uint64_t *sizes, uint32_t count);
+
+uint32_t plan_concat(Plan *plan, const Node *node, const uint32_t *args, Error *error);
+uint32_t plan_stack(Plan *plan, const Node *node, const uint32_t *args, Error *error);
+uint32_t plan_matmul(Plan *plan, const Node *node, const uint32_t *args, Error *error);
+
 #endif

@@ -89,6 +89,7 @@ static IntegersLoop *const *integers_loops_from(Dtype from) {
 
 static IntegersLoop *integers_loop(Dtype from, Dtype to) {
   IntegersLoop *const *loops = integers_loops_from(from);
+  if (loops == NULL) return NULL;
   if (to == DTYPE_BOOL) return loops[0];
   switch (dtype_bits(to)) {
     case 8: return loops[1];
@@ -105,6 +106,7 @@ bool integers_are(Dtype dtype) {
 void integers_convert(Dtype from, Dtype to, const unsigned char *in, uint64_t count,
                       unsigned char *out) {
   IntegersLoop *loop = integers_loop(from, to);
+  if (loop == NULL) return;
   unsigned char last[INTEGERS_BLOCK * sizeof(uint64_t)] = {0}, converted[sizeof last];
   unsigned in_size = dtype_bits(from) / 8, out_size = dtype_bits(to) / 8;
   uint64_t rest = count % INTEGERS_BLOCK, whole = count - rest;

@@ -11,164 +11,15 @@
 #include <string.h>
 #include <time.h>
 
+#include "kernel_subjects.h"
 #include "kernels/kernels.h"
 #include "tensor/codes.h"
 #include "tensor/decode.h"
 #include "tensor/encode.h"
 #include "tensor/numbers.h"
 
-enum { MISALIGNMENTS = 64, MOST = 4096, GUARD = 64 };
-
-static int passed, failed;
 static bool timed;
 static const Kernels *plain;
-
-static uint64_t random_bits(void) {
-  static uint64_t state = 88172645463325252u;
-  state ^= state << 13;
-  state ^= state >> 7;
-  state ^= state << 17;
-  return state * 0x2545f4914f6cdd1du;
-}
-
-/* ---- Elements ---- */
-
-/* Of which kind the elements are. */
-typedef enum Kind {
-  KIND_ANY_BITS,
-  KIND_USUAL,    /* between -1 and 1 */
-  KIND_WIDE,     /* of very different magnitudes */
-  KIND_POSITIVE, /* and some zeros */
-  KIND_NEGATIVE,
-  KIND_SMALL,   /* subnormal numbers and zeros of both signs */
-  KIND_SPECIAL, /* with NaNs and infinities among them */
-  KIND_ZEROS,   /* of both signs */
-  KINDS
-} Kind;
-
-static double random_number(Kind kind, Dtype dtype) {
-  const bool narrow = dtype == DTYPE_F16;
-  double number = (double)(int64_t)random_bits() * 0x1p-63;
-  unsigned chance = (unsigned)(random_bits() % 8);
-  switch (kind) {
-    case KIND_WIDE: return ldexp(number, (int)(random_bits() % 200) % (narrow ? 15 : 200) - 100);
-    case KIND_POSITIVE: return chance == 0 ? 0 : fabs(number);
-    case KIND_NEGATIVE: return chance == 0 ? -0.0 : -fabs(number);
-    case KIND_SMALL: return chance < 2 ? copysign(0, number) : ldexp(number, narrow ? -16 : -130);
-    case KIND_SPECIAL: return chance == 0 ? (double)NAN : chance == 1 ? INFINITY / number : number;
-    case KIND_ZEROS: return copysign(0, number);
-    default: return number;
-  }
-}
-
-static unsigned bits_of(Dtype dtype) {
-  return dtype_bits(dtype);
-}
-
-/* Elements of a float dtype of at least 16 bits, F32 and F64 in the machine's own order; any bytes for
-** other dtypes. */
-static void fill(Dtype dtype, Kind kind, unsigned char *data, uint64_t count) {
-  bool is_float =
-      dtype == DTYPE_F16 || dtype == DTYPE_BF16 || dtype == DTYPE_F32 || dtype == DTYPE_F64;
-  if (!is_float || kind == KIND_ANY_BITS) {
-    uint64_t size = (count * bits_of(dtype) + 7) / 8;
-    for (uint64_t i = 0; i < size; i++) data[i] = (unsigned char)(random_bits() >> 56);
-    return;
-  }
-  for (uint64_t i = 0; i < count; i++) {
-    double number = random_number(kind, dtype);
-    float narrow = (float)number;
-    if (dtype == DTYPE_F64) {
-      memcpy(data + 8 * i, &number, sizeof number);
-    } else if (dtype == DTYPE_F32) {
-      memcpy(data + 4 * i, &narrow, sizeof narrow);
-    } else {
-      encode_doubles(dtype, &number, i, 1, data);
-    }
-  }
-}
-
-/* A copy that ends where its memory does, and begins `misalignment` bytes behind where memory does. */
-typedef struct Placed {
-  unsigned char *block, *data;
-} Placed;
-
-static Placed place(const unsigned char *data, uint64_t size, unsigned misalignment) {
-  unsigned char *block = malloc((size_t)size + misalignment + 1);
-  if (block == NULL) abort();
-  memcpy(block + misalignment, data, (size_t)size);
-  return (Placed){block, block + misalignment};
-}
-
-/* ---- The same ---- */
-
-static bool same_floats(const float *a, const float *b, uint64_t count) {
-  bool same = true;
-  for (uint64_t i = 0; i < count; i++) {
-    same = same && (float_bits(a[i]) == float_bits(b[i]) || (isnan(a[i]) && isnan(b[i])));
-  }
-  return same;
-}
-
-/* Which NaN comes out of a sum is the machine's choice. */
-static bool same_doubles(const double *a, const double *b, unsigned count) {
-  bool same = true;
-  for (unsigned i = 0; i < count; i++) {
-    same = same && (double_bits(a[i]) == double_bits(b[i]) || (isnan(a[i]) && isnan(b[i])));
-  }
-  return same;
-}
-
-static bool are_finite(const double *numbers, unsigned count) {
-  bool finite = true;
-  for (unsigned i = 0; i < count; i++) finite = finite && isfinite(numbers[i]);
-  return finite;
-}
-
-/* ---- What all checks have in common ---- */
-
-/* One function of a set, for a dtype. */
-typedef struct Subject {
-  const Kernels *set;
-  Dtype dtype;
-  uint64_t step; /* counts are multiples of it */
-  unsigned bits; /* of an element, or of what is counted */
-} Subject;
-
-/* Whether the function gives of `count` elements at `data` what the plain one gives of those at `same`.
-** `more` are as many other elements. */
-typedef bool Agrees(const Subject *subject, const unsigned char *data, const unsigned char *same,
-                    const unsigned char *more, uint64_t count);
-
-static void check(const char *name, const Subject *subject, Agrees *agrees) {
-  static unsigned char data[MOST * 8], more[MOST * 8];
-  uint64_t lanes = subject->step > KERNEL_LANES ? subject->step : KERNEL_LANES;
-  bool good = true;
-  for (Kind kind = 0; kind < KINDS; kind++) {
-    for (uint64_t count = 0; count <= 4 * lanes; count += subject->step) {
-      uint64_t size = (count * subject->bits + 7) / 8;
-      uint64_t elements = count * subject->bits / bits_of(subject->dtype);
-      fill(subject->dtype, kind, data, elements);
-      fill(subject->dtype, kind, more, elements);
-      for (unsigned misalignment = 0; misalignment < MISALIGNMENTS; misalignment++) {
-        Placed first = place(data, size, misalignment);
-        Placed second = place(more, size, (misalignment * 7 + 1) % MISALIGNMENTS);
-        good = good && agrees(subject, first.data, data, second.data, count);
-        free(first.block);
-        free(second.block);
-      }
-    }
-  }
-  passed += good;
-  failed += !good;
-  if (!good) printf("FAIL %s: %s %s\n", subject->set->name, name, dtype_name(subject->dtype));
-}
-
-static double nanoseconds(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
 
 /* Prints what the call takes, the shortest of several, for each of `count` elements. */
 #define TIME(function, subject, count, call)                           \
@@ -182,15 +33,6 @@ static double nanoseconds(void) {
     printf("%-9s %-14s %-12s %8.3f\n", (subject)->set->name, function, \
            dtype_name((subject)->dtype), best / 20 / (double)(count)); \
   }
-
-/* Data to take the time with: usual numbers, at an odd address. */
-static unsigned char *sample(Dtype dtype) {
-  static unsigned char data[2][MOST * 8 + 1];
-  static int turn;
-  turn = !turn;
-  fill(dtype, KIND_USUAL, data[turn] + 1, MOST);
-  return data[turn] + 1;
-}
 
 /* ---- Elements as floats ---- */
 
@@ -219,7 +61,7 @@ static bool convert_agrees(const Subject *subject, const unsigned char *data,
 
 static void check_convert(const Subject *subject) {
   static float out[MOST];
-  check("convert", subject, convert_agrees);
+  check_subject("convert", subject, convert_agrees);
   const unsigned char *data = sample(subject->dtype);
   TIME("convert", subject, MOST, subject->set->convert[subject->dtype](data, MOST, out))
 }
@@ -238,7 +80,7 @@ static bool lookup_agrees(const Subject *subject, const unsigned char *data,
 static void check_lookup(const Subject *subject) {
   static float out[MOST];
   Subject bytes = {subject->set, DTYPE_F8_E5M2FNUZ, 1, 8};
-  check("lookup", &bytes, lookup_agrees);
+  check_subject("lookup", &bytes, lookup_agrees);
   const ByteValues *values = values_of(bytes.dtype);
   const unsigned char *data = sample(bytes.dtype);
   TIME("lookup", &bytes, MOST, subject->set->lookup(data, MOST, values, out))
@@ -267,7 +109,7 @@ static bool find_bins_agrees(const Subject *subject, const unsigned char *data,
 static void check_find_bins(const Subject *subject) {
   static int32_t out[MOST];
   static const Binning binning = {1, -1, 50, 100};
-  check("find_bins", subject, find_bins_agrees);
+  check_subject("find_bins", subject, find_bins_agrees);
   const unsigned char *data = sample(subject->dtype);
   TIME("find_bins", subject, MOST,
        subject->set->find_bins[subject->dtype](data, MOST, &binning, out))
@@ -299,7 +141,7 @@ static void check_hash_blocks(const Subject *subject) {
   static unsigned char secret[192];
   static uint64_t out[MOST / KERNEL_HASH_BLOCK * KERNEL_HASH_LANES];
   Subject blocks = {subject->set, DTYPE_U8, KERNEL_HASH_BLOCK, 8};
-  check("hash_blocks", &blocks, hash_blocks_agrees);
+  check_subject("hash_blocks", &blocks, hash_blocks_agrees);
   const unsigned char *data = sample(DTYPE_U8);
   TIME("hash_blocks", &blocks, MOST,
        subject->set->hash_blocks(data, MOST / KERNEL_HASH_BLOCK, secret, out))
@@ -314,7 +156,7 @@ static bool hash_merge_agrees(const Subject *subject, const unsigned char *data,
       sums[4 * KERNEL_HASH_LANES * KERNEL_LANES];
   (void)data, (void)more;
   fill_secret(secret);
-  for (int i = 0; i < KERNEL_HASH_LANES; i++) got[i] = expected[i] = random_bits();
+  for (int i = 0; i < KERNEL_HASH_LANES; i++) got[i] = expected[i] = subject_bits();
   memcpy(sums, same, count * KERNEL_HASH_LANES * sizeof *sums);
   subject->set->hash_merge(sums, count, secret, got);
   plain->hash_merge(sums, count, secret, expected);
@@ -325,7 +167,7 @@ static void check_hash_merge(const Subject *subject) {
   static unsigned char secret[192];
   static uint64_t sums[MOST], accumulators[KERNEL_HASH_LANES];
   Subject blocks = {subject->set, DTYPE_U64, 1, 64 * KERNEL_HASH_LANES};
-  check("hash_merge", &blocks, hash_merge_agrees);
+  check_subject("hash_merge", &blocks, hash_merge_agrees);
   TIME("hash_merge", &blocks, MOST / KERNEL_HASH_LANES,
        subject->set->hash_merge(sums, MOST / KERNEL_HASH_LANES, secret, accumulators))
 }
@@ -349,7 +191,7 @@ static bool scan_agrees(const Subject *subject, const unsigned char *data,
 static void check_scan(const Subject *subject) {
   static FloatScan out;
   Subject steps = {subject->set, subject->dtype, SCAN_STEP, bits_of(subject->dtype)};
-  check("scan", &steps, scan_agrees);
+  check_subject("scan", &steps, scan_agrees);
   const unsigned char *data = sample(subject->dtype);
   TIME("scan", &steps, MOST, subject->set->scan[subject->dtype](data, MOST, &out))
 }
@@ -368,7 +210,7 @@ static bool range_agrees(const Subject *subject, const unsigned char *data,
 static void check_range(const Subject *subject) {
   static FloatRange out;
   Subject steps = {subject->set, subject->dtype, SCAN_STEP, bits_of(subject->dtype)};
-  check("range", &steps, range_agrees);
+  check_subject("range", &steps, range_agrees);
   const unsigned char *data = sample(subject->dtype);
   TIME("range", &steps, MOST, subject->set->range[subject->dtype](data, MOST, &out))
 }
@@ -402,7 +244,7 @@ static bool scan_doubles_agrees(const Subject *subject, const unsigned char *dat
 static void check_scan_doubles(const Subject *subject) {
   static DoubleScan out;
   Subject doubles = {subject->set, DTYPE_F64, KERNEL_LANES, 64};
-  check("scan_doubles", &doubles, scan_doubles_agrees);
+  check_subject("scan_doubles", &doubles, scan_doubles_agrees);
   const unsigned char *data = sample(DTYPE_F64);
   TIME("scan_doubles", &doubles, MOST, subject->set->scan_doubles(data, MOST, &out))
 }
@@ -420,7 +262,7 @@ static bool deviations_agrees(const Subject *subject, const unsigned char *data,
 static void check_deviations(const Subject *subject) {
   static double out[KERNEL_LANES];
   Subject doubles = {subject->set, DTYPE_F64, KERNEL_LANES, 64};
-  check("deviations", &doubles, deviations_agrees);
+  check_subject("deviations", &doubles, deviations_agrees);
   const unsigned char *data = sample(DTYPE_F64);
   TIME("deviations", &doubles, MOST, subject->set->deviations(data, MOST, 0.1, out))
 }
@@ -473,7 +315,7 @@ static void check_scan_bytes(const Subject *subject) {
         !codes_open(&codes, subject->set, bytes.dtype, values_of(bytes.dtype))) {
       continue;
     }
-    check("scan_bytes", &bytes, scan_bytes_agrees);
+    check_subject("scan_bytes", &bytes, scan_bytes_agrees);
     const unsigned char *data = sample(bytes.dtype);
     TIME("scan_bytes", &bytes, MOST, subject->set->scan_bytes(data, MOST, &codes.digits, &out))
   }
@@ -504,7 +346,7 @@ static bool count_agrees(const Subject *subject, const unsigned char *data,
 static void check_count(const Subject *subject, Dtype dtype, unsigned group) {
   static uint64_t out[CODES];
   Subject groups = {subject->set, dtype, 1, group};
-  check("count", &groups, count_agrees);
+  check_subject("count", &groups, count_agrees);
   const unsigned char *data = sample(DTYPE_U64); /* more bytes than are needed */
   TIME("count", &groups, MOST,
        counter(subject->set, dtype)(data, MOST * bits_of(dtype) / group, out))
@@ -544,7 +386,7 @@ static bool pairs_agrees(const Subject *subject, const unsigned char *data,
 static void check_pairs(const Subject *subject) {
   static PairSums out;
   Subject pairs = {subject->set, subject->dtype, PAIR_LANES, bits_of(subject->dtype)};
-  check("pairs", &pairs, pairs_agrees);
+  check_subject("pairs", &pairs, pairs_agrees);
   const unsigned char *a = sample(subject->dtype), *b = sample(subject->dtype);
   TIME("pairs", &pairs, MOST, subject->set->pairs[subject->dtype](a, b, MOST, &out))
 }
@@ -561,7 +403,7 @@ static volatile double squares_out; /* so that the compiler does not leave the c
 
 static void check_squares(const Subject *subject) {
   Subject squares = {subject->set, subject->dtype, PAIR_LANES, bits_of(subject->dtype)};
-  check("squares", &squares, squares_agrees);
+  check_subject("squares", &squares, squares_agrees);
   const unsigned char *data = sample(subject->dtype);
   TIME("squares", &squares, MOST, squares_out = subject->set->squares[subject->dtype](data, MOST))
 }
@@ -583,7 +425,7 @@ static void check_squares(const Subject *subject) {
   }                                                                                                \
   static void check_##name(const Subject *subject) {                                               \
     static float out[MOST];                                                                        \
-    check(#name, subject, name##_agrees);                                                          \
+    check_subject(#name, subject, name##_agrees);                                                  \
     const unsigned char *a = sample(subject->dtype), *b = sample(subject->dtype);                  \
     TIME(#name, subject, MOST, subject->set->name[subject->dtype](a, b, MOST, out))                \
   }
@@ -630,7 +472,7 @@ static const double arithmetic_t = 0.3;
   static void check_##name(const Subject *subject) {                                          \
     static double out[MOST];                                                                  \
     const uint64_t count = MOST;                                                              \
-    check(#name, subject, name##_agrees);                                                     \
+    check_subject(#name, subject, name##_agrees);                                             \
     const unsigned char *a = sample(subject->dtype), *b = sample(subject->dtype);             \
     (void)b;                                                                                  \
     TIME(#name, subject, MOST, subject->set->name[subject->dtype] call)                       \
@@ -682,7 +524,7 @@ static void check_narrow(const Subject *subject) {
   static double numbers[MOST];
   Subject doubles = {subject->set, subject->dtype, 1, 64};
   for (unsigned i = 0; i < MOST; i++) numbers[i] = random_number(KIND_USUAL, DTYPE_F64);
-  check("narrow", &doubles, narrow_agrees);
+  check_subject("narrow", &doubles, narrow_agrees);
   TIME("narrow", &doubles, MOST, subject->set->narrow[subject->dtype](numbers, MOST, out))
 }
 
@@ -722,8 +564,8 @@ static void check_multiply_tile(const Subject *subject) {
     subject->set->multiply_tile(&product);
     good = good && same_doubles(got, expected, ROWS * (COLUMNS + 3));
   }
-  passed += good;
-  failed += !good;
+  subjects_passed += good;
+  subjects_failed += !good;
   if (!good) printf("FAIL %s: multiply_tile\n", subject->set->name);
   KernelProduct product = {left, right, got, ROWS, 32, LENGTH, COLUMNS + 3, true, true};
   TIME("multiply_tile", subject, ROWS * 32 * COLUMNS, subject->set->multiply_tile(&product))
@@ -754,6 +596,6 @@ int main(int argc, char **argv) {
       printf("skipped: kernels %s, which this machine cannot run\n", kernels_name(n));
     }
   }
-  printf("%d passed, %d failed\n", passed, failed);
-  return failed > 0;
+  printf("%d passed, %d failed\n", subjects_passed, subjects_failed);
+  return subjects_failed > 0;
 }
