@@ -22,7 +22,9 @@ static bool floats_suit(const Evaluator *evaluator, uint32_t number) {
   const Step *step = &evaluator->plan->steps[number];
   const StepState *state = &evaluator->states[number];
   if (step->kind == STEP_NUMBER) return (double)(float)step->value == step->value;
-  return state->is_plain && (step->dtype == DTYPE_F32 || numbers_are_floats(&state->decode));
+  /* As they are stored: what is kept of a computed step are doubles. */
+  return state->is_plain &&
+         (state->decode.dtype == DTYPE_F32 || numbers_are_floats(&state->decode));
 }
 
 bool evaluate_is_in_floats(const Evaluator *evaluator, uint32_t number) {
@@ -48,7 +50,7 @@ static const unsigned char *floats_of(Evaluator *evaluator, uint32_t number, uin
     for (uint64_t i = 0; i < count; i++) room[i] = (float)step->value;
     return (const unsigned char *)room;
   }
-  *dtype = step->dtype;
+  *dtype = evaluator->states[number].decode.dtype;
   return evaluate_plain(evaluator, number, begin, count, error);
 }
 
