@@ -69,7 +69,8 @@ def built(node):
         weights = node.get("weights")
         if weights is None:
             return f"(SELECT tensors_{op}(column1) FROM (VALUES {', '.join(f'({text})' for text in texts)}))", values
-        rows = ", ".join(f"({text}, {weight!r})" for text, weight in zip(texts, weights))
+        rows = ", ".join(f"({text}, ?)" for text in texts)  # SQLite may read a decimal as another double
+        values = [value for (_, values), weight in zip(parts, weights) for value in [*values, weight]]
         return f"(SELECT tensors_{op}(column1, column2) FROM (VALUES {rows}))", values
     if op == "stack":
         rows = [f"({text}, {i})" for i, text in enumerate(texts)]
