@@ -8,6 +8,11 @@ static uint64_t host_bytes(const Host *host, uint64_t done) {
   return host->before + done / 8 * per_8;
 }
 
+unsigned host_threads(sqlite3 *db) {
+  int threads = sqlite3_limit(db, SQLITE_LIMIT_WORKER_THREADS, -1);
+  return sqlite3_threadsafe() == 0 || threads < 0 ? 0 : (unsigned)threads;
+}
+
 bool host_go_on(const Host *host, uint64_t done, Error *error) {
   if (host == NULL) return true;
   if (host->progress != NULL) progress_step(host->progress, host_bytes(host, done));

@@ -22,6 +22,10 @@ typedef struct Host {
   uint64_t before;        /* bytes that were done before, if this is a part of more work */
 } Host;
 
+/* How many threads PRAGMA threads (SQLITE_LIMIT_WORKER_THREADS) of a connection allows besides the
+** caller's; none if SQLite was built without threads. */
+unsigned host_threads(sqlite3 *db);
+
 /* How work on any thread asks whether to go on. Without a function it always does. */
 typedef struct Asking {
   bool (*go_on)(void *context, Error *error); /* false to end the work, with an error or without */

@@ -30,15 +30,11 @@ static void evaluator_mark(Evaluator *evaluator) {
   }
 }
 
-static Dtype evaluate_element_dtype(const Step *step) {
-  return step->stored ? step->dtype : DTYPE_F64;
-}
-
 static bool evaluator_open_step(Evaluator *evaluator, uint32_t number, uint64_t ahead,
                                 Error *error) {
   const Step *step = &evaluator->plan->steps[number];
   StepState *state = &evaluator->states[number];
-  Dtype element = evaluate_element_dtype(step);
+  Dtype element = step_kept_dtype(step);
   numbers_open(&state->decode, element);
   state->run_at = UINT64_MAX;
   state->in_floats = evaluate_is_in_floats(evaluator, number);
@@ -95,7 +91,7 @@ void evaluator_want(Evaluator *evaluator, uint64_t until) {
     if (step->kind != STEP_READ || reader->source == NULL) continue;
     bool in_order = step->shape.numel == plan->steps[evaluator->step].shape.numel &&
                     view_is_contiguous(&step->view);
-    unsigned bits = dtype_bits(evaluate_element_dtype(step));
+    unsigned bits = dtype_bits(step_kept_dtype(step));
     if (in_order) reader->until = ((step->view.offset + until) * bits + 7) / 8;
   }
 }
@@ -181,16 +177,17 @@ static bool evaluate_read_bytes(Evaluator *evaluator, uint32_t number, uint64_t 
 
 /* ---- Bytes in between ---- */
 
-/* Room for a tile of the elements of a step, all zero if they are smaller than a byte. */
-static unsigned char *evaluate_room(StepState *state, Dtype dtype, Error *error) {
-  uint64_t size = (uint64_t)EVALUATE_TILE * sizeof(uint64_t);
-  if (state->bytes == NULL) state->bytes = memory_alloc(size);
+const unsigned char *evaluate_argument_bytes(Evaluator *evaluator, StepState *state, uint32_t arg,
+                                             uint64_t begin, uint64_t count, Error *error) {
+  unsigned bits = dtype_bits(evaluator->plan->steps[arg].dtype);
+  if (state->bytes == NULL) state->bytes = memory_alloc(EVALUATE_TILE * sizeof(uint64_t));
   if (state->bytes == NULL) {
     error_memory(error);
-  } else if (dtype_bits(dtype) % 8 != 0) {
-    memset(state->bytes, 0, (size_t)size);
+    return NULL;
   }
-  return state->bytes;
+  if (bits % 8 != 0) memset(state->bytes, 0, (size_t)((count * bits + 7) / 8));
+  bool good = evaluate_bytes(evaluator, arg, begin, count, state->bytes, 0, error);
+  return good ? state->bytes : NULL;
 }
 
 /* A tile of a step that rounds to its dtype. */
@@ -211,9 +208,9 @@ static bool evaluate_convert(Evaluator *evaluator, const Step *step, StepState *
     }
     return true;
   }
-  unsigned char *bytes = evaluate_room(state, arg->dtype, error);
-  if (bytes == NULL || !evaluate_bytes(evaluator, step->args[0], begin, count, bytes, 0, error))
-    return false;
+  const unsigned char *bytes =
+      evaluate_argument_bytes(evaluator, state, step->args[0], begin, count, error);
+  if (bytes == NULL) return false;
   convert_elements(arg->dtype, step->dtype, bytes, 0, count, 1, out, out_first);
   return true;
 }
@@ -347,7 +344,7 @@ static bool evaluate_lerp(Evaluator *evaluator, const Step *step, uint64_t begin
 static bool evaluate_elementwise(Evaluator *evaluator, uint32_t number, uint64_t begin,
                                  uint64_t count, double *out, Error *error) {
   const Step *step = &evaluator->plan->steps[number];
-  Operand operands[EVALUATE_MAX_HELD];
+  Operand operands[EVALUATE_MAX_HELD] = {{0}};
   bool done = false;
   if (step->kind == STEP_LERP && !evaluate_lerp(evaluator, step, begin, count, out, &done, error))
     return false;

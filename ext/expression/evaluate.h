@@ -83,6 +83,11 @@ static inline const unsigned char *evaluate_plain(Evaluator *evaluator, uint32_t
 
 /* ---- Parts, each in a file of its own ---- */
 
+/* The bytes of `count` elements of an argument, at most a tile, in the room of the step whose state it
+** is, for which they are valid until it asks again. NULL on an error. */
+const unsigned char *evaluate_argument_bytes(Evaluator *evaluator, StepState *state, uint32_t arg,
+                                             uint64_t begin, uint64_t count, Error *error);
+
 /* Whether a step is computed in floats, with the same result as in doubles. Its arguments must be
 ** open. */
 bool evaluate_is_in_floats(const Evaluator *evaluator, uint32_t step);

@@ -23,8 +23,7 @@ static bool floats_suit(const Evaluator *evaluator, uint32_t number) {
   const StepState *state = &evaluator->states[number];
   if (step->kind == STEP_NUMBER) return (double)(float)step->value == step->value;
   /* As they are stored: what is kept of a computed step are doubles. */
-  return state->is_plain &&
-         (state->decode.dtype == DTYPE_F32 || numbers_are_floats(&state->decode));
+  return state->is_plain && numbers_are_floats(&state->decode);
 }
 
 bool evaluate_is_in_floats(const Evaluator *evaluator, uint32_t number) {

@@ -58,9 +58,7 @@ void evaluate_matmul_close(struct MatmulPanel *panel) {
 
 /* Whether a step is of floats, or what is narrower: the product of two is a double. */
 static bool matmul_is_narrow(const Evaluator *evaluator, uint32_t number) {
-  const Step *step = &evaluator->plan->steps[number];
-  const Numbers *decode = &evaluator->states[number].decode;
-  return step->stored && (step->dtype == DTYPE_F32 || numbers_are_floats(decode));
+  return numbers_are_floats(&evaluator->states[number].decode);
 }
 
 static MatmulPanel *matmul_open(const Evaluator *evaluator, const Step *step, StepState *state,

@@ -1,7 +1,6 @@
 /* Steps whose elements are those of others, in another order: slices, rows taken, tensors joined. */
 #include <string.h>
 
-#include "base/memory.h"
 #include "expression/evaluate.h"
 #include "tensor/gather.h"
 
@@ -66,20 +65,6 @@ static MovedPiece moved_piece(const Step *step, StepState *state, uint64_t at, u
   return piece;
 }
 
-/* The bytes of `count` elements of an argument, at most a tile. NULL on an error. */
-static const unsigned char *moved_bytes(Evaluator *evaluator, StepState *state, uint32_t arg,
-                                        uint64_t first, uint64_t count, Error *error) {
-  unsigned bits = dtype_bits(evaluator->plan->steps[arg].dtype);
-  if (state->bytes == NULL) state->bytes = memory_alloc(EVALUATE_TILE * sizeof(uint64_t));
-  if (state->bytes == NULL) {
-    error_memory(error);
-    return NULL;
-  }
-  if (bits % 8 != 0) memset(state->bytes, 0, (size_t)(count * bits / 8 + 1));
-  bool good = evaluate_bytes(evaluator, arg, first, count, state->bytes, 0, error);
-  return good ? state->bytes : NULL;
-}
-
 /* ---- Many short pieces that are taken from a row ---- */
 
 /* The most elements of such a piece, and how many times as long as what is taken a row may be. */
@@ -130,7 +115,7 @@ static bool moved_take_bytes(Evaluator *evaluator, const Step *step, StepState *
   for (uint64_t done = 0; done < count; done += row.count) {
     row = moved_row(step, begin + done, count - done);
     const unsigned char *bytes =
-        moved_bytes(evaluator, state, step->args[0], row.first, row.size, error);
+        evaluate_argument_bytes(evaluator, state, step->args[0], row.first, row.size, error);
     if (bytes == NULL) return false;
     for (uint64_t i = 0; i < row.count; i++) {
       Chunk chunk = {bytes, moved_index(step, row.begin + i), 1, 1};
@@ -168,7 +153,8 @@ bool evaluate_moved_numbers(Evaluator *evaluator, uint32_t number, uint64_t begi
 static bool moved_pick_bytes(Evaluator *evaluator, const MovedPiece *piece, StepState *state,
                              unsigned bits, unsigned char *out, uint64_t out_first, Error *error) {
   uint64_t span = (piece->count - 1) * piece->stride + 1;
-  const unsigned char *bytes = moved_bytes(evaluator, state, piece->arg, piece->first, span, error);
+  const unsigned char *bytes =
+      evaluate_argument_bytes(evaluator, state, piece->arg, piece->first, span, error);
   if (bytes == NULL) return false;
   gather_chunk(&(Chunk){bytes, 0, piece->count, piece->stride}, bits, out, out_first);
   return true;

@@ -22,9 +22,7 @@ struct Expression {
 static bool expression_prepare(Expression *expression, Error *error) {
   if (expression->prepared) return true;
   Session *session = expression->plan.session;
-  int threads = sqlite3_limit(session_db(session), SQLITE_LIMIT_WORKER_THREADS, -1);
-  if (sqlite3_threadsafe() == 0 || threads < 0) threads = 0;
-  Host host = {.threads = (unsigned)threads,
+  Host host = {.threads = host_threads(session_db(session)),
                .cancel = session_cancel(session),
                .subject = expression_name.subject};
   expression->prepared = prepare_plan(&expression->plan, expression->keeps, &host, error);

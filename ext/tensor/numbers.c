@@ -51,7 +51,8 @@ const void *numbers_floats(const Numbers *numbers, const unsigned char *data, ui
 }
 
 bool numbers_are_floats(const Numbers *numbers) {
-  return numbers->kernels->convert[numbers->dtype] != NULL || dtype_bits(numbers->dtype) <= 8;
+  return numbers->dtype == DTYPE_F32 || numbers->kernels->convert[numbers->dtype] != NULL ||
+         dtype_bits(numbers->dtype) <= 8;
 }
 
 void numbers_magnitudes(const unsigned char *data, uint64_t first, uint64_t count, double *high,

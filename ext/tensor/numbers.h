@@ -25,7 +25,7 @@ void numbers_open(Numbers *numbers, Dtype dtype);
 const void *numbers_floats(const Numbers *numbers, const unsigned char *data, uint64_t first,
                            uint64_t count, float *out);
 
-/* Whether numbers_floats() converts the dtype to floats, F32 apart. */
+/* Whether floats can represent all values of the dtype. */
 bool numbers_are_floats(const Numbers *numbers);
 
 /* Writes the elements as doubles, for all dtypes. Magnitudes, and integers beyond 2^53, are
