@@ -6,7 +6,8 @@
 #include "base/threads.h"
 
 /* SQLite calls a function without saying which one it is. So there are many functions that
-** differ only in the number of the slot that holds the real function. */
+** differ only in the number of the slot that holds the real function. A slot is written once:
+** calls read it without a lock, also while another connection registers the same function. */
 static Function *exact_function_functions[EXACT_FUNCTION_MAX];
 static Final *exact_function_finals[EXACT_FUNCTION_MAX_FINALS];
 
@@ -71,7 +72,7 @@ Function *exact_function(Function *function) {
   process_lock_enter();
   while (exact_function_functions[slot] != NULL && exact_function_functions[slot] != function)
     slot++;
-  exact_function_functions[slot] = function;
+  if (exact_function_functions[slot] == NULL) exact_function_functions[slot] = function;
   process_lock_leave();
   return exact_function_entries[slot];
 }
@@ -81,7 +82,7 @@ Final *exact_final(Final *final) {
   if (final == NULL) return NULL;
   process_lock_enter();
   while (exact_function_finals[slot] != NULL && exact_function_finals[slot] != final) slot++;
-  exact_function_finals[slot] = final;
+  if (exact_function_finals[slot] == NULL) exact_function_finals[slot] = final;
   process_lock_leave();
   return exact_function_final_entries[slot];
 }
