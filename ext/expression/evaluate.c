@@ -431,6 +431,9 @@ static bool evaluate_into(Evaluator *evaluator, uint32_t number, uint64_t begin,
     case STEP_SUM: return evaluate_sum(evaluator, step, begin, count, out, error);
     case STEP_REDUCE: return evaluate_reduce(evaluator, number, begin, count, out, error);
     case STEP_MATMUL: return evaluate_matmul(evaluator, number, begin, count, out, error);
+    case STEP_UNPACK: return evaluate_unpack(evaluator, number, begin, count, out, error);
+    case STEP_SPREAD: return evaluate_spread(evaluator, number, begin, count, out, error);
+    case STEP_LOOKUP: return evaluate_lookup(evaluator, number, begin, count, out, error);
     default: return evaluate_elementwise(evaluator, number, begin, count, out, error);
   }
 }

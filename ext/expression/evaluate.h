@@ -102,6 +102,14 @@ bool evaluate_moved_numbers(Evaluator *evaluator, uint32_t step, uint64_t begin,
 bool evaluate_moved_bytes(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
                           unsigned char *out, uint64_t out_first, Error *error);
 
+/* Elements of the steps that only formulas have. */
+bool evaluate_unpack(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
+                     double *out, Error *error);
+bool evaluate_spread(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
+                     double *out, Error *error);
+bool evaluate_lookup(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
+                     double *out, Error *error);
+
 bool evaluate_reduce(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
                      double *out, Error *error);
 

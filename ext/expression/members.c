@@ -10,15 +10,16 @@
 typedef unsigned long long MembersBig; /* for "%llu" */
 
 const MemberName MEMBER_NAMES[MEMBERS_COUNT] = {
-    {"axes", OPERATOR_AXES},       {"shape", OPERATOR_SHAPE}, {"slice", OPERATOR_SLICE},
-    {"indices", OPERATOR_INDICES}, {"axis", OPERATOR_AXIS},   {"dtype", OPERATOR_DTYPE},
-    {"value", OPERATOR_VALUE},     {"seed", OPERATOR_SEED},   {"t", OPERATOR_T},
-    {"weights", OPERATOR_WEIGHTS},
+    {"axes", OPERATOR_AXES},       {"shape", OPERATOR_SHAPE},   {"slice", OPERATOR_SLICE},
+    {"indices", OPERATOR_INDICES}, {"axis", OPERATOR_AXIS},     {"dtype", OPERATOR_DTYPE},
+    {"value", OPERATOR_VALUE},     {"seed", OPERATOR_SEED},     {"t", OPERATOR_T},
+    {"weights", OPERATOR_WEIGHTS}, {"scheme", OPERATOR_SCHEME}, {"kind", OPERATOR_KIND},
+    {"options", OPERATOR_OPTIONS},
 };
 
 enum {
   MEMBERS_LISTS = OPERATOR_AXES | OPERATOR_SHAPE | OPERATOR_INDICES,
-  MEMBERS_OPTIONAL = OPERATOR_AXES | OPERATOR_WEIGHTS
+  MEMBERS_OPTIONAL = OPERATOR_AXES | OPERATOR_WEIGHTS | OPERATOR_OPTIONS
 };
 
 const MemberName *members_find(const char *name, uint64_t length) {
@@ -34,6 +35,7 @@ const MemberName *members_find(const char *name, uint64_t length) {
 void members_clear(Members *members) {
   memory_free(members->list);
   memory_free(members->weights);
+  memory_free(members->roles);
   *members = (Members){0};
 }
 
@@ -81,11 +83,53 @@ static bool members_take_dtype(Members *members, Tokens *tokens) {
                      ERROR_NAME(name, span.length));
 }
 
-static bool members_take_slice(Members *members, Tokens *tokens) {
+static bool members_take_text(Members *members, Tokens *tokens, const char *expected) {
   Span span;
-  if (!tokens_take_text(tokens, "a slice as a string", &span)) return false;
-  members->slice = tokens->cursor.text + span.offset;
-  members->slice_length = span.length;
+  if (!tokens_take_text(tokens, expected, &span)) return false;
+  members->text = tokens->cursor.text + span.offset;
+  members->text_length = span.length;
+  return true;
+}
+
+static bool members_take_options(Members *members, Tokens *tokens) {
+  Span span;
+  if (!tokens_take_object(tokens, &span)) return false;
+  members->options = tokens->cursor.text + span.offset;
+  members->options_length = span.length;
+  return true;
+}
+
+static bool members_is_role(const char *role, uint64_t length) {
+  static const char others[] = "_.-";
+  for (uint64_t i = 0; i < length; i++) {
+    char byte = role[i];
+    bool usual = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+                 (byte >= '0' && byte <= '9') || (byte != '\0' && strchr(others, byte) != NULL);
+    if (!usual) return false;
+  }
+  return length > 0 && length <= MEMBERS_MAX_ROLE;
+}
+
+bool members_add_role(Members *members, const char *role, uint64_t length, const char *subject,
+                      Error *error) {
+  if (!members_is_role(role, length)) {
+    return error_raise(error, ERROR_ARGUMENT, subject,
+                       "expected a role of letters, digits, '_', '.' and '-', found \"%.*s\"",
+                       ERROR_NAME(role, length));
+  }
+  for (uint64_t at = 0, size; at < members->roles_length; at += size + 1) {
+    size = strlen(members->roles + at);
+    if (size != length || memcmp(members->roles + at, role, (size_t)length) != 0) continue;
+    return error_raise(error, ERROR_ARGUMENT, subject,
+                       "expected each role once, found \"%.*s\" again", ERROR_NAME(role, length));
+  }
+  for (uint64_t i = 0; i <= length; i++) {
+    if (!memory_reserve((void **)&members->roles, &members->roles_capacity, members->roles_length,
+                        1)) {
+      return error_memory(error);
+    }
+    members->roles[members->roles_length++] = i < length ? role[i] : '\0';
+  }
   return true;
 }
 
@@ -96,7 +140,10 @@ bool members_take(Members *members, OperatorAttribute attribute, Tokens *tokens)
     case OPERATOR_AXIS: return tokens_take_integer(tokens, &members->axis);
     case OPERATOR_SEED: return tokens_take_integer(tokens, &members->seed);
     case OPERATOR_DTYPE: return members_take_dtype(members, tokens);
-    case OPERATOR_SLICE: return members_take_slice(members, tokens);
+    case OPERATOR_SLICE: return members_take_text(members, tokens, "a slice as a string");
+    case OPERATOR_SCHEME: return members_take_text(members, tokens, "the name of a scheme");
+    case OPERATOR_KIND: return members_take_text(members, tokens, "the name of a kind");
+    case OPERATOR_OPTIONS: return members_take_options(members, tokens);
     case OPERATOR_VALUE:
     case OPERATOR_T: return tokens_take_number(tokens, &members->value);
     case OPERATOR_WEIGHTS: return members_take_array(members, tokens, numbers, members_take_weight);
@@ -249,7 +296,12 @@ static void members_append_one(sqlite3_str *out, const Members *members,
     case OPERATOR_DTYPE:
       json_string_append(out, dtype_name(members->dtype), strlen(dtype_name(members->dtype)));
       break;
-    case OPERATOR_SLICE: json_string_append(out, members->slice, members->slice_length); break;
+    case OPERATOR_SLICE:
+    case OPERATOR_SCHEME:
+    case OPERATOR_KIND: json_string_append(out, members->text, members->text_length); break;
+    case OPERATOR_OPTIONS:
+      sqlite3_str_append(out, members->options, (int)members->options_length);
+      break;
     case OPERATOR_VALUE:
     case OPERATOR_T: members_append_number(out, members->value); break;
     case OPERATOR_WEIGHTS: members_append_weights(out, members); break;

@@ -19,8 +19,12 @@ typedef struct Members {
   int64_t axis, seed;
   double value; /* "value", "t" */
   Dtype dtype;
-  const char *slice; /* in the text that it was read from */
-  uint64_t slice_length;
+  const char *text; /* "slice", "scheme", "kind"; in the text that it was read from */
+  uint64_t text_length;
+  const char *options; /* as it stands in that text, an object */
+  uint64_t options_length;
+  char *roles; /* of the arguments, each ending with NUL */
+  uint64_t roles_length, roles_capacity;
   int64_t *list; /* "axes", "shape", "indices", of which no operator has two */
   uint64_t list_count, list_capacity;
   double *weights;
@@ -28,7 +32,7 @@ typedef struct Members {
 } Members;
 
 /* The attributes, in the order of the arguments in SQL, which is also that in a text. */
-enum { MEMBERS_COUNT = 10 };
+enum { MEMBERS_COUNT = 13 };
 
 typedef struct MemberName {
   const char *name;
@@ -42,6 +46,12 @@ const MemberName *members_find(const char *name, uint64_t length);
 
 /* Takes the value of an attribute that is not given yet. */
 bool members_take(Members *members, OperatorAttribute attribute, Tokens *tokens);
+
+/* Adds the role of the next argument: letters, digits, '_', '.' and '-', at most MEMBERS_MAX_ROLE of
+** them, none of those before. */
+enum { MEMBERS_MAX_ROLE = 64 };
+bool members_add_role(Members *members, const char *role, uint64_t length, const char *subject,
+                      Error *error);
 
 /* Adds a weight. */
 bool members_add_weight(Members *members, double weight, Error *error);

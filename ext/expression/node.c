@@ -82,11 +82,15 @@ static uint64_t node_hash(const Node *node, uint64_t seed) {
       node->has_list,
       (uint64_t)node->axis,
       node->weights != NULL,
+      node->options_length,
+      node->roles_length,
   };
   uint64_t hash = node_hash_bytes(seed, numbers, sizeof numbers);
   hash = node_hash_bytes(hash, node->text, node->text_length);
   hash = node_hash_bytes(hash, node->args, node->arg_count * sizeof(Node *));
   hash = node_hash_bytes(hash, node->list, node->list_count * sizeof *node->list);
+  hash = node_hash_bytes(hash, node->options, node->options_length);
+  hash = node_hash_bytes(hash, node->roles, node->roles_length);
   return node->weights == NULL
              ? hash
              : node_hash_bytes(hash, node->weights, node->arg_count * sizeof *node->weights);
@@ -101,7 +105,10 @@ static bool node_equals(const Node *a, const Node *b) {
          a->seed == b->seed && a->dtype == b->dtype && a->axis == b->axis &&
          node_bits(a->value) == node_bits(b->value) && a->has_list == b->has_list &&
          a->list_count == b->list_count && (a->weights == NULL) == (b->weights == NULL) &&
+         a->options_length == b->options_length && a->roles_length == b->roles_length &&
          node_same_bytes(a->text, b->text, a->text_length) &&
+         node_same_bytes(a->options, b->options, a->options_length) &&
+         node_same_bytes(a->roles, b->roles, a->roles_length) &&
          node_same_bytes(a->args, b->args, a->arg_count * sizeof(Node *)) &&
          node_same_bytes(a->list, b->list, a->list_count * sizeof *a->list) &&
          (a->weights == NULL ||
@@ -157,6 +164,8 @@ static Node *node_new(Graph *graph, const Node *from) {
   node->text = node_copy(graph, from->text, from->text_length, &failed);
   node->args = node_copy(graph, from->args, from->arg_count * sizeof(Node *), &failed);
   node->list = node_copy(graph, from->list, from->list_count * sizeof *from->list, &failed);
+  node->options = node_copy(graph, from->options, from->options_length, &failed);
+  node->roles = node_copy(graph, from->roles, from->roles_length, &failed);
   node->weights = node_copy(graph, from->weights, from->arg_count * sizeof *from->weights, &failed);
   return failed ? NULL : node;
 }

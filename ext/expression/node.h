@@ -20,7 +20,7 @@ struct Node {
   uint32_t uses;   /* how many arguments, of all nodes, it is; the root has one more */
   uint32_t arg_count;
   const Node **args;
-  const char *text;     /* TENSOR: the ref; SLICE: the slice. Ends with NUL */
+  const char *text;     /* TENSOR: the ref; SLICE: the slice; "scheme", "kind". Ends with NUL */
   uint64_t text_length; /* a ref's name may contain NUL */
   double value;         /* NUMBER, "value", "t" */
   int64_t axis;         /* "axis" */
@@ -30,6 +30,10 @@ struct Node {
   uint64_t list_count;
   const int64_t *list;   /* "axes", "shape", "indices" */
   const double *weights; /* one for each argument, or NULL */
+  const char *options;   /* "options", the text of an object, or NULL */
+  uint64_t options_length;
+  const char *roles; /* of the arguments of "parts", each ending with NUL */
+  uint64_t roles_length;
 };
 
 /* Starts as {0}. */

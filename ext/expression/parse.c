@@ -18,7 +18,7 @@ _Static_assert(EXPRESSION_MAX_DEPTH == 200 && EXPRESSION_MAX_LENGTH == 1 << 20,
 
 /* An object that is being read. */
 typedef struct ParseFrame {
-  bool has_op, has_args, in_args;
+  bool has_op, has_args, in_args, in_parts;
   bool started; /* a member, or in "args" an argument, has been read */
   bool in_text; /* the object is a text within a text */
   Operator op;
@@ -132,14 +132,27 @@ static bool parse_check_numbers(Parse *parse, const ParseFrame *frame) {
                      traits->name);
 }
 
+/* Arguments have roles where the operator wants them, and nowhere else. */
+static bool parse_check_roles(Parse *parse, const ParseFrame *frame) {
+  const OperatorTraits *traits = &OPERATOR_TRAITS[frame->op];
+  bool wanted = (traits->attributes & OPERATOR_PARTS) != 0;
+  if (frame->arg_count == 0 || wanted == (frame->members.roles_length > 0)) return true;
+  return PARSE_RAISE(parse, "expected \"%s\" for %s, found \"%s\"", wanted ? "parts" : "args",
+                     traits->name, wanted ? "args" : "parts");
+}
+
 static Node *parse_make_node(Parse *parse, const ParseFrame *frame) {
   const Members *members = &frame->members;
   const Node node = {
       .op = frame->op,
       .arg_count = frame->arg_count,
       .args = frame->arg_count > 0 ? parse->args + frame->first_arg : NULL,
-      .text = members->slice,
-      .text_length = members->slice_length,
+      .text = members->text,
+      .text_length = members->text_length,
+      .options = members->options,
+      .options_length = members->options_length,
+      .roles = members->roles,
+      .roles_length = members->roles_length,
       .value = members->value,
       .axis = members->axis,
       .seed = (uint64_t)members->seed,
@@ -167,6 +180,7 @@ static bool parse_end_text(Parse *parse, const ParseFrame *frame) {
 static bool parse_leave(Parse *parse) {
   ParseFrame *frame = parse_frame(parse);
   if (!frame->has_op) return PARSE_RAISE(parse, "expected \"op\", found none");
+  if (!parse_check_roles(parse, frame)) return false;
   if (!members_check(&frame->members, frame->op, frame->arg_count, parse_subject,
                      parse->tokens.error) ||
       !parse_check_numbers(parse, frame)) {
@@ -225,16 +239,31 @@ static bool parse_value_argument(Parse *parse) {
   }
 }
 
-/* Takes the next argument, or the end of "args". */
+/* Takes the role of the next argument. */
+static bool parse_role(Parse *parse) {
+  Tokens *tokens = &parse->tokens;
+  ParseFrame *frame = parse_frame(parse);
+  Span role;
+  if (frame->arg_count >= OPERATOR_MAX_PARTS)
+    return PARSE_RAISE(parse, "expected at most 32 parts, found more");
+  return tokens_take_text(tokens, "a role in quotes", &role) &&
+         members_add_role(&frame->members, tokens->cursor.text + role.offset, role.length,
+                          parse_subject, tokens->error) &&
+         tokens_take(tokens, ':', "':'");
+}
+
+/* Takes the next argument, or the end of "args" or "parts". */
 static bool parse_argument(Parse *parse) {
   ParseFrame *frame = parse_frame(parse);
   JsonCursor *cursor = &parse->tokens.cursor;
   bool first = frame->arg_count == 0;
-  if (json_cursor_take(cursor, ']')) {
-    frame->in_args = false;
+  if (json_cursor_take(cursor, frame->in_parts ? '}' : ']')) {
+    frame->in_args = frame->in_parts = false;
     return true;
   }
-  if (!first && !tokens_take(&parse->tokens, ',', "',' or ']' in \"args\"")) return false;
+  const char *expected = frame->in_parts ? "',' or '}' in \"parts\"" : "',' or ']' in \"args\"";
+  if (!first && !tokens_take(&parse->tokens, ',', expected)) return false;
+  if (frame->in_parts && !parse_role(parse)) return false;
   parse->at_argument = true;
   parse->argument = frame->arg_count;
   return parse_value_argument(parse);
@@ -270,6 +299,7 @@ static bool parse_refuse_member(Parse *parse, const char *name, uint64_t length)
   Suggest suggest = {.word = name, .length = length};
   suggest_offer(&suggest, "op", strlen("op"));
   suggest_offer(&suggest, "args", strlen("args"));
+  suggest_offer(&suggest, "parts", strlen("parts"));
   for (int i = 0; i < MEMBERS_COUNT; i++) {
     suggest_offer(&suggest, MEMBER_NAMES[i].name, strlen(MEMBER_NAMES[i].name));
   }
@@ -296,13 +326,18 @@ static bool parse_named_member(Parse *parse, const char *name, uint64_t length) 
   if (length == strlen("op") && memcmp(name, "op", length) == 0) {
     return frame->has_op ? parse_refuse_again(parse, "op") : parse_op(parse);
   }
-  if (length != strlen("args") || memcmp(name, "args", length) != 0) {
-    return parse_refuse_member(parse, name, length);
-  }
-  if (frame->has_args) return parse_refuse_again(parse, "args");
+  bool args = length == strlen("args") && memcmp(name, "args", length) == 0;
+  bool parts = length == strlen("parts") && memcmp(name, "parts", length) == 0;
+  if (!args && !parts) return parse_refuse_member(parse, name, length);
+  if (frame->has_args) return parse_refuse_again(parse, args ? "args" : "parts");
   frame->has_args = frame->in_args = true;
-  return json_cursor_take(&parse->tokens.cursor, '[') ||
-         tokens_refuse_value(&parse->tokens, "an array as \"args\"");
+  frame->in_parts = parts;
+  if (args) {
+    return json_cursor_take(&parse->tokens.cursor, '[') ||
+           tokens_refuse_value(&parse->tokens, "an array as \"args\"");
+  }
+  return json_cursor_take(&parse->tokens.cursor, '{') ||
+         tokens_refuse_value(&parse->tokens, "an object as \"parts\"");
 }
 
 /* Takes the next member, or the end of the object. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "expression/formula.h"
 
 typedef unsigned long long PlanBig; /* for "%llu" */
 
@@ -494,14 +495,15 @@ static uint32_t plan_node(Plan *plan, const Node *node, const uint32_t *args, Er
     case OPERATOR_IS_CONCAT: return plan_concat(plan, node, args, error);
     case OPERATOR_IS_STACK: return plan_stack(plan, node, args, error);
     case OPERATOR_IS_CONVERT: return plan_convert(plan, node, args, error);
+    case OPERATOR_IS_DEQUANTIZE: return plan_dequantize(plan, node, args, error);
+    case OPERATOR_IS_DELTA: return plan_delta(plan, node, args, error);
     default:
       return plan_elementwise(plan, node, node->arg_count == 1 ? STEP_UNARY : STEP_BINARY, args,
                               error);
   }
 }
 
-/* Counts how deep the steps from `first` on are nested, and keeps the last if that is too deep. */
-static uint32_t plan_limit_nesting(Plan *plan, uint32_t first, uint32_t last, Error *error) {
+uint32_t plan_limit_nesting(Plan *plan, uint32_t first, uint32_t last, Error *error) {
   for (uint32_t i = first; i <= last; i++) {
     Step *step = &plan->steps[i];
     step->nested = 1;
@@ -511,6 +513,11 @@ static uint32_t plan_limit_nesting(Plan *plan, uint32_t first, uint32_t last, Er
     }
   }
   return plan->steps[last].nested < PLAN_MAX_NESTED ? last : plan_keep(plan, last, error);
+}
+
+uint32_t plan_operator(Plan *plan, const Node *node, const uint32_t *args, Error *error) {
+  uint32_t first = plan->step_count, added = plan_node(plan, node, args, error);
+  return added == PLAN_NONE ? PLAN_NONE : plan_limit_nesting(plan, first, added, error);
 }
 
 /* Adds the steps of a node, whose arguments have theirs. */

@@ -35,8 +35,36 @@ typedef enum StepKind {
   STEP_SLERP,  /* factors[0] * args[0] + factors[1] * args[1], once prepared */
   STEP_SUM,    /* of factors[i] * args[i], divided by value */
   STEP_REDUCE, /* over one axis of args[0]: outer times length times inner elements */
-  STEP_MATMUL  /* for each of outer: rows x length times length x inner */
+  STEP_MATMUL, /* for each of outer: rows x length times length x inner */
+  STEP_UNPACK, /* outer rows of inner numbers, by unpack; each row of args[0] has `length` words, and
+               ** there are `rows` of them */
+  STEP_SPREAD, /* outer batches of rows x inner elements, by spread */
+  STEP_LOOKUP  /* args[1][args[0]] */
 } StepKind;
+
+/* How numbers of a few bits lie in words of a matrix, which is stored little-endian. Source: see
+** plan_dequantize.c for each scheme. */
+typedef enum UnpackOrder {
+  UNPACK_STREAM,      /* along the row, without gaps: number j has the bits from bits * j on */
+  UNPACK_WORDS,       /* along the row: number j is in word j / per_word */
+  UNPACK_INTERLEAVED, /* down the column: row i is in word row i / per_word */
+  UNPACK_SLICES       /* down the column: row i is in word row i % (word rows) */
+} UnpackOrder;
+
+typedef struct Unpack {
+  UnpackOrder order;
+  unsigned bits, word_bits; /* at most 8; 8 or 32 */
+  unsigned per_word;        /* not for a stream; at most 32 */
+  uint8_t shifts[32];       /* of the numbers in a word */
+  const double *values;     /* of the codes; NULL: their own. Static */
+} Unpack;
+
+/* How a matrix is repeated to the shape of a step. */
+typedef struct Spread {
+  uint64_t rows, columns; /* of the matrix, of each batch */
+  uint64_t block_rows, block_columns;
+  bool per_batch; /* each batch has a matrix of its own */
+} Spread;
 
 typedef struct Step {
   StepKind kind;
@@ -51,13 +79,15 @@ typedef struct Step {
   double *factors;
   const int64_t *indices;
   uint64_t outer, rows, length, inner;
-  uint64_t *ends;  /* JOIN: where the elements of each argument end in one of outer */
-  View view;       /* READ, MOVE */
-  Source source;   /* READ */
-  bool of_keep;    /* READ: the source is what args[0] is kept in */
-  uint32_t leaf;   /* READ: the number of the leaf that it reads, unless of_keep */
-  bool is_kept;    /* a READ of it exists */
-  uint32_t nested; /* how many steps are computed within each other for it, counting itself */
+  uint64_t *ends;       /* JOIN: where the elements of each argument end in one of outer */
+  View view;            /* READ, MOVE */
+  Source source;        /* READ */
+  bool of_keep;         /* READ: the source is what args[0] is kept in */
+  const Unpack *unpack; /* UNPACK */
+  Spread spread;        /* SPREAD; args[1], if there is one, has the groups of the columns */
+  uint32_t leaf;        /* READ: the number of the leaf that it reads, unless of_keep */
+  bool is_kept;         /* a READ of it exists */
+  uint32_t nested;      /* how many steps are computed within each other for it, counting itself */
 } Step;
 
 typedef struct Plan {
@@ -126,6 +156,13 @@ bool plan_axis(const Plan *plan, const Node *node, uint32_t of, uint32_t rank, u
                Error *error);
 
 uint64_t plan_product(const uint64_t *sizes, uint32_t count);
+
+/* Counts how deep the steps from `first` on are nested, and keeps the last if that is too deep. Returns
+** the step to use in its place. */
+uint32_t plan_limit_nesting(Plan *plan, uint32_t first, uint32_t last, Error *error);
+
+/* Adds the steps of a node, with other arguments than it has in the graph; it need not be in the graph. */
+uint32_t plan_operator(Plan *plan, const Node *node, const uint32_t *args, Error *error);
 
 uint32_t plan_concat(Plan *plan, const Node *node, const uint32_t *args, Error *error);
 uint32_t plan_stack(Plan *plan, const Node *node, const uint32_t *args, Error *error);

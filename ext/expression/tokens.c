@@ -46,6 +46,33 @@ bool tokens_take_text(Tokens *tokens, const char *expected, Span *span) {
   return true;
 }
 
+uint64_t tokens_object_length(const char *text, uint64_t length) {
+  JsonCursor cursor = {.text = (char *)text, .length = (uint32_t)length};
+  uint32_t depth = 0;
+  Span ignored;
+  while (cursor.at < cursor.length) {
+    char byte = text[cursor.at];
+    if (byte == '"') {
+      if (json_string_skip(&cursor, &ignored) != NULL) return 0;
+      continue;
+    }
+    cursor.at++;
+    if (byte == '{' || byte == '[') depth++;
+    if ((byte == '}' || byte == ']') && --depth == 0) return cursor.at;
+  }
+  return 0;
+}
+
+bool tokens_take_object(Tokens *tokens, Span *span) {
+  JsonCursor *cursor = &tokens->cursor;
+  if (json_cursor_peek(cursor) != '{') return tokens_refuse_value(tokens, "an object");
+  span->offset = cursor->at;
+  span->length =
+      (uint32_t)tokens_object_length(cursor->text + cursor->at, cursor->length - cursor->at);
+  cursor->at += span->length;
+  return span->length > 0 || tokens_refuse(tokens, "an object that ends");
+}
+
 /* Takes a number of any kind, and sets *text to it. */
 static bool tokens_take_any_number(Tokens *tokens, JsonNumber *kind, uint64_t *value, Span *text) {
   JsonCursor *cursor = &tokens->cursor;

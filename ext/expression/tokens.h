@@ -27,6 +27,14 @@ bool tokens_take(Tokens *tokens, char byte, const char *expected);
 /* Takes a string; `expected` says what it is for. It is then followed by a NUL. */
 bool tokens_take_text(Tokens *tokens, const char *expected, Span *span);
 
+/* The length of the object that a text begins with, by its brackets and quotes alone; 0 if it does
+** not end. What is between the brackets may be anything, but whoever reads it as JSON finds its end
+** at the same place, or no JSON. */
+uint64_t tokens_object_length(const char *text, uint64_t length);
+
+/* Takes an object, as it stands. */
+bool tokens_take_object(Tokens *tokens, Span *span);
+
 /* Takes an integer of 64 bits. */
 bool tokens_take_integer(Tokens *tokens, int64_t *value);
 

@@ -43,6 +43,9 @@ Function function_tensor_equal, function_tensor_allclose, function_tensor_cosine
 /* build.c; their user data is a row of OPERATOR_TRAITS */
 Function function_build, function_build_concat;
 
+/* build_parts.c, likewise */
+Function function_build_dequantize, function_build_delta;
+
 /* build_rows.c, likewise */
 Function aggregate_build_step;
 void aggregate_build_final(sqlite3_context *context);

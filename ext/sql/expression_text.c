@@ -37,26 +37,6 @@ static bool expression_text_too_long(uint64_t length, const char *subject, Error
                      (unsigned long long)length);
 }
 
-/* The length of the object that a text begins with, by its brackets and quotes alone; 0 if it does
-** not end. What is between the brackets may be anything, but whoever reads it as JSON finds its end
-** at the same place, or no JSON. */
-static uint64_t expression_text_object_length(char *text, uint64_t length) {
-  JsonCursor cursor = {.text = text, .length = (uint32_t)length};
-  uint32_t depth = 0;
-  Span ignored;
-  while (cursor.at < cursor.length) {
-    char byte = text[cursor.at];
-    if (byte == '"') {
-      if (json_string_skip(&cursor, &ignored) != NULL) return 0;
-      continue;
-    }
-    cursor.at++;
-    if (byte == '{' || byte == '[') depth++;
-    if ((byte == '}' || byte == ']') && --depth == 0) return cursor.at;
-  }
-  return 0;
-}
-
 /* ---- One argument ---- */
 
 /* Appends text that begins with '{'. */
@@ -64,7 +44,7 @@ static bool expression_text_append_object(sqlite3_str *out, const ExpressionText
                                           const char *subject, Error *error) {
   uint64_t length = from->length, end;
   while (length > 0 && json_is_space(from->text[length - 1])) length--;
-  end = expression_text_object_length((char *)from->text, length);
+  end = tokens_object_length(from->text, length);
   if (end == 0 || end != length) {
     return error_raise(error, ERROR_ARGUMENT, subject,
                        "expected an expression, which is one JSON object, found \"%.*s\"",
@@ -142,8 +122,8 @@ static bool expression_text_append_item(sqlite3_str *out, Tokens *tokens) {
   Span span;
   if (json_cursor_peek(cursor) == '{') {
     item.text = cursor->text + cursor->at;
-    item.length = expression_text_object_length(cursor->text + cursor->at,
-                                                (uint64_t)cursor->length - cursor->at);
+    item.length =
+        tokens_object_length(cursor->text + cursor->at, (uint64_t)cursor->length - cursor->at);
     if (item.length == 0) return tokens_refuse(tokens, "the end of an object");
     cursor->at += (uint32_t)item.length;
   } else {
@@ -190,6 +170,81 @@ bool expression_text_array(sqlite3_str *out, sqlite3_value *value, const char *s
   bool good = expression_text_append_items(out, &tokens, subject, count);
   memory_free(copy);
   return good;
+}
+
+/* ---- Parts and options ---- */
+
+static bool expression_text_append_part(sqlite3_str *out, Tokens *tokens, const char *subject,
+                                        Members *members) {
+  char about[EXPRESSION_TEXT_SUBJECT + MEMBERS_MAX_ROLE + 8];
+  Span role;
+  bool first = members->roles_length == 0;
+  tokens->subject = subject;
+  if (!tokens_take_text(tokens, "a role in quotes", &role)) return false;
+  const char *name = tokens->cursor.text + role.offset;
+  if (!members_add_role(members, name, role.length, subject, tokens->error) ||
+      !tokens_take(tokens, ':', "':'")) {
+    return false;
+  }
+  sqlite3_str_appendf(out, "%s\"%.*s\":", first ? "" : ",", (int)role.length, name);
+  sqlite3_snprintf((int)sizeof about, about, "%s: %.*s", subject, (int)role.length, name);
+  tokens->subject = about;
+  bool good = expression_text_append_item(out, tokens);
+  tokens->subject = subject;
+  return good;
+}
+
+static bool expression_text_append_parts(sqlite3_str *out, Tokens *tokens, const char *subject,
+                                         Members *members) {
+  bool more = tokens_take(tokens, '{', "an object");
+  if (!more || json_cursor_take(&tokens->cursor, '}')) return more;
+  while (more) {
+    if (!expression_text_append_part(out, tokens, subject, members)) return false;
+    more = json_cursor_take(&tokens->cursor, ',');
+  }
+  if (!tokens_take(tokens, '}', "',' or '}'")) return false;
+  json_cursor_skip_space(&tokens->cursor);
+  return tokens->cursor.at == tokens->cursor.length ||
+         tokens_refuse(tokens, "nothing behind the object");
+}
+
+static bool expression_text_refuse_object(sqlite3_value *value, const char *what,
+                                          const char *subject, Error *error) {
+  char buffer[EXPRESSION_TEXT_FOUND_SIZE];
+  return error_raise(error, ERROR_ARGUMENT, subject, "expected a JSON object as %s, found %s", what,
+                     expression_text_found(value, buffer));
+}
+
+bool expression_text_parts(sqlite3_str *out, sqlite3_value *value, const char *subject,
+                           Members *members, Error *error) {
+  ExpressionText from;
+  if (sqlite3_value_type(value) != SQLITE_TEXT)
+    return expression_text_refuse_object(value, "parts", subject, error);
+  if (!expression_text_take(value, &from, error)) return false;
+  if (from.length > 2 * (uint64_t)EXPRESSION_MAX_LENGTH)
+    return expression_text_too_long(from.length, subject, error);
+  char *copy = memory_copy_text(from.text, from.length);
+  if (copy == NULL) return error_memory(error);
+  Tokens tokens = {.cursor = {.text = copy, .length = (uint32_t)from.length},
+                   .subject = subject,
+                   .error = error};
+  bool good = expression_text_append_parts(out, &tokens, subject, members);
+  memory_free(copy);
+  return good;
+}
+
+bool expression_text_object(sqlite3_str *out, sqlite3_value *value, const char *what,
+                            const char *subject, Error *error) {
+  ExpressionText from;
+  if (sqlite3_value_type(value) != SQLITE_TEXT)
+    return expression_text_refuse_object(value, what, subject, error);
+  if (!expression_text_take(value, &from, error)) return false;
+  if (from.length > EXPRESSION_MAX_LENGTH)
+    return expression_text_too_long(from.length, subject, error);
+  if (!expression_is(from.text, from.length))
+    return expression_text_refuse_object(value, what, subject, error);
+  return expression_text_is_utf8(&from, subject, error) &&
+         expression_text_append_object(out, &from, subject, error);
 }
 
 /* ---- Attributes ---- */
@@ -245,8 +300,8 @@ static bool expression_text_text(Members *members, const MemberName *name, sqlit
              expression_text_refuse(name, "a known dtype (F32, BF16, I64, ...)", value, subject,
                                     error);
     case OPERATOR_SLICE:
-      members->slice = from.text;
-      members->slice_length = from.length;
+      members->text = from.text;
+      members->text_length = from.length;
       if (from.length > EXPRESSION_MAX_LENGTH) {
         return expression_text_too_long(from.length, subject, error);
       }

@@ -24,6 +24,15 @@ bool expression_text_argument(sqlite3_str *out, Operator op, sqlite3_value *valu
 bool expression_text_array(sqlite3_str *out, sqlite3_value *value, const char *subject,
                            uint64_t *count, Error *error);
 
+/* Appends the members of a JSON object, roles and strings or objects, as parts, with commas between
+** them. `members` collects the roles. */
+bool expression_text_parts(sqlite3_str *out, sqlite3_value *value, const char *subject,
+                           Members *members, Error *error);
+
+/* Appends a value that is the text of a JSON object, as it stands. `what` names it in messages. */
+bool expression_text_object(sqlite3_str *out, sqlite3_value *value, const char *what,
+                            const char *subject, Error *error);
+
 /* Whether a value is text that begins as a JSON array does. */
 bool expression_text_is_array(sqlite3_value *value);
 
