@@ -135,9 +135,4 @@ uint32_t formula_spread(Formula *formula, const char *role, uint32_t a, const Fo
 ** it does not have are an error when they are read. */
 uint32_t formula_lookup(Formula *formula, uint32_t codes, uint32_t table);
 
-/* ---- Formulas, each in a file of its own ---- */
-
-uint32_t plan_dequantize(Plan *plan, const Node *node, const uint32_t *args, Error *error);
-uint32_t plan_delta(Plan *plan, const Node *node, const uint32_t *args, Error *error);
-
 #endif

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "expression/formula.h"
 
 typedef unsigned long long PlanBig; /* for "%llu" */
 

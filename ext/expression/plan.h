@@ -168,4 +168,8 @@ uint32_t plan_concat(Plan *plan, const Node *node, const uint32_t *args, Error *
 uint32_t plan_stack(Plan *plan, const Node *node, const uint32_t *args, Error *error);
 uint32_t plan_matmul(Plan *plan, const Node *node, const uint32_t *args, Error *error);
 
+/* Formulas over named parts: see formula.h. */
+uint32_t plan_dequantize(Plan *plan, const Node *node, const uint32_t *args, Error *error);
+uint32_t plan_delta(Plan *plan, const Node *node, const uint32_t *args, Error *error);
+
 #endif
