@@ -39,6 +39,13 @@ static const char *const help_rows[][HELP_ROW_COLUMNS] = {
      "layer, pattern, ref, data, n, checkpoint",
      "The tensors of a checkpoint, one per row",
      "SELECT name, dtype, shape FROM safetensors_tensors('model.safetensors');"},
+    {"safetensors_weights", "table",
+     "safetensors_weights(path) -> name, scheme, dtype, shape, numel, nbytes, status; hidden: "
+     "parts, "
+     "bits, role, copy_of, layer, pattern, ref, checkpoint",
+     "The weights of a model; packed ones as one row",
+     "SELECT scheme, count(*), sum(numel) FROM safetensors_weights('model.safetensors') GROUP BY "
+     "scheme;"},
     {"safetensors_metadata", "table",
      "safetensors_metadata(path) -> key, value, file; hidden: checkpoint",
      "The metadata of a checkpoint, one key per row",
