@@ -1,13 +1,6 @@
-/*
-** "delta": what an adapter changes about a weight, kind by kind: W' - W, laid out as the weight is stored.
-** Each formula says which parts and options it takes; parts have PEFT's names. docs/weights.md has the
-** sources of all. The result is F32.
-*/
+#include "expression/plan_delta.h"
+
 #include <string.h>
-
-#include "expression/formula.h"
-
-typedef uint32_t Delta(Formula *formula);
 
 /* A factor of matrices as two dimensions: the first, and the product of all others. */
 static uint32_t delta_matrix(Formula *formula, const char *role) {
