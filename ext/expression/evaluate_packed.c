@@ -50,34 +50,84 @@ static void packed_across(const Unpack *unpack, const unsigned char *words, unsi
     out[i] = packed_value(unpack, packed_word(unpack, words, i) >> shift & mask);
 }
 
-static bool packed_row(Evaluator *evaluator, uint32_t number, uint64_t row, uint64_t first,
-                       uint64_t count, double *out, Error *error) {
-  const Step *step = &evaluator->plan->steps[number];
-  StepState *state = &evaluator->states[number];
-  const Unpack *unpack = step->unpack;
-  bool along = unpack->order == UNPACK_STREAM || unpack->order == UNPACK_WORDS;
-  bool stream = unpack->order == UNPACK_STREAM, slices = unpack->order == UNPACK_SLICES;
-  uint64_t begin = first, words = count, from = row;
-  if (along) {
-    uint64_t last = first + count - 1;
-    begin = stream ? first * unpack->bits / unpack->word_bits : first / unpack->per_word;
-    words = stream ? (last * unpack->bits + unpack->bits - 1) / unpack->word_bits + 1 - begin
-                   : last / unpack->per_word + 1 - begin;
-  } else {
-    from = slices ? row % step->rows : row / unpack->per_word;
+/* Columns of a row whose bits may lie in two rows of words, each of `count`. */
+static void packed_across_two(const Unpack *unpack, const unsigned char *low,
+                              const unsigned char *high, unsigned shift, uint64_t count,
+                              double *out) {
+  uint64_t mask = ((uint64_t)1 << unpack->bits) - 1;
+  for (uint64_t i = 0; i < count; i++) {
+    uint64_t word = packed_word(unpack, low, i) | packed_word(unpack, high, i) << unpack->word_bits;
+    out[i] = packed_value(unpack, word >> shift & mask);
   }
-  const unsigned char *bytes = evaluate_argument_bytes(evaluator, state, step->args[0],
-                                                       from * step->length + begin, words, error);
+}
+
+/* ---- Where the words of a row are ---- */
+
+static bool packed_along(Evaluator *evaluator, const Step *step, StepState *state, uint64_t row,
+                         uint64_t first, uint64_t count, double *out, Error *error) {
+  const Unpack *unpack = step->unpack;
+  bool stream = unpack->order == UNPACK_STREAM;
+  uint64_t last = first + count - 1;
+  uint64_t begin = stream ? first * unpack->bits / unpack->word_bits : first / unpack->per_word;
+  uint64_t end = stream ? (last * unpack->bits + unpack->bits - 1) / unpack->word_bits
+                        : last / unpack->per_word;
+  const unsigned char *bytes = evaluate_argument_bytes(
+      evaluator, state, step->args[0], row * step->length + begin, end + 1 - begin, error);
   if (bytes == NULL) return false;
-  if (!along) {
-    uint64_t which = slices ? row / step->rows : row % unpack->per_word;
-    packed_across(unpack, bytes, unpack->shifts[which], count, out);
-  } else if (stream) {
+  if (stream) {
     packed_stream(unpack, bytes, begin, first, count, out);
   } else {
     packed_words(unpack, bytes, begin, first, count, out);
   }
   return true;
+}
+
+/* Where words have 32 bits, the room of a step has that of two tiles of them. */
+static bool packed_down_stream(Evaluator *evaluator, const Step *step, StepState *state,
+                               uint64_t row, uint64_t first, uint64_t count, double *out,
+                               Error *error) {
+  const Unpack *unpack = step->unpack;
+  uint64_t bit = row * unpack->bits, from = bit / unpack->word_bits;
+  unsigned shift = (unsigned)(bit % unpack->word_bits), bytes = unpack->word_bits / 8;
+  const unsigned char *low = evaluate_argument_bytes(evaluator, state, step->args[0],
+                                                     from * step->length + first, count, error);
+  if (low == NULL) return false;
+  if (shift + unpack->bits <= unpack->word_bits) {
+    packed_across(unpack, low, shift, count, out);
+    return true;
+  }
+  unsigned char *high = state->bytes + count * bytes;
+  if (!evaluate_bytes(evaluator, step->args[0], (from + 1) * step->length + first, count, high, 0,
+                      error))
+    return false;
+  packed_across_two(unpack, low, high, shift, count, out);
+  return true;
+}
+
+static bool packed_down(Evaluator *evaluator, const Step *step, StepState *state, uint64_t row,
+                        uint64_t first, uint64_t count, double *out, Error *error) {
+  const Unpack *unpack = step->unpack;
+  bool slices = unpack->order == UNPACK_SLICES;
+  uint64_t from = slices ? row % step->rows : row / unpack->per_word;
+  uint64_t which = slices ? row / step->rows : row % unpack->per_word;
+  const unsigned char *bytes = evaluate_argument_bytes(evaluator, state, step->args[0],
+                                                       from * step->length + first, count, error);
+  if (bytes == NULL) return false;
+  packed_across(unpack, bytes, unpack->shifts[which], count, out);
+  return true;
+}
+
+static bool packed_row(Evaluator *evaluator, uint32_t number, uint64_t row, uint64_t first,
+                       uint64_t count, double *out, Error *error) {
+  const Step *step = &evaluator->plan->steps[number];
+  StepState *state = &evaluator->states[number];
+  switch (step->unpack->order) {
+    case UNPACK_STREAM:
+    case UNPACK_WORDS: return packed_along(evaluator, step, state, row, first, count, out, error);
+    case UNPACK_STREAM_DOWN:
+      return packed_down_stream(evaluator, step, state, row, first, count, out, error);
+    default: return packed_down(evaluator, step, state, row, first, count, out, error);
+  }
 }
 
 bool evaluate_unpack(Evaluator *evaluator, uint32_t number, uint64_t begin, uint64_t count,

@@ -111,6 +111,20 @@ uint32_t formula_refuse_shape(Formula *formula, const char *role, const char *ex
   return formula_fail(formula);
 }
 
+/* The same, where it is not words of so many bits in a matrix. */
+static uint32_t formula_refuse_words(Formula *formula, const char *role, unsigned bits,
+                                     uint32_t step) {
+  const Step *found = &formula->plan->steps[step];
+  if (found->shape.rank < 2) return formula_refuse_shape(formula, role, "[..., n, m]", step);
+  if (!formula->failed) {
+    error_fill(formula->error, ERROR_ARGUMENT, expression_name.subject,
+               "expected %s as a tensor of dtype %s or %s, found %s%s", role,
+               bits == 8 ? "U8" : "I32", bits == 8 ? "I8" : "U32",
+               found->stored ? "" : "one that is computed, of ", dtype_name(found->dtype));
+  }
+  return formula_fail(formula);
+}
+
 /* ---- Parts ---- */
 
 static bool formula_find(const Formula *formula, const char *role, uint32_t *found) {
@@ -409,11 +423,12 @@ static uint32_t formula_contiguous(Formula *formula, uint32_t a) {
 
 uint32_t formula_bitcast(Formula *formula, uint32_t a, Dtype dtype) {
   FormulaShape shape = formula_shape(formula, a);
-  if (formula->failed || formula_dtype(formula, a) == dtype)
-    return formula->failed ? FORMULA_NONE : a;
-  uint64_t from = dtype_bits(formula_dtype(formula, a)), to = dtype_bits(dtype), bits;
-  uint64_t *last = &shape.size[shape.rank - 1];
-  if (shape.rank == 0 || __builtin_mul_overflow(*last, from, &bits) || bits % to != 0)
+  if (formula->failed) return FORMULA_NONE;
+  uint64_t from = dtype_bits(formula_dtype(formula, a)), to = dtype_bits(dtype), bits = 0;
+  if (formula_dtype(formula, a) == dtype) return a;
+  uint64_t alone = 1, *last = shape.rank > 0 ? &shape.size[shape.rank - 1] : &alone;
+  bool whole = shape.rank > 0 || from == to;
+  if (!whole || __builtin_mul_overflow(*last, from, &bits) || bits % to != 0)
     return formula_refuse_shape(formula, "a tensor", "[..., whole elements of the other dtype]", a);
   *last = bits / to;
   a = formula_contiguous(formula, a);
@@ -434,32 +449,47 @@ uint32_t formula_bitcast(Formula *formula, uint32_t a, Dtype dtype) {
   return formula_added(formula, added);
 }
 
-uint32_t formula_unpack(Formula *formula, uint32_t a, const Unpack *unpack, uint64_t rows,
-                        uint64_t columns) {
+/* How many rows a shape has: the product of all dimensions but the last. False if that overflows. */
+static bool formula_rows(const FormulaShape *shape, uint64_t *rows) {
+  *rows = 1;
+  for (uint32_t d = 0; d + 1 < shape->rank; d++) {
+    if (__builtin_mul_overflow(*rows, shape->size[d], rows)) return false;
+  }
+  return true;
+}
+
+/* Whether words that lie along rows, or down columns, are as many as the numbers take. */
+static bool formula_words_suffice(const Unpack *unpack, uint64_t words, uint64_t numbers) {
+  bool stream = unpack->order == UNPACK_STREAM || unpack->order == UNPACK_STREAM_DOWN;
+  uint64_t room, needed;
+  return !__builtin_mul_overflow(words, stream ? unpack->word_bits : unpack->per_word, &room) &&
+         !__builtin_mul_overflow(numbers, stream ? unpack->bits : 1, &needed) && needed <= room;
+}
+
+static bool formula_are_words(const Step *words, const Unpack *unpack) {
+  Dtype dtype = words->dtype;
+  bool fits = unpack->word_bits == 8 ? dtype == DTYPE_U8 || dtype == DTYPE_I8
+                                     : dtype == DTYPE_U32 || dtype == DTYPE_I32;
+  return words->stored && fits && words->shape.rank >= 2;
+}
+
+uint32_t formula_unpack(Formula *formula, const char *role, uint32_t a, const Unpack *unpack,
+                        const FormulaShape *shape) {
   if (formula_view(formula, a) == NULL) return formula_fail(formula);
   const Step *words = &formula->plan->steps[a];
-  uint64_t row_words = formula_size(formula, a, -1), word_rows, room, needed, total;
-  bool sound =
-      words->stored && dtype_bits(words->dtype) == unpack->word_bits && words->shape.rank >= 2;
-  word_rows = row_words > 0 ? words->shape.numel / row_words : 0;
+  uint64_t row_words = formula_size(formula, a, -1), rows, total, columns;
+  if (!formula_are_words(words, unpack))
+    return formula_refuse_words(formula, role, unpack->word_bits, a);
+  uint64_t word_rows = row_words > 0 ? words->shape.numel / row_words : 0;
   bool along = unpack->order == UNPACK_STREAM || unpack->order == UNPACK_WORDS;
-  uint64_t per = unpack->order == UNPACK_STREAM ? 1 : unpack->per_word;
-  uint64_t bits = unpack->order == UNPACK_STREAM ? unpack->word_bits : 1;
-  if (along) {
-    sound = sound && word_rows == rows && !__builtin_mul_overflow(row_words, per * bits, &room) &&
-            !__builtin_mul_overflow(columns, unpack->order == UNPACK_STREAM ? unpack->bits : 1,
-                                    &needed) &&
-            needed <= room;
-  } else {
-    sound = sound && row_words == columns && !__builtin_mul_overflow(word_rows, per, &room) &&
-            rows <= room;
-  }
+  bool sound = shape->rank >= 2 && formula_rows(shape, &rows);
+  columns = sound ? shape->size[shape->rank - 1] : 0;
   sound = sound && !__builtin_mul_overflow(rows, columns, &total) && total > 0;
-  if (!sound)
-    return formula_refuse_shape(formula, "packed words", "as many as the numbers take", a);
-  uint64_t shape[2] = {rows, columns};
-  uint32_t added =
-      plan_add_shaped(formula->plan, STEP_UNPACK, DTYPE_F32, 1, shape, 2, formula->error);
+  sound = sound && (along ? word_rows == rows && formula_words_suffice(unpack, row_words, columns)
+                          : row_words == columns && formula_words_suffice(unpack, word_rows, rows));
+  if (!sound) return formula_refuse_shape(formula, role, "that holds the weight", a);
+  uint32_t added = plan_add_shaped(formula->plan, STEP_UNPACK, DTYPE_F32, 1, shape->size,
+                                   shape->rank, formula->error);
   Unpack *copy = graph_alloc(&formula->plan->graph, 1, sizeof *copy);
   if (added == PLAN_NONE) return formula_fail(formula);
   if (copy == NULL) {
@@ -477,6 +507,16 @@ uint32_t formula_unpack(Formula *formula, uint32_t a, const Unpack *unpack, uint
   return formula_added(formula, added);
 }
 
+double *formula_values(Formula *formula, unsigned bits) {
+  if (formula->failed) return NULL;
+  double *values = graph_alloc(&formula->plan->graph, (uint64_t)1 << bits, sizeof *values);
+  if (values == NULL) {
+    plan_no_memory(formula->error);
+    formula_fail(formula);
+  }
+  return values;
+}
+
 /* Whether `size` groups cover `whole` elements in blocks, and sets the block: all of them, if there is
 ** one group. */
 static bool formula_covers(uint64_t size, uint64_t whole, uint64_t *block) {
@@ -487,26 +527,39 @@ static bool formula_covers(uint64_t size, uint64_t whole, uint64_t *block) {
   return *block > 0 && size == whole / *block + (whole % *block != 0);
 }
 
+/* Whether the dimensions of `own` before the last two are those of `shape`, or all 1 or missing. */
+static bool formula_batches_fit(const FormulaShape *own, const FormulaShape *shape,
+                                bool *per_batch) {
+  bool ones = true, equal = own->rank == shape->rank;
+  for (uint32_t d = 0; d + 2 < own->rank; d++) {
+    ones = ones && own->size[d] == 1;
+    equal = equal && own->size[d] == shape->size[d];
+  }
+  *per_batch = !ones;
+  return own->rank <= shape->rank && (ones || equal);
+}
+
 uint32_t formula_spread(Formula *formula, const char *role, uint32_t a, const FormulaShape *shape,
                         uint64_t block_rows, uint64_t block_columns, uint32_t index) {
-  if (formula_view(formula, a) == NULL || shape->rank < 2) return formula_fail(formula);
+  if (formula_view(formula, a) == NULL) return formula_fail(formula);
+  if (shape->rank < 2)
+    return formula_refuse(formula, "a weight of shape [..., n, k]", "fewer dimensions");
   FormulaShape own = formula_shape(formula, a);
+  if (formula->failed) return FORMULA_NONE;
   if (formula_numel(formula, a) == 1) return formula_reshape(formula, a, &(FormulaShape){0});
   uint64_t rows = shape->size[shape->rank - 2], columns = shape->size[shape->rank - 1];
   Spread spread = {
       .rows = 1, .columns = 1, .block_rows = block_rows, .block_columns = block_columns};
-  uint64_t batches = plan_product(shape->size, shape->rank - 2), own_batches = 1;
   if (own.rank >= 1) spread.columns = own.size[own.rank - 1];
   if (own.rank >= 2) spread.rows = own.size[own.rank - 2];
-  if (own.rank > 2) own_batches = plan_product(own.size, own.rank - 2);
-  spread.per_batch = own_batches > 1;
-  bool fits = own.rank <= shape->rank && (own_batches == 1 || own_batches == batches) &&
-              spread.rows > 0 && spread.columns > 0 &&
-              formula_covers(spread.rows, rows, &spread.block_rows);
+  bool fits = formula_batches_fit(&own, shape, &spread.per_batch) && spread.rows > 0 &&
+              spread.columns > 0 && formula_covers(spread.rows, rows, &spread.block_rows);
   if (index == FORMULA_NONE) {
     fits = fits && formula_covers(spread.columns, columns, &spread.block_columns);
   } else {
-    fits = fits && formula_numel(formula, index) == columns && spread.columns <= FORMULA_MAX_GROUPS;
+    if (formula_numel(formula, index) != columns)
+      return formula_refuse_shape(formula, "an index of groups", "[k]", index);
+    fits = fits && spread.columns <= FORMULA_MAX_GROUPS;
     if (spread.block_columns == 0) spread.block_columns = columns;
   }
   if (!fits) return formula_refuse_shape(formula, role, "that fits the weight", a);

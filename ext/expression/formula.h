@@ -118,10 +118,14 @@ uint32_t formula_concat(Formula *formula, const uint32_t *parts, uint32_t count,
 ** stored. */
 uint32_t formula_bitcast(Formula *formula, uint32_t a, Dtype dtype);
 
-/* The numbers in the words of a stored matrix of integers: see Unpack in plan.h. The result has rows x
-** columns elements; leading dimensions of `a` count as rows. */
-uint32_t formula_unpack(Formula *formula, uint32_t a, const Unpack *unpack, uint64_t rows,
-                        uint64_t columns);
+/* The numbers in the words of a stored matrix of integers: see Unpack in plan.h. The result has the given
+** shape, of two dimensions or more; all dimensions but the last count as rows, as those of `a` do. */
+uint32_t formula_unpack(Formula *formula, const char *role, uint32_t a, const Unpack *unpack,
+                        const FormulaShape *shape);
+
+/* Room for the values of all codes of so many bits, zeroed, which lives as long as the plan. NULL after an
+** error. */
+double *formula_values(Formula *formula, unsigned bits);
 
 /* `a` repeated: element [..., i, j] of the result, which has the given shape of two dimensions or more,
 ** is a[..., i / block_rows, j / block_columns]. Leading dimensions of `a` are those of the shape, or 1, or

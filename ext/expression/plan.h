@@ -47,6 +47,7 @@ typedef enum StepKind {
 typedef enum UnpackOrder {
   UNPACK_STREAM,      /* along the row, without gaps: number j has the bits from bits * j on */
   UNPACK_WORDS,       /* along the row: number j is in word j / per_word */
+  UNPACK_STREAM_DOWN, /* down the column, without gaps: row i has the bits from bits * i on */
   UNPACK_INTERLEAVED, /* down the column: row i is in word row i / per_word */
   UNPACK_SLICES       /* down the column: row i is in word row i % (word rows) */
 } UnpackOrder;
@@ -56,7 +57,7 @@ typedef struct Unpack {
   unsigned bits, word_bits; /* at most 8; 8 or 32 */
   unsigned per_word;        /* not for a stream; at most 32 */
   uint8_t shifts[32];       /* of the numbers in a word */
-  const double *values;     /* of the codes; NULL: their own. Static */
+  const double *values;     /* of the codes; NULL: their own. They live as long as the plan */
 } Unpack;
 
 /* How a matrix is repeated to the shape of a step. */
