@@ -15,7 +15,7 @@ SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
 PKG_CFLAGS := $(shell pkg-config --cflags sqlite3 jansson libxxhash 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs jansson 2>/dev/null)
 JANSSON_A := $(shell pkg-config --variable=libdir jansson 2>/dev/null)/libjansson.a
-TEST_LIBS := $(PKG_LIBS) $(shell pkg-config --libs sqlite3 libmd 2>/dev/null) -lm -lpthread
+TEST_LIBS := $(PKG_LIBS) $(shell pkg-config --libs sqlite3 libmd 2>/dev/null) -lm -lpthread -ldl
 PARALLEL_MAKE = $(MAKE) --no-print-directory -s -j "$$(nproc 2>/dev/null || echo 1)"
 VERSION := $(shell sed -n 's/^\#define SAFETENSORS_VERSION "\(.*\)"/\1/p' ext/safetensors.h)
 
@@ -90,7 +90,7 @@ $(BUILD)/jansson/libjansson.a: $(JANSSON_A)
 
 $(BUILD)/safetensors.so: $(SHARED_OBJECTS) $(JANSSON)
 	$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -Wl,--exclude-libs,ALL -o $@ \
-		$(SHARED_OBJECTS) $(if $(JANSSON),$(JANSSON),$(PKG_LIBS)) -lm -lpthread $(NO_UNDEFINED)
+		$(SHARED_OBJECTS) $(if $(JANSSON),$(JANSSON),$(PKG_LIBS)) -lm -lpthread -ldl $(NO_UNDEFINED)
 
 # A single object in which everything but the entry point is local, so that the library adds one symbol to a program.
 $(BUILD)/libsafetensors.a: $(STATIC_OBJECTS)

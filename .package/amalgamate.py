@@ -21,7 +21,7 @@ PREAMBLE = """\
 ** sqlite-safetensors {version}, all sources in one file. Needs nothing but sqlite3ext.h (SQLite 3.39 or
 ** newer).
 **
-**   cc -O2 -fPIC -shared safetensors.c -o safetensors.so -lm -lpthread
+**   cc -O2 -fPIC -shared safetensors.c -o safetensors.so -lm -lpthread -ldl
 **   cc -O2 -DSQLITE_CORE -c safetensors.c
 **
 ** make a library to be loaded, and an object to be linked (see safetensors.h). On 32-bit x86 add

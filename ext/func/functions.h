@@ -24,6 +24,9 @@ Function function_tensor_item, function_tensor_json, function_tensor_cast;
 /* hash.c */
 Function function_tensor_hash;
 
+/* digest.c */
+Function function_tensor_sha256, function_safetensors_digest;
+
 /* quantile.c */
 Function function_tensor_quantile;
 

@@ -64,6 +64,11 @@ static const char *const help_rows[][HELP_ROW_COLUMNS] = {
      "hidden: ref, metadata, checkpoint",
      "The tensors of damaged files, and which are whole",
      "SELECT name, status, message FROM safetensors_salvage('model.safetensors');"},
+    {"safetensors_verify", "table",
+     "safetensors_verify(path) -> file, claim, algorithm, expected, actual, status; hidden: "
+     "checkpoint",
+     "Whether files are what was published, by digests nearby",
+     "SELECT file, claim, status FROM safetensors_verify('model.safetensors');"},
     {"safetensors_diff", "table",
      "safetensors_diff(a, b) -> name, status, dtype_a, dtype_b, shape_a, shape_b, n_diff, "
      "max_abs_diff, rmse, rel_l2, cosine; hidden: ref_a, ref_b, layer, pattern, numel, "
@@ -132,6 +137,12 @@ static const char *const help_rows[][HELP_ROW_COLUMNS] = {
     {"tensor_hash", "function", "tensor_hash(T) -> TEXT",
      "The hash of a tensor's bytes (XXH3-128, hexadecimal)",
      "SELECT name, tensor_hash(ref) FROM safetensors_tensors('model.safetensors');"},
+    {"tensor_sha256", "function", "tensor_sha256(T) -> TEXT",
+     "The SHA-256 of a tensor's bytes, hexadecimal",
+     "SELECT name, tensor_sha256(ref) FROM safetensors_tensors('model.safetensors');"},
+    {"safetensors_digest", "function", "safetensors_digest(path, kind) -> TEXT",
+     "A digest of a file or model: sha256, git, content, ...",
+     "SELECT safetensors_digest('model.safetensors', 'sha256');"},
     {"tensor_quantile", "function", "tensor_quantile(T, q [, method]) -> REAL or INTEGER",
      "The quantile of a tensor's finite values, exactly",
      "SELECT tensor_quantile('model.safetensors#lm_head.weight', 0.99);"},

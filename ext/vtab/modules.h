@@ -15,6 +15,7 @@ extern const sqlite3_module safetensors_diff_module;
 extern const sqlite3_module safetensors_help_module;
 extern const sqlite3_module safetensors_check_module;
 extern const sqlite3_module safetensors_salvage_module;
+extern const sqlite3_module safetensors_verify_module;
 extern const sqlite3_module tensor_compare_module;
 extern const sqlite3_module tensor_elements_module;
 extern const sqlite3_module tensor_rows_module;
