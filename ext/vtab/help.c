@@ -67,7 +67,7 @@ static const char *const help_rows[][HELP_ROW_COLUMNS] = {
     {"safetensors_verify", "table",
      "safetensors_verify(path) -> file, claim, algorithm, expected, actual, status; hidden: "
      "checkpoint",
-     "Whether files are what was published, by digests nearby",
+     "Whether files are as published, by digests nearby",
      "SELECT file, claim, status FROM safetensors_verify('model.safetensors');"},
     {"safetensors_diff", "table",
      "safetensors_diff(a, b) -> name, status, dtype_a, dtype_b, shape_a, shape_b, n_diff, "
@@ -141,7 +141,7 @@ static const char *const help_rows[][HELP_ROW_COLUMNS] = {
      "The SHA-256 of a tensor's bytes, hexadecimal",
      "SELECT name, tensor_sha256(ref) FROM safetensors_tensors('model.safetensors');"},
     {"safetensors_digest", "function", "safetensors_digest(path, kind) -> TEXT",
-     "A digest of a file or model: sha256, git, content, ...",
+     "A digest of a file or model: sha256, git, ...",
      "SELECT safetensors_digest('model.safetensors', 'sha256');"},
     {"tensor_quantile", "function", "tensor_quantile(T, q [, method]) -> REAL or INTEGER",
      "The quantile of a tensor's finite values, exactly",
