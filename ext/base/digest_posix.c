@@ -1,8 +1,9 @@
 #include "base/digest.h"
 
-#if !defined(_WIN32)
-
 #include "base/memory.h"
+#include "base/threads.h"
+
+#if !defined(_WIN32)
 
 #if defined(SAFETENSORS_LIBMD) /* ---- Linked in ---- */
 
@@ -62,8 +63,6 @@ void digest_library_free(DigestKind kind, void *state) {
 #include <dlfcn.h>
 #include <string.h>
 
-#include "base/threads.h"
-
 /* Copies the address of a function, which C does not convert from a pointer to an object. */
 static bool digest_find(void *library, const char *name, void *function) {
   void *address = dlsym(library, name);
@@ -76,7 +75,7 @@ static bool digest_find(void *library, const char *name, void *function) {
 const char digest_library_advice[] = "CommonCrypto is a part of macOS";
 
 /* CC_SHA256_CTX has 104 bytes, CC_SHA1_CTX 96. Source: CommonCrypto/CommonDigest.h. */
-enum { DIGEST_STATE = 256 };
+enum { COMMON_CRYPTO_STATE = 256 };
 
 typedef struct DigestFunctions {
   int (*begin)(void *state);
@@ -107,7 +106,7 @@ bool digest_library_open(void) {
 }
 
 bool digest_library_begin(DigestKind kind, void **state) {
-  *state = memory_zeroed(1, DIGEST_STATE);
+  *state = memory_zeroed(1, COMMON_CRYPTO_STATE);
   return *state != NULL && digest_functions[kind].begin(*state) == 1;
 }
 

@@ -1,12 +1,12 @@
 #include "base/digest.h"
 
+#include "base/memory.h"
+#include "base/threads.h"
+
 #if defined(_WIN32)
 
 #include <string.h>
 #include <windows.h>
-
-#include "base/memory.h"
-#include "base/threads.h"
 
 const char digest_library_advice[] = "bcrypt.dll is a part of Windows";
 
