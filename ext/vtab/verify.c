@@ -116,7 +116,7 @@ static int verify_filter(sqlite3_vtab_cursor *base, int plan, int argc, sqlite3_
   bool good = problem != NULL && checkpoint_member_count(scan->checkpoint) == 0
                   ? error_repeat(&error, problem)
                   : claims_find(&cursor->claims, table->session, scan->checkpoint,
-                                    argument != NULL ? argument : "", &error) &&
+                                argument != NULL ? argument : "", &error) &&
                         verify_open_digests(cursor, &error) &&
                         verify_read_name(cursor, plan, argv, &error);
   return good ? verify_go_to(cursor, 0) : result_vtab_error(base->pVtab, &error);
