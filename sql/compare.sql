@@ -8,9 +8,11 @@
 -- If the names begin differently, give the prefixes (one is enough if the other is empty): model.language_model. for a
 -- and model. for b.
 --
--- Packed weights are not compared as numbers. Tensors of integers and of floats of at most 8 bits are codes if
--- there is a scale, zero point, absmax or codebook beside them. The script says whether codes differ, but gives
--- no distance, because it would be a distance between codes and not between weights.
+-- A weight that is packed in a or in b is compared with the weight of the same name in the other by what both stand
+-- for, in one row. Its dtype is then the scheme, such as gptq, and its parts have no rows of their own. What cannot be
+-- unpacked, or has no counterpart, is not compared as numbers: tensors of integers and of floats of at most 8 bits are
+-- codes if there is a scale, zero point, absmax or codebook beside them. The script says whether codes differ, but
+-- gives no distance, because it would be a distance between codes and not between weights.
 --
 -- The columns of `compared` mean what they mean in safetensors_diff. rel_l2 is the norm of the difference divided by
 -- the norm of a. new_nan and new_inf count the elements of b that are NaN or infinite where those of a are not. codes_a
@@ -24,7 +26,8 @@
 -- @param prefix_a text ''     what the names of a begin with
 -- @param prefix_b text ''     what the names of b begin with instead
 -- @table compared(name, status, dtype_a, dtype_b, shape_a, shape_b, layer, pattern, numel, n_diff, max_abs_diff,
---    rel_l2, cosine, l2_a, l2_diff, ref_a, ref_b, new_nan, new_inf, codes_a, codes_b)   one row per tensor
+--    rel_l2, cosine, l2_a, l2_diff, ref_a, ref_b, new_nan, new_inf, codes_a, codes_b, dequantized)   one row per
+--    tensor; dequantized says whether it is a weight that is packed in a or b
 -- @table untouched(untouched, tensors, numel)   groups of tensors that are all the same
 -- @table compared_c(name, status)   one row per tensor of a or c
 -- @example safetensors-sql compare base.safetensors tune.safetensors
@@ -53,12 +56,66 @@ INSERT INTO needs(begin_b)
 DROP TABLE IF EXISTS temp.compared_c;
 CREATE TEMP TABLE compared_c AS SELECT name, status FROM safetensors_diff(:a, :c);
 
+-- Weights that one side has packed, or both, and the other has under the same name, or the name with its own prefix.
+-- packed_parts says which tensors they are made of.
+DROP TABLE IF EXISTS temp.compare_weights;
+CREATE TEMP TABLE compare_weights(side, name, scheme, dtype, shape, numel, layer, pattern, parts, ref, PRIMARY KEY(side, name)) WITHOUT ROWID;
+INSERT OR IGNORE INTO compare_weights
+  SELECT 'a', name, scheme, dtype, shape, numel, layer, pattern, parts, ref FROM safetensors_weights(:a)
+  WHERE role = 'weight' AND scheme <> 'unknown';
+INSERT OR IGNORE INTO compare_weights
+  SELECT 'b', name, scheme, dtype, shape, numel, layer, pattern, parts, ref FROM safetensors_weights(:b)
+  WHERE role = 'weight' AND scheme <> 'unknown';
+DROP TABLE IF EXISTS temp.packed_pairs;
+CREATE TEMP TABLE packed_pairs AS
+  SELECT a.name, b.name AS name_b, a.scheme AS scheme_a, b.scheme AS scheme_b, iif(a.scheme = 'none', a.dtype, a.scheme) AS dtype_a,
+         iif(b.scheme = 'none', b.dtype, b.scheme) AS dtype_b, a.shape, a.numel, a.layer, a.pattern, a.parts AS parts_a,
+         b.parts AS parts_b, a.ref AS ref_a, b.ref AS ref_b
+  FROM parameters AS p, compare_weights AS a JOIN compare_weights AS b
+    ON b.side = 'b' AND b.name = CASE
+         WHEN EXISTS (SELECT 1 FROM compare_weights AS o WHERE o.side = 'b' AND o.name = a.name) THEN a.name
+         WHEN substr(a.name, 1, length(p.prefix_a)) = p.prefix_a THEN p.prefix_b || substr(a.name, length(p.prefix_a) + 1) END
+  WHERE a.side = 'a' AND (a.scheme <> 'none' OR b.scheme <> 'none') AND a.shape = b.shape AND a.ref IS NOT NULL AND b.ref IS NOT NULL;
+DROP TABLE IF EXISTS temp.packed_parts;
+CREATE TEMP TABLE packed_parts(side, name, pair, role, PRIMARY KEY(side, name)) WITHOUT ROWID;
+INSERT OR IGNORE INTO packed_parts
+  SELECT 'a', j.value, p.rowid, j.key FROM packed_pairs AS p, json_each(ifnull(p.parts_a, json_object('', p.name))) AS j;
+INSERT OR IGNORE INTO packed_parts
+  SELECT 'b', j.value, p.rowid, j.key FROM packed_pairs AS p, json_each(ifnull(p.parts_b, json_object('', p.name_b))) AS j;
+
 DROP TABLE IF EXISTS temp.compared;
 CREATE TEMP TABLE compared AS
-  SELECT name, name AS label, status, dtype_a, dtype_b, shape_a, shape_b, layer, pattern, numel, n_diff,
-         max_abs_diff, rel_l2, cosine, l2_a, l2_diff, ref_a, ref_b, n_nan, n_nan_one, 0 AS new_nan,
-         0 AS new_inf, 0 AS codes_a, 0 AS codes_b
-  FROM safetensors_diff(:a, :b);
+  SELECT d.name, d.name AS label, d.status, d.dtype_a, d.dtype_b, d.shape_a, d.shape_b, d.layer, d.pattern, d.numel, d.n_diff,
+         d.max_abs_diff, d.rel_l2, d.cosine, d.l2_a, d.l2_diff, d.ref_a, d.ref_b, d.n_nan, d.n_nan_one, 0 AS new_nan,
+         0 AS new_inf, 0 AS codes_a, 0 AS codes_b, 0 AS dequantized
+  FROM safetensors_diff(:a, :b) AS d
+  LEFT JOIN packed_parts AS a ON a.side = 'a' AND a.name = d.name
+  LEFT JOIN packed_parts AS b ON b.side = 'b' AND b.name = d.name
+  WHERE a.name IS NULL AND b.name IS NULL;
+-- What is a part on one side, and a tensor by itself on the other.
+INSERT INTO compared
+  SELECT d.name, d.name, iif(a.name IS NULL, 'only_a', 'only_b'), iif(a.name IS NULL, d.dtype_a, NULL),
+         iif(b.name IS NULL, d.dtype_b, NULL), iif(a.name IS NULL, d.shape_a, NULL), iif(b.name IS NULL, d.shape_b, NULL),
+         d.layer, d.pattern, tensor_numel(iif(a.name IS NULL, d.ref_a, d.ref_b)), NULL, NULL, NULL, NULL, NULL, NULL,
+         iif(a.name IS NULL, d.ref_a, NULL), iif(b.name IS NULL, d.ref_b, NULL), NULL, NULL, 0, 0, 0, 0, 0
+  FROM safetensors_diff(:a, :b) AS d
+  LEFT JOIN packed_parts AS a ON a.side = 'a' AND a.name = d.name
+  LEFT JOIN packed_parts AS b ON b.side = 'b' AND b.name = d.name
+  WHERE (a.name IS NULL) <> (b.name IS NULL) AND d.dtype_a IS NOT NULL AND d.dtype_b IS NOT NULL;
+-- Packed weights are the same if their parts are, byte for byte, and mean the same.
+INSERT INTO compared
+  SELECT q.name, q.name,
+         CASE WHEN q.dtype_a <> q.dtype_b THEN 'retyped'
+              WHEN c.equal AND json_extract(q.ref_a, '$.options') IS json_extract(q.ref_b, '$.options') AND NOT EXISTS (
+                SELECT 1 FROM packed_parts AS a JOIN safetensors_tensors(:a) AS t ON t.name = a.name
+                LEFT JOIN packed_parts AS b ON b.side = 'b' AND b.pair = a.pair AND b.role = a.role
+                LEFT JOIN safetensors_tensors(:b) AS u ON u.name = b.name
+                WHERE a.side = 'a' AND a.pair = q.rowid AND (t.dtype IS NOT u.dtype OR t.shape IS NOT u.shape
+                                                             OR tensor_hash(t.ref) IS NOT tensor_hash(u.ref)))
+              THEN 'same' ELSE 'changed' END,
+         q.dtype_a, q.dtype_b, q.shape, q.shape, q.layer, q.pattern, q.numel, c.n_diff, c.max_abs_diff, c.rel_l2, c.cosine,
+         c.l2_a, c.l2_diff, q.ref_a, q.ref_b, c.n_nan, c.n_nan_one, 0, 0, 0, 0, 1
+  FROM packed_pairs AS q, tensor_compare(q.ref_a, q.ref_b) AS c;
 
 -- A packed tensor has a scale or the like in its module ("q_proj.") or under its own name ("q_proj.weight.").
 -- Scales of activations and caches say nothing about weights.
@@ -78,10 +135,10 @@ INSERT OR IGNORE INTO scaled_modules
 CREATE TEMP VIEW IF NOT EXISTS code_tensors AS
   SELECT row, side FROM (
     SELECT c.rowid AS row, s.side, c.name, iif(s.side = 'a', dtype_a, dtype_b) AS dtype,
-           rtrim(name, replace(name, '.', '')) AS module
+           rtrim(name, replace(name, '.', '')) AS module, dequantized
     FROM compared AS c JOIN (SELECT 'a' AS side UNION ALL SELECT 'b') AS s
   ) AS t
-  WHERE t.dtype IS NOT NULL AND (
+  WHERE t.dtype IS NOT NULL AND NOT t.dequantized AND (
     EXISTS (SELECT 1 FROM scaled_modules AS m WHERE m.side = t.side AND m.module = t.name || '.')
     OR (t.dtype IN ('I8', 'U8', 'I16', 'U16', 'I32', 'U32') OR t.dtype GLOB 'F[468]_*' OR t.dtype = 'F4')
        AND (EXISTS (SELECT 1 FROM scaled_modules AS m WHERE m.side = t.side AND
@@ -118,7 +175,7 @@ DROP TABLE IF EXISTS temp.not_finite;
 CREATE TEMP TABLE not_finite AS
   SELECT c.rowid AS row, c.status, c.dtype_b, c.n_nan, c.ref_a, c.ref_b, b.n_nan AS nan_b, b.n_inf AS inf_b
   FROM compared AS c, tensor_stats(c.ref_b) AS b
-  WHERE (c.dtype_b LIKE '%F%' OR c.dtype_b = 'C64')
+  WHERE (c.dtype_b LIKE '%F%' OR c.dtype_b = 'C64' OR c.dequantized)
     AND (c.status IN ('only_b', 'reshaped') OR c.n_nan_one > 0 OR c.max_abs_diff = 9e999)
     AND b.n_nan + b.n_inf > 0;
 UPDATE compared SET (new_nan, new_inf) = (
@@ -203,7 +260,7 @@ CREATE TEMP TABLE adapted AS
 WITH counted AS MATERIALIZED (
   SELECT count(*) AS tensors, total(status NOT IN ('only_a', 'only_b')) AS common,
          total(status <> 'only_a') AS in_b, total(status = 'same') AS same,
-         total(status = 'changed' OR status = 'retyped' AND n_diff > 0) AS changed,
+         total(status = 'changed' AND NOT (dequantized AND n_diff = 0) OR status = 'retyped' AND n_diff > 0) AS changed,
          total(status IN ('same', 'changed') OR status = 'retyped' AND NOT codes_a AND NOT codes_b) AS comparable,
          total(status = 'retyped') AS retyped, total(status = 'reshaped') AS reshaped,
          total(status = 'only_a') - (SELECT count(*) FROM renamed)
@@ -229,6 +286,16 @@ SELECT l.value FROM counted, json_each(json_array(
   iif(only_a > 0 AND adapted = 0,
       printf('warning: %,d tensor%s of a %s not in b.', only_a, iif(only_a = 1, '', 's'),
              iif(only_a = 1, 'is', 'are')), NULL),
+  (SELECT group_concat(line, char(10)) FROM (
+     SELECT printf('%,d weight%s packed in %s (%s), and compared dequantized: rel_l2 %s.', count(*), iif(count(*) = 1, ' is', 's are'),
+                   side, iif(length(group_concat(DISTINCT scheme)) > 14, substr(group_concat(DISTINCT scheme), 1, 11) || '...',
+                             group_concat(DISTINCT scheme)),
+                   CASE WHEN total(new_nan + new_inf) > 0 THEN 'NaN'
+                        ELSE printf('%.3g', ifnull(sqrt(total(l2_diff * l2_diff) / nullif(total(l2_a * l2_a), 0)), 0)) END) AS line
+     FROM (SELECT c.*, iif(q.scheme_a = 'none', q.scheme_b, q.scheme_a) AS scheme,
+                  CASE WHEN q.scheme_a = 'none' THEN 'b' WHEN q.scheme_b = 'none' THEN 'a' ELSE 'both' END AS side
+           FROM packed_pairs AS q JOIN compared AS c ON c.dequantized AND c.name = q.name)
+     GROUP BY side ORDER BY side)),
   iif(packed_in_b > 0, printf('warning: %,d weight%s of a %s packed in b: not compared.', packed_in_b,
                               iif(packed_in_b = 1, '', 's'), iif(packed_in_b = 1, 'is', 'are')), NULL),
   iif(packed_in_a > 0, printf('warning: %,d weight%s of b %s packed in a: not compared.', packed_in_a,

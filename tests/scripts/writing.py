@@ -135,7 +135,9 @@ def test_convert_dtype():
     make_model({"k": "v"})
     before = contents(MODEL)[0]
     got = runs("convert_dtype", path=MODEL, dtype="BF16", keep="*norm*", out=OUT)
-    tally.equal(got, squeezed("""== Written
+    tally.equal(got, squeezed("""2 of 5 tensors converted to BF16.
+
+== Written
 file                  tensors
 --------------------  -------
 ROOT/out.safetensors  5
