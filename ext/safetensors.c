@@ -10,6 +10,7 @@
 #include "base/float_environment.h"
 #include "base/memory.h"
 #include "base/program.h"
+#include "base/threads.h"
 #include "expression/operators.h"
 #include "func/config.h"
 #include "func/functions.h"
@@ -251,26 +252,23 @@ static int safetensors_find_loaded(sqlite3 *db, bool *loaded) {
 }
 
 /* Does the work of SQLITE_EXTENSION_INIT2, but writes `sqlite3_api` only once, because connections
-** of other threads may be using it. One SQLite library is therefore served. A second one in the
-** same process is refused, with a message in its own memory: the first library knows nothing of its
-** connections. */
+** of other threads read it without a lock. One SQLite library is therefore served. A second one in
+** the same process is refused, with a message in its own memory: the first library knows nothing of
+** its connections. */
 static bool safetensors_take_api(char **message, const struct sqlite3_api_routines *api) {
 #ifdef SQLITE_CORE
   (void)message, (void)api;
 #else
-  /* Read before the exchange, because a failed exchange counts as a write, too. */
-  const struct sqlite3_api_routines *known = __atomic_load_n(&sqlite3_api, __ATOMIC_ACQUIRE);
-  if (known == api) return true;
-  known = NULL;
-  if (!__atomic_compare_exchange_n(&sqlite3_api, &known, api, false, __ATOMIC_ACQ_REL,
-                                   __ATOMIC_ACQUIRE) &&
-      known != api) {
+  process_lock_enter();
+  if (sqlite3_api == NULL) sqlite3_api = api;
+  process_lock_leave();
+  if (sqlite3_api != api) {
     if (message != NULL) {
       *message = api->mprintf(
           "safetensors: expected one SQLite library in this process, found %s "
           "beside %s, which loaded this file before; load a copy of the file, "
           "under another name, into this one",
-          api->libversion(), known->libversion());
+          api->libversion(), sqlite3_api->libversion());
     }
     return false;
   }

@@ -40,6 +40,16 @@ static const Question questions[] = {
      "FROM safetensors_tensors(%Q)",
      "1"},
     {"SELECT group_concat(i) FROM tensor_rows(%Q || '?slice=:3#a')", "0,1,2"},
+    {"SELECT tensor_quantile(%Q || '#a', 0.5)", "97.0"},
+    {"SELECT min || ' ' || max FROM tensor_stats(tensor_add(%Q || '#a', %Q || '#b'))",
+     "195.0 195.0"},
+    {"SELECT min || ' ' || max FROM tensor_stats(tensor_matmul("
+     "tensor_transpose(tensor_reshape(%Q || '#a', '[30000,10]')), "
+     "tensor_reshape(%Q || '#b', '[30000,10]')))",
+     "285180000.0 285180000.0"},
+    {"SELECT length(tensor_data(tensor_transpose(tensor_convert(tensor_reshape(%Q || '#c', "
+     "'[300,1000]'), 'F32'))))",
+     "1200000"},
 };
 enum { QUESTIONS = sizeof questions / sizeof questions[0] };
 
