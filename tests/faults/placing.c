@@ -14,6 +14,7 @@
 
 #include "faulty_calls.inc"
 #include "scratch.h"
+#include "short_sleeps.inc"
 
 enum { TEXT = 4096, NAME = 64, SHOWN = 20 };
 
