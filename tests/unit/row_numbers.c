@@ -12,9 +12,10 @@ static RowNumbers *numbers;
 
 /* The range of a set. -1 on error. */
 static int64_t range(uint64_t set, uint64_t count) {
+  static const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15); /* spreads them, as hashes are */
   int64_t first = -1;
   Error error = {0};
-  RowKey key = {set * 3, set / 7}; /* many share the half that the table is ordered by */
+  RowKey key = {set * 3, set / 7 * odd}; /* several share the half that the table is ordered by */
   if (!row_numbers_range(numbers, key, count, &first, &error)) first = -1;
   error_clear(&error);
   return first;
