@@ -1,8 +1,9 @@
 /*
 ** Every allocation fails once.
 **
-**     allocations [STRIDE]     every STRIDE-th of them alone: each third by default, each tenth
-**                              where runs take long (FEW_FAULTS or RUN_UNDER is set)
+**     allocations [STRIDE]     every STRIDE-th of them alone, and each that is reached by calls by which none
+**                              was reached before: each 16th by default, each 100th where runs take long
+**                              (FEW_FAULTS or RUN_UNDER is set)
 **
 ** SQL scripts that together touch all of the extension are run with a fault at their first, second,
 ** third, ... allocation, until a run gets through without meeting it. The fault is in SQLite's
@@ -22,6 +23,10 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <malloc.h>
+
+#if defined(__GLIBC__)
+#include <execinfo.h>
+#endif
 
 #include "faults_fixtures.h"
 #include "faults_outcome.h"
@@ -52,9 +57,51 @@ static void disarm(Allocator *allocator) {
   allocator->fail_at = 0;
 }
 
+/* ---- Which allocations are new ---- */
+
+enum { FRAMES = 10, CHAINS = 1 << 18, MOST_NEW = 1 << 14 };
+
+/* The chains of calls that led to allocations of all scripts so far: a hash table of their hashes. */
+static uint64_t chains[CHAINS];
+static uint64_t chain_count;
+
+/* While a script is run without faults: the numbers of the allocations that new chains led to. */
+static struct {
+  const Allocator *allocator; /* NULL: nothing is noted */
+  uint64_t calls[MOST_NEW];
+  uint64_t count;
+} noted;
+
+/* The innermost calls, as a hash that is not 0; where the C library cannot list them, always the same. */
+static uint64_t calls_here(void) {
+  uint64_t hash = UINT64_C(14695981039346656037);
+#if defined(__GLIBC__)
+  void *frames[FRAMES];
+  int count = backtrace(frames, FRAMES);
+  for (int i = 0; i < count; i++) {
+    hash = (hash ^ (uint64_t)(uintptr_t)frames[i]) * UINT64_C(1099511628211);
+  }
+#endif
+  return hash != 0 ? hash : 1;
+}
+
+static bool is_new(uint64_t chain) {
+  uint64_t at = (chain >> 20) % CHAINS;
+  while (chains[at] != 0 && chains[at] != chain) at = (at + 1) % CHAINS;
+  if (chains[at] == chain || chain_count == CHAINS / 2) return false;
+  chains[at] = chain;
+  chain_count++;
+  return true;
+}
+
+static void note(uint64_t call) {
+  if (noted.count < MOST_NEW && is_new(calls_here())) noted.calls[noted.count++] = call;
+}
+
 static bool fails(Allocator *allocator) {
   if (sheltered > 0) return false;
   uint64_t call = ++allocator->calls, at = allocator->fail_at;
+  if (noted.allocator == allocator) note(call);
   bool now = at != 0 && (call == at || (allocator->forever && call > at));
   allocator->struck = allocator->struck || now;
   return now;
@@ -154,12 +201,12 @@ static sqlite3 *run_from_start(const Script *script, Outcome *outcome) {
 
 static struct { uint64_t passed, failed; } total;
 
-enum { SHOWN_FAILURES = 20 };
+enum { SHOWN_FAILURES = 20, NO_FAULT = 0 };
 
 typedef struct Run {
   const Script *script;
   Allocator *allocator;
-  uint64_t fault;
+  uint64_t fault; /* the number of the allocation, or NO_FAULT */
   bool forever;
   Outcome right, outcome;
 } Run;
@@ -207,18 +254,20 @@ static bool check_closing(const Run *run, sqlite3 *db, int64_t jansson_before) {
          expect(run, of_jansson.live == jansson_before, "blocks of jansson's allocator left", NULL);
 }
 
-/* Runs the script with the fault. Returns whether it struck. */
+/* Runs the script with the fault, or notes which allocations are new. Returns whether the fault struck. */
 static bool run_with_fault(Run *run) {
   int64_t jansson_before = of_jansson.live;
   bool loaded = run->script->stage <= STAGE_SCRIPT;
   sqlite3 *db = loaded ? open_loaded() : NULL;
   run->outcome = no_outcome();
   arm(run->allocator, run->fault, run->forever);
+  noted.allocator = run->fault == NO_FAULT ? run->allocator : NULL;
   if (loaded) {
     run_sql(&run->outcome, db, run->script);
   } else {
     db = run_from_start(run->script, &run->outcome);
   }
+  noted.allocator = NULL;
   disarm(run->allocator);
   bool opened = db != NULL && sqlite3_exec(db, "SELECT 1", NULL, NULL, NULL) == SQLITE_OK;
   bool good = check_outcome(run) && check_again(run, opened ? db : NULL);
@@ -228,14 +277,32 @@ static bool run_with_fault(Run *run) {
 }
 
 /* How many allocations further each run fails. */
-static uint64_t stride = 3;
+static uint64_t stride = 16;
+
+/* Whether there were so many failures that more would say nothing. */
+static bool has_failed_enough(uint64_t failed_before) {
+  enum { SHOWN_PER_SCRIPT = 3 };
+  return total.failed > failed_before + SHOWN_PER_SCRIPT;
+}
 
 static void run_faults(Run *run) {
-  enum { TOO_MANY = 100000, SHOWN_PER_SCRIPT = 3 };
+  enum { TOO_MANY = 100000 };
+  static uint64_t offset; /* so that it is not always the first calls */
   uint64_t failed_before = total.failed;
-  for (run->fault = 1; run_with_fault(run); run->fault += stride) {
-    if (run->fault > TOO_MANY || total.failed > failed_before + SHOWN_PER_SCRIPT) return;
+  for (run->fault = 1 + offset++ % stride; run_with_fault(run); run->fault += stride) {
+    if (run->fault > TOO_MANY || has_failed_enough(failed_before)) return;
   }
+  for (uint64_t i = 0; i < noted.count && !has_failed_enough(failed_before); i++) {
+    run->fault = noted.calls[i];
+    run_with_fault(run);
+  }
+}
+
+/* Runs the script without faults, and notes which of its allocations are new. */
+static void note_new(Run *run) {
+  noted.count = 0;
+  run->fault = NO_FAULT;
+  run_with_fault(run);
 }
 
 /* ---- All runs ---- */
@@ -251,6 +318,7 @@ static void run_script(const Script *script) {
   for (int i = 0; i < 4; i++) {
     run.allocator = allocators[i / 2];
     run.forever = i % 2 == 1;
+    if (!run.forever) note_new(&run);
     run_faults(&run);
   }
   if (open_descriptors() != descriptors) fail_run(&run, "file descriptors left open", NULL);
@@ -264,7 +332,7 @@ static const Script kept_in_a_file = {
     "SELECT tensor_item(tensor_transpose(tensor_neg(tensor_full('[3,700000]', 2))), -1, -1)"};
 
 int main(int argc, char **argv) {
-  if (getenv("FEW_FAULTS") != NULL || getenv("RUN_UNDER") != NULL) stride = 10;
+  if (getenv("FEW_FAULTS") != NULL || getenv("RUN_UNDER") != NULL) stride = 100;
   if (argc > 1) stride = strtoull(argv[1], NULL, 10);
   install_allocators();
   write_fixtures();
