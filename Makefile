@@ -11,7 +11,7 @@ NO_UNDEFINED = -Wl,-z,defs
 
 REQUIRES := sqlite3 >= 3.39 jansson >= 2.14 libxxhash >= 0.8
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow
-SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZED := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 PKG_CFLAGS := $(shell pkg-config --cflags sqlite3 jansson libxxhash 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs jansson 2>/dev/null)
 JANSSON_A := $(shell pkg-config --variable=libdir jansson 2>/dev/null)/libjansson.a
@@ -192,8 +192,7 @@ AT_FIXED_ADDRESSES = $(shell setarch "$$(uname -m)" -R true 2>/dev/null && echo 
 sanitize: ## run scripts and test programs under AddressSanitizer and UBSan (clang)
 	@.ci/deps check
 	@$(PARALLEL_MAKE) programs CC=clang BUILD='$(BUILD)/sanitize' \
-		CFLAGS='-O1 -g -fno-omit-frame-pointer $(SANITIZERS)' \
-		LDFLAGS='-fsanitize=address,undefined' NO_UNDEFINED=
+		CFLAGS='$(SANITIZED)' LDFLAGS='-fsanitize=address,undefined' NO_UNDEFINED=
 	@BUILD='$(BUILD)/sanitize' $(AT_FIXED_ADDRESSES) tests/run scripts programs
 
 valgrind: ## run all scripts under valgrind

@@ -7,12 +7,15 @@
 FUZZ_SECONDS ?= 60
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzzers/%,$(sort $(wildcard tests/fuzz/*.c)))
 
+# Replaying needs no feedback, so it shares the objects of `make sanitize`.
+FUZZ_BUILD = $(BUILD)/$(if $(filter 0,$(FUZZ_SECONDS)),sanitize,fuzz)
+FUZZ_FEEDBACK = $(if $(filter 0,$(FUZZ_SECONDS)),,-fsanitize=fuzzer-no-link)
+
 fuzz: ## fuzz with clang's libFuzzer, FUZZ_SECONDS=60 for each target; 0 replays the corpus
 	@.ci/deps check
-	@$(PARALLEL_MAKE) fuzzers CC=clang BUILD='$(BUILD)/fuzz' NO_UNDEFINED= \
-		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link $(SANITIZERS)' \
-		LDFLAGS='-fsanitize=address,undefined'
-	@BUILD='$(BUILD)/fuzz' $(AT_FIXED_ADDRESSES) tests/fuzz/run '$(FUZZ_SECONDS)'
+	@$(PARALLEL_MAKE) fuzzers CC=clang BUILD='$(FUZZ_BUILD)' NO_UNDEFINED= \
+		CFLAGS='$(SANITIZED) $(FUZZ_FEEDBACK)' LDFLAGS='-fsanitize=address,undefined'
+	@BUILD='$(FUZZ_BUILD)' FUZZ_CORPUS='$(BUILD)/fuzz/corpus' $(AT_FIXED_ADDRESSES) tests/fuzz/run '$(FUZZ_SECONDS)'
 
 fuzzers: $(FUZZERS) $(TEST_TOOLS)
 
