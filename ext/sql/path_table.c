@@ -44,18 +44,11 @@ int path_table_refuse_named_call(sqlite3_vtab *table, const char *path) {
   return result_vtab_error(table, &error);
 }
 
-int path_table_plan(PathTable *table, sqlite3_index_info *info, int path_column, int path_count,
-                    int *next_argv) {
+int path_table_plan_paths(sqlite3_index_info *info, int path_column, int path_count,
+                          int *next_argv) {
   bool unusable = false;
-  *next_argv = 1;
-  bool is_named = table->fixed_path != NULL;
-  int guard = is_named ? path_column : path_column + path_count;
-  if (argument_find_eq(info, guard, &unusable) >= 0 || unusable) {
-    return is_named ? path_table_refuse_named_call(&table->base, table->fixed_path)
-                    : path_table_refuse_surplus(table, path_count);
-  }
-  if (is_named) return SQLITE_OK;
   int found[PATH_TABLE_MAX_PATHS], count = 0;
+  *next_argv = 1;
   for (int i = 0; i < path_count; i++) {
     found[i] = argument_find_eq(info, path_column + i, &unusable);
     count += found[i] >= 0;
@@ -71,6 +64,19 @@ int path_table_plan(PathTable *table, sqlite3_index_info *info, int path_column,
   }
   info->idxNum |= PATH_PLAN_PATH;
   return SQLITE_OK;
+}
+
+int path_table_plan(PathTable *table, sqlite3_index_info *info, int path_column, int path_count,
+                    int *next_argv) {
+  bool unusable = false;
+  *next_argv = 1;
+  bool is_named = table->fixed_path != NULL;
+  int guard = is_named ? path_column : path_column + path_count;
+  if (argument_find_eq(info, guard, &unusable) >= 0 || unusable) {
+    return is_named ? path_table_refuse_named_call(&table->base, table->fixed_path)
+                    : path_table_refuse_surplus(table, path_count);
+  }
+  return is_named ? SQLITE_OK : path_table_plan_paths(info, path_column, path_count, next_argv);
 }
 
 void path_table_plan_name(sqlite3_index_info *info, int name_column, int next_argv) {

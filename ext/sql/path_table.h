@@ -69,6 +69,10 @@ int path_table_disconnect(sqlite3_vtab *table);
 int path_table_plan(PathTable *table, sqlite3_index_info *info, int path_column, int path_count,
                     int *next_argv);
 
+/* The same for the arguments alone: the guard column is the caller's. */
+int path_table_plan_paths(sqlite3_index_info *info, int path_column, int path_count,
+                          int *next_argv);
+
 /* The error of an argument to a table made by CREATE VIRTUAL TABLE. */
 int path_table_refuse_named_call(sqlite3_vtab *table, const char *path);
 

@@ -14,16 +14,11 @@
 ** Rows are in the order of the files and of their bytes. name = ? is a hash lookup (under the BINARY
 ** collation). What was worked out about a path is kept by the session.
 */
-#include <string.h>
-
-#include "base/memory.h"
-#include "base/path_text.h"
-#include "json/json_string.h"
-#include "model/ref.h"
 #include "model/weights.h"
+#include "json/json_string.h"
 #include "sql/path_table.h"
 #include "sql/tensor_columns.h"
-#include "tensor/decimal.h"
+#include "sql/weight_ref.h"
 #include "vtab/modules.h"
 
 static const char weights_table_schema[] =
@@ -166,10 +161,6 @@ static const char *weights_table_text(const WeightsTableCursor *cursor, const Sp
   return cursor->list->text + span->offset;
 }
 
-static void weights_table_append_key(sqlite3_str *out, bool first, const char *key) {
-  sqlite3_str_appendf(out, "%s\"%s\":", first ? "{" : ",", key);
-}
-
 static void weights_table_result_parts(sqlite3_context *context, const WeightsTableCursor *cursor,
                                        const WeightRow *row) {
   if (row->part_count == 0) return;
@@ -177,7 +168,7 @@ static void weights_table_result_parts(sqlite3_context *context, const WeightsTa
   for (uint32_t i = 0; i < row->part_count; i++) {
     const WeightPart *part = &cursor->list->parts[row->first_part + i];
     const Span *name = &cursor->list->tensors[part->tensor].name;
-    weights_table_append_key(out, i == 0, part->role);
+    weight_ref_append_key(out, i == 0, part->role);
     json_string_append(out, weights_table_text(cursor, name), name->length);
   }
   sqlite3_str_appendall(out, "}");
@@ -185,68 +176,11 @@ static void weights_table_result_parts(sqlite3_context *context, const WeightsTa
   result_is_json(context);
 }
 
-/* The ref to a tensor as JSON. False if memory runs out. */
-static bool weights_table_append_ref(sqlite3_str *out, const WeightsTableCursor *cursor,
-                                     uint32_t number) {
-  const WeightTensor *tensor = &cursor->list->tensors[number];
-  const char *path = checkpoint_member_path(cursor->path.scan.checkpoint, tensor->member);
-  char *escaped =
-      path_text_is_plain(path, strlen(path)) ? NULL : path_text_escape(path, strlen(path));
-  if (escaped != NULL) path = escaped;
-  sqlite3_str *ref = sqlite3_str_new(NULL);
-  ref_append(ref, &(Ref){.path = path,
-                         .path_length = strlen(path),
-                         .name = weights_table_text(cursor, &tensor->name),
-                         .name_length = tensor->name.length});
-  uint64_t length = (uint64_t)sqlite3_str_length(ref);
-  char *text = sqlite3_str_finish(ref);
-  if (text != NULL) json_string_append(out, text, length);
-  memory_free(text);
-  memory_free(escaped);
-  return text != NULL;
-}
-
-static void weights_table_append_option(sqlite3_str *out, const WeightsTableCursor *cursor,
-                                        const WeightOption *option) {
-  char digits[DECIMAL_SIZE];
-  switch (option->kind) {
-    case WEIGHT_OPTION_INTEGER:
-      sqlite3_str_appendf(out, "%lld", (sqlite3_int64)option->value.integer);
-      break;
-    case WEIGHT_OPTION_REAL:
-      sqlite3_str_append(out, digits, decimal_format(option->value.real, digits));
-      break;
-    case WEIGHT_OPTION_TEXT:
-      json_string_append(out, option->value.text, strlen(option->value.text));
-      break;
-    case WEIGHT_OPTION_JSON:
-      sqlite3_str_appendall(out, weights_table_text(cursor, &option->value.json));
-      break;
-  }
-}
-
-/* {"op":"dequantize","scheme":...,"parts":{ROLE:REF,...},"options":{...}} */
 static void weights_table_result_expression(sqlite3_context *context,
                                             const WeightsTableCursor *cursor,
                                             const WeightRow *row) {
-  bool first = true, good = true;
   sqlite3_str *out = sqlite3_str_new(sqlite3_context_db_handle(context));
-  sqlite3_str_appendf(out, "{\"op\":\"dequantize\",\"scheme\":\"%s\",\"parts\":",
-                      weight_scheme_name((WeightScheme)row->scheme));
-  for (uint32_t i = 0; i < row->part_count; i++) {
-    const WeightPart *part = &cursor->list->parts[row->first_part + i];
-    if (!part->is_read) continue;
-    weights_table_append_key(out, first, part->role);
-    good = weights_table_append_ref(out, cursor, part->tensor) && good;
-    first = false;
-  }
-  sqlite3_str_appendall(out, row->option_count > 0 ? "},\"options\":" : "}");
-  for (uint32_t i = 0; i < row->option_count; i++) {
-    const WeightOption *option = &cursor->list->options[row->first_option + i];
-    weights_table_append_key(out, i == 0, option->name);
-    weights_table_append_option(out, cursor, option);
-  }
-  sqlite3_str_appendall(out, row->option_count > 0 ? "}}" : "}");
+  bool good = weight_ref_append_expression(out, cursor->path.scan.checkpoint, cursor->list, row);
   result_string(context, out);
   if (!good) sqlite3_result_error_nomem(context);
 }
