@@ -39,6 +39,7 @@ static const struct {
     {"safetensors", &safetensors_module, true},
     {"safetensors_tensors", &safetensors_tensors_module, true},
     {"safetensors_weights", &safetensors_weights_module, false},
+    {"safetensors_adapter", &safetensors_adapter_module, false},
     {"safetensors_metadata", &safetensors_metadata_module, true},
     {"safetensors_files", &safetensors_files_module, true},
     {"safetensors_diff", &safetensors_diff_module, false},

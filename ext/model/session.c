@@ -40,7 +40,7 @@ struct Session {
       *busy[SESSION_MAX_BUSY]; /* the statements that were running when this period began; NULL
                                ** after the last */
   Seen seen;
-  SessionGuest transaction, weights;
+  SessionGuest transaction, weights, adapters;
   OpenFiles open_files;
   File *newest, *oldest; /* files with a header or an index, by last use */
   File *buckets[SESSION_BUCKET_COUNT];
@@ -88,6 +88,10 @@ SessionGuest *session_weights(Session *session) {
   return &session->weights;
 }
 
+SessionGuest *session_adapters(Session *session) {
+  return &session->adapters;
+}
+
 RowNumbers *session_row_numbers(Session *session) {
   return session->row_numbers;
 }
@@ -109,6 +113,7 @@ static void session_file_free(File *file) {
 void session_release(Session *session) {
   if (--session->references > 0) return;
   if (session->transaction.guest != NULL) session->transaction.release(session->transaction.guest);
+  if (session->adapters.guest != NULL) session->adapters.release(session->adapters.guest);
   if (session->weights.guest != NULL) session->weights.release(session->weights.guest);
   open_files_end(&session->open_files);
   seen_clear(&session->seen);

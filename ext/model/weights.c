@@ -42,6 +42,11 @@ const WeightList *weights_list(const Weights *weights) {
   return &weights->list;
 }
 
+Weights *weights_retain(Weights *weights) {
+  weights->references++;
+  return weights;
+}
+
 void weights_release(Weights *weights) {
   if (weights == NULL || --weights->references > 0) return;
   for (uint32_t i = 0; weights->member_paths != NULL && i < weights->member_count; i++) {

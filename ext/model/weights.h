@@ -22,6 +22,7 @@ typedef struct Weights Weights;
 ** not depend on the Checkpoint. */
 Weights *weights_open(Checkpoint *checkpoint, const char *path, bool skips, Error *error);
 
+Weights *weights_retain(Weights *weights); /* adds a reference */
 void weights_release(Weights *weights);
 
 /* What they are. Belongs to the Weights. */

@@ -46,6 +46,12 @@ static const char *const help_rows[][HELP_ROW_COLUMNS] = {
      "The weights of a model; packed ones as one row",
      "SELECT scheme, count(*), sum(numel) FROM safetensors_weights('model.safetensors') GROUP BY "
      "scheme;"},
+    {"safetensors_adapter", "table",
+     "safetensors_adapter(path [, base]) -> module, kind, rank, alpha, scale, shape, weight, "
+     "status; "
+     "hidden: parts, ref, layer, checkpoint, base",
+     "What an adapter changes, one weight per row",
+     "SELECT module, kind, rank, scale, status FROM safetensors_adapter('model.safetensors');"},
     {"safetensors_metadata", "table",
      "safetensors_metadata(path) -> key, value, file; hidden: checkpoint",
      "The metadata of a checkpoint, one key per row",

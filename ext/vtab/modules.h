@@ -9,6 +9,7 @@ extern const sqlite3_module
     safetensors_module; /* CREATE VIRTUAL TABLE name USING safetensors(path) */
 extern const sqlite3_module safetensors_tensors_module;
 extern const sqlite3_module safetensors_weights_module;
+extern const sqlite3_module safetensors_adapter_module;
 extern const sqlite3_module safetensors_metadata_module;
 extern const sqlite3_module safetensors_files_module;
 extern const sqlite3_module safetensors_diff_module;
