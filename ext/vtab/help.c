@@ -266,6 +266,12 @@ static const char *const help_rows[][HELP_ROW_COLUMNS] = {
      "A tensor with one value everywhere", "SELECT tensor_json(tensor_full('[2,3]', 0.5));"},
     {"tensor_random", "function", "tensor_random(shape, seed) -> TEXT, an expression",
      "Random numbers, from 0 up to 1", "SELECT tensor_json(tensor_random('[2,3]', 42));"},
+    {"tensor_dequantize", "function",
+     "tensor_dequantize(scheme, parts [, options]) -> TEXT, an expression",
+     "What a packed or scaled weight stands for",
+     "SELECT tensor_json(tensor_dequantize('fp8', json_object('weight', "
+     "tensor_convert('model.safetensors#lm_head.weight', 'F8_E4M3'), 'scale', tensor_full('[]', "
+     "2))), '0, 0:3');"},
     {"tensors_sum", "aggregate", "tensors_sum(T [, weight]) -> TEXT, an expression",
      "The sum of the tensors of all rows",
      "SELECT name, tensors_sum(ref) FROM safetensors_tensors('*.safetensors') GROUP BY name;"},

@@ -1,6 +1,6 @@
 """What packed weights stand for, against NumPy: each scheme over random tensors, packed here by its description in
-ext/docs/weights.md, whole, in parts and on threads; and the models of MODELS, which the real tools packed, against what these
-tools unpack.
+ext/docs/weights.md, whole, in parts and on threads; and the models of MODELS, which the real tools packed, against
+what these tools unpack.
 
     tests/interop/dequantize.py [SEED]
 
