@@ -382,6 +382,10 @@ static bool claims_list_members(Checkpoint *checkpoint, PathList *files, PathLis
   }
   memory_free(last);
   const char *index = checkpoint_index_path(checkpoint);
+  FileIdentity identity;
+  if (good && index == NULL && files->count == 1 &&
+      !file_identify(files->paths[0], &identity, error))
+    return false;
   if (good && index != NULL) good = path_list_add(files, NULL, index) || error_memory(error);
   return good;
 }
@@ -429,7 +433,10 @@ static bool claims_add_none(Claims *claims, const PathList *files, Error *error)
   for (uint32_t i = 0; i < files->count; i++) {
     while (at < count && natural_compare(claims->order[at]->file, files->paths[i]) < 0) at++;
     bool claimed = at < count && strcmp(claims->order[at]->file, files->paths[i]) == 0;
-    if (!claimed && claims_new(claims, files->paths[i], error) == NULL) return false;
+    if (claimed) continue;
+    Claim *none = claims_new(claims, files->paths[i], error);
+    if (none == NULL) return false;
+    none->missing = !file_system_exists(none->file);
   }
   return true;
 }

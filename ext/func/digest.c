@@ -104,6 +104,17 @@ static Checkpoint *digest_open(Session *session, sqlite3_value *value, Error *er
   return checkpoint_open_path(session, path, (uint64_t)sqlite3_value_bytes(value), error);
 }
 
+/* Whether the path is that of an index, which is a file, too; its shards are others. */
+static bool digest_is_index(const Checkpoint *checkpoint, sqlite3_value *value) {
+  static const char ending[] = ".index.json";
+  const size_t size = sizeof ending - 1;
+  if (checkpoint_index_path(checkpoint) == NULL || sqlite3_value_type(value) == SQLITE_BLOB)
+    return false;
+  const char *path = (const char *)sqlite3_value_text(value);
+  size_t length = path != NULL ? strlen(path) : 0;
+  return length >= size && strcmp(path + length - size, ending) == 0;
+}
+
 /* That there is one file. */
 static bool digest_check_alone(Checkpoint *checkpoint, const char *kind, Error *error) {
   const Error *problem = checkpoint_problem(checkpoint);
@@ -120,15 +131,16 @@ static bool digest_of_file(Checkpoint *checkpoint, sqlite3_value *path,
                            const struct DigestTraits *traits, const Host *host, unsigned char *out,
                            bool *absent, Error *error) {
   bool blob = sqlite3_value_type(path) == SQLITE_BLOB;
+  bool index = traits->part != FILE_DIGEST_PAYLOAD && digest_is_index(checkpoint, path);
   FileDigest digest = {.part = traits->part, .kind = DIGEST_SHA256};
   if (blob) {
     digest.memory = sqlite3_value_blob(path);
     digest.memory_size = (uint64_t)sqlite3_value_bytes(path);
   } else {
-    digest.path = checkpoint_member_path(checkpoint, 0);
+    digest.path = index ? checkpoint_index_path(checkpoint) : checkpoint_member_path(checkpoint, 0);
   }
   Session *session = checkpoint_session(checkpoint);
-  bool good = digest_check_alone(checkpoint, traits->name, error) &&
+  bool good = (index || digest_check_alone(checkpoint, traits->name, error)) &&
               file_digests_run(session, &digest, 1, host, error);
   if (good && digest.error.code != ERROR_NONE) good = error_repeat(error, &digest.error);
   *absent = digest.absent;

@@ -6,7 +6,7 @@
 **
 ** `expected` is what the claim says, `actual` what the file has: it is computed only when a query asks for it
 ** or for `status`, for several files on as many threads as PRAGMA threads allows. `status` is 'ok', 'differs',
-** 'missing' (there is no such file), 'cannot check: REASON', or 'no claim' in the only row of a file about
+** 'missing' (there is no such file, or a pointer of git-lfs in its place), 'cannot check: REASON', or 'no claim' in the only row of a file about
 ** which nothing is claimed. All files of a directory have rows, whatever their format.
 */
 #include <string.h>
@@ -218,7 +218,7 @@ static void verify_result(VerifyCursor *cursor, sqlite3_context *context, bool s
   const Claim *claim = cursor->claims.order[cursor->row];
   char text[DIGEST_TEXT_SIZE];
   Error error = {0};
-  const char *known = claim->source == CLAIM_NONE ? "no claim" : claim->missing ? "missing" : NULL;
+  const char *known = claim->missing ? "missing" : claim->source == CLAIM_NONE ? "no claim" : NULL;
   if (known != NULL || claim->problem != NULL) {
     char *why =
         status && known == NULL ? sqlite3_mprintf("cannot check: %s", claim->problem) : NULL;

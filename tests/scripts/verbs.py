@@ -1,6 +1,8 @@
 """The scripts of sql/ are as their headers say, each in the sqlite3 shell: their parameters, their defaults, the tables
 that they leave, also when the verdict is no, and that --dry-run can undo what they write."""
 
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -22,10 +24,10 @@ RUNNABLE = [verb for verb in HEADERS if verb != "neighbours_vec" or WITH_VEC0]
 # What parameters are given: by name, and where a verb needs another, by verb.
 VALUES = {"path": f"{ROOT}/base.safetensors", "a": f"{ROOT}/base.safetensors", "b": f"{ROOT}/tune.safetensors", "name": "lm_head.weight",
           "token": "1", "out": f"{ROOT}/out.safetensors", "patch": '{"k":"v"}', "prefix": "model.", "dtype": "F32", "rows": "300",
-          "models": f'["{ROOT}/base.safetensors","{ROOT}/tune.safetensors"]'}
+          "lock": f"{ROOT}/model.lock", "models": f'["{ROOT}/base.safetensors","{ROOT}/tune.safetensors"]'}
 OF_VERB = {"average": {"path": f"{ROOT}/run"}, "compare": {"a": f"{ROOT}/pair/a.safetensors", "b": f"{ROOT}/pair/b.safetensors"},
            "experts": {"path": f"{ROOT}/experts.safetensors"}, "index": {"path": f"{ROOT}/sharded"}, "repair": {"path": f"{ROOT}/cut.safetensors"},
-           "split": {"path": f"{ROOT}/fused.safetensors"}}
+           "split": {"path": f"{ROOT}/fused.safetensors"}, "verify": {"path": f"{ROOT}/claimed/x.safetensors"}}
 # Another value than the default, with which other things come out.
 OTHERS = {("average", "checkpoints"): "*-2", ("average", "decay"): "0.5", ("average", "method"): "exponential",
           ("compare", "prefix_a"): "p.", ("compare", "prefix_b"): "q.", ("convert_dtype", "limit"): "100000", ("distribution", "bins"): "3",
@@ -40,10 +42,11 @@ BESIDE = {("average", "decay"): {"method": "exponential"}, ("convert_dtype", "li
 # Parameters with which the verdict is no.
 NO = {"average": {"path": f"{ROOT}/twice", "checkpoints": "*.safetensors"}, "check": {"path": f"{ROOT}/cut.safetensors"},
       "experts": {"part": "none"}, "extract": {"names": "none"}, "fuse": {"modules": '{"x":["y","z"]}'}, "index": {"path": f"{ROOT}/twice"},
+      "lockfile": {"check": "1", "lock": f"{ROOT}/old.lock"},
       "merge": {"models": f'["{ROOT}/base.safetensors","{ROOT}/sharded"]'}, "repair": {"path": f"{ROOT}/lost.safetensors"},
       "resize_vocab": {"names": "none"}, "split": {"modules": '{"x":["y","z"]}'}, "strip_prefix": {"prefix": "none."},
-      "tensors": {"names": "none"}}
-FREE = {"new"}  # texts that need not be in a checkpoint
+      "tensors": {"names": "none"}, "verify": {"path": f"{ROOT}/base.safetensors"}}
+FREE = {"new", "title", "version"}  # texts that need not be in a checkpoint
 
 
 def make():
@@ -57,6 +60,11 @@ def make():
         making.file(f"{ROOT}/run/checkpoint-{step}.safetensors", {"x": ("F32", [1], bytes((0, 0, 0, number)))})
     making.file(f"{ROOT}/experts.safetensors", {**{f"{part}.{i}.w": b"1" for i in (0, 1) for part in ("a.experts", "a.parts")}, "b.experts.w": b"12"})
     making.file(f"{ROOT}/fused.safetensors", {"mlp.gate_up_proj.weight": ("F32", [2, 1], bytes(range(8)))})
+    claimed = making.file(f"{ROOT}/claimed/x.safetensors", {"x": b"1"})
+    with open(claimed, "rb") as file, open(f"{claimed}.sha256", "w", encoding="utf-8") as digest:
+        digest.write(hashlib.sha256(file.read()).hexdigest())
+    with open(f"{ROOT}/old.lock", "w", encoding="utf-8") as lock:
+        lock.write(json.dumps({"file": "base.safetensors", "size": 1, "sha256": "00"}))
     for name, tensors in (("cut", {"a": b"12", "b": b"34"}), ("lost", {"a": b"12"})):
         with open(making.file(f"{ROOT}/{name}.safetensors", tensors), "r+b") as file:
             file.truncate(os.path.getsize(file.name) - 1)

@@ -1,0 +1,106 @@
+-- What is this model made of, for a bill of materials?
+--
+-- Writes a CycloneDX 1.6 document (ECMA-424) in JSON: the model as a component of the type machine-learning-model, with
+-- the digest of its content, and a component of the type data or file for each of its files, with SHA-256. Licence,
+-- architecture and base model come from what lies beside the weights: config.json and the head of README.md. All bytes
+-- of the files are read.
+--
+-- @param path path required   the checkpoint: a directory, a file, an index, a pattern or hf://NAME
+-- @param out path             the file to write; without it, the document is printed
+-- @param title text           the name of the model; by default that of the directory or file
+-- @param version text         its version
+-- @param replace flag         replace a file that is there
+-- @table sbom(document)       the document, in one row
+-- @writes out
+-- @example safetensors-sql sbom model_directory --out model.cdx.json
+
+.bail on
+DROP TABLE IF EXISTS temp.parameters;
+CREATE TEMP TABLE parameters(
+  path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL), out TEXT, title TEXT, version TEXT, "replace" INTEGER,
+  there INTEGER CONSTRAINT ":out is not there, or :replace is set" CHECK (there IS NULL OR "replace")
+);
+INSERT INTO parameters VALUES (:path, :out, :title, :version, ifnull(:replace, 0), length(readfile(:out)));
+
+DROP TABLE IF EXISTS temp.sbom_files;
+CREATE TEMP TABLE sbom_files AS
+  WITH files AS (SELECT DISTINCT file FROM safetensors_verify(:path) WHERE ifnull(file <> :out, 1)),
+       directory AS (
+         SELECT iif(d <> '' AND NOT EXISTS (SELECT 1 FROM files WHERE substr(file, 1, length(d)) <> d), d, '') AS d
+         FROM (SELECT iif(EXISTS (SELECT 1 FROM files WHERE substr(file, 1, length(:path) + 1) = rtrim(:path, '/') || '/'),
+                          rtrim(:path, '/') || '/', rtrim(min(file), replace(min(file), '/', ''))) AS d FROM files))
+  SELECT f.file AS path, substr(f.file, 1 + length(d)) AS file, iif(is_index, 'index', s.status) AS status,
+         iif(is_index, length(readfile(f.file)), s.size) AS size,
+         iif(s.status = 'missing', NULL, safetensors_digest(f.file, 'sha256')) AS sha256
+  FROM (SELECT *, file LIKE '%.safetensors.index.json' AS is_index FROM files) AS f, directory
+  LEFT JOIN safetensors_files(iif(is_index, NULL, f.file)) AS s;
+
+-- What is said about the model beside its weights. The head of README.md is YAML; its plain lines are enough.
+DROP TABLE IF EXISTS temp.sbom_notes;
+CREATE TEMP TABLE sbom_notes AS
+  WITH text(config, readme) AS (
+    SELECT (SELECT CAST(readfile(path) AS TEXT) FROM sbom_files WHERE file = 'config.json' AND size < 16777216),
+           (SELECT char(10) || replace(substr(CAST(readfile(path) AS TEXT), 1, 4096), char(13), '') FROM sbom_files
+            WHERE file = 'README.md' AND size < 16777216))
+  SELECT iif(json_valid(config), coalesce(config ->> '$.architectures[0]', config ->> '$.model_type', config ->> '$._class_name'), NULL) AS architecture,
+         nullif(trim(substr(readme, instr(readme, char(10) || 'license: ') + 10,
+                     instr(substr(readme, instr(readme, char(10) || 'license: ') + 10) || char(10), char(10)) - 1), ' "'''), '') AS licence,
+         nullif(trim(substr(readme, instr(readme, char(10) || 'base_model: ') + 13,
+                     instr(substr(readme, instr(readme, char(10) || 'base_model: ') + 13) || char(10), char(10)) - 1), ' "'''), '') AS base,
+         instr(readme, char(10) || 'license: ') > 0 AND substr(readme, 2, 3) = '---' AS has_licence,
+         instr(readme, char(10) || 'base_model: ') > 0 AND substr(readme, 2, 3) = '---' AS has_base
+  FROM text;
+
+DROP TABLE IF EXISTS temp.sbom_model;
+CREATE TEMP TABLE sbom_model AS
+  SELECT coalesce(p.title, nullif(rtrim(replace(r, rtrim(r, replace(r, '/', '')), ''), '/'), ''), 'model') AS name,
+         safetensors_digest(p.path, 'content') AS content, t.tensors, t.numel, t.dtypes
+  FROM parameters AS p, (SELECT rtrim(:path, '/') AS r),
+    (SELECT count(*) AS tensors, total(numel) AS numel, group_concat(DISTINCT dtype) AS dtypes FROM safetensors_tensors(:path)) AS t;
+
+DROP TABLE IF EXISTS temp.sbom;
+CREATE TEMP TABLE sbom AS
+  WITH model(component) AS (
+    SELECT json_patch(json_object(
+             'type', 'machine-learning-model', 'bom-ref', 'model', 'name', m.name,
+             'hashes', json_array(json_object('alg', 'SHA-256', 'content', m.content)),
+             'properties', json_array(
+               json_object('name', 'safetensors:digest', 'value', 'content'),
+               json_object('name', 'safetensors:tensors', 'value', CAST(m.tensors AS TEXT)),
+               json_object('name', 'safetensors:elements', 'value', printf('%.0f', m.numel)),
+               json_object('name', 'safetensors:dtypes', 'value', ifnull(m.dtypes, '')))),
+           json_patch(iif(p.version IS NULL, '{}', json_object('version', p.version)),
+             json_patch(iif(n.has_licence AND n.licence IS NOT NULL, json_object('licenses', json_array(json_object('license', json_object('name', n.licence)))), '{}'),
+               json_patch(iif(n.architecture IS NULL, '{}', json_object('modelCard', json_object('modelParameters',
+                 json_object('modelArchitecture', n.architecture)))),
+                 iif(n.has_base AND n.base IS NOT NULL, json_object('pedigree', json_object('ancestors', json_array(
+                   json_object('type', 'machine-learning-model', 'name', n.base)))), '{}')))))
+    FROM parameters AS p, sbom_model AS m, sbom_notes AS n)
+  SELECT json_object(
+           '$schema', 'http://cyclonedx.org/schema/bom-1.6.schema.json', 'bomFormat', 'CycloneDX', 'specVersion', '1.6',
+           'serialNumber', 'urn:uuid:' || substr(u, 1, 8) || '-' || substr(u, 9, 4) || '-4' || substr(u, 14, 3) || '-a' || substr(u, 18, 3)
+                           || '-' || substr(u, 21, 12),
+           'version', 1,
+           'metadata', json_object('timestamp', strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), 'component', json(component)),
+           'components', (
+             SELECT json_group_array(json_object(
+               'type', iif(status = 'ok', 'data', 'file'), 'bom-ref', 'file:' || file, 'name', file,
+               'hashes', json_array(json_object('alg', 'SHA-256', 'content', sha256)),
+               'properties', json_array(json_object('name', 'size', 'value', CAST(size AS TEXT)))))
+             FROM sbom_files WHERE sha256 IS NOT NULL),
+           'dependencies', json_array(json_object('ref', 'model', 'dependsOn', (
+             SELECT json_group_array('file:' || file) FROM sbom_files WHERE sha256 IS NOT NULL)))) AS document
+  FROM model, (SELECT lower(hex(randomblob(16))) AS u);
+
+DROP TABLE IF EXISTS temp.sbom_made;
+CREATE TEMP TABLE sbom_made AS SELECT writefile(p.out, s.document || char(10)) AS size FROM parameters AS p, sbom AS s WHERE p.out IS NOT NULL;
+
+.mode list
+.headers off
+SELECT document FROM sbom WHERE (SELECT out IS NULL FROM parameters);
+SELECT printf('%s: %,d %s, %s, in %s.', m.name, f.n, iif(f.n = 1, 'file', 'files'), safetensors_pretty(f.bytes, 'B'), p.out)
+FROM parameters AS p, sbom_model AS m, (SELECT count(*) AS n, total(size) AS bytes FROM sbom_files WHERE sha256 IS NOT NULL) AS f
+WHERE p.out IS NOT NULL;
+SELECT 'warning: ' || file || ' is missing.' FROM sbom_files WHERE sha256 IS NULL;
+.mode column
+.headers on

@@ -1,0 +1,83 @@
+-- Is this download what was published?
+--
+-- Compares the files with every digest that is claimed about them nearby, without the network: the names of a hub's
+-- cache, the notes of its client in a local directory, git-lfs, SHA256SUMS and the like, *.sha256, the hashes in
+-- kohya's and ModelSpec's metadata, OpenSSF model signing bundles (whose signature itself is not checked). Reads all
+-- bytes of the files that something is claimed about. ext/docs/reference.md lists the claims.
+--
+-- The verdict is yes if each claim that can be checked is right and each claimed file is there. It is no, too, where
+-- nothing can be checked; with `strict` also if a claim cannot be checked, or if a file has none.
+--
+-- @param path path required   the checkpoint: a directory (all its files), a file, an index, a pattern or hf://NAME
+-- @param strict flag          a file without a claim, and a claim that cannot be checked, are not enough
+-- @table claims(file, claim, algorithm, expected, actual, status)   one row per claim; of a file about which nothing
+--    is claimed, claim is NULL
+-- @status 1                   when the verdict is no
+-- @example safetensors-sql verify model_directory
+-- @example safetensors-sql verify hf://org/name
+
+.bail on
+DROP TABLE IF EXISTS temp.parameters;
+CREATE TEMP TABLE parameters(path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL), strict INTEGER);
+INSERT INTO parameters VALUES (:path, ifnull(:strict, 0));
+
+-- If there is no such path, this ends the script.
+DROP TABLE IF EXISTS temp.claims;
+CREATE TEMP TABLE claims AS SELECT file, claim, algorithm, expected, actual, status FROM safetensors_verify(:path);
+
+-- Names without the directory that all files are in.
+DROP TABLE IF EXISTS temp.verify_directory;
+CREATE TEMP TABLE verify_directory AS
+  SELECT ifnull(max(length(d)), 0) AS length
+  FROM (SELECT rtrim(min(file), replace(min(file), '/', '')) AS d FROM claims) AS m
+  WHERE NOT EXISTS (SELECT 1 FROM claims WHERE substr(file, 1, length(d)) <> d);
+
+.mode list
+.headers off
+SELECT CASE
+  WHEN bad > 0 THEN printf('No: %,d of %,d claims %s not true.', bad, claimed, iif(bad = 1, 'is', 'are'))
+  WHEN lost > 0 THEN printf('No: %,d of %,d files %s missing.', lost, files, iif(lost = 1, 'is', 'are'))
+  WHEN good = 0 AND claimed = 0 THEN 'Unknown: nothing is claimed about ' || iif(files = 1, 'this file.', 'these files.')
+  WHEN good = 0 THEN 'Unknown: ' || iif(claimed = 1, 'the only claim cannot be checked.', 'no claim can be checked.')
+  WHEN strict AND good < claimed THEN printf('No: %,d of %,d claims cannot be checked.', claimed - good, claimed)
+  WHEN strict AND silent > 0 THEN printf('No: nothing is claimed about %,d of %,d files.', silent, files)
+  ELSE printf('Yes: %s.', iif(claimed = 1, 'the only claim is true',
+              iif(good = claimed, printf('all %,d claims are true', claimed),
+                  printf('all %,d claims that can be checked are true', good)))) END
+FROM (SELECT total(claim IS NOT NULL AND status IN ('differs', 'missing')) AS bad, total(claim IS NULL AND status = 'missing') AS lost, total(status = 'ok') AS good, count(claim) AS claimed,
+             total(status = 'no claim') AS silent, count(DISTINCT file) AS files, (SELECT strict FROM parameters) AS strict FROM claims);
+
+SELECT substr(file, 1 + d.length) || ': ' || CASE status WHEN 'missing' THEN 'missing' WHEN 'differs' THEN 'differs' ELSE status END
+       || ifnull(' (' || claim || ')', '') || iif(status = 'differs', char(10) || '  expected ' || expected || char(10) || '  found    ' || actual, '')
+FROM claims AS c, verify_directory AS d
+WHERE status NOT IN ('ok', 'no claim') ORDER BY status NOT IN ('differs', 'missing'), c.rowid LIMIT 200;
+SELECT printf('and %,d more', count(*) - 200) FROM claims WHERE status NOT IN ('ok', 'no claim') HAVING count(*) > 200;
+
+SELECT char(10) || '== Claims' FROM claims WHERE claim IS NOT NULL LIMIT 1;
+.mode column
+.headers on
+SELECT claim, algorithm, printf('%,7d', count(DISTINCT file)) AS "  files", printf('%,6d', total(status = 'ok')) AS "    ok",
+       printf('%,7d', total(status = 'differs')) AS differs, printf('%,7d', total(status = 'missing')) AS missing,
+       printf('%,9d', total(status LIKE 'cannot check%')) AS unchecked
+FROM (SELECT *, iif(claim LIKE 'model signing%', 'model signing', claim) AS claim FROM claims WHERE claim IS NOT NULL)
+GROUP BY 1, 2 ORDER BY 1, 2;
+.mode list
+.headers off
+SELECT 'The signatures of model signing bundles are not checked, only their digests.' FROM claims WHERE claim LIKE 'model signing%' LIMIT 1;
+
+SELECT printf(char(10) || 'Nothing is claimed about %,d of %,d files%s', n, files, iif(n = files, '.', ':'))
+FROM (SELECT total(status = 'no claim') AS n, count(DISTINCT file) AS files FROM claims) WHERE n > 0;
+SELECT '  ' || substr(file, 1 + d.length) FROM claims AS c, verify_directory AS d
+WHERE status = 'no claim' AND EXISTS (SELECT 1 FROM claims WHERE claim IS NOT NULL) ORDER BY c.rowid LIMIT 20;
+SELECT printf('  and %,d more', count(*) - 20) FROM claims
+WHERE status = 'no claim' AND EXISTS (SELECT 1 FROM claims WHERE claim IS NOT NULL) HAVING count(*) > 20;
+
+DROP TABLE IF EXISTS temp.verdict;
+CREATE TEMP TABLE verdict(good);
+CREATE TEMP TRIGGER verdict_is_no BEFORE INSERT ON verdict WHEN NOT new.good BEGIN
+  SELECT RAISE(ABORT, 'the files are not shown to be what was published');
+END;
+INSERT INTO verdict
+  SELECT total(status IN ('differs', 'missing')) = 0 AND total(status = 'ok') > 0
+         AND (NOT (SELECT strict FROM parameters) OR total(status <> 'ok') = 0)
+  FROM claims;
