@@ -224,8 +224,10 @@ int64_t scheme_row_group_size(SchemeRow *row, uint64_t columns, uint64_t groups,
   }
   if (found == 0) {
     scheme_row_break(row,
-                     "expected %s of a number of groups that %llu columns can have, found %llu",
-                     word, (unsigned long long)columns, (unsigned long long)groups);
+                     "expected %s of a number of groups that %llu columns can have, found %llu%s%s",
+                     word, (unsigned long long)columns, (unsigned long long)groups,
+                     row->basis != WEIGHT_SLOT_NONE ? ", by " : "",
+                     row->basis != WEIGHT_SLOT_NONE ? weight_slot_word(row->basis) : "");
   } else if (says) {
     int64_t said = config->group_size != 0 ? config->group_size : config->group_sizes[0];
     scheme_row_note(row, "expected groups of %lld, as %s says, found %lld", (long long)said,

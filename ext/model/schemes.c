@@ -433,15 +433,27 @@ static WeightSlot schemes_primary_of(WeightFamily family) {
   return (WeightSlot)slots[family];
 }
 
+/* Whether nothing but a part is called so; in a model with gpt-oss's blocks also their scales. */
+static bool schemes_is_sure(const Schemes *schemes, uint32_t number) {
+  const WeightTensor *tensor = &schemes->list->tensors[number];
+  bool blocks = schemes->seen.slots[WEIGHT_FAMILY_BLOCKS][WEIGHT_SLOT_BLOCKS] ||
+                weight_config_is(schemes->config, "mxfp4");
+  return weight_slot_is_sure((WeightSlot)tensor->slot) ||
+         (blocks && tensor->slot == WEIGHT_SLOT_BLOCK_SCALES && tensor->dtype == DTYPE_U8);
+}
+
 /* The family that the parts of a module without its weight can be of: the one that is in all of
 ** them, if there is one, and that the model has. */
-static WeightFamily schemes_family_of_rest(const Schemes *schemes, const SchemeParts *parts) {
+static WeightFamily schemes_family_of_rest(const Schemes *schemes, const SchemeModule *module,
+                                           const SchemeParts *parts) {
   uint32_t common = ~0u, any = 0;
   for (WeightSlot slot = WEIGHT_SLOT_WEIGHT_SCALE; slot < WEIGHT_SLOT_COUNT; slot++) {
-    if (parts->tensor[slot] == 0 || schemes->list->tensors[parts->tensor[slot] - 1].used) continue;
+    bool is_part = module->primary != 0 && weight_slot_is_of(slot, (WeightFamily)module->family);
+    if (parts->tensor[slot] == 0 || is_part) continue;
     uint32_t families = weight_slot_families(slot);
-    if (weight_slot_is_sure(slot)) any |= families;
-    if (weight_slot_is_sure(slot)) common &= families;
+    if (!schemes_is_sure(schemes, parts->tensor[slot] - 1)) continue;
+    any |= families;
+    common &= families;
   }
   if ((common & any) != 0) any &= common;
   WeightFamily first = WEIGHT_FAMILY_COUNT;
@@ -463,7 +475,7 @@ static bool schemes_add_rest(Schemes *schemes, uint32_t number, const SchemeModu
     return false;
   WeightRow *row = &schemes->list->rows[schemes->list->row_count - 1];
   schemes_gather(schemes, module, &parts);
-  WeightFamily family = schemes_family_of_rest(schemes, &parts);
+  WeightFamily family = schemes_family_of_rest(schemes, module, &parts);
   if (family == WEIGHT_FAMILY_COUNT) return true;
   WeightSlot primary = schemes_primary_of(family);
   row->scheme = (uint8_t)schemes_scheme_of(family, schemes->config);
@@ -582,7 +594,8 @@ static bool schemes_add_rows(Schemes *schemes) {
       good = schemes_add_packed(schemes, module);
     } else if (!schemes->list->tensors[number].used) {
       bool rest = module != NULL && slot != WEIGHT_SLOT_WEIGHT && slot != WEIGHT_SLOT_BARE &&
-                  module->has_sure && slot != WEIGHT_SLOT_COMFY_QUANT;
+                  (module->has_sure || schemes_is_sure(schemes, number)) &&
+                  slot != WEIGHT_SLOT_COMFY_QUANT;
       good = rest ? schemes_add_rest(schemes, number, module) : schemes_add_plain(schemes, number);
     }
     if (!good) return false;

@@ -49,7 +49,7 @@ static bool scheme_scale_fits(const SchemeRow *row, const SchemePart *weight,
   for (uint32_t back = 1; back <= scale->rank; back++) {
     uint64_t length = weight->dims[weight->rank - back], count = scale->dims[scale->rank - back];
     if (count == 1 || count == length) continue;
-    if (back > 2 || count == 0 || count > length) return false;
+    if (back > 2 || scale->rank < 2 || count == 0 || count > length) return false;
     block[2 - back] = scheme_block_size(row->config->block[2 - back], length, count);
     if (block[2 - back] == 0) return false;
   }
@@ -72,29 +72,45 @@ static void scheme_expect_scale(SchemeRow *row, WeightSlot slot, const SchemePar
   scheme_row_needs_shape(row, slot, dims, 2);
 }
 
-/* Adds the option `block`, and notes where the configuration has another. */
+/* How many scales a dimension has that the scale may not have. */
+static uint64_t scheme_scale_count(const SchemePart *weight, const SchemePart *scale, uint32_t i) {
+  return scale->rank + i >= weight->rank ? scale->dims[scale->rank + i - weight->rank] : 1;
+}
+
+/* Adds the option `block`: 1 where each has its own scale, and the whole length where all share
+** one. */
 static void scheme_add_block(SchemeRow *row, const SchemePart *weight, const SchemePart *scale,
                              const uint64_t *block) {
   uint64_t dims[2];
   if (block[0] == 0 && block[1] == 0) return;
-  const uint64_t *said = row->config->block;
   for (uint32_t i = 0; i < 2; i++) {
-    uint64_t length = weight->dims[weight->rank - 2 + i];
-    dims[i] = block[i];
-    if (block[i] > 0) continue;
-    bool has_dim = scale->rank + i >= 2;
-    uint64_t count = has_dim ? scale->dims[scale->rank - 2 + i] : 1;
-    dims[i] = count == length ? 1 : length;
-    if (said[i] > 0 && count == scheme_divide_up(length, said[i])) dims[i] = said[i];
+    uint32_t dim = weight->rank - 2 + i;
+    uint64_t length = weight->dims[dim], said = row->config->block[i];
+    uint64_t count = scheme_scale_count(weight, scale, dim);
+    dims[i] = block[i] > 0 ? block[i] : count == length ? 1 : length;
+    if (block[i] == 0 && said > 0 && count == scheme_divide_up(length, said)) dims[i] = said;
   }
   scheme_row_option_dims(row, "block", dims, 2);
-  for (uint32_t i = 0; i < 2; i++) {
-    if (said[i] == 0 || block[i] == 0 || block[i] == said[i]) continue;
-    scheme_row_note(row, "expected blocks of [%llu,%llu], as %s says, found [%llu,%llu]",
-                    (unsigned long long)said[0], (unsigned long long)said[1], row->config->source,
-                    (unsigned long long)dims[0], (unsigned long long)dims[1]);
-    return;
-  }
+}
+
+/* Notes where the configuration has all weights in blocks, and other ones. */
+static void scheme_check_blocks(SchemeRow *row, WeightSlot slot, const SchemePart *weight,
+                                const SchemePart *scale) {
+  const uint64_t *said = row->config->block;
+  if (!row->config->has_only_blocks || said[0] == 0 || weight->rank < 2) return;
+  uint32_t last = weight->rank - 1;
+  uint64_t rows = scheme_divide_up(weight->dims[last - 1], said[0]);
+  uint64_t columns = scheme_divide_up(weight->dims[last], said[1]);
+  uint64_t found[2] = {scheme_scale_count(weight, scale, last - 1),
+                       scheme_scale_count(weight, scale, last)};
+  if (found[0] == rows && found[1] == columns) return;
+  scheme_row_note(row,
+                  "expected [%llu,%llu] scales in %s, as %s has blocks of [%llu,%llu], found "
+                  "[%llu,%llu], by %s",
+                  (unsigned long long)rows, (unsigned long long)columns, weight_slot_word(slot),
+                  row->config->source, (unsigned long long)said[0], (unsigned long long)said[1],
+                  (unsigned long long)found[0], (unsigned long long)found[1],
+                  weight_slot_word(row->basis));
 }
 
 /* Checks the scale, and sets the options. */
@@ -105,11 +121,16 @@ static void scheme_take_scale(SchemeRow *row, WeightSlot slot, const SchemePart 
   bool rows = scale.rank == 1 && weight->rank > 0 && scale.dims[0] == weight->dims[0];
   scheme_row_needs_dtype(row, slot, SCHEME_FLOATS | 1u << DTYPE_F8_E8M0,
                          "a dtype of floating-point numbers");
-  if (one || rows) return;
+  if (rows) scale = (SchemePart){.rank = 2, .dims = {scale.dims[0], 1}};
+  if (one || rows) {
+    scheme_check_blocks(row, slot, weight, &scale);
+    return;
+  }
   if (!scheme_scale_fits(row, weight, &scale, block)) {
     scheme_expect_scale(row, slot, weight);
   } else if (weight->rank >= 2) {
     scheme_add_block(row, weight, &scale, block);
+    scheme_check_blocks(row, slot, weight, &scale);
   }
 }
 
@@ -194,7 +215,8 @@ void scheme_fill_scaled(SchemeRow *row) {
   scheme_row_give(row, scale_slot, "scale");
   scheme_row_set_shape(row, weight.dims, weight.rank <= WEIGHT_MAX_RANK ? weight.rank : 0);
   if (weight.rank > WEIGHT_MAX_RANK) scheme_row_break(row, "expected fewer dimensions");
-  if (scheme_is_mxfp8(&weight, &scale)) {
+  bool is_mxfp8 = scale.there && weight.dtype == DTYPE_F8_E4M3 && row->config->has_only_exponents;
+  if (is_mxfp8 || scheme_is_mxfp8(&weight, &scale)) {
     scheme_fill_mxfp8(row, scale_slot, &weight);
     return;
   }

@@ -153,11 +153,23 @@ static void scheme_packed_groups(SchemeRow *row, const uint64_t *dims, unsigned 
   scheme_packed_index(row, dims);
 }
 
+/* Whether the bytes are pairs of 4-bit floats, and not integers of another dtype than they should
+** be. */
+static bool scheme_packs_floats(const SchemeRow *row, const SchemePart *packed,
+                                const SchemePart *scale) {
+  const uint32_t scales = 1u << DTYPE_U8 | 1u << DTYPE_F8_E8M0 | 1u << DTYPE_F8_E4M3;
+  if (packed->dtype != DTYPE_U8 && packed->dtype != DTYPE_F4) return false;
+  return (scale->there && (1u << scale->dtype & scales) != 0) ||
+         scheme_row_has(row, WEIGHT_SLOT_WEIGHT_GLOBAL_SCALE) ||
+         scheme_row_has(row, WEIGHT_SLOT_WEIGHT_SCALE_2) ||
+         !scheme_row_has(row, WEIGHT_SLOT_WEIGHT_SHAPE);
+}
+
 void scheme_fill_packed(SchemeRow *row) {
   SchemePart packed = scheme_row_part(row, WEIGHT_SLOT_WEIGHT_PACKED);
   SchemePart scale = scheme_row_part(row, WEIGHT_SLOT_WEIGHT_SCALE);
   uint64_t dims[2];
-  if (packed.dtype == DTYPE_U8 || packed.dtype == DTYPE_F4) {
+  if (scheme_packs_floats(row, &packed, &scale)) {
     scheme_fill_float4(row, WEIGHT_SLOT_WEIGHT_PACKED);
     return;
   }
@@ -294,6 +306,11 @@ static void scheme_gptq_groups(SchemeRow *row, uint64_t rows, uint64_t columns, 
   SchemePart qzeros = scheme_row_part(row, WEIGHT_SLOT_QZEROS);
   const SchemePart *known = scales.there ? &scales : &qzeros;
   uint64_t expected[2] = {known->rank == 2 ? known->dims[0] : 0, rows};
+  if (scales.rank == 2 && qzeros.rank == 2 && scales.dims[0] != qzeros.dims[0]) {
+    scheme_row_break(row, "expected scales and qzeros of as many groups, found %llu and %llu",
+                     (unsigned long long)scales.dims[0], (unsigned long long)qzeros.dims[0]);
+    return;
+  }
   bool good = scheme_row_needs(row, WEIGHT_SLOT_SCALES) &&
               scheme_row_needs_dtype(row, WEIGHT_SLOT_SCALES, SCHEME_FLOATS,
                                      "a dtype of floating-point numbers") &&
@@ -502,7 +519,7 @@ static void scheme_mlx_take(SchemeRow *row, SchemePart *weight, const SchemePart
   } else if (said.is_said && !same) {
     scheme_row_note(row,
                     "expected %lld bits in groups of %lld (%s), as config.json says, found "
-                    "%lld in groups of %lld (%s)",
+                    "%lld in groups of %lld (%s), by scales",
                     (long long)said.bits, (long long)said.group_size, said.mode,
                     (long long)found.bits, (long long)found.group_size, found.mode);
   } else if (!said.is_said && !is_float) {

@@ -127,10 +127,10 @@ static void scheme_bnb_state(SchemeRow *row, const json_t *state, const SchemePa
   scheme_row_set_shape(row, dims, rank);
   uint64_t numel = scheme_row(row)->numel;
   if (!scheme_row(row)->has_numel) return;
-  if (weight->nbytes < scheme_divide_up(numel, 2)) {
+  uint64_t needed = scheme_divide_up(numel, 2), unit = dtype_bits(weight->dtype) / 8;
+  if (weight->nbytes < needed || weight->nbytes - needed >= unit) {
     scheme_row_break(row, "expected weight of %llu bytes, by the shape in quant_state, found %llu",
-                     (unsigned long long)scheme_divide_up(numel, 2),
-                     (unsigned long long)weight->nbytes);
+                     (unsigned long long)needed, (unsigned long long)weight->nbytes);
   }
   scheme_row_option_shape(row);
   scheme_bnb_blocks(row, state, numel);
@@ -282,6 +282,9 @@ static void scheme_hqq_groups(SchemeRow *row, int64_t bits, int64_t axis, uint64
     scheme_row_needs_dtype(row, slots[i], SCHEME_FLOATS, "a dtype of floating-point numbers");
     scheme_row_needs_shape(row, slots[i], expected, 2);
   }
+  if (row->is_broken)
+    scheme_row_note(row, "nbits is %lld, axis %lld, group_size %llu", (long long)bits,
+                    (long long)axis, (unsigned long long)per_group);
 }
 
 /* The parts that only describe the weight are in all weights or in none. */
@@ -310,7 +313,8 @@ void scheme_fill_hqq(SchemeRow *row) {
   bool good = scheme_hqq_shape(row);
   good = scheme_hqq_integer(row, WEIGHT_SLOT_NBITS, 1, 8, &bits) && good;
   good = scheme_hqq_integer(row, WEIGHT_SLOT_AXIS, 0, 1, &axis) && good;
-  bool grouped = scheme_row_read_integer(row, WEIGHT_SLOT_GROUP_SIZE, &size) && size > 0;
+  bool grouped = scheme_row_has(row, WEIGHT_SLOT_GROUP_SIZE);
+  if (grouped) good = scheme_hqq_integer(row, WEIGHT_SLOT_GROUP_SIZE, 1, UINT32_MAX, &size) && good;
   const char *packing = scheme_row_needs(row, WEIGHT_SLOT_PACKING) ? scheme_hqq_packing(row) : NULL;
   scheme_row(row)->bits = (uint8_t)bits;
   scheme_hqq_levels(row);
@@ -527,8 +531,7 @@ static void scheme_torchao_scale(SchemeRow *row, const SchemePart *qdata) {
     scheme_row_needs_as_others(row, WEIGHT_SLOT_QDATA_ZERO_POINT);
     return;
   }
-  scheme_row_needs_dtype(row, WEIGHT_SLOT_QDATA_ZERO_POINT, SCHEME_FLOATS | SCHEME_INTEGERS,
-                         "a dtype of numbers");
+  scheme_row_needs_dtype(row, WEIGHT_SLOT_QDATA_ZERO_POINT, SCHEME_INTEGERS, "a dtype of integers");
   scheme_row_needs_shape(row, WEIGHT_SLOT_QDATA_ZERO_POINT, scale.dims, scale.rank);
 }
 

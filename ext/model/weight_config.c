@@ -191,11 +191,14 @@ static void weight_config_take_group(WeightConfig *config, const json_t *weights
   int64_t size = weight_config_integer(weights, "group_size");
   const char *type = weight_config_text(weights, "type");
   const char *strategy = weight_config_text(weights, "strategy");
+  const char *scales = weight_config_text(weights, "scale_dtype");
   if (!json_is_object(weights)) return;
   bool is_float = type != NULL && strcmp(type, "float") == 0;
   if (bits > 0 && bits < 32 && !is_float) config->integer_bits |= (uint32_t)1 << bits;
   if (bits > 0 && bits < 32 && is_float) config->float_bits |= (uint32_t)1 << bits;
   if (is_float && bits == 8) config->has_floats = true;
+  if (scales == NULL || sqlite3_strlike("%uint8%", scales, 0) != 0)
+    config->has_only_exponents = false;
   bool whole =
       strategy != NULL && strcmp(strategy, "group") != 0 && strcmp(strategy, "tensor_group") != 0;
   if (whole) size = -1;
@@ -208,7 +211,9 @@ static void weight_config_take_group(WeightConfig *config, const json_t *weights
   const char *order_name = json_string_value(order);
   if (json_is_true(order) || (order_name != NULL && strcmp(order_name, "group") == 0))
     config->has_group_index = true;
-  weight_config_take_block(config, json_object_get(weights, "block_structure"));
+  const json_t *block = json_object_get(weights, "block_structure");
+  if (json_array_size(block) != 2) config->has_only_blocks = false;
+  weight_config_take_block(config, block);
 }
 
 static void weight_config_take_groups(WeightConfig *config) {
@@ -216,6 +221,7 @@ static void weight_config_take_groups(WeightConfig *config) {
   json_t *group;
   json_t *groups = json_object_get(config->quantization, "config_groups");
   if (!json_is_object(groups)) return;
+  config->has_only_blocks = config->has_only_exponents = json_object_size(groups) > 0;
   json_object_foreach (groups, key, group) {
     weight_config_take_group(config, json_object_get(group, "weights"));
   }
@@ -240,6 +246,7 @@ static void weight_config_take_object(WeightConfig *config, const json_t *object
     config->algorithm = weight_config_text(object, "bnb_4bit_quant_type");
   config->sorts_columns = json_is_true(json_object_get(object, "desc_act"));
   weight_config_take_block(config, json_object_get(object, "weight_block_size"));
+  config->has_only_blocks = config->block[0] > 0;
   weight_config_take_groups(config);
   if (weight_config_is(config, "fp8") || weight_config_is(config, "fbgemm_fp8") ||
       weight_config_starts(config->algorithm, "FP8") ||

@@ -37,6 +37,7 @@ typedef struct WeightConfig {
   const char *format;       /* GPTQ's checkpoint_format, AWQ's version, MLX's mode */
   const char *algorithm;    /* modelopt's quant_algo, bitsandbytes' bnb_4bit_quant_type */
   bool sorts_columns;       /* GPTQ's desc_act */
+  bool has_only_blocks;     /* all packed weights have scales for blocks */
 
   /* compressed-tensors, and those who write like it: over all its groups of modules */
   uint32_t integer_bits, float_bits; /* bit b is set if there is a group of b bits */
@@ -45,6 +46,7 @@ typedef struct WeightConfig {
   bool has_symmetric, has_asymmetric; /* there are groups without and with zero points */
   bool has_group_index;               /* there are groups with a g_idx */
   bool has_floats;                    /* weights of 8-bit floats are announced */
+  bool has_only_exponents;            /* all scales are powers of two, in a byte */
 } WeightConfig;
 
 /* Which state a file was in when it was looked for. */
