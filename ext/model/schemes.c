@@ -226,7 +226,8 @@ static WeightFamily schemes_family_of_weight(const Schemes *schemes, const Schem
   }
   bool is_small = (1u << dtype & SCHEME_FLOATS8) != 0 || dtype == DTYPE_I8 || dtype == DTYPE_U8 ||
                   dtype == DTYPE_F4;
-  if (is_small && schemes_has_scale(parts)) return WEIGHT_FAMILY_SCALED;
+  if (is_small && (schemes_has_scale(parts) || tensor[WEIGHT_SLOT_WEIGHT_ZERO_POINT] != 0))
+    return WEIGHT_FAMILY_SCALED;
   if (!bare && dtype == DTYPE_I8 && schemes_is_bnb(schemes->config, "load_in_8bit"))
     return WEIGHT_FAMILY_BNB8;
   if (!bare && dtype == DTYPE_U8 && schemes_is_bnb(schemes->config, "load_in_4bit"))

@@ -263,9 +263,9 @@ static unsigned scheme_gptq_bits(SchemeRow *row, const SchemePart *qweight) {
     if (rows > 0 && scheme_words(rows, bits, &words) && words == qweight->dims[0]) return bits;
   }
   for (unsigned bits = 2; bits <= 8; bits++) {
-    uint64_t words;
-    if (qzeros.rank == 2 && scheme_words(qweight->dims[1], bits, &words) &&
-        words == qzeros.dims[1]) {
+    uint64_t total;
+    if (qzeros.rank == 2 && !__builtin_mul_overflow(qweight->dims[1], (uint64_t)bits, &total) &&
+        total % 32 == 0 && total / 32 == qzeros.dims[1]) {
       return bits;
     }
   }

@@ -269,6 +269,7 @@ static void scheme_hqq_groups(SchemeRow *row, int64_t bits, int64_t axis, uint64
   uint64_t values[2] = {axis == 1 ? groups : per_group, axis == 1 ? per_group : groups};
   uint64_t expected[2] = {axis == 1 ? groups : 1, axis == 1 ? 1 : groups};
   uint64_t in_word = bits == 3 ? 10 : 8 / (uint64_t)bits;
+  bool was_broken = row->is_broken;
   values[0] = scheme_divide_up(values[0], in_word);
   scheme_row_needs_dtype(row, WEIGHT_SLOT_W_Q, bits == 3 ? 1u << DTYPE_I32 : 1u << DTYPE_U8,
                          bits == 3 ? "I32" : "U8");
@@ -282,7 +283,7 @@ static void scheme_hqq_groups(SchemeRow *row, int64_t bits, int64_t axis, uint64
     scheme_row_needs_dtype(row, slots[i], SCHEME_FLOATS, "a dtype of floating-point numbers");
     scheme_row_needs_shape(row, slots[i], expected, 2);
   }
-  if (row->is_broken)
+  if (row->is_broken && !was_broken)
     scheme_row_note(row, "nbits is %lld, axis %lld, group_size %llu", (long long)bits,
                     (long long)axis, (unsigned long long)per_group);
 }

@@ -83,12 +83,12 @@ static void weights_table_clear(sqlite3_vtab_cursor *base) {
 
 /* Opens the list, unless the cursor has that of the same argument already: then the statement has
 ** seen this state of the files. */
-static int weights_table_open_list(WeightsTableCursor *cursor, const Checkpoint *before) {
+static int weights_table_open_list(WeightsTableCursor *cursor) {
   PathTable *table = (PathTable *)cursor->path.base.pVtab;
   PathScan *scan = &cursor->path.scan;
   PathArgument argument = {0};
   Error error = {0};
-  if (cursor->weights != NULL && scan->checkpoint == before) return SQLITE_OK;
+  if (cursor->weights != NULL && scan->verified) return SQLITE_OK;
   weights_release(cursor->weights);
   cursor->weights = NULL;
   int code = path_scan_verify(table, scan, NULL);
@@ -119,13 +119,12 @@ static int weights_table_filter(sqlite3_vtab_cursor *base, int plan, int argc,
                                 sqlite3_value **argv) {
   WeightsTableCursor *cursor = (WeightsTableCursor *)base;
   PathScan *scan = &cursor->path.scan;
-  const Checkpoint *before = scan->checkpoint;
   sqlite3_value *wanted = (plan & PATH_PLAN_NAME) != 0 ? argv[argc - 1] : NULL;
   cursor->row = cursor->end = 0;
   cursor->looked_up = false;
   int code = path_scan_open((PathTable *)base->pVtab, scan, plan, argv);
   if (code != SQLITE_OK || scan->checkpoint == NULL) return code;
-  code = weights_table_open_list(cursor, before);
+  code = weights_table_open_list(cursor);
   if (code != SQLITE_OK) return code;
   if (wanted != NULL && path_table_can_look_up(wanted))
     return weights_table_look_up(cursor, wanted);
