@@ -529,6 +529,21 @@ static void scheme_mlx_take(SchemeRow *row, SchemePart *weight, const SchemePart
   scheme_mlx_set(row, found, weight);
 }
 
+/* All dimensions but the last are the weight's. */
+static void scheme_mlx_check(SchemeRow *row, SchemePart *weight, const SchemePart *scales) {
+  SchemePart expected = *weight;
+  bool alike = scales->rank == weight->rank;
+  for (uint32_t i = 0; alike && i + 1 < weight->rank; i++)
+    alike = scales->dims[i] == weight->dims[i];
+  if (alike) {
+    scheme_mlx_take(row, weight, scales);
+    return;
+  }
+  if (scales->rank == weight->rank)
+    expected.dims[weight->rank - 1] = scales->dims[weight->rank - 1];
+  scheme_row_needs_shape(row, WEIGHT_SLOT_SCALES, expected.dims, weight->rank);
+}
+
 void scheme_fill_mlx(SchemeRow *row) {
   SchemePart weight = scheme_row_part(row, WEIGHT_SLOT_WEIGHT);
   SchemePart scales = scheme_row_part(row, WEIGHT_SLOT_SCALES);
@@ -552,17 +567,7 @@ void scheme_fill_mlx(SchemeRow *row) {
     scheme_row_needs_dtype(row, WEIGHT_SLOT_SCALES,
                            SCHEME_FLOATS | 1u << DTYPE_U8 | 1u << DTYPE_F8_E8M0,
                            "U8 or a dtype of floating-point numbers");
-    bool alike = scales.rank == weight.rank;
-    for (uint32_t i = 0; alike && i + 1 < weight.rank; i++)
-      alike = scales.dims[i] == weight.dims[i];
-    if (alike) {
-      scheme_mlx_take(row, &weight, &scales);
-    } else {
-      uint64_t expected[WEIGHT_MAX_RANK];
-      memcpy(expected, weight.dims, sizeof expected);
-      if (scales.rank == weight.rank) expected[weight.rank - 1] = scales.dims[weight.rank - 1];
-      scheme_row_needs_shape(row, WEIGHT_SLOT_SCALES, expected, weight.rank);
-    }
+    scheme_mlx_check(row, &weight, &scales);
   }
   if (is_float && scheme_row_has(row, WEIGHT_SLOT_BIASES))
     scheme_row_break(row, "expected no biases, as scales are %s, found some",

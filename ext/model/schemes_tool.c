@@ -407,13 +407,11 @@ static void scheme_quanto_bits(SchemeRow *row, const SchemePart *data, const Sch
   unsigned said = type != NULL && strcmp(type, "qint2") == 0   ? 2
                   : type != NULL && strcmp(type, "qint4") == 0 ? 4
                                                                : 0;
+  bool two = scale->numel > 0 && scheme_divide_up(scale->numel, 4) == data->dims[0];
+  bool four = scale->numel > 0 && scheme_divide_up(scale->numel, 2) == data->dims[0];
   unsigned bits = said;
-  for (unsigned each = 2; each <= 4 && scale->numel > 0; each += 2) {
-    if (scheme_divide_up(scale->numel, 8 / each) != data->dims[0]) continue;
-    if (each != said && bits != 0 && scheme_divide_up(scale->numel, 8 / said) == data->dims[0])
-      continue;
-    bits = each;
-  }
+  if (four && !(said == 2 && two)) bits = 4;
+  if (two && !four) bits = 2;
   if (said != 0 && bits != said)
     scheme_row_note(row, "expected %u bits, as %s says, found %u", said, row->config->source, bits);
   scheme_row_set(row, WEIGHT_SCHEME_QUANTO, bits);
