@@ -20,6 +20,18 @@ const unsigned char *mapping_map(int descriptor, const char *path, uint64_t size
 
 void mapping_unmap(const unsigned char *data, uint64_t size);
 
+/* A part of a file that is mapped by itself: `data` are its bytes. {0} is none. */
+typedef struct MappingPart {
+  const unsigned char *data;
+  const unsigned char *start; /* of the page that data begin in */
+  uint64_t length;            /* from there on */
+} MappingPart;
+
+/* Maps `size` bytes, at least one, of an open file from `offset` on, read-only. Returns false, without
+** an error, if that is not possible. mapping_unmap_part() ends it, and may be called on {0}. */
+bool mapping_map_part(int descriptor, uint64_t offset, uint64_t size, MappingPart *part);
+void mapping_unmap_part(MappingPart *part);
+
 /* Brings the pages of a mapped range into memory before they are touched, where the kernel can do
 ** that (Linux 5.14). A range that the file no longer has, or a disk that fails, is then an error and
 ** not a SIGBUS. Elsewhere it does nothing. `path` is for messages. */

@@ -23,6 +23,22 @@ void mapping_unmap(const unsigned char *data, uint64_t size) {
   munmap((void *)(uintptr_t)data, (size_t)size);
 }
 
+bool mapping_map_part(int descriptor, uint64_t offset, uint64_t size, MappingPart *part) {
+  uint64_t lead = offset % (uint64_t)sysconf(_SC_PAGESIZE), length = lead + size;
+  *part = (MappingPart){0};
+  if (length < size || length > SIZE_MAX / 2) return false;
+  void *start =
+      mmap(NULL, (size_t)length, PROT_READ, MAP_SHARED, descriptor, (off_t)(offset - lead));
+  if (start == MAP_FAILED) return false;
+  *part = (MappingPart){(const unsigned char *)start + lead, start, length};
+  return true;
+}
+
+void mapping_unmap_part(MappingPart *part) {
+  if (part->data != NULL) mapping_unmap(part->start, part->length);
+  *part = (MappingPart){0};
+}
+
 #if defined(__linux__) && !defined(MADV_POPULATE_READ)
 #define MADV_POPULATE_READ 22
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "expression/elementwise.h"
 #include "tensor/convert.h"
@@ -14,7 +15,9 @@
 enum {
   EVALUATE_ASK_ELEMENTS = 1 << 18,
   EVALUATE_CHUNK =
-      64 /* a chunk of a source counts as so many elements: it may need a system call */
+      64, /* a chunk of a source counts as so many elements: it may need a system call */
+  EVALUATE_MAP_MIN = 128 << 10, /* bytes read at a time: fewer are not worth a mapping */
+  EVALUATE_MOMENT = 1000000     /* nanoseconds */
 };
 
 /* ---- Opening ---- */
@@ -30,36 +33,96 @@ static void evaluator_mark(Evaluator *evaluator) {
   }
 }
 
-static bool evaluator_open_step(Evaluator *evaluator, uint32_t number, uint64_t ahead,
-                                Error *error) {
+/* Finds which steps are freed after each use: files, and what has one use only, as otherwise it would be
+** computed again, and what it is computed from even more often. */
+static bool evaluator_find_released(Evaluator *evaluator, Error *error) {
+  uint32_t *uses = memory_zeroed(evaluator->step + 1, sizeof *uses);
+  if (uses == NULL) return error_memory(error);
+  for (uint32_t i = 0; i <= evaluator->step; i++) {
+    const Step *step = &evaluator->plan->steps[i];
+    if (!evaluator->states[i].open || step->of_keep) continue;
+    for (uint32_t a = 0; a < step->arg_count; a++) uses[step->args[a]]++;
+  }
+  for (uint32_t i = 0; i <= evaluator->step; i++) {
+    evaluator->states[i].is_released = uses[i] == 1 || evaluator->plan->steps[i].kind == STEP_READ;
+  }
+  memory_free(uses);
+  return true;
+}
+
+void evaluate_release(Evaluator *evaluator, uint32_t arg) {
+  StepState *state = &evaluator->states[arg];
+  if (!state->is_released) return;
+  state->count = 0;
+  reader_release(&state->reader);
+  evaluate_matmul_close(state->panel);
+  state->panel = NULL;
+  memory_free(state->numbers);
+  memory_free(state->bytes);
+  state->numbers = NULL;
+  state->bytes = NULL;
+  for (unsigned h = 0; h < EVALUATE_MAX_HELD; h++) {
+    memory_free(state->held[h]);
+    state->held[h] = NULL;
+  }
+}
+
+/* The same for the arguments of a step, unless they are many: these are freed one by one. */
+static void evaluate_release_arguments(Evaluator *evaluator, uint32_t number) {
+  const Step *step = &evaluator->plan->steps[number];
+  if (!evaluator->room.releases || step->of_keep || step->arg_count > EVALUATE_MAX_HELD) return;
+  for (uint32_t i = 0; i < step->arg_count; i++) evaluate_release(evaluator, step->args[i]);
+}
+
+static const Numbers *evaluator_numbers(Evaluator *evaluator, Dtype dtype, Error *error) {
+  Numbers **numbers = &evaluator->numbers[dtype];
+  if (*numbers == NULL) {
+    *numbers = memory_alloc(sizeof **numbers);
+    if (*numbers == NULL) {
+      error_memory(error);
+      return NULL;
+    }
+    numbers_open(*numbers, dtype);
+  }
+  return *numbers;
+}
+
+static bool evaluator_open_step(Evaluator *evaluator, uint32_t number, Error *error) {
   const Step *step = &evaluator->plan->steps[number];
   StepState *state = &evaluator->states[number];
+  const EvaluatorRoom *room = &evaluator->room;
   Dtype element = step_kept_dtype(step);
-  numbers_open(&state->decode, element);
+  state->decode = evaluator_numbers(evaluator, element, error);
+  if (state->decode == NULL) return false;
   state->run_at = UINT64_MAX;
   state->in_floats = evaluate_is_in_floats(evaluator, number);
   if (step->kind == STEP_MOVE) return runs_open(&state->runs, &step->view) || error_memory(error);
   if (step->kind != STEP_READ || step->shape.numel == 0) return true;
-  /* Not for a pass, which would map what it finds cached: what is mapped of many files counts as
-  ** memory of the process. */
+  /* Not for a pass, which leaves mapped what it finds cached: of many files that is much memory of the
+  ** process. */
   if (!reader_open(&state->reader, &step->source, error)) return false;
-  if (state->reader.ahead > ahead) state->reader.ahead = ahead;
+  if (state->reader.ahead > room->ahead) state->reader.ahead = room->ahead;
+  if (evaluator->maps) reader_map_windows(&state->reader, room->mapped);
   state->is_plain = dtype_bits(element) % 8 == 0 && view_is_contiguous(&step->view);
   if (!walk_open(&state->walk, &step->view, dtype_bits(element), &state->reader, error))
     return false;
-  state->is_turned =
-      turned_open(&state->turned, &state->walk.runs, dtype_bits(element), &state->reader);
+  state->is_turned = turned_open(&state->turned, &state->walk.runs, dtype_bits(element),
+                                 room->turned, &state->reader);
   return true;
 }
 
-bool evaluator_open(Evaluator *evaluator, const Plan *plan, uint32_t step, uint64_t ahead,
-                    Error *error) {
-  *evaluator = (Evaluator){.plan = plan, .step = step};
+bool evaluator_open(Evaluator *evaluator, const Plan *plan, uint32_t step,
+                    const EvaluatorRoom *room, Error *error) {
+  *evaluator = (Evaluator){.plan = plan,
+                           .room = *room,
+                           .step = step,
+                           .maps = room->ahead >= EVALUATE_MAP_MIN && !room->releases};
   evaluator->states = memory_zeroed(plan->step_count, sizeof *evaluator->states);
   if (evaluator->states == NULL) return error_memory(error);
   evaluator_mark(evaluator);
+  if (room->releases && !evaluator_find_released(evaluator, error)) return false;
   for (uint32_t i = 0; i <= step; i++) {
-    if (evaluator->states[i].open && !evaluator_open_step(evaluator, i, ahead, error)) return false;
+    if (evaluator->states[i].open && !evaluator_open_step(evaluator, i, error)) return false;
   }
   return true;
 }
@@ -77,12 +140,26 @@ void evaluator_close(Evaluator *evaluator) {
     memory_free(state->bytes);
     for (unsigned h = 0; h < EVALUATE_MAX_HELD; h++) memory_free(state->held[h]);
   }
+  for (unsigned d = 0; d < DTYPE_COUNT; d++) memory_free(evaluator->numbers[d]);
   memory_free(evaluator->states);
   *evaluator = (Evaluator){0};
 }
 
+bool evaluator_end(Evaluator *evaluator, Error *error) {
+  for (uint32_t i = 0; evaluator->maps && i <= evaluator->step; i++) {
+    if (!reader_check(&evaluator->states[i].reader, error)) return false;
+  }
+  if (evaluator->maps) evaluator->checked = clock_monotonic();
+  return true;
+}
+
+/* Whether to check the files before they are read: not if that was done a moment ago. */
+static bool evaluator_is_due(const Evaluator *evaluator) {
+  return evaluator->maps && clock_monotonic() - evaluator->checked > EVALUATE_MOMENT;
+}
+
 /* Another thread reads what follows. */
-void evaluator_want(Evaluator *evaluator, uint64_t until) {
+bool evaluator_begin(Evaluator *evaluator, uint64_t until, Error *error) {
   const Plan *plan = evaluator->plan;
   evaluator->until = until;
   for (uint32_t i = 0; i <= evaluator->step; i++) {
@@ -94,6 +171,7 @@ void evaluator_want(Evaluator *evaluator, uint64_t until) {
     unsigned bits = dtype_bits(step_kept_dtype(step));
     if (in_order) reader->until = ((step->view.offset + until) * bits + 7) / 8;
   }
+  return !evaluator_is_due(evaluator) || evaluator_end(evaluator, error);
 }
 
 /* Asks whether to go on after every EVALUATE_ASK_ELEMENTS. */
@@ -113,7 +191,7 @@ static bool evaluate_turned_numbers(Evaluator *evaluator, StepState *state, uint
     const unsigned char *data = turned_elements(&state->turned, begin + done, count - done, &size,
                                                 evaluator->asking, error);
     if (data == NULL || !evaluator_go_on(evaluator, size, error)) return false;
-    numbers_doubles(&state->decode, data, 0, size, out + done);
+    numbers_doubles(state->decode, data, 0, size, out + done);
   }
   return true;
 }
@@ -121,7 +199,7 @@ static bool evaluate_turned_numbers(Evaluator *evaluator, StepState *state, uint
 static bool evaluate_turned_bytes(Evaluator *evaluator, StepState *state, uint64_t begin,
                                   uint64_t count, unsigned char *out, uint64_t out_first,
                                   Error *error) {
-  unsigned bits = dtype_bits(state->decode.dtype);
+  unsigned bits = dtype_bits(state->decode->dtype);
   for (uint64_t done = 0, size; done < count; done += size) {
     const unsigned char *data = turned_elements(&state->turned, begin + done, count - done, &size,
                                                 evaluator->asking, error);
@@ -137,7 +215,7 @@ static bool evaluate_read_numbers(Evaluator *evaluator, uint32_t number, uint64_
   Chunk chunk;
   if (state->is_plain) {
     const unsigned char *data = evaluate_plain(evaluator, number, begin, count, error);
-    if (data != NULL) numbers_doubles(&state->decode, data, 0, count, out);
+    if (data != NULL) numbers_doubles(state->decode, data, 0, count, out);
     return data != NULL;
   }
   if (state->is_turned && turned_suits(&state->turned, begin, count))
@@ -148,9 +226,9 @@ static bool evaluate_read_numbers(Evaluator *evaluator, uint32_t number, uint64_
         !evaluator_go_on(evaluator, EVALUATE_CHUNK, error))
       return false;
     if (chunk.stride == 1) {
-      numbers_doubles(&state->decode, chunk.data, chunk.first, chunk.count, out + done);
+      numbers_doubles(state->decode, chunk.data, chunk.first, chunk.count, out + done);
     } else {
-      decode_doubles(state->decode.dtype, chunk.data, chunk.first, chunk.count, chunk.stride,
+      decode_doubles(state->decode->dtype, chunk.data, chunk.first, chunk.count, chunk.stride,
                      out + done);
     }
   }
@@ -161,7 +239,7 @@ static bool evaluate_read_bytes(Evaluator *evaluator, uint32_t number, uint64_t 
                                 uint64_t count, unsigned char *out, uint64_t out_first,
                                 Error *error) {
   StepState *state = &evaluator->states[number];
-  unsigned bits = dtype_bits(state->decode.dtype);
+  unsigned bits = dtype_bits(state->decode->dtype);
   Chunk chunk;
   if (state->is_turned && turned_suits(&state->turned, begin, count))
     return evaluate_turned_bytes(evaluator, state, begin, count, out, out_first, error);
@@ -243,6 +321,7 @@ bool evaluate_bytes(Evaluator *evaluator, uint32_t number, uint64_t begin, uint6
                                                         out, out_first + done, error)
                                      : evaluate_moved_bytes(evaluator, number, begin + done, size,
                                                             out, out_first + done, error);
+    evaluate_release_arguments(evaluator, number);
     if (!good || !evaluator_go_on(evaluator, size, error)) return false;
   }
   return true;
@@ -268,7 +347,7 @@ static bool evaluate_stored_numbers(Evaluator *evaluator, uint32_t number, uint6
   if (dtype_bits(step->dtype) % 8 != 0) memset(room, 0, EVALUATE_TILE * sizeof *room);
   unsigned char *bytes = (unsigned char *)room;
   if (!evaluate_convert(evaluator, step, state, begin, count, bytes, 0, error)) return false;
-  numbers_doubles(&state->decode, bytes, 0, count, out);
+  numbers_doubles(state->decode, bytes, 0, count, out);
   return true;
 }
 
@@ -320,7 +399,7 @@ static bool evaluate_arguments(Evaluator *evaluator, const Step *step, StepState
 /* The dtype that kernels take the elements of an argument in: F64 if it is computed. */
 static Dtype evaluate_kernel_dtype(const StepState *arg) {
   bool native = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
-  Dtype dtype = arg->decode.dtype;
+  Dtype dtype = arg->decode->dtype;
   return native && arg->is_plain && kernels_chosen()->scale[dtype] != NULL ? dtype : DTYPE_F64;
 }
 
@@ -341,12 +420,65 @@ static bool evaluate_lerp(Evaluator *evaluator, const Step *step, uint64_t begin
   return true;
 }
 
+/* Adds the tile of an argument, times a factor, to `out`, or begins with it. */
+static bool evaluate_add(Evaluator *evaluator, uint32_t arg, bool is_first, double factor,
+                         uint64_t begin, uint64_t count, double *out, Error *error) {
+  const Kernels *kernels = kernels_chosen();
+  Dtype dtype = evaluate_kernel_dtype(&evaluator->states[arg]);
+  const unsigned char *data =
+      dtype != DTYPE_F64
+          ? evaluate_plain(evaluator, arg, begin, count, error)
+          : (const unsigned char *)evaluate_numbers(evaluator, arg, begin, count, error);
+  if (data == NULL) return false;
+  KernelDoubles *add = is_first ? kernels->scale[dtype] : kernels->add_scaled[dtype];
+  add(data, factor, count, out);
+  return true;
+}
+
+/* What an argument is if it is a product with a number: which it is, and what is multiplied. */
+static double evaluate_factor(const Evaluator *evaluator, uint32_t *arg) {
+  const Step *steps = evaluator->plan->steps, *step = &steps[*arg];
+  if (step->kind != STEP_BINARY || step->op != OPERATOR_IS_MUL) return 1;
+  unsigned number = steps[step->args[0]].kind == STEP_NUMBER ? 0 : 1;
+  const Step *other = &steps[step->args[1 - number]];
+  if (steps[step->args[number]].kind != STEP_NUMBER || other->shape.numel != step->shape.numel)
+    return 1;
+  *arg = step->args[1 - number];
+  return steps[step->args[number]].value;
+}
+
+/* A sum or difference with elements as they are stored, or with a product with a number, which need not
+** be computed by themselves. The operands are added in their order, which decides which NaN it is. */
+static bool evaluate_plus(Evaluator *evaluator, const Step *step, uint64_t begin, uint64_t count,
+                          double *out, bool *done, Error *error) {
+  uint32_t args[2];
+  double factors[2];
+  bool whole = step->op == OPERATOR_IS_ADD || step->op == OPERATOR_IS_SUB, suits = false;
+  for (uint32_t i = 0; i < 2; i++) {
+    args[i] = step->args[i];
+    whole = whole && evaluator->plan->steps[args[i]].shape.numel == step->shape.numel;
+    factors[i] = evaluate_factor(evaluator, &args[i]);
+    suits = suits || args[i] != step->args[i] ||
+            evaluate_kernel_dtype(&evaluator->states[args[i]]) != DTYPE_F64;
+  }
+  *done = whole && suits;
+  if (step->op == OPERATOR_IS_SUB) factors[1] = -factors[1];
+  for (uint32_t i = 0; *done && i < 2; i++) {
+    if (!evaluate_add(evaluator, args[i], i == 0, factors[i], begin, count, out, error))
+      return false;
+    evaluate_release(evaluator, args[i]);
+  }
+  return true;
+}
+
 static bool evaluate_elementwise(Evaluator *evaluator, uint32_t number, uint64_t begin,
                                  uint64_t count, double *out, Error *error) {
   const Step *step = &evaluator->plan->steps[number];
   Operand operands[EVALUATE_MAX_HELD] = {{0}};
   bool done = false;
   if (step->kind == STEP_LERP && !evaluate_lerp(evaluator, step, begin, count, out, &done, error))
+    return false;
+  if (step->kind == STEP_BINARY && !evaluate_plus(evaluator, step, begin, count, out, &done, error))
     return false;
   if (done) return true;
   if (!evaluate_arguments(evaluator, step, &evaluator->states[number], begin, count, operands,
@@ -376,21 +508,6 @@ static bool evaluate_divides_factors(const Evaluator *evaluator, const Step *ste
   return true;
 }
 
-/* Adds the tile of an argument, times a factor, to `out`, or begins with it. */
-static bool evaluate_add(Evaluator *evaluator, uint32_t arg, bool is_first, double factor,
-                         uint64_t begin, uint64_t count, double *out, Error *error) {
-  const Kernels *kernels = kernels_chosen();
-  Dtype dtype = evaluate_kernel_dtype(&evaluator->states[arg]);
-  const unsigned char *data =
-      dtype != DTYPE_F64
-          ? evaluate_plain(evaluator, arg, begin, count, error)
-          : (const unsigned char *)evaluate_numbers(evaluator, arg, begin, count, error);
-  if (data == NULL) return false;
-  KernelDoubles *add = is_first ? kernels->scale[dtype] : kernels->add_scaled[dtype];
-  add(data, factor, count, out);
-  return true;
-}
-
 /* The sum of the arguments, each times its factor, in their order. */
 static bool evaluate_sum(Evaluator *evaluator, const Step *step, uint64_t begin, uint64_t count,
                          double *out, Error *error) {
@@ -399,6 +516,7 @@ static bool evaluate_sum(Evaluator *evaluator, const Step *step, uint64_t begin,
     if (!evaluate_add(evaluator, step->args[i], i == 0, step->factors[i] / divisor, begin, count,
                       out, error))
       return false;
+    evaluate_release(evaluator, step->args[i]);
   }
   if (step->kind == STEP_SUM && step->value != divisor) elementwise_divide(step->value, count, out);
   return true;
@@ -460,6 +578,7 @@ const double *evaluate_numbers(Evaluator *evaluator, uint32_t number, uint64_t b
   if (state->count > 0 && state->begin == begin && state->count == count) return state->tile;
   state->count = 0;
   state->tile = evaluate_tile(evaluator, number, begin, count, error);
+  evaluate_release_arguments(evaluator, number);
   if (state->tile == NULL || !evaluator_go_on(evaluator, count, error)) return NULL;
   state->begin = begin;
   state->count = count;

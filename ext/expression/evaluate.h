@@ -24,6 +24,7 @@ typedef struct StepState {
   bool is_plain;         /* READ: the elements are whole bytes, one after the other */
   bool is_turned;        /* READ: its rows lie across the tensor */
   bool in_floats;        /* evaluate_floats() computes it */
+  bool is_released;      /* its memory is freed after each use */
   uint64_t begin, count; /* the tile; count is 0 if there is none */
   const double *tile;    /* in `numbers`, or in a panel */
   double *numbers;       /* EVALUATE_TILE of them, once they are needed */
@@ -35,31 +36,46 @@ typedef struct StepState {
   Reader reader;                /* READ */
   Walk walk;                    /* READ */
   Turned turned;                /* READ, if is_turned */
-  Numbers decode;               /* of stored elements */
+  const Numbers *decode;        /* of stored elements */
   Runs runs;                    /* MOVE */
   Run run;                      /* MOVE: the rest of the run that is at element run_at */
   uint64_t run_at;
   struct MatmulPanel *panel; /* MATMUL */
 } StepState;
 
+/* How much memory one Evaluator may take. */
+typedef struct EvaluatorRoom {
+  uint64_t ahead;  /* bytes that are read of each file at a time */
+  uint64_t mapped; /* bytes that are mapped of each file */
+  uint64_t turned; /* bytes of the panel of a tensor whose rows lie across it */
+  uint64_t matmul; /* bytes for each product of matrices */
+  bool releases;   /* there are so many steps that their memory is freed after each use */
+} EvaluatorRoom;
+
 typedef struct Evaluator {
   const Plan *plan;
+  EvaluatorRoom room;
   uint32_t step;     /* the one that is wanted */
   uint64_t until;    /* the end of the elements that are wanted of it, for looking ahead */
   StepState *states; /* for each step */
   const Asking *asking;
-  uint64_t busy; /* elements since it asked last */
+  uint64_t busy;                 /* elements since it asked last */
+  bool maps;                     /* parts of files */
+  int64_t checked;               /* when their files were checked last, by clock_monotonic() */
+  Numbers *numbers[DTYPE_COUNT]; /* of the dtypes that there are */
 } Evaluator;
 
-/* Opens the files that a step needs, on the thread of the connection, to read up to `ahead` bytes of
-** each at a time. evaluator_close() releases it, also after an error. */
-bool evaluator_open(Evaluator *evaluator, const Plan *plan, uint32_t step, uint64_t ahead,
-                    Error *error);
+/* Opens the files that a step needs, on the thread of the connection. evaluator_close() releases it, also
+** after an error. */
+bool evaluator_open(Evaluator *evaluator, const Plan *plan, uint32_t step,
+                    const EvaluatorRoom *room, Error *error);
 void evaluator_close(Evaluator *evaluator);
 
-/* Says that the step is wanted up to element `until` next, and perhaps no further: files are not read
-** ahead beyond that. */
-void evaluator_want(Evaluator *evaluator, uint64_t until);
+/* Begins work on elements of the step up to `until`, and perhaps no further: files are not read ahead
+** beyond that. evaluator_end() ends it. Each returns false, with an error, if a file of which a part is
+** mapped has changed. */
+bool evaluator_begin(Evaluator *evaluator, uint64_t until, Error *error);
+bool evaluator_end(Evaluator *evaluator, Error *error);
 
 /* The elements begin to begin + count of a step as doubles; at most EVALUATE_TILE. Valid until other
 ** elements of that step are computed. NULL on an error. */
@@ -76,12 +92,15 @@ bool evaluate_bytes(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_
 static inline const unsigned char *evaluate_plain(Evaluator *evaluator, uint32_t step,
                                                   uint64_t begin, uint64_t count, Error *error) {
   StepState *state = &evaluator->states[step];
-  uint64_t size = dtype_bits(state->decode.dtype) / 8;
+  uint64_t size = dtype_bits(state->decode->dtype) / 8;
   uint64_t first = evaluator->plan->steps[step].view.offset + begin;
   return reader_bytes(&state->reader, first * size, count * size, error);
 }
 
 /* ---- Parts, each in a file of its own ---- */
+
+/* Frees the memory of an argument whose elements have been used, if there are that many steps. */
+void evaluate_release(Evaluator *evaluator, uint32_t arg);
 
 /* The bytes of `count` elements of an argument, at most a tile, in the room of the step whose state it
 ** is, for which they are valid until it asks again. NULL on an error. */

@@ -23,7 +23,7 @@ static bool floats_suit(const Evaluator *evaluator, uint32_t number) {
   const StepState *state = &evaluator->states[number];
   if (step->kind == STEP_NUMBER) return (double)(float)step->value == step->value;
   /* As they are stored: what is kept of a computed step are doubles. */
-  return state->is_plain && numbers_are_floats(&state->decode);
+  return state->is_plain && numbers_are_floats(state->decode);
 }
 
 bool evaluate_is_in_floats(const Evaluator *evaluator, uint32_t number) {
@@ -49,7 +49,7 @@ static const unsigned char *floats_of(Evaluator *evaluator, uint32_t number, uin
     for (uint64_t i = 0; i < count; i++) room[i] = (float)step->value;
     return (const unsigned char *)room;
   }
-  *dtype = evaluator->states[number].decode.dtype;
+  *dtype = evaluator->states[number].decode->dtype;
   return evaluate_plain(evaluator, number, begin, count, error);
 }
 
@@ -57,7 +57,7 @@ static const unsigned char *floats_of(Evaluator *evaluator, uint32_t number, uin
 static const unsigned char *floats_convert(const Evaluator *evaluator, uint32_t number,
                                            const unsigned char *data, uint64_t count, float *room) {
   if (evaluator->plan->steps[number].kind == STEP_NUMBER) return data;
-  return numbers_floats(&evaluator->states[number].decode, data, 0, count, room);
+  return numbers_floats(evaluator->states[number].decode, data, 0, count, room);
 }
 
 bool evaluate_floats(Evaluator *evaluator, uint32_t number, uint64_t begin, uint64_t count,

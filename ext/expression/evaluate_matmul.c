@@ -15,22 +15,27 @@ enum {
   MATMUL_ELEMENTS = 1 << 16, /* elements of it: half of a second-level cache */
   MATMUL_MAX_ROWS = 64,      /* of a panel */
   MATMUL_PANEL = 1 << 18,    /* elements of a panel, if it has more than KERNEL_TILE_ROWS rows */
-  MATMUL_KEPT = 1 << 18      /* elements of a right matrix that is kept */
+  MATMUL_NEAR =
+      36 << 10,          /* the same if the right matrix is kept: they share a second-level cache */
+  MATMUL_KEPT = 1 << 18, /* elements of a right matrix that is kept */
+  MATMUL_LONG = 1 << 19  /* columns of which only those that are wanted are computed */
 };
 
 /* Numbers of the right matrix lie in tiles of KERNEL_TILE_COLUMNS columns, each row by row. */
 typedef struct MatmulPanel {
   uint64_t first, rows;     /* rows of the result, over all batches; rows is 0 before the first */
   uint64_t column, columns; /* and which of their columns */
-  uint64_t capacity;        /* rows that there is room for, in whole tiles */
+  uint64_t capacity;        /* rows that there is room for, in whole tiles, or 1 */
   uint64_t stride;          /* from one row of the result to the next */
-  double *result;
-  bool is_exact; /* no product is rounded */
-  bool has_kept; /* `kept` is that of the batch */
+  double *result;           /* rows of the columns, from `column` on */
+  bool is_exact;            /* no product is rounded */
+  bool has_kept;            /* `kept` is that of the batch */
   uint64_t batch;
-  double *kept; /* the right matrix, if it is small and was wanted as a whole */
+  bool may_keep; /* the right matrix is small enough to be kept */
+  double *kept;  /* it, if it was wanted as a whole */
+  double *right; /* a block of it, MATMUL_ELEMENTS, once it is needed */
+  void *result_memory, *kept_memory, *right_memory;
   double left[MATMUL_MAX_ROWS * MATMUL_BLOCK];
-  double right[MATMUL_ELEMENTS];
 } MatmulPanel;
 
 /* A block of the right matrix: `length` rows from k on, `columns` columns from a whole tile on. */
@@ -39,6 +44,18 @@ typedef struct MatmulBlock {
   const double *tiles;
   uint64_t tile_stride; /* from one tile to the next */
 } MatmulBlock;
+
+/* Memory for so many numbers that begins with a line of the cache, as tiles are read by registers that
+** are as long; *memory is to be freed. */
+static double *matmul_lines(uint64_t count, void **memory, Error *error) {
+  uint64_t line = KERNEL_TILE_COLUMNS * sizeof(double);
+  *memory = memory_zeroed(count + KERNEL_TILE_COLUMNS, sizeof(double));
+  if (*memory == NULL) {
+    error_memory(error);
+    return NULL;
+  }
+  return (double *)(void *)((unsigned char *)*memory + (line - (uintptr_t)*memory % line));
+}
 
 static uint64_t matmul_whole_tiles(uint64_t columns) {
   return (columns + KERNEL_TILE_COLUMNS - 1) / KERNEL_TILE_COLUMNS * KERNEL_TILE_COLUMNS;
@@ -51,58 +68,77 @@ static uint64_t matmul_width(uint64_t columns) {
 
 void evaluate_matmul_close(struct MatmulPanel *panel) {
   if (panel == NULL) return;
-  memory_free(panel->result);
-  memory_free(panel->kept);
+  memory_free(panel->result_memory);
+  memory_free(panel->kept_memory);
+  memory_free(panel->right_memory);
   memory_free(panel);
 }
 
 /* Whether a step is of floats, or what is narrower: the product of two is a double. */
 static bool matmul_is_narrow(const Evaluator *evaluator, uint32_t number) {
-  return numbers_are_floats(&evaluator->states[number].decode);
+  return numbers_are_floats(evaluator->states[number].decode);
+}
+
+/* Whether the right matrix is small enough to be kept, in half of the room. */
+static bool matmul_may_keep(const Step *step, uint64_t room) {
+  uint64_t most = room / 2 / sizeof(double);
+  if (most > MATMUL_KEPT) most = MATMUL_KEPT;
+  return step->length <= most &&
+         matmul_whole_tiles(step->inner) <= most / (step->length > 0 ? step->length : 1);
+}
+
+bool evaluate_matmul_is_long(const Step *step) {
+  return step->kind == STEP_MATMUL && !matmul_may_keep(step, UINT64_MAX);
+}
+
+/* How many rows a panel has room for; one, of some columns, if nothing is to be computed ahead. */
+static uint64_t matmul_capacity(const Evaluator *evaluator, const Step *step, uint64_t stride,
+                                bool keeps) {
+  uint64_t most = evaluator->room.matmul / 2 / sizeof(double);
+  if (evaluator->room.releases || step->inner > MATMUL_LONG) return 1;
+  if (most > MATMUL_PANEL) most = MATMUL_PANEL;
+  if (keeps && most > MATMUL_NEAR) most = MATMUL_NEAR;
+  uint64_t rows = most / stride;
+  if (rows > MATMUL_MAX_ROWS) rows = MATMUL_MAX_ROWS;
+  if (rows > step->rows) rows = step->rows + KERNEL_TILE_ROWS - 1;
+  rows -= rows % KERNEL_TILE_ROWS;
+  return rows < KERNEL_TILE_ROWS ? KERNEL_TILE_ROWS : rows;
 }
 
 static MatmulPanel *matmul_open(const Evaluator *evaluator, const Step *step, StepState *state,
                                 Error *error) {
-  if (state->panel != NULL) return state->panel;
-  uint64_t rows = MATMUL_PANEL / step->inner;
-  if (rows > MATMUL_MAX_ROWS) rows = MATMUL_MAX_ROWS;
-  if (rows > step->rows) rows = step->rows;
-  rows = (rows + KERNEL_TILE_ROWS - 1) / KERNEL_TILE_ROWS * KERNEL_TILE_ROWS;
-  if (rows < KERNEL_TILE_ROWS) rows = KERNEL_TILE_ROWS;
-  state->panel = memory_zeroed(1, sizeof *state->panel);
-  if (state->panel != NULL) {
+  MatmulPanel *panel = state->panel;
+  if (panel != NULL) return panel;
+  panel = state->panel = memory_zeroed(1, sizeof *panel);
+  if (panel != NULL) {
     /* One tile more, so that rows do not lie a power of two apart, which caches take badly. */
-    state->panel->stride = matmul_whole_tiles(step->inner) + KERNEL_TILE_COLUMNS;
-    state->panel->capacity = rows;
-    state->panel->is_exact =
+    panel->stride = matmul_whole_tiles(step->inner) + KERNEL_TILE_COLUMNS;
+    panel->may_keep = matmul_may_keep(step, evaluator->room.matmul);
+    panel->capacity = matmul_capacity(evaluator, step, panel->stride, panel->may_keep);
+    if (panel->capacity == 1) panel->stride = EVALUATE_TILE + 2 * KERNEL_TILE_COLUMNS;
+    panel->is_exact =
         matmul_is_narrow(evaluator, step->args[0]) && matmul_is_narrow(evaluator, step->args[1]);
-    state->panel->result = memory_zeroed(rows, state->panel->stride * sizeof(double));
-    if (state->panel->result != NULL) return state->panel;
+    uint64_t rows = panel->capacity > 1 ? panel->capacity : KERNEL_TILE_ROWS;
+    panel->result = matmul_lines(rows * panel->stride, &panel->result_memory, error);
+    return panel->result != NULL ? panel : NULL;
   }
   error_memory(error);
   return NULL;
 }
 
-/* Whether the right matrix is small enough to be kept. */
-static bool matmul_may_keep(const Step *step) {
-  return step->length <= MATMUL_KEPT &&
-         matmul_whole_tiles(step->inner) <= MATMUL_KEPT / (step->length > 0 ? step->length : 1);
-}
-
-bool evaluate_matmul_is_long(const Step *step) {
-  return step->kind == STEP_MATMUL && !matmul_may_keep(step);
-}
-
 /* ---- The matrices ---- */
 
-/* Reads `length` columns of the left matrix from k on, for all rows of the panel. */
+/* Reads `length` columns of the left matrix from k on, for all rows of the panel: the rows follow each
+** other, so that few columns take few lines of the cache. Whole rows are read together. */
 static bool matmul_read_left(Evaluator *evaluator, const Step *step, MatmulPanel *panel, uint64_t k,
                              uint64_t length, Error *error) {
-  for (uint64_t r = 0; r < panel->rows; r++) {
-    const double *numbers = evaluate_numbers(evaluator, step->args[0],
-                                             (panel->first + r) * step->length + k, length, error);
+  uint64_t most = length == step->length ? EVALUATE_TILE / length : 1;
+  for (uint64_t r = 0, rows; r < panel->rows; r += rows) {
+    rows = panel->rows - r < most ? panel->rows - r : most;
+    const double *numbers = evaluate_numbers(
+        evaluator, step->args[0], (panel->first + r) * step->length + k, rows * length, error);
     if (numbers == NULL) return false;
-    memcpy(panel->left + r * MATMUL_BLOCK, numbers, (size_t)length * sizeof(double));
+    memcpy(panel->left + r * length, numbers, (size_t)(rows * length) * sizeof(double));
   }
   return true;
 }
@@ -140,8 +176,9 @@ static bool matmul_keep(Evaluator *evaluator, const Step *step, MatmulPanel *pan
                         Error *error) {
   uint64_t stride = step->length * KERNEL_TILE_COLUMNS;
   if (panel->kept == NULL)
-    panel->kept = memory_zeroed(step->length, matmul_whole_tiles(step->inner) * sizeof(double));
-  if (panel->kept == NULL) return error_memory(error);
+    panel->kept =
+        matmul_lines(step->length * matmul_whole_tiles(step->inner), &panel->kept_memory, error);
+  if (panel->kept == NULL) return false;
   panel->has_kept = false;
   for (uint64_t column = 0; column < step->inner; column += MATMUL_COLUMNS) {
     MatmulBlock block = {.length = step->length,
@@ -165,6 +202,9 @@ static bool matmul_find_right(Evaluator *evaluator, const Step *step, MatmulPane
                    block->k * KERNEL_TILE_COLUMNS;
     return true;
   }
+  if (panel->right == NULL)
+    panel->right = matmul_lines(MATMUL_ELEMENTS, &panel->right_memory, error);
+  if (panel->right == NULL) return false;
   block->tile_stride = block->length * KERNEL_TILE_COLUMNS;
   block->tiles = panel->right;
   return matmul_read_right(evaluator, step, batch, block, panel->right, error);
@@ -177,10 +217,10 @@ static void matmul_multiply(MatmulPanel *panel, const MatmulBlock *block) {
   uint64_t rows = (panel->rows + KERNEL_TILE_ROWS - 1) / KERNEL_TILE_ROWS * KERNEL_TILE_ROWS;
   KernelProduct product = {.left = panel->left,
                            .right = block->tiles,
-                           .out = panel->result + block->column,
+                           .out = panel->result + (block->column - panel->column),
                            .rows = rows,
                            .length = block->length,
-                           .left_stride = MATMUL_BLOCK,
+                           .left_stride = block->length,
                            .out_stride = panel->stride,
                            .is_exact = panel->is_exact,
                            .begins = block->k == 0};
@@ -197,8 +237,7 @@ static bool matmul_fill(Evaluator *evaluator, const Step *step, MatmulPanel *pan
   uint64_t batch = panel->first / step->rows, end = panel->column + panel->columns;
   const Asking *asking = evaluator->asking;
   for (uint64_t r = 0; step->length == 0 && r < panel->rows; r++) {
-    memset(panel->result + r * panel->stride + panel->column, 0,
-           (size_t)panel->columns * sizeof(double));
+    memset(panel->result + r * panel->stride, 0, (size_t)panel->columns * sizeof(double));
   }
   uint64_t most = MATMUL_ELEMENTS / matmul_whole_tiles(matmul_width(panel->columns));
   if (most > MATMUL_BLOCK) most = MATMUL_BLOCK;
@@ -237,7 +276,7 @@ static bool matmul_prepare(Evaluator *evaluator, const Step *step, MatmulPanel *
   bool whole = column == 0 && wanted > 1;
   uint64_t batch = row / step->rows;
   panel->rows = 0; /* until it is computed */
-  if (whole && matmul_may_keep(step) && !(panel->has_kept && panel->batch == batch) &&
+  if (whole && panel->may_keep && !(panel->has_kept && panel->batch == batch) &&
       !matmul_keep(evaluator, step, panel, batch, error))
     return false;
   panel->first = row;
@@ -256,7 +295,7 @@ const double *evaluate_matmul_in_place(Evaluator *evaluator, uint32_t number, ui
   uint64_t row = begin / step->inner, column = begin % step->inner;
   if (panel == NULL || !matmul_prepare(evaluator, step, panel, row, column, count, error))
     return NULL;
-  return panel->result + (row - panel->first) * panel->stride + column;
+  return panel->result + (row - panel->first) * panel->stride + (column - panel->column);
 }
 
 bool evaluate_matmul(Evaluator *evaluator, uint32_t number, uint64_t begin, uint64_t count,

@@ -144,6 +144,7 @@ bool evaluate_moved_numbers(Evaluator *evaluator, uint32_t number, uint64_t begi
     } else {
       for (uint64_t i = 0; i < piece.count; i++) out[done + i] = numbers[i * piece.stride];
     }
+    if (step->kind == STEP_JOIN) evaluate_release(evaluator, piece.arg);
     if (step->kind == STEP_MOVE) moved_advance(state, piece.count);
   }
   return true;
@@ -175,6 +176,7 @@ bool evaluate_moved_bytes(Evaluator *evaluator, uint32_t number, uint64_t begin,
                                   : moved_pick_bytes(evaluator, &piece, state, bits, out,
                                                      out_first + done, error);
     if (!good) return false;
+    if (step->kind == STEP_JOIN) evaluate_release(evaluator, piece.arg);
     if (step->kind == STEP_MOVE) moved_advance(state, piece.count);
   }
   return true;

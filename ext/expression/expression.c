@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "expression/evaluate.h"
 #include "expression/prepare.h"
 
 /* What a Reader asks for at a time: a block of a pass over F32. */
@@ -35,8 +34,10 @@ static bool expression_begin(Computed *computed, void **state, Error *error) {
   if (evaluator == NULL) return error_memory(error);
   *state = evaluator;
   const Plan *plan = &expression->plan;
+  unsigned threads = host_threads(session_db(plan->session));
+  EvaluatorRoom room = prepare_room(plan, threads + 1);
   return expression_prepare(expression, error) &&
-         evaluator_open(evaluator, plan, plan->step_count - 1, prepare_ahead(plan), error);
+         evaluator_open(evaluator, plan, plan->step_count - 1, &room, error);
 }
 
 static bool expression_read(void *state, const Asking *asking, uint64_t begin, uint64_t size,
@@ -48,8 +49,9 @@ static bool expression_read(void *state, const Asking *asking, uint64_t begin, u
   if (count > root->shape.numel - first) count = root->shape.numel - first;
   if (bits % 8 != 0) memset(out, 0, (size_t)size);
   evaluator->asking = asking;
-  evaluator_want(evaluator, first + count);
-  return evaluate_bytes(evaluator, evaluator->step, first, count, out, 0, error);
+  return evaluator_begin(evaluator, first + count, error) &&
+         evaluate_bytes(evaluator, evaluator->step, first, count, out, 0, error) &&
+         evaluator_end(evaluator, error);
 }
 
 static void expression_end(void *state) {

@@ -69,10 +69,28 @@ static bool plan_matmul_is_bounded(const PlanMatmul *matmul) {
          !__builtin_mul_overflow(a, matmul->columns, &a) && a <= PLAN_MAX_MULTIPLICATIONS;
 }
 
+/* The result has no elements. */
+static bool plan_matmul_is_empty(const PlanMatmul *matmul) {
+  bool empty = matmul->rows == 0 || matmul->columns == 0;
+  for (uint32_t d = 0; d < matmul->batch_rank; d++) empty = empty || matmul->batch[d] == 0;
+  return empty;
+}
+
+/* The shape of the result, in `batch`. Returns its rank. */
+static uint32_t plan_matmul_result(const PlanMatmul *matmul) {
+  uint32_t rank = matmul->batch_rank;
+  if (!matmul->a_vector) matmul->batch[rank++] = matmul->rows;
+  if (!matmul->b_vector) matmul->batch[rank++] = matmul->columns;
+  return rank;
+}
+
 static uint32_t plan_matmul_step(Plan *plan, const Node *node, PlanMatmul *matmul,
                                  const uint32_t *args, Error *error) {
   Dtype dtype;
   if (!plan_arithmetic(plan, node, args, 2, &dtype, error)) return PLAN_NONE;
+  if (plan_matmul_is_empty(matmul)) /* whatever its operands */
+    return plan_add_shaped(plan, STEP_FULL, dtype, 0, matmul->batch, plan_matmul_result(matmul),
+                           error);
   if (!plan_matmul_is_bounded(matmul))
     return plan_refuse_shapes(plan, error, node, "at most 2^60 multiplications", args[0], args[1]);
   uint32_t a =
@@ -81,10 +99,8 @@ static uint32_t plan_matmul_step(Plan *plan, const Node *node, PlanMatmul *matmu
   uint32_t b =
       plan_matmul_operand(plan, matmul, args[1], matmul->length, matmul->columns, true, error);
   if (b == PLAN_NONE) return PLAN_NONE;
-  uint32_t rank = matmul->batch_rank;
-  uint64_t batches = plan_product(matmul->batch, rank);
-  if (!matmul->a_vector) matmul->batch[rank++] = matmul->rows;
-  if (!matmul->b_vector) matmul->batch[rank++] = matmul->columns;
+  uint64_t batches = plan_product(matmul->batch, matmul->batch_rank);
+  uint32_t rank = plan_matmul_result(matmul);
   uint32_t added = plan_add_shaped(plan, STEP_MATMUL, dtype, 2, matmul->batch, rank, error);
   if (added == PLAN_NONE) return PLAN_NONE;
   Step *step = &plan->steps[added];

@@ -5,14 +5,15 @@
 
 #include "base/memory.h"
 #include "base/work_queue.h"
-#include "expression/evaluate.h"
 
 enum {
   PREPARE_ITEM = 1 << 16, /* elements of an item of work */
   PREPARE_MAX_THREADS = 64,
-  PREPARE_ITEMS_A_THREAD = 4,  /* fewer are not worth a thread */
-  PREPARE_SUMS = 3,            /* of slerp: a * b, a * a, b * b */
-  PREPARE_AHEAD_MIN = 16 << 10 /* bytes that are read of a file at a time */
+  PREPARE_ITEMS_A_THREAD = 4,   /* fewer are not worth a thread */
+  PREPARE_SUMS = 3,             /* of slerp: a * b, a * a, b * b */
+  PREPARE_AHEAD_MIN = 16 << 10, /* bytes that are read of a file at a time */
+  PREPARE_MANY = 256,           /* steps, whose tiles all together take some 10 MB of each thread */
+  PREPARE_MANY_PRODUCTS = 16
 };
 
 /* How much memory all keeps together may take, and the buffers of the files of one evaluator. */
@@ -20,12 +21,37 @@ enum {
 #define PREPARE_ALL_BUFFERS ((uint64_t)4 << 20)
 #define PREPARE_AHEAD_MAX   ((uint64_t)512 << 10)
 
-uint64_t prepare_ahead(const Plan *plan) {
-  uint64_t reads = 1;
-  for (uint32_t i = 0; i < plan->step_count; i++) reads += plan->steps[i].kind == STEP_READ;
-  uint64_t ahead = PREPARE_ALL_BUFFERS / reads;
-  if (ahead > PREPARE_AHEAD_MAX) return PREPARE_AHEAD_MAX;
-  return ahead > PREPARE_AHEAD_MIN ? ahead : PREPARE_AHEAD_MIN;
+/* What all evaluators together have mapped of files, and each of one file: much at a time, as letting a
+** mapping go takes long. */
+#define PREPARE_ALL_MAPPED ((uint64_t)16 << 20)
+#define PREPARE_MAPPED_MAX ((uint64_t)8 << 20)
+
+/* The panels of all evaluators together, and those of one of their steps. */
+#define PREPARE_ALL_TURNED   ((uint64_t)24 << 20)
+#define PREPARE_TURNED_MAX   ((uint64_t)8 << 20)
+#define PREPARE_ALL_PRODUCTS ((uint64_t)24 << 20)
+#define PREPARE_PRODUCT_MAX  ((uint64_t)4 << 20)
+
+static uint64_t prepare_share(uint64_t all, uint64_t count, uint64_t min, uint64_t max) {
+  uint64_t share = all / (count > 0 ? count : 1);
+  return share < min ? min : share > max ? max : share;
+}
+
+EvaluatorRoom prepare_room(const Plan *plan, unsigned count) {
+  uint64_t reads = 0, turned = 0, products = 0;
+  for (uint32_t i = 0; i < plan->step_count; i++) {
+    const Step *step = &plan->steps[i];
+    reads += step->kind == STEP_READ;
+    turned += step->kind == STEP_READ && !view_is_contiguous(&step->view);
+    products += step->kind == STEP_MATMUL;
+  }
+  return (EvaluatorRoom){
+      .ahead = prepare_share(PREPARE_ALL_BUFFERS, reads, PREPARE_AHEAD_MIN, PREPARE_AHEAD_MAX),
+      .mapped =
+          prepare_share(PREPARE_ALL_MAPPED, reads * count, PREPARE_AHEAD_MAX, PREPARE_MAPPED_MAX),
+      .turned = prepare_share(PREPARE_ALL_TURNED, turned * count, 0, PREPARE_TURNED_MAX),
+      .matmul = prepare_share(PREPARE_ALL_PRODUCTS, products * count, 0, PREPARE_PRODUCT_MAX),
+      .releases = plan->step_count > PREPARE_MANY || products > PREPARE_MANY_PRODUCTS};
 }
 
 /* ---- One pass over a step, or over the arguments of one ---- */
@@ -111,11 +137,12 @@ static bool prepare_take_item(WorkQueue *queue, unsigned number, uint64_t item, 
   uint64_t begin = item * PREPARE_ITEM;
   uint64_t left = preparation->plan->steps[preparation->step].shape.numel - begin;
   uint64_t count = left < PREPARE_ITEM ? left : PREPARE_ITEM;
-  worker->item = item;
-  evaluator_want(&worker->evaluator, begin + count);
-  if (preparation->keep != NULL) return prepare_keep_item(worker, begin, count, error);
   double *sums = preparation->sums + item % queue->ahead * PREPARE_SUMS;
-  return prepare_sum_item(worker, begin, count, sums, error);
+  worker->item = item;
+  if (!evaluator_begin(&worker->evaluator, begin + count, error)) return false;
+  bool good = preparation->keep != NULL ? prepare_keep_item(worker, begin, count, error)
+                                        : prepare_sum_item(worker, begin, count, sums, error);
+  return good && evaluator_end(&worker->evaluator, error);
 }
 
 static bool prepare_finish_item(void *context, uint64_t item) {
@@ -127,7 +154,7 @@ static bool prepare_finish_item(void *context, uint64_t item) {
 
 static bool prepare_open_workers(Preparation *preparation, Error *error) {
   unsigned count = preparation->queue.worker_count;
-  uint64_t ahead = prepare_ahead(preparation->plan);
+  EvaluatorRoom room = prepare_room(preparation->plan, count);
   preparation->workers = memory_zeroed(count, sizeof *preparation->workers);
   preparation->sums = memory_zeroed(preparation->queue.ahead, PREPARE_SUMS * sizeof(double));
   if (preparation->workers == NULL || preparation->sums == NULL) return error_memory(error);
@@ -138,7 +165,7 @@ static bool prepare_open_workers(Preparation *preparation, Error *error) {
     worker->asking = (Asking){prepare_go_on, worker};
     worker->bytes = memory_alloc((uint64_t)PREPARE_ITEM * sizeof(double));
     if (worker->bytes == NULL) return error_memory(error);
-    if (!evaluator_open(&worker->evaluator, preparation->plan, preparation->step, ahead, error))
+    if (!evaluator_open(&worker->evaluator, preparation->plan, preparation->step, &room, error))
       return false;
     worker->evaluator.asking = &worker->asking;
   }

@@ -4,11 +4,12 @@
 #define SAFETENSORS_EXPRESSION_PREPARE_H
 
 #include "base/host.h"
+#include "expression/evaluate.h"
 #include "expression/keep.h"
 #include "expression/plan.h"
 
-/* How many bytes evaluators read of each file at a time, if they have that many files. */
-uint64_t prepare_ahead(const Plan *plan);
+/* How much memory each of `count` evaluators of a plan may take. */
+EvaluatorRoom prepare_room(const Plan *plan, unsigned count);
 
 /* Prepares the plan, on the thread of the connection. Sets keeps[i] for each step that is kept, which
 ** the caller frees, also after an error. Returns false on an error, or once the work is cancelled. */

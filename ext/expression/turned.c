@@ -5,7 +5,6 @@
 #include "base/memory.h"
 
 enum {
-  TURNED_PANEL = 8 << 20,  /* bytes of a panel, at most */
   TURNED_PIECE_MAX = 4096, /* bytes */
   TURNED_STRIP = 32,       /* pieces that are put in order together: a line of the cache, or more */
   TURNED_LINE = 64,
@@ -15,12 +14,12 @@ enum {
   TURNED_ASK = 512        /* pieces, each of which may need a call of the system */
 };
 
-bool turned_open(Turned *turned, const Runs *runs, unsigned bits, Reader *reader) {
+bool turned_open(Turned *turned, const Runs *runs, unsigned bits, uint64_t most, Reader *reader) {
   uint64_t size = bits / 8, inner = runs->count, axis = runs->walked_count;
   if (bits % 8 != 0 || runs->count < 2 || runs->stride < 2) return false;
   while (axis > 0 && runs->walked[axis - 1].stride != 1) inner *= runs->walked[--axis].size;
-  if (axis == 0 || inner > TURNED_PANEL / (2 * size)) return false;
-  uint64_t columns = TURNED_PANEL / (inner * size);
+  if (axis == 0 || inner > most / (2 * size)) return false;
+  uint64_t columns = most / (inner * size);
   if (columns > TURNED_PIECE_MAX / size) columns = TURNED_PIECE_MAX / size;
   uint64_t width = runs->walked[axis - 1].size;
   if (columns > width) columns = width;

@@ -24,8 +24,8 @@ typedef struct Turned {
 } Turned;
 
 /* Whether a view, whose runs these are, is read so; if not, `turned` stays {0}. Elements have `bits`
-** bits. What is passed must outlive `turned`, which turned_close() releases. */
-bool turned_open(Turned *turned, const Runs *runs, unsigned bits, Reader *reader);
+** bits. A panel has at most `most` bytes. What is passed must outlive `turned`, which turned_close() releases. */
+bool turned_open(Turned *turned, const Runs *runs, unsigned bits, uint64_t most, Reader *reader);
 void turned_close(Turned *turned);
 
 /* Whether `count` elements from `begin` on are worth a panel: a few, here and there, are not. */

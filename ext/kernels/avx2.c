@@ -61,6 +61,54 @@ static avx2_TARGET void avx2_narrow_BF16(const double *numbers, uint64_t count,
   avx2_narrow(avx2_store_BF16, 2, numbers, count, out);
 }
 
+/* ---- Rounding floats to 16 bits ---- */
+
+/* 8 numbers; where one is NaN, its sign and `nan`. */
+static avx2_INLINE void avx2_store_short(unsigned char *out, __m128i codes, __m256i floats,
+                                         int16_t nan) {
+  __m256 numbers = _mm256_castsi256_ps(floats);
+  __m256i nans = _mm256_castps_si256(_mm256_cmp_ps(numbers, numbers, _CMP_UNORD_Q));
+  __m128i is_nan = _mm_packs_epi32(_mm256_castsi256_si128(nans), _mm256_extracti128_si256(nans, 1));
+  __m256i signs = _mm256_srai_epi32(floats, 31); /* all bits of it */
+  __m128i negative =
+      _mm_packs_epi32(_mm256_castsi256_si128(signs), _mm256_extracti128_si256(signs, 1));
+  __m128i code =
+      _mm_or_si128(_mm_and_si128(negative, _mm_set1_epi16(INT16_MIN)), _mm_set1_epi16(nan));
+  _mm_storeu_si128((__m128i *)(void *)out, _mm_blendv_epi8(codes, code, is_nan));
+}
+
+static avx2_INLINE void avx2_shorten_8_to_F16(const void *data, unsigned char *out) {
+  __m256i floats = _mm256_loadu_si256((const __m256i *)data);
+  __m128i codes = _mm256_cvtps_ph(_mm256_castsi256_ps(floats), _MM_FROUND_TO_NEAREST_INT);
+  avx2_store_short(out, codes, floats, 0x7e00);
+}
+
+/* A carry out of the mantissa correctly increments the exponent. */
+static avx2_INLINE void avx2_shorten_8_to_BF16(const void *data, unsigned char *out) {
+  __m256i floats = _mm256_loadu_si256((const __m256i *)data);
+  __m256i last = _mm256_and_si256(_mm256_srli_epi32(floats, 16), _mm256_set1_epi32(1));
+  __m256i rounded = _mm256_add_epi32(_mm256_add_epi32(floats, last), _mm256_set1_epi32(0x7fff));
+  __m256i codes = _mm256_srli_epi32(rounded, 16);
+  avx2_store_short(
+      out, _mm_packus_epi32(_mm256_castsi256_si128(codes), _mm256_extracti128_si256(codes, 1)),
+      floats, 0x7fc0);
+}
+
+#define AVX2_SHORTEN(dtype)                                                                 \
+  static avx2_TARGET void avx2_shorten_##dtype(const unsigned char *floats, uint64_t count, \
+                                               unsigned char *out) {                        \
+    for (; count >= 8; count -= 8, floats += 32, out += 16)                                 \
+      avx2_shorten_8_to_##dtype(floats, out);                                               \
+    if (count == 0) return;                                                                 \
+    unsigned char last[32] = {0}, codes[16];                                                \
+    memcpy(last, floats, (size_t)count * 4);                                                \
+    avx2_shorten_8_to_##dtype(last, codes);                                                 \
+    memcpy(out, codes, (size_t)count * 2);                                                  \
+  }
+AVX2_SHORTEN(F16)
+AVX2_SHORTEN(BF16)
+#undef AVX2_SHORTEN
+
 /* ---- The set ---- */
 
 const Kernels kernels_avx2 = {
@@ -122,6 +170,7 @@ const Kernels kernels_avx2 = {
     .narrow = {[DTYPE_F32] = avx2_narrow_F32,
                [DTYPE_F16] = avx2_narrow_F16,
                [DTYPE_BF16] = avx2_narrow_BF16},
+    .shorten = {[DTYPE_F16] = avx2_shorten_F16, [DTYPE_BF16] = avx2_shorten_BF16},
     .multiply_tile = avx2_multiply_tile,
 };
 

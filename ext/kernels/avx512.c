@@ -249,6 +249,48 @@ static avx512_TARGET void avx512_narrow_BF16(const double *numbers, uint64_t cou
   avx512_narrow(avx512_store_BF16, 2, numbers, count, out);
 }
 
+/* ---- Rounding floats to 16 bits ---- */
+
+/* 16 numbers; where one is NaN, its sign and `nan`. */
+static avx512_INLINE void avx512_store_short(unsigned char *out, __m256i codes, __m512i floats,
+                                             int16_t nan) {
+  __m512 numbers = _mm512_castsi512_ps(floats);
+  __mmask16 is_nan = _mm512_cmp_ps_mask(numbers, numbers, _CMP_UNORD_Q);
+  __m256i signs = _mm512_cvtepi32_epi16(_mm512_srli_epi32(floats, 16));
+  signs = _mm256_and_si256(signs, _mm256_set1_epi16(INT16_MIN));
+  codes = _mm256_mask_blend_epi16(is_nan, codes, _mm256_or_si256(signs, _mm256_set1_epi16(nan)));
+  _mm256_storeu_si256((__m256i *)(void *)out, codes);
+}
+
+static avx512_INLINE void avx512_shorten_16_to_F16(const void *data, unsigned char *out) {
+  __m512i floats = _mm512_loadu_si512(data);
+  __m256i codes = _mm512_cvtps_ph(_mm512_castsi512_ps(floats), _MM_FROUND_TO_NEAREST_INT);
+  avx512_store_short(out, codes, floats, 0x7e00);
+}
+
+/* A carry out of the mantissa correctly increments the exponent. */
+static avx512_INLINE void avx512_shorten_16_to_BF16(const void *data, unsigned char *out) {
+  __m512i floats = _mm512_loadu_si512(data);
+  __m512i last = _mm512_and_si512(_mm512_srli_epi32(floats, 16), _mm512_set1_epi32(1));
+  __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(floats, last), _mm512_set1_epi32(0x7fff));
+  avx512_store_short(out, _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)), floats, 0x7fc0);
+}
+
+#define AVX512_SHORTEN(dtype)                                                                   \
+  static avx512_TARGET void avx512_shorten_##dtype(const unsigned char *floats, uint64_t count, \
+                                                   unsigned char *out) {                        \
+    for (; count >= 16; count -= 16, floats += 64, out += 32)                                   \
+      avx512_shorten_16_to_##dtype(floats, out);                                                \
+    if (count == 0) return;                                                                     \
+    unsigned char last[64] = {0}, codes[32];                                                    \
+    memcpy(last, floats, (size_t)count * 4);                                                    \
+    avx512_shorten_16_to_##dtype(last, codes);                                                  \
+    memcpy(out, codes, (size_t)count * 2);                                                      \
+  }
+AVX512_SHORTEN(F16)
+AVX512_SHORTEN(BF16)
+#undef AVX512_SHORTEN
+
 /* ---- The set ---- */
 
 const Kernels kernels_avx512 = {
@@ -312,6 +354,7 @@ const Kernels kernels_avx512 = {
     .narrow = {[DTYPE_F32] = avx512_narrow_F32,
                [DTYPE_F16] = avx512_narrow_F16,
                [DTYPE_BF16] = avx512_narrow_BF16},
+    .shorten = {[DTYPE_F16] = avx512_shorten_F16, [DTYPE_BF16] = avx512_shorten_BF16},
     .multiply_tile = avx512_multiply_tile,
 };
 

@@ -43,7 +43,7 @@ typedef __m512i avx512_DoubleCounts;
 
 enum { avx512_FLOATS = 16, avx512_DOUBLES = 8 };
 enum { avx512_RANGES = 1 };
-enum { avx512_TILE_ROWS = 4, avx512_TILE_PARTS = 2 };
+enum { avx512_TILE_ROWS = 8, avx512_TILE_PARTS = 2 };
 enum { avx512_PAIR_PASS = PAIR_LANES };
 
 static avx512_INLINE __m128i avx512_load_16(const unsigned char *data) {
@@ -246,6 +246,10 @@ static avx512_INLINE void avx512_store_BF16(unsigned char *out, __m512d numbers)
 
 static avx512_INLINE void avx512_store_truncated(int32_t *out, __m512d numbers) {
   _mm256_storeu_si256((__m256i *)out, _mm512_cvttpd_epi32(numbers));
+}
+
+static avx512_INLINE void avx512_prefetch(const unsigned char *data) {
+  _mm_prefetch((const char *)data, _MM_HINT_T0);
 }
 
 static avx512_INLINE __m512d avx512_all_doubles(double number) {

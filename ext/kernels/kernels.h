@@ -96,10 +96,10 @@ typedef bool KernelBins(const void *numbers, uint64_t count, const Binning *binn
 enum { KERNEL_HASH_BLOCK = 1024, KERNEL_HASH_LANES = 8, KERNEL_HASH_SCRAMBLE_KEY = 128 };
 #define KERNEL_HASH_PRIME 0x9e3779b1u /* XXH_PRIME32_1 */
 
-/* How many bytes ahead hashing prefetches, found by measurement. Tensors seldom start on a cache
+/* How many bytes ahead hashing and arithmetic prefetch, found by measurement. Tensors seldom start on a cache
 ** line, and without prefetching they are hashed at nine tenths of the speed, on some machines at
 ** two thirds. */
-enum { KERNEL_HASH_AHEAD = 4096 };
+enum { KERNEL_AHEAD = 4096 };
 
 /* The accumulation of XXH3. Writes what each of `count` blocks of KERNEL_HASH_BLOCK bytes adds to
 ** the accumulators, KERNEL_HASH_LANES numbers for each block. `secret` has 192 bytes. */
@@ -232,6 +232,9 @@ typedef void KernelDoublesOfTwo(const unsigned char *a, const unsigned char *b, 
 /* Rounds doubles to elements of a dtype, as tensor/encode.h says. */
 typedef void KernelNarrow(const double *numbers, uint64_t count, unsigned char *out);
 
+/* The same of native floats. */
+typedef void KernelShorten(const unsigned char *floats, uint64_t count, unsigned char *out);
+
 /* Adds the product of two matrices to KERNEL_TILE_COLUMNS columns of some rows, in doubles, in the order
 ** of `length`, or to zeros. */
 enum { KERNEL_TILE_COLUMNS = 16, KERNEL_TILE_ROWS = 4 };
@@ -278,7 +281,8 @@ typedef void KernelMultiply(const KernelProduct *product);
   BY_DTYPE(KernelDoublesOfTwo, subtract)                                                          \
   BY_DTYPE(KernelDoublesOfTwo, multiply)                                                          \
   BY_DTYPE(KernelDoublesOfTwo, divide)                                                            \
-  BY_DTYPE(KernelNarrow, narrow) /* F32, F16*, BF16* */                                           \
+  BY_DTYPE(KernelNarrow, narrow)   /* F32, F16*, BF16* */                                         \
+  BY_DTYPE(KernelShorten, shorten) /* F16*, BF16* */                                              \
   ALONE(KernelMultiply, multiply_tile)
 
 typedef struct Kernels {

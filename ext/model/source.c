@@ -7,6 +7,9 @@
 /* A read that starts or ends this close to the previous window counts as sequential. */
 enum { SOURCE_NEAR = 64 << 10 };
 
+/* Smaller windows are cheaper to read than to map by themselves. */
+enum { SOURCE_PART_MIN = 64 << 10 };
+
 /* How much of a range that is handed out is populated. A statement that only needs the length or
 ** the first bytes of a large tensor should not pay for more. */
 enum { SOURCE_POPULATED = 4 << 10 };
@@ -94,6 +97,33 @@ static bool source_load_read(Reader *reader, uint64_t begin, uint64_t size, Erro
          open_file_check(source->file, source->path, error);
 }
 
+/* Maps what begins with a window, unless the window is mapped. Returns false if that is not possible. */
+static bool source_map_part(Reader *reader, uint64_t begin, uint64_t size) {
+  const Source *source = reader->source;
+  uint64_t left = source->nbytes - begin;
+  if (reader->part.data != NULL && begin >= reader->part_begin && begin + size <= reader->part_end)
+    return true;
+  mapping_unmap_part(&reader->part);
+  uint64_t most = size > reader->part_size ? size : reader->part_size;
+  if (most > left) most = left;
+  reader->part_begin = begin;
+  reader->part_end = begin + most;
+  return mapping_map_part(source->file->open.descriptor, source->offset + begin, most,
+                          &reader->part);
+}
+
+/* A window in what is mapped, if it is in the system's cache; else it is read. */
+static bool source_load_part(Reader *reader, uint64_t begin, uint64_t size, Error *error) {
+  const Source *source = reader->source;
+  if (size >= SOURCE_PART_MIN && source_map_part(reader, begin, size)) {
+    reader->window = reader->part.data + (begin - reader->part_begin);
+    if (mapping_is_resident(reader->window, size))
+      return open_file_check(source->file, source->path, error) &&
+             mapping_populate(reader->window, size, source->path, error);
+  }
+  return source_load_read(reader, begin, size, error);
+}
+
 /* Computes the bytes *first to *end, and what shares a unit with them. */
 static bool source_load_computed(Reader *reader, uint64_t *first, uint64_t *end, Error *error) {
   const Computed *computed = reader->source->computed;
@@ -139,6 +169,7 @@ const unsigned char *reader_load(Reader *reader, uint64_t begin, uint64_t size, 
   }
   bool good = reader->computing != NULL ? source_load_computed(reader, &first, &end, error)
               : reader->may_map         ? source_load_for_pass(reader, first, end - first, error)
+              : reader->maps_windows    ? source_load_part(reader, first, end - first, error)
                                         : source_load_read(reader, first, end - first, error);
   reader->window_begin = first;
   reader->window_end = good ? end : first;
@@ -149,8 +180,27 @@ void reader_close(Reader *reader) {
   if (reader->computing != NULL) reader->source->computed->close(reader->computing);
   if (reader->in_use)
     open_file_end(session_open_files(reader->source->session), reader->source->file);
+  mapping_unmap_part(&reader->part);
   memory_free(reader->buffer);
   *reader = (Reader){0};
+}
+
+void reader_map_windows(Reader *reader, uint64_t size) {
+  reader->part_size = size;
+  reader->maps_windows = reader->in_use && reader->source->mode == IO_MAP;
+}
+
+bool reader_check(const Reader *reader, Error *error) {
+  return reader->part.data == NULL ||
+         open_file_check(reader->source->file, reader->source->path, error);
+}
+
+void reader_release(Reader *reader) {
+  if (!reader->in_use && reader->computing == NULL) return;
+  mapping_unmap_part(&reader->part);
+  memory_free(reader->buffer);
+  reader->buffer = NULL;
+  reader->buffer_size = reader->window_begin = reader->window_end = 0;
 }
 
 void reader_forget(Reader *reader) {

@@ -13,6 +13,8 @@
 **             5.14), so that a truncated file or a failing disk causes an error and not a SIGBUS. A
 **             race remains: if the file is truncated between this and the use of the window, the
 **             process can be killed.
+**             Who reads a file once, but next to others, can have windows mapped one by one instead
+**             (reader_map_windows()), and has to check the file before and after it uses them.
 **   IO_PREAD  Nothing is mapped.
 **
 ** Handing out means giving SQLite a pointer into a mapping (IO_MAP). At that moment the file is
@@ -29,6 +31,7 @@
 
 #include "base/error.h"
 #include "base/host.h"
+#include "base/mapping.h"
 #include "model/session.h"
 
 /* A tensor whose bytes are computed when they are read. All functions get the Computed itself. */
@@ -87,10 +90,14 @@ typedef struct Reader {
   uint64_t until; /* no byte from here on is read before it is asked for; UINT64_MAX unless it is
                   ** reduced */
   const Source *source;
-  void *computing;           /* the state of a Computed */
-  bool in_use;               /* the file is in use */
-  bool may_map;              /* in a pass: see below */
-  const unsigned char *base; /* the first byte of the mapped file */
+  void *computing;               /* the state of a Computed */
+  bool in_use;                   /* the file is in use */
+  bool may_map;                  /* in a pass: see below */
+  const unsigned char *base;     /* the first byte of the mapped file */
+  bool maps_windows;             /* see reader_map_windows() */
+  MappingPart part;              /* which is in what is mapped, if that is not {0} */
+  uint64_t part_begin, part_end; /* what is mapped, of the tensor */
+  uint64_t part_size;            /* at most, or a window */
   unsigned char *buffer;
   uint64_t buffer_size;
   const unsigned char *window; /* the bytes window_begin to window_end of the tensor */
@@ -104,7 +111,7 @@ typedef struct Reader {
 **   adding up what is already mapped                                         46
 **   populating a mapping: MADV_POPULATE_READ, or page faults                 30, in addition
 **   populating what is already populated; mincore() instead                  20; 1
-**   unmapping and populating the pages again, for each window                40
+**   unmapping and populating the pages again, for each window                20 to 40
 **   pread() into a buffer                                                    57, and 20 to add up
 **   not cached: pread()                                                      as fast as cat
 **   not cached, MADV_POPULATE_READ                                           as fast as cat; with
@@ -125,6 +132,19 @@ bool reader_open(Reader *reader, const Source *source, Error *error);
 
 /* The same for reading a tensor from end to end, perhaps together with others and repeatedly. */
 bool reader_open_for_pass(Reader *reader, const Source *source, Error *error);
+
+/* Has the Reader map `size` bytes at a time for larger windows that are in the system's cache, and let
+** them go when it goes on: as fast as a mapping for a pass, and it takes no more memory than such a
+** buffer, however much is read. Then reader_check() must be called before bytes are asked for, if any time has passed
+** since it was called last, and after the use of the bytes. */
+void reader_map_windows(Reader *reader, uint64_t size);
+
+/* Whether the file of a window that is mapped so is still in the state in which it was opened. May
+** be called on any thread, and on a Reader of anything. */
+bool reader_check(const Reader *reader, Error *error);
+
+/* Frees the memory of the window, which is read again if it is needed. */
+void reader_release(Reader *reader);
 
 /* reader_bytes() for bytes outside the window. */
 const unsigned char *reader_load(Reader *reader, uint64_t begin, uint64_t size, Error *error);

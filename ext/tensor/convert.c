@@ -1,5 +1,6 @@
 #include "tensor/convert.h"
 
+#include "kernels/kernels.h"
 #include "tensor/decode.h"
 #include "tensor/encode.h"
 #include "tensor/gather.h"
@@ -62,13 +63,24 @@ CONVERT_LOOP(F32, BF16, 4, 2)
 CONVERT_LOOP(F32, F16, 4, 2)
 #undef CONVERT_LOOP
 
+/* With a kernel, where there is one. */
+#define CONVERT_SHORTEN(to)                                                                       \
+  static void convert_shorten_##to(const unsigned char *in, uint64_t count, unsigned char *out) { \
+    bool native = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;                                      \
+    KernelShorten *shorten = native ? kernels_chosen()->shorten[DTYPE_##to] : NULL;               \
+    (shorten != NULL ? shorten : convert_loop_F32_##to)(in, count, out);                          \
+  }
+CONVERT_SHORTEN(F16)
+CONVERT_SHORTEN(BF16)
+#undef CONVERT_SHORTEN
+
 typedef void ConvertLoop(const unsigned char *in, uint64_t count, unsigned char *out);
 
 static ConvertLoop *convert_find_loop(Dtype from, Dtype to) {
   if (from == DTYPE_BF16 && to == DTYPE_F32) return convert_loop_BF16_F32;
   if (from == DTYPE_F16 && to == DTYPE_F32) return convert_loop_F16_F32;
-  if (from == DTYPE_F32 && to == DTYPE_BF16) return convert_loop_F32_BF16;
-  if (from == DTYPE_F32 && to == DTYPE_F16) return convert_loop_F32_F16;
+  if (from == DTYPE_F32 && to == DTYPE_BF16) return convert_shorten_BF16;
+  if (from == DTYPE_F32 && to == DTYPE_F16) return convert_shorten_F16;
   return NULL;
 }
 

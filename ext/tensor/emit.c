@@ -1,5 +1,7 @@
 #include "tensor/emit.h"
 
+#include <string.h>
+
 #include "tensor/convert.h"
 
 typedef struct EmitEmission {
@@ -20,6 +22,8 @@ static void emit_convert_block(const void *task, const PassElements *elements, u
   EmittedBlock *block = state;
   (void)position, (void)scratch;
   block->count = count;
+  if (dtype_bits(emission->to) % 8 != 0)
+    memset(block->bytes, 0, (size_t)((count * dtype_bits(emission->to) + 7) / 8));
   convert_elements(emission->from, emission->to, elements->data, elements->first, count, 1,
                    block->bytes, 0);
 }
@@ -41,6 +45,7 @@ bool emit_view(const Source *source, const View *view, Dtype from, Dtype to, Sin
                .task = &emission,
                .once = true,
                .state_size = sizeof(EmittedBlock) + (max * dtype_bits(to) + 7) / 8,
+               .unset_size = (max * dtype_bits(to) + 7) / 8,
                .block = emit_convert_block,
                .merge = emit_write_block};
   bool good = pass_run(&pass, host, error) && write_error.code == ERROR_NONE;

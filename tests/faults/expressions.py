@@ -119,6 +119,50 @@ def check_cancelled(db, directory):
     tally.equal((temporary_files(), os.listdir(directory)), ([], []), "cancelled: nothing left")
 
 
+# ---- Files that are mapped part by part ----
+
+def random_file(path, count):
+    with open(path, "wb") as file:
+        header = json.dumps({"x": {"dtype": "BF16", "shape": [count], "data_offsets": [0, 2 * count]}}).encode()
+        file.write(struct.pack("<Q", len(header)) + header + os.urandom(2 * count))
+
+
+def check_mapped(db, directory):
+    """The same numbers as without mappings; and an error, not the end of the process, if a file is cut short or overwritten
+    while a statement reads it."""
+    count = 5 * MB + 77
+    a, b = os.path.join(directory, "a.safetensors"), os.path.join(directory, "b.safetensors")
+    random_file(a, count)
+    random_file(b, count)
+    total = f"tensor_add('{a}#x', tensor_mul('{b}#x', 0.3))"
+    hashes = set()
+    for io in "map", "pread":
+        db.execute(f"SELECT safetensors_config('io', '{io}')")
+        for threads in 0, 3:
+            db.execute(f"PRAGMA threads = {threads}")
+            hashes.add(db.execute(f"SELECT tensor_hash({total}), (SELECT l2 FROM tensor_stats({total}))").fetchone())
+    tally.equal(len(hashes), 1, "mapped or read, on one or four threads")
+    db.execute("SELECT safetensors_config('io', 'map')")
+    for how in "cut short", "overwritten":
+        rows = db.execute(f"SELECT value FROM tensor_elements({total})")
+        for _ in range(400000):
+            rows.fetchone()
+        with open(b, "r+b") as file:
+            if how == "cut short":
+                file.truncate(4096)
+            else:
+                file.seek(MB)
+                file.write(os.urandom(MB))
+        try:
+            got = f"finished with {sum(1 for row in rows)} rows"
+        except sqlite3.Error as error:
+            got = str(error)
+        tally.check(got.startswith("safetensors: ") and "b.safetensors" in got, f"{how}: a sentence", got)
+        random_file(b, count)
+    os.unlink(a)
+    os.unlink(b)
+
+
 # ---- What is described reads headers alone ----
 
 def check_described(db, directory):
@@ -207,6 +251,7 @@ with tempfile.TemporaryDirectory() as directory:
     db = connect()
     check_temporary(db, directory)
     check_cancelled(db, directory)
+    check_mapped(db, directory)
     check_described(db, directory)
     check_read_once(db, directory)
     db.close()

@@ -528,6 +528,42 @@ static void check_narrow(const Subject *subject) {
   TIME("narrow", &doubles, MOST, subject->set->narrow[subject->dtype](numbers, MOST, out))
 }
 
+/* Floats near those of the dtype and their midpoints, and of all magnitudes, as they are rounded one by one. */
+static bool shorten_agrees(const Subject *subject, const unsigned char *data,
+                           const unsigned char *same, const unsigned char *more, uint64_t count) {
+  float floats[MOST] = {0};
+  unsigned char got[(MOST + GUARD) * 2], expected[MOST * 2];
+  unsigned drop = subject->dtype == DTYPE_F16 ? 13 : 16;
+  (void)data, (void)more;
+  for (uint64_t i = 0; i < count; i++) {
+    uint32_t bits, last = (uint32_t)1 << drop;
+    memcpy(&bits, same + 4 * i, sizeof bits);
+    if (i % 4 > 0) bits = (bits & ~(last - 1)) | last / 2;
+    if (i % 4 > 1) bits += i % 4 == 2 ? 1 : -(uint32_t)1;
+    if (i % 16 > 12) bits &= ~(last - 1);
+    if (i % 8 > 3)
+      bits = (bits & 0x807fffff) | (uint32_t)(subject->dtype == DTYPE_F16 ? 95 + i % 64 : i % 256)
+                                       << 23;
+    if (i % 64 == 63) bits |= 0x7f800000;
+    memcpy(&floats[i], &bits, sizeof bits);
+  }
+  memset(got, 0x5a, sizeof got);
+  subject->set->shorten[subject->dtype]((const unsigned char *)floats, count, got);
+  for (uint64_t i = 0; i < count; i++) {
+    double number = floats[i];
+    encode_doubles(subject->dtype, &number, 0, 1, expected + 2 * i);
+  }
+  return memcmp(got, expected, count * 2) == 0 && got[count * 2] == 0x5a;
+}
+
+static void check_shorten(const Subject *subject) {
+  static unsigned char out[MOST * 2], floats[MOST * 4];
+  Subject of_floats = {subject->set, subject->dtype, 1, 32};
+  memcpy(floats, sample(DTYPE_F32), sizeof floats);
+  check_subject("shorten", &of_floats, shorten_agrees);
+  TIME("shorten", &of_floats, MOST, subject->set->shorten[subject->dtype](floats, MOST, out))
+}
+
 /* Several rows and lengths, with numbers whose products are exact and others; NaN and infinities apart,
 ** each element is the same as that of a plain loop. */
 static void check_multiply_tile(const Subject *subject) {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_RANK = 4, MOST = 3 << 20 };
+enum { MAX_RANK = 4, MOST = 3 << 20, PANEL = 8 << 20 };
 
 static int passed, failed;
 static unsigned char data[(size_t)MOST * 8];
@@ -48,7 +48,7 @@ static void check(const uint64_t *shape, const uint64_t *stride, uint32_t rank, 
   Runs runs;
   Turned turned = {0};
   if (!reader_open(&reader, &source, &error) || !runs_open(&runs, &view)) abort();
-  bool good = turned_open(&turned, &runs, 8 * size, &reader) == is_turned;
+  bool good = turned_open(&turned, &runs, 8 * size, PANEL, &reader) == is_turned;
   good = good && (!is_turned || reads(&turned, &view, size, 0, numel));
   for (int i = 0; good && is_turned && i < 20; i++) {
     uint64_t begin = random_below(numel), most = numel - begin < 5000 ? numel - begin : 5000;

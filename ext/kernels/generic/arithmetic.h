@@ -2,8 +2,8 @@
 ** set: see kernels.h.
 **
 ** Uses from the vocabulary: add_floats() to divide_floats(), load_floats(data) and widen_DTYPE(data);
-** add_doubles() to divide_doubles(), doubles_DTYPE(data, part) and store_F32(out, doubles); and TILE_ROWS
-** and TILE_PARTS, how many rows of how many registers of doubles are multiplied at once. KERNEL_LANES
+** add_doubles() to divide_doubles(), doubles_DTYPE(data, part) and store_F32(out, doubles); prefetch(data);
+** and TILE_ROWS and TILE_PARTS, how many rows of how many registers of doubles are multiplied at once. KERNEL_LANES
 ** elements are taken at a time, because compilers vectorise loops of a constant length. */
 
 /* ---- In floats ---- */
@@ -23,6 +23,8 @@ static SET(INLINE) void SET(all_floats_of)(SET(OfFloats) *operation, SET(Widen) 
                                            uint64_t size, const unsigned char *a,
                                            const unsigned char *b, uint64_t count, float *out) {
   for (; count >= KERNEL_LANES; count -= KERNEL_LANES, out += KERNEL_LANES) {
+    SET(prefetch)(a + KERNEL_AHEAD);
+    SET(prefetch)(b + KERNEL_AHEAD);
     SET(compute_floats)(operation, widen, size, a, b, out);
     a += KERNEL_LANES * size;
     b += KERNEL_LANES * size;
@@ -207,20 +209,22 @@ static SET(TARGET) void SET(narrow_F32)(const double *numbers, uint64_t count, u
 
 /* ---- Products of matrices ---- */
 
-/* Some columns of some rows. */
+/* Some columns of some rows, at most TILE_ROWS. */
 static SET(INLINE) void SET(multiply_part)(const KernelProduct *product, bool is_exact,
-                                           const double *left, const double *right, double *out) {
+                                           unsigned rows, const double *left, const double *right,
+                                           double *out) {
   SET(Doubles) sums[SET(TILE_ROWS)][SET(TILE_PARTS)];
-  SET(UNROLL) for (unsigned r = 0; r < SET(TILE_ROWS); r++) {
+  const uint64_t length = product->length, stride = product->left_stride;
+  const uint64_t out_stride = product->out_stride;
+  SET(UNROLL) for (unsigned r = 0; r < rows; r++) {
     SET(UNROLL) for (unsigned p = 0; p < SET(TILE_PARTS); p++) {
-      sums[r][p] = product->begins
-                       ? SET(all_doubles)(0)
-                       : SET(load_doubles)(out + r * product->out_stride + p * SET(DOUBLES));
+      sums[r][p] = product->begins ? SET(all_doubles)(0)
+                                   : SET(load_doubles)(out + r * out_stride + p * SET(DOUBLES));
     }
   }
-  for (uint64_t k = 0; k < product->length; k++, left++, right += KERNEL_TILE_COLUMNS) {
-    SET(UNROLL) for (unsigned r = 0; r < SET(TILE_ROWS); r++) {
-      SET(Doubles) factor = SET(all_doubles)(left[r * product->left_stride]);
+  for (uint64_t k = 0; k < length; k++, left++, right += KERNEL_TILE_COLUMNS) {
+    SET(UNROLL) for (unsigned r = 0; r < rows; r++) {
+      SET(Doubles) factor = SET(all_doubles)(left[r * stride]);
       SET(UNROLL) for (unsigned p = 0; p < SET(TILE_PARTS); p++) {
         SET(Doubles) number = SET(load_doubles)(right + p * SET(DOUBLES));
         sums[r][p] = is_exact ? SET(add_exact_product)(sums[r][p], factor, number)
@@ -228,20 +232,28 @@ static SET(INLINE) void SET(multiply_part)(const KernelProduct *product, bool is
       }
     }
   }
-  SET(UNROLL) for (unsigned r = 0; r < SET(TILE_ROWS); r++) {
+  SET(UNROLL) for (unsigned r = 0; r < rows; r++) {
     SET(UNROLL) for (unsigned p = 0; p < SET(TILE_PARTS); p++) {
-      SET(store_doubles)(out + r * product->out_stride + p * SET(DOUBLES), sums[r][p]);
+      SET(store_doubles)(out + r * out_stride + p * SET(DOUBLES), sums[r][p]);
     }
   }
 }
 
-static SET(INLINE) void SET(multiply_rows)(const KernelProduct *product, bool is_exact) {
-  for (uint64_t r = 0; r < product->rows; r += SET(TILE_ROWS)) {
-    for (unsigned c = 0; c < KERNEL_TILE_COLUMNS; c += SET(TILE_PARTS) *SET(DOUBLES)) {
-      SET(multiply_part)(product, is_exact, product->left + r * product->left_stride,
-                         product->right + c, product->out + r * product->out_stride + c);
-    }
+/* The columns of some rows, `count` of them at once. */
+static SET(INLINE) void SET(multiply_columns)(const KernelProduct *product, bool is_exact,
+                                              unsigned count, uint64_t row) {
+  for (unsigned c = 0; c < KERNEL_TILE_COLUMNS; c += SET(TILE_PARTS) *SET(DOUBLES)) {
+    SET(multiply_part)(product, is_exact, count, product->left + row * product->left_stride,
+                       product->right + c, product->out + row * product->out_stride + c);
   }
+}
+
+static SET(INLINE) void SET(multiply_rows)(const KernelProduct *product, bool is_exact) {
+  uint64_t r = 0;
+  for (; r + SET(TILE_ROWS) <= product->rows; r += SET(TILE_ROWS))
+    SET(multiply_columns)(product, is_exact, SET(TILE_ROWS), r);
+  const unsigned least = KERNEL_TILE_ROWS, few = SET(TILE_ROWS) < least ? SET(TILE_ROWS) : least;
+  for (; r < product->rows; r += few) SET(multiply_columns)(product, is_exact, few, r);
 }
 
 static SET(TARGET) void SET(multiply_tile)(const KernelProduct *product) {

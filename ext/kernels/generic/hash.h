@@ -18,7 +18,7 @@ static SET(TARGET) void SET(hash_blocks)(const unsigned char *data, uint64_t cou
     SET(UNROLL) for (unsigned p = 0; p < SET(HASH_PARTS); p++) sums[p] = SET(all_longs)(0);
     for (unsigned stripe = 0; stripe < KERNEL_HASH_BLOCK / STRIPE; stripe++, data += STRIPE) {
       const unsigned char *key = secret + 8 * stripe;
-      SET(prefetch)(data + KERNEL_HASH_AHEAD);
+      SET(prefetch)(data + KERNEL_AHEAD);
       SET(UNROLL) for (unsigned p = 0; p < SET(HASH_PARTS); p++) {
         SET(Longs) mixed = SET(xor_longs)(SET(longs_at)(data, p), SET(longs_at)(key, p));
         SET(Longs)
