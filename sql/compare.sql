@@ -286,16 +286,6 @@ SELECT l.value FROM counted, json_each(json_array(
   iif(only_a > 0 AND adapted = 0,
       printf('warning: %,d tensor%s of a %s not in b.', only_a, iif(only_a = 1, '', 's'),
              iif(only_a = 1, 'is', 'are')), NULL),
-  (SELECT group_concat(line, char(10)) FROM (
-     SELECT printf('%,d weight%s packed in %s (%s), and compared dequantized: rel_l2 %s.', count(*), iif(count(*) = 1, ' is', 's are'),
-                   side, iif(length(group_concat(DISTINCT scheme)) > 14, substr(group_concat(DISTINCT scheme), 1, 11) || '...',
-                             group_concat(DISTINCT scheme)),
-                   CASE WHEN total(new_nan + new_inf) > 0 THEN 'NaN'
-                        ELSE printf('%.3g', ifnull(sqrt(total(l2_diff * l2_diff) / nullif(total(l2_a * l2_a), 0)), 0)) END) AS line
-     FROM (SELECT c.*, iif(q.scheme_a = 'none', q.scheme_b, q.scheme_a) AS scheme,
-                  CASE WHEN q.scheme_a = 'none' THEN 'b' WHEN q.scheme_b = 'none' THEN 'a' ELSE 'both' END AS side
-           FROM packed_pairs AS q JOIN compared AS c ON c.dequantized AND c.name = q.name)
-     GROUP BY side ORDER BY side)),
   iif(packed_in_b > 0, printf('warning: %,d weight%s of a %s packed in b: not compared.', packed_in_b,
                               iif(packed_in_b = 1, '', 's'), iif(packed_in_b = 1, 'is', 'are')), NULL),
   iif(packed_in_a > 0, printf('warning: %,d weight%s of b %s packed in a: not compared.', packed_in_a,
@@ -304,6 +294,16 @@ SELECT l.value FROM counted, json_each(json_array(
                         iif(codes = 1, ' is', 's are')), NULL),
   iif(nan_gone > 0, printf('warning: %,d tensor%s of a ha%s NaN where b has numbers: left out of distances.',
                            nan_gone, iif(nan_gone = 1, '', 's'), iif(nan_gone = 1, 's', 've')), NULL),
+  (SELECT group_concat(line, char(10)) FROM (
+     SELECT printf('%,d weight%s packed in %s (%s), and compared dequantized: rel_l2 %s.', count(*), iif(count(*) = 1, ' is', 's are'),
+                   side, iif(length(group_concat(DISTINCT scheme)) > 14, substr(group_concat(DISTINCT scheme), 1, 11) || '...',
+                             group_concat(DISTINCT scheme)),
+                   CASE WHEN total(new_nan + new_inf) > 0 THEN 'NaN' WHEN total(l2_diff) = 0 THEN '0' WHEN total(l2_a) = 0 THEN 'Inf'
+                        ELSE printf('%.3g', sqrt(total(l2_diff * l2_diff) / total(l2_a * l2_a))) END) AS line
+     FROM (SELECT c.*, iif(q.scheme_a = 'none', q.scheme_b, q.scheme_a) AS scheme,
+                  CASE WHEN q.scheme_a = 'none' THEN 'b' WHEN q.scheme_b = 'none' THEN 'a' ELSE 'both' END AS side
+           FROM packed_pairs AS q JOIN compared AS c ON c.dequantized AND c.name = q.name)
+     GROUP BY side ORDER BY side)),
   iif(adapted > 0, printf('b has parts of a LoRA adapter for %,d weight%s of a.', adapted,
                           iif(adapted = 1, '', 's')), NULL),
   iif(renamed > 0, printf('%,d tensor%s renamed: the same bytes have another name.', renamed,

@@ -2,11 +2,11 @@
 --
 -- Writes the model with the tensors of F64, F32, F16 and BF16 converted, and all others as they are. So are the parts
 -- of packed weights, such as scales and zero points, whatever their dtype: rounding a scale would change the weight
--- that it belongs to. Rounding is to nearest, ties to even. Values that are too large become infinite, or what
--- ext/docs/reference.md says for the dtype. If the path to write is an index, NAME.safetensors.index.json, in a
--- directory that exists, the model is split into shards; any other path is a single file. If both paths are the same,
--- the model is changed in place. Tensors may be of any size: they are converted while they are written, with as many
--- threads more as PRAGMA threads allows.
+-- that it belongs to; dequantize.sql unpacks such weights. Rounding is to nearest, ties to even. Values that are too
+-- large become infinite, or what ext/docs/reference.md says for the dtype. If the path to write is an index,
+-- NAME.safetensors.index.json, in a directory that exists, the model is split into shards; any other path is a single
+-- file. If both paths are the same, the model is changed in place. Tensors may be of any size: they are converted while
+-- they are written, with as many threads more as PRAGMA threads allows.
 --
 -- To do the same by hand and in place:
 --

@@ -138,7 +138,7 @@ FROM files HAVING count(*) > 20;
 
 .print == Parameters
 SELECT kind, weights, printf('%10s', ifnull(safetensors_pretty(numel), '-')) AS parameters,
-       printf('%6s', ifnull(printf('%.2f', bits_per_weight), '-')) AS "  bits",
+       printf('%6s', iif(bits_per_weight IS NULL, '-', printf('%.2f', bits_per_weight))) AS "  bits",
        printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes",
        printf('%5.1f%%', 100.0 * numel / max(1, sum(numel) OVER ())) AS " share"
 FROM kinds AS k ORDER BY k.rowid;

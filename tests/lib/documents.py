@@ -24,6 +24,14 @@ PROMPT = re.compile(r"^(?:sqlite> |   \.\.\.> )")
 MARK = "-- next --"
 SHELL = ["sqlite3", "-batch", "-bail"]
 EXTENSION = "build/safetensors"
+PACKED = """-- the demo's base in FP8, with a scale for each row of the projections
+CREATE TEMP TABLE scales AS
+SELECT name, ref, tensor_div(tensor_norm(ref, 1), 448) AS scale FROM safetensors_tensors('base.safetensors') WHERE name LIKE '%_proj.weight';
+INSERT INTO safetensors_write(path, name, dtype, data)
+SELECT 'packed.safetensors', name, 'F8_E4M3', tensor_div(ref, scale) FROM scales
+UNION ALL SELECT 'packed.safetensors', name || '_scale', 'F32', scale FROM scales
+UNION ALL SELECT 'packed.safetensors', name, dtype, ref FROM safetensors_tensors('base.safetensors') WHERE name NOT IN (SELECT name FROM scales);
+"""
 TIMEOUT = 60
 COMPILE_TIMEOUT = 900  # with SQLite, the first time
 
@@ -200,8 +208,8 @@ def make_relatives(directory):
 
 
 def make_directory(directory):
-    """The files that documents name: two checkpoints, an embedding, adapters, the library, the scripts, the Python
-    package."""
+    """The files that documents name: two checkpoints and one of them packed, an embedding, adapters, the library, the
+    scripts, the Python package."""
     os.makedirs(os.path.join(directory, "build"))
     os.symlink(os.path.abspath("sql"), os.path.join(directory, "sql"))
     os.symlink(os.path.abspath(f"{BUILD}/safetensors.so"), os.path.join(directory, "build/safetensors.so"))
@@ -213,6 +221,7 @@ def make_directory(directory):
     os.symlink("build/demo/base.safetensors", os.path.join(directory, "base.safetensors"))
     os.symlink("build/demo/tune.safetensors", os.path.join(directory, "tune.safetensors"))
     os.symlink("build/demo/base.safetensors", os.path.join(directory, "model.safetensors"))
+    run_sql(PACKED, directory)
     make_relatives(directory)
     adapters = os.path.join(directory, "loras")
     for name, rank in [("style", 4), ("accent", 2)]:

@@ -226,13 +226,13 @@ def test_new_nan():
 
 
 def test_compare_codes():
-    """Packed weights are codes: no distance is reported between them, or between them and weights."""
+    """Packed weights that cannot be unpacked are codes: no distance is reported between them, or between them and weights."""
     def quantized(seed, words):
         code = bytes((i * seed) % 251 for i in range(64))
         scale = struct.pack("<4f", 1, 1, 1, seed)
         return {"m.layers.0.q.qweight": ("I32", [4, 4], code), "m.layers.0.q.scales": ("F32", [4], scale),
                 "m.layers.1.bnb.weight": ("U8", [64, 1], code), "m.layers.1.bnb.weight.absmax": ("F32", [1], scale[-4:]),
-                "m.layers.2.fp8.weight": ("F8_E4M3", [8, 8], code), "m.layers.2.fp8.weight_scale_inv": ("F32", [1, 1], scale[-4:]),
+                "m.layers.2.fp8.weight": ("F8_E4M3", [8, 8], code), "m.layers.2.fp8.weight_scale_inv": ("F32", [3, 3], scale[-4:] * 9),
                 "m.layers.3.hqq.W_q": ("U8", [8, 8], code), "m.layers.3.hqq.scale": ("F32", [1, 1], scale[-4:]),
                 "m.layers.4.quanto.weight._data._data": ("U8", [8, 8], code), "m.layers.4.quanto.weight._scale": ("F32", [1, 1], scale[-4:]),
                 "m.layers.5.cast.weight": ("F8_E4M3", [2], words), "m.layers.5.attn.weight": ("F8_E4M3", [2], words),
@@ -263,6 +263,47 @@ def test_compare_codes():
                 "values with codes")
     tally.check("warning: 1 weight of a is packed in b: not compared." in section(out, "Verdict"), "a weight that is packed", out)
     tally.check(section(out, "Twenty most changed tensors")[0].startswith("None: of what is compared as numbers"), "no distance", out)
+
+
+def test_compare_packed():
+    """A packed weight is compared with its counterpart by what both stand for: one row, and none for its parts."""
+    one, two, four = 0x38, 0x40, 0x48  # in E4M3
+    name = "m.layers.{}.w.weight"
+
+    def fp8(codes, scale, **others):
+        return {name.format(0): ("F8_E4M3", [2, 2], bytes(codes)), name.format(0) + "_scale": ("F32", [1], struct.pack("<f", scale)), **others}
+
+    def i8(*values):
+        return {name.format(1): ("I8", [1, 2], struct.pack("<2b", *values)), name.format(1) + "_scale": ("F32", [1], struct.pack("<f", 0.5))}
+
+    plain = {name.format(0): ("F32", [2, 2], struct.pack("<4f", 1, 2, 2, 4)), name.format(1): ("F32", [1, 2], struct.pack("<2f", 3, 4)),
+             "norm": f32(1)}
+    a = making.file(f"{ROOT}/packed/plain.safetensors", plain)
+    # 1 2 2 4 and 3 2: one of 6 differs, by 2; of squares that are 25 and 25 in a
+    b = making.file(f"{ROOT}/packed/packed.safetensors", {**fp8([one, two, two, four], 1), **i8(6, 4), "norm": f32(1)})
+    for first, second, side, dtypes in ((a, b, "b", "F32 > int8"), (b, a, "a", "int8 > F32")):
+        out = compared(first, second)
+        tally.equal(section(out, "Verdict"), [
+            f"2 weights are packed in {side} (fp8,int8), and compared dequantized: rel_l2 {'0.283' if side == 'b' else '0.324'}.",
+            "1 of 3 tensors that can be compared has other values, 2 have another dtype.", "No NaN and no infinity is new in b."], "the verdict")
+        tally.equal([line.split()[:3] for line in section(out, "Twenty most changed tensors")[2:]], [["m.layers.1.w.weight", "50.0%", "2"]], "what differs")
+        tally.equal([re.split("  +", line) for line in section(out, "In one only, retyped or reshaped")[2:]],
+                    [["m.layers.0.w.weight", "retyped", dtypes.replace("int8", "fp8")], ["m.layers.1.w.weight", "retyped", dtypes]], "no rows of parts")
+    # packed alike: the same by bytes; by numbers alone; not the same. 2 2 2 4 for 1 2 2 4
+    for codes, scale, said, status in (([one, two, two, four], 1, "All tensors are the same, byte for byte.", "same"),
+                                       ([0x30, one, one, two], 2, "0 of 2 tensors that can be compared have other values.", "changed"),
+                                       ([two, two, two, four], 1, "1 of 2 tensors that can be compared has other values.", "changed")):
+        a = making.file(f"{ROOT}/packed/a.safetensors", fp8([one, two, two, four], 1, norm=f32(1)))
+        b = making.file(f"{ROOT}/packed/b.safetensors", fp8(codes, scale, norm=f32(1)))
+        out = compared(a, b)
+        tally.check(said in section(out, "Verdict"), said, out)
+        tally.equal(len(section(out, "Tensors by status")), 3 if status == "same" else 4, f"by status: {status}")
+    # under a prefix, and with a NaN that is new
+    b = making.file(f"{ROOT}/packed/b.safetensors", {f"p.{key}": value for key, value in fp8([one, two, 0x7F, four], 1).items()})
+    out = compared(a, b, prefix_b="p.")
+    tally.equal(section(out, "Verdict")[0], "error: 1 tensor of b has NaN or infinities where a has none: 1 NaN,", "a NaN as packed")
+    tally.check(section(out, "New NaN and infinities")[2].split() == ["m.layers.0.w.weight", "fp8", "1", "0", "25.0%"], "where it is", out)
+    tally.check("1 weight is packed in both (fp8), and compared dequantized: rel_l2 NaN." in section(out, "Verdict"), "no distance", out)
 
 
 def test_labels():

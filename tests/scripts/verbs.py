@@ -26,8 +26,9 @@ VALUES = {"path": f"{ROOT}/base.safetensors", "a": f"{ROOT}/base.safetensors", "
           "token": "1", "out": f"{ROOT}/out.safetensors", "patch": '{"k":"v"}', "prefix": "model.", "dtype": "F32", "rows": "300",
           "lock": f"{ROOT}/model.lock", "models": f'["{ROOT}/base.safetensors","{ROOT}/tune.safetensors"]'}
 OF_VERB = {"average": {"path": f"{ROOT}/run"}, "compare": {"a": f"{ROOT}/pair/a.safetensors", "b": f"{ROOT}/pair/b.safetensors"},
-           "experts": {"path": f"{ROOT}/experts.safetensors"}, "index": {"path": f"{ROOT}/sharded"}, "repair": {"path": f"{ROOT}/cut.safetensors"},
-           "split": {"path": f"{ROOT}/fused.safetensors"}, "verify": {"path": f"{ROOT}/claimed/x.safetensors"}}
+           "dequantize": {"path": f"{ROOT}/packed.safetensors"}, "experts": {"path": f"{ROOT}/experts.safetensors"},
+           "index": {"path": f"{ROOT}/sharded"}, "repair": {"path": f"{ROOT}/cut.safetensors"}, "split": {"path": f"{ROOT}/fused.safetensors"},
+           "verify": {"path": f"{ROOT}/claimed/x.safetensors"}}
 # Another value than the default, with which other things come out.
 OTHERS = {("average", "checkpoints"): "*-2", ("average", "decay"): "0.5", ("average", "method"): "exponential",
           ("compare", "prefix_a"): "p.", ("compare", "prefix_b"): "q.", ("convert_dtype", "limit"): "100000", ("distribution", "bins"): "3",
@@ -41,9 +42,10 @@ BESIDE = {("average", "decay"): {"method": "exponential"}, ("convert_dtype", "li
              for name, method in (("density", "dare_linear"), ("lambda", "task_arithmetic"), ("seed", "dare_linear"))}}
 # Parameters with which the verdict is no.
 NO = {"average": {"path": f"{ROOT}/twice", "checkpoints": "*.safetensors"}, "check": {"path": f"{ROOT}/cut.safetensors"},
+      "dequantize": {"path": f"{ROOT}/base.safetensors"},
       "experts": {"part": "none"}, "extract": {"names": "none"}, "fuse": {"modules": '{"x":["y","z"]}'}, "index": {"path": f"{ROOT}/twice"},
-      "lockfile": {"check": "1", "lock": f"{ROOT}/old.lock"},
-      "merge": {"models": f'["{ROOT}/base.safetensors","{ROOT}/sharded"]'}, "repair": {"path": f"{ROOT}/lost.safetensors"},
+      "lockfile": {"check": "1", "lock": f"{ROOT}/old.lock"}, "merge": {"models": f'["{ROOT}/base.safetensors","{ROOT}/sharded"]'},
+      "quantized": {"path": f"{ROOT}/halved.safetensors"}, "repair": {"path": f"{ROOT}/lost.safetensors"},
       "resize_vocab": {"names": "none"}, "split": {"modules": '{"x":["y","z"]}'}, "strip_prefix": {"prefix": "none."},
       "tensors": {"names": "none"}, "verify": {"path": f"{ROOT}/base.safetensors"}}
 FREE = {"new", "title", "version"}  # texts that need not be in a checkpoint
@@ -65,6 +67,8 @@ def make():
         digest.write(hashlib.sha256(file.read()).hexdigest())
     with open(f"{ROOT}/old.lock", "w", encoding="utf-8") as lock:
         lock.write(json.dumps({"file": "base.safetensors", "size": 1, "sha256": "00"}))
+    making.file(f"{ROOT}/packed.safetensors", {"x.weight": making.zeros("F8_E4M3", 2, 2), "x.weight_scale": making.zeros("F32", 1)})
+    making.file(f"{ROOT}/halved.safetensors", {"x.weight_scale": making.zeros("F32", 1)})
     for name, tensors in (("cut", {"a": b"12", "b": b"34"}), ("lost", {"a": b"12"})):
         with open(making.file(f"{ROOT}/{name}.safetensors", tensors), "r+b") as file:
             file.truncate(os.path.getsize(file.name) - 1)

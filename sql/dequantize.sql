@@ -1,0 +1,289 @@
+-- Unpacks a packed model into one of plain weights.
+--
+-- Each packed or scaled weight becomes the tensor that it stands for, by the formula of its scheme, under the name that
+-- it has in the unpacked model; its parts, scales and markers are gone. All other tensors are copied. What the schemes
+-- are, and what safetensors_weights says of each weight, the reference lists. Weights are unpacked while they are
+-- written, so the model may have any size.
+--
+-- The numbers are computed exactly, rounded to F32, and then to the dtype that is written: that of :dtype, else the one
+-- in which the tool that packed them computes. Tensors that are copied keep theirs; convert_dtype.sql converts all of
+-- them. After writing, the script counts values that overflowed: they are finite as packed, and not in the dtype that
+-- is written, which can happen in F16.
+--
+-- `out` is a file, an index (*.safetensors.index.json) or a directory, which is made if it is not there. Into a
+-- directory go model.safetensors, or shards if there is a limit, and the files beside the weights that a loader needs:
+-- *.json, tokenizers, chat templates, *.py, licences. Its config.json then announces no quantization, and has the new
+-- dtype; files that only describe the packing are left out. Beside a file or an index, that is left to you, and the
+-- script says what to change.
+--
+-- If a weight is not whole, or safetensors_weights has anything else to say of it, the verdict is no, and nothing is
+-- written. With --accept, weights are unpacked of which it says something, but nothing that keeps them from it, such as
+-- that a configuration differs; and scales without a weight are left out.
+--
+-- @param path path required   the packed model
+-- @param out path required    the file, the index or the directory to write
+-- @param dtype text           BF16, F16 or F32 for all weights that are unpacked
+-- @param limit integer        the most bytes of tensors in a shard, which an index needs
+-- @param accept flag          also unpack weights that are in doubt
+-- @param replace flag         replace what is there
+-- @table dequantized(name, action, scheme, dtype, shape, numel, overflowed, not_finite)   one row per tensor of the
+--    result. action is dequantized or copied; not_finite counts NaN and infinity in what was dequantized, overflowed
+--    those of them that are finite as packed; both are NULL in a dry run, and for copies
+-- @table refused(name, scheme, status)   weights that are not whole, in doubt or of no known scheme, and scales
+--    without a weight
+-- @table taken_out(name, part_of, role)   tensors of the packed model that the result does not have under their name
+-- @table configuration(key, was, becomes)   what to change in config.json; becomes is NULL for what is to be removed
+-- @table beside(file, nbytes, status)   one row per file beside the weights
+-- @status 1                   when a weight is not whole, in doubt or cannot be unpacked, when none is packed, or a
+--    name occurs twice; then nothing is written
+-- @writes out
+-- @example safetensors-sql dequantize packed.safetensors plain.safetensors --dtype BF16
+-- @example safetensors-sql dequantize packed_directory plain_directory --limit 5000000000
+
+.bail on
+DROP TABLE IF EXISTS temp.parameters;
+CREATE TEMP TABLE parameters(
+  path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
+  out TEXT CONSTRAINT ":out is set" CHECK (out IS NOT NULL AND out <> ''),
+  dtype TEXT CONSTRAINT ":dtype is BF16, F16 or F32" CHECK (dtype IN ('BF16', 'F16', 'F32')),
+  "limit" INTEGER CONSTRAINT ":limit is a number of bytes" CHECK (typeof("limit") IN ('integer', 'null'))
+    CONSTRAINT ":limit is greater than 0" CHECK ("limit" > 0)
+    CONSTRAINT ":limit is set if :out is an index"
+      CHECK ("limit" IS NOT NULL OR out NOT LIKE '%.safetensors.index.json')
+    CONSTRAINT ":limit is not set if :out is one file" CHECK ("limit" IS NULL OR out NOT LIKE '%.safetensors'),
+  accept INTEGER,
+  "replace" INTEGER
+);
+INSERT INTO parameters VALUES (:path, :out, :dtype, :limit, ifnull(:accept, 0), ifnull(:replace, 0));
+
+-- A file that cannot be read raises its error here, and ends the script.
+DROP TABLE IF EXISTS temp.dequantize_weights;
+CREATE TEMP TABLE dequantize_weights AS
+  SELECT name, scheme, dtype, shape, numel, status, role, parts, ref,
+         scheme NOT IN ('none', 'unknown') AND role = 'weight' AS is_packed
+  FROM safetensors_weights(:path);
+
+-- The file or index to write, and `out` if that is a directory.
+DROP TABLE IF EXISTS temp.out_target;
+CREATE TEMP TABLE out_target AS
+  SELECT path, directory
+  FROM (SELECT directory, ifnull(directory || (
+                 SELECT iif(max(file LIKE '%/diffusion\_pytorch\_model%' ESCAPE '\'), '/diffusion_pytorch_model', '/model')
+                 FROM safetensors_files(:path))
+               || iif("limit" IS NULL, '.safetensors', '.safetensors.index.json'), out) AS path
+        FROM (SELECT *, iif(out LIKE '%.safetensors' OR out LIKE '%.safetensors.index.json', NULL,
+                            ifnull(nullif(rtrim(out, '/'), ''), '/.')) AS directory FROM parameters));
+DROP TABLE IF EXISTS temp.out_needs;
+CREATE TEMP TABLE out_needs(
+  fresh CONSTRAINT ":out is not there, or :replace is set" CHECK (fresh),
+  alone CONSTRAINT ":out is a directory without other models" CHECK (alone)
+);
+INSERT INTO out_needs
+  SELECT p."replace" OR NOT EXISTS (
+           SELECT 1 FROM safetensors_files(ifnull(t.directory, t.path))
+           WHERE status <> 'missing' AND (t.directory IS NOT NULL OR file = t.path OR t.path LIKE '%.index.json')),
+         NOT EXISTS (SELECT 1 FROM safetensors_files(t.directory)
+                     WHERE status <> 'missing' AND file NOT IN (SELECT file FROM safetensors_files(t.path)))
+  FROM parameters AS p, out_target AS t;
+CREATE TEMP VIEW IF NOT EXISTS out_missing AS
+  SELECT t.path, t.directory FROM out_target AS t, safetensors_files(t.directory) AS f
+  WHERE f.error LIKE '%: no such %' OR f.error LIKE '%, or files that match, found none';
+
+DROP TABLE IF EXISTS temp.dequantized;
+CREATE TEMP TABLE dequantized AS
+  SELECT w.name, iif(w.is_packed, 'dequantized', 'copied') AS action, w.scheme,
+         iif(w.is_packed, ifnull(p.dtype, w.dtype), w.dtype) AS dtype, w.shape, w.numel,
+         CAST(NULL AS INTEGER) AS overflowed, CAST(NULL AS INTEGER) AS not_finite, w.ref
+  FROM parameters AS p, dequantize_weights AS w WHERE w.role IN ('weight', 'buffer') ORDER BY w.rowid;
+DROP TABLE IF EXISTS temp.refused;
+CREATE TEMP TABLE refused AS
+  SELECT w.name, w.scheme,
+         CASE WHEN w.status <> 'ok' THEN w.status WHEN w.role = 'scale' THEN 'it has no weight' ELSE 'it cannot be unpacked' END AS status
+  FROM parameters AS p, dequantize_weights AS w
+  WHERE w.scheme = 'unknown' AND w.role <> 'scale' OR w.is_packed AND w.ref IS NULL
+     OR (w.status <> 'ok' OR w.role = 'scale') AND NOT p.accept ORDER BY w.rowid;
+DROP TABLE IF EXISTS temp.dequantize_twice;
+CREATE TEMP TABLE dequantize_twice AS SELECT name FROM dequantized GROUP BY name HAVING count(*) > 1;
+DROP TABLE IF EXISTS temp.taken_out;
+CREATE TEMP TABLE taken_out AS
+  SELECT j.value AS name, w.name AS part_of, j.key AS role FROM dequantize_weights AS w, json_each(w.parts) AS j
+  WHERE w.is_packed AND NOT EXISTS (SELECT 1 FROM dequantized AS d WHERE d.name = j.value)
+  UNION ALL
+  SELECT name, NULL, role FROM dequantize_weights WHERE role NOT IN ('weight', 'buffer');
+
+-- What is beside the weights, and a loader needs.
+DROP TABLE IF EXISTS temp.out_source;
+CREATE TEMP TABLE out_source AS
+  SELECT ifnull(nullif(rtrim(CASE WHEN path LIKE 'hf://%' OR path GLOB '*[*?[]*' THEN ifnull(nullif(of_file, ''), './')
+                                  WHEN path LIKE '%.safetensors' OR path LIKE '%.json' THEN ifnull(nullif(of_path, ''), './')
+                                  ELSE path END, '/'), ''), '/.') AS directory
+  FROM (SELECT path, rtrim(path, replace(path, '/', '')) AS of_path, rtrim(file, replace(file, '/', '')) AS of_file
+        FROM (SELECT path, (SELECT file FROM safetensors_files(:path) LIMIT 1) AS file FROM parameters));
+DROP TABLE IF EXISTS temp.beside;
+CREATE TEMP TABLE beside AS
+  SELECT f.file, length(readfile(f.path)) AS nbytes,
+         CASE WHEN f.file IN ('quantize_config.json', 'quant_config.json', 'hf_quant_config.json', 'quanto_qmap.json',
+                              'quantization_map.json') THEN 'left out: of the packing'
+              WHEN p."replace" OR readfile(t.directory || '/' || f.file) IS NULL THEN 'copied'
+              ELSE 'kept, as it was there' END AS status, f.path
+  FROM parameters AS p, out_target AS t,
+    (SELECT d.name AS path, substr(d.name, length(s.directory) + 2) AS file FROM out_source AS s, fsdir(s.directory) AS d
+     WHERE (d.mode & 0xF000) IN (0x8000, 0xA000)) AS f
+  WHERE t.directory IS NOT NULL AND CASE WHEN instr(f.file, '/') = 0 AND (
+          f.file GLOB '*.json' AND f.file NOT GLOB '*.index.json' AND f.file NOT GLOB 'train*' AND f.file NOT GLOB 'adapter_*'
+            AND f.file NOT GLOB '*_results.json'
+          OR f.file GLOB '*.model' OR f.file GLOB '*.jinja' OR f.file GLOB '*.py' OR f.file GLOB '*.tiktoken'
+          OR f.file GLOB '*.spm' OR f.file GLOB '*.bpe' OR f.file GLOB '*.bpe.codes' OR f.file GLOB '*vocab*.txt'
+          OR f.file = 'merges.txt' OR lower(f.file) GLOB 'licen[cs]e*' OR lower(f.file) GLOB 'notice*'
+          OR lower(f.file) GLOB 'use_policy*' OR lower(f.file) GLOB 'copying*')
+        THEN readfile(f.path) IS NOT NULL END -- which is not read before its name is seen to be one of these
+  ORDER BY f.file;
+
+-- Its configuration: what announces a quantization is removed, at the top and in the configurations of components,
+-- and the dtype is the one that most of what is unpacked has.
+DROP TABLE IF EXISTS temp.dequantize_config;
+CREATE TEMP TABLE dequantize_config AS
+  SELECT config FROM (SELECT CAST(readfile(directory || '/config.json') AS TEXT) AS config FROM out_source)
+  WHERE json_valid(config) AND json_type(config) = 'object';
+DROP TABLE IF EXISTS temp.configuration;
+CREATE TEMP TABLE configuration AS
+  SELECT j.component || j.key AS key, j.value AS was,
+         iif(j.key IN ('dtype', 'torch_dtype'), CASE d.dtype WHEN 'F32' THEN 'float32' WHEN 'F16' THEN 'float16'
+                                                             ELSE 'bfloat16' END, NULL) AS becomes, j.path
+  FROM (SELECT dtype FROM dequantized WHERE action = 'dequantized' GROUP BY dtype ORDER BY sum(numel) DESC, dtype LIMIT 1) AS d,
+    (SELECT '' AS component, key, value, type, '$.' || json_quote(key) AS path
+     FROM dequantize_config AS c, json_each(c.config)
+     UNION ALL
+     SELECT o.key || '.', i.key, i.value, i.type, '$.' || json_quote(o.key) || '.' || json_quote(i.key)
+     FROM dequantize_config AS c, json_each(c.config) AS o, json_each(o.value) AS i
+     WHERE o.type = 'object' AND o.key LIKE '%\_config' ESCAPE '\' AND o.key <> 'quantization_config') AS j
+  WHERE j.key IN ('quantization_config', 'quantization', 'compression_config', '_pre_quantization_dtype')
+     OR j.key IN ('dtype', 'torch_dtype') AND j.type = 'text'
+          AND replace(j.value, 'torch.', '') <> CASE d.dtype WHEN 'F32' THEN 'float32' WHEN 'F16' THEN 'float16' ELSE 'bfloat16' END;
+WITH RECURSIVE edits AS MATERIALIZED (
+  SELECT row_number() OVER (ORDER BY rowid) AS n, path, becomes FROM configuration
+), edited(n, config) AS (
+  SELECT 0, config FROM dequantize_config
+  UNION ALL
+  SELECT e.n, iif(e.becomes IS NULL, json_remove(d.config, e.path), json_set(d.config, e.path, e.becomes))
+  FROM edited AS d JOIN edits AS e ON e.n = d.n + 1
+)
+UPDATE dequantize_config SET config = (SELECT config FROM edited ORDER BY n DESC LIMIT 1);
+UPDATE beside SET status = 'copied, edited as below'
+WHERE file = 'config.json' AND status = 'copied' AND EXISTS (SELECT 1 FROM configuration);
+
+.mode list
+.headers off
+SELECT printf('error: %,d %s not unpacked, so nothing is written:', count(*), iif(count(*) = 1, 'weight is', 'weights are'))
+FROM refused HAVING count(*) > 0;
+.mode column --wrap 78 --wordwrap on
+SELECT iif(length(name) > 76, substr(name, 1, 36) || '...' || substr(name, -37), name) || ':' || char(10) || '  ' || status
+FROM refused AS r ORDER BY r.rowid LIMIT 20;
+.mode list
+SELECT printf('and %,d more', count(*) - 20) FROM refused HAVING count(*) > 20;
+SELECT printf('error: %s occurs twice', name) FROM dequantize_twice LIMIT 10;
+
+DROP TABLE IF EXISTS temp.verdict;
+CREATE TEMP TABLE verdict(refused, twice, packed);
+CREATE TEMP TRIGGER verdict_is_no BEFORE INSERT ON verdict BEGIN
+  SELECT RAISE(ABORT, 'a weight is not whole, or in doubt') WHERE new.refused > 0;
+  SELECT RAISE(ABORT, 'a tensor occurs twice') WHERE new.twice > 0;
+  SELECT RAISE(ABORT, 'no weight is packed') WHERE new.packed = 0;
+END;
+INSERT INTO verdict
+  SELECT (SELECT count(*) FROM refused), (SELECT count(*) FROM dequantize_twice),
+         (SELECT count(*) FROM dequantized WHERE action = 'dequantized');
+
+-- A directory that is not there is made. In a dry run it is still missing then, and there is no place to write to.
+DROP TABLE IF EXISTS temp.out_made;
+CREATE TEMP TABLE out_made(result);
+INSERT INTO out_made SELECT writefile(directory, NULL, 0x41FF) FROM out_missing;
+INSERT INTO out_made SELECT writefile(path, NULL) FROM out_missing;
+-- Metadata under the names of weights describes how torchao has packed them.
+INSERT INTO safetensors_write(path, name, dtype, shape, data, metadata, max_shard_bytes, mode)
+  SELECT t.path, d.name, d.dtype, d.shape, d.ref,
+         (SELECT json_group_object(key, value) FROM (
+            SELECT key, value, min(rowid) FROM safetensors_metadata(:path) AS m
+            WHERE m.key <> 'tensor_names' AND m.key NOT IN (SELECT name FROM dequantize_weights)
+            GROUP BY key ORDER BY 3)), p."limit", iif(p."replace", 'replace', 'create')
+  FROM parameters AS p, out_target AS t, dequantized AS d WHERE NOT EXISTS (SELECT 1 FROM out_missing) ORDER BY d.rowid;
+INSERT INTO out_made
+  SELECT writefile(t.directory || '/' || f.file, iif(f.file = 'config.json', ifnull((SELECT config FROM dequantize_config), readfile(f.path)),
+                                                     readfile(f.path)))
+  FROM out_target AS t, beside AS f WHERE f.status LIKE 'copied%';
+
+-- What came out. While a transaction is open, there is no file yet. A value has overflowed if it is finite as packed.
+DROP TABLE IF EXISTS temp.out_files;
+CREATE TEMP TABLE out_files AS
+  SELECT f.file, f.nbytes, f.status FROM out_target AS t, safetensors_files(t.path) AS f
+  WHERE NOT EXISTS (SELECT 1 FROM safetensors_write) AND f.status = 'ok';
+UPDATE dequantized SET not_finite = (
+  SELECT s.n_nan + s.n_inf FROM out_target AS t, tensor_stats(tensor_ref(t.path, dequantized.name)) AS s), overflowed = 0
+WHERE action = 'dequantized' AND EXISTS (SELECT 1 FROM out_files);
+UPDATE dequantized SET overflowed = (
+  SELECT dequantized.numel - s.n_zero
+  FROM out_target AS t, tensor_stats(tensor_mul(
+    tensor_sub(1, tensor_less(tensor_abs(tensor_ref(t.path, dequantized.name)), 9e999)),
+    tensor_less(tensor_abs(dequantized.ref), 9e999))) AS s)
+WHERE not_finite > 0;
+
+SELECT printf('warning: %,d %s of %,d %s overflowed in %s.', sum(overflowed), iif(sum(overflowed) = 1, 'value', 'values'),
+              count(*), iif(count(*) = 1, 'weight', 'weights'), group_concat(DISTINCT dtype))
+FROM dequantized WHERE overflowed > 0 HAVING count(*) > 0;
+SELECT printf('warning: %,d %s NaN or infinite, as packed.', n, iif(n = 1, 'value is', 'values are'))
+FROM (SELECT sum(not_finite - overflowed) AS n FROM dequantized) WHERE n > 0;
+SELECT printf('%,d %s unpacked to %s (%s), %,d %s copied.' || char(10) || '%,d %s gone.', n,
+              iif(n = 1, 'weight', 'weights'), dtypes, iif(length(schemes) > 24, substr(schemes, 1, 21) || '...', schemes), copied,
+              iif(copied = 1, 'tensor', 'tensors'), gone, iif(gone = 1, 'part, scale or marker is', 'parts, scales and markers are'))
+FROM (SELECT total(action = 'dequantized') AS n, total(action = 'copied') AS copied,
+             group_concat(DISTINCT iif(action = 'copied', NULL, dtype)) AS dtypes,
+             group_concat(DISTINCT iif(action = 'copied', NULL, scheme)) AS schemes,
+             (SELECT count(*) FROM taken_out) AS gone FROM dequantized);
+
+SELECT char(10) || '== Overflowed' WHERE EXISTS (SELECT 1 FROM dequantized WHERE overflowed > 0);
+.mode column
+.headers on
+SELECT iif(length(name) > 48, substr(name, 1, 23) || '...' || substr(name, -22), name) AS name, dtype,
+       printf('%,10d', overflowed) AS overflowed
+FROM dequantized AS d WHERE overflowed > 0 ORDER BY d.overflowed DESC, d.rowid LIMIT 20;
+.mode list
+.headers off
+SELECT printf('and %,d more', count(*) - 20) FROM dequantized WHERE overflowed > 0 HAVING count(*) > 20;
+
+SELECT char(10) || '== Tensors';
+.mode column
+.headers on
+SELECT action, scheme, dtype, count(*) AS tensors, printf('%10s', safetensors_pretty(sum(numel))) AS parameters
+FROM dequantized GROUP BY action, scheme, dtype ORDER BY action DESC, sum(numel) DESC, scheme, dtype;
+.mode list
+.headers off
+
+SELECT char(10) || '== Written';
+.mode column
+.headers on
+SELECT iif(length(path) > 48, '...' || substr(path, -45), path) AS file, nullif(o.shards, 0) AS files,
+       (SELECT count(*) FROM dequantized) AS tensors, printf('%8s', safetensors_pretty(o.nbytes, 'B')) AS "   bytes"
+FROM out_target AS t, (SELECT count(*) AS shards, sum(nbytes) AS nbytes FROM out_files) AS o;
+.mode list
+.headers off
+SELECT char(10) || '== Beside the weights' FROM out_target WHERE directory IS NOT NULL;
+SELECT 'Nothing.' FROM out_target WHERE directory IS NOT NULL AND NOT EXISTS (SELECT 1 FROM beside);
+.mode column
+.headers on
+SELECT iif(length(file) > 36, substr(file, 1, 17) || '...' || substr(file, -16), file) AS file,
+       printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes", status
+FROM beside AS b ORDER BY b.file LIMIT 40;
+.mode list
+.headers off
+SELECT printf('and %,d more', count(*) - 40) FROM beside HAVING count(*) > 40;
+
+SELECT char(10) || '== config.json';
+SELECT CASE WHEN EXISTS (SELECT 1 FROM beside WHERE file = 'config.json' AND status = 'copied, edited as below')
+            THEN 'Written with these changes:'
+            WHEN NOT EXISTS (SELECT 1 FROM configuration)
+            THEN iif(EXISTS (SELECT 1 FROM dequantize_config), 'Nothing in it has to change.', 'There is none beside the packed model.')
+            ELSE 'Beside the new model, change in it:' END;
+SELECT printf('  %s %s', iif(becomes IS NULL, 'remove', 'set'), key) || ifnull(' to "' || becomes || '"', '')
+FROM configuration AS c ORDER BY c.rowid LIMIT 20;
+.mode column
+.headers on
