@@ -537,7 +537,10 @@ static void scheme_torchao_scale(SchemeRow *row, const SchemePart *qdata) {
 void scheme_fill_torchao(SchemeRow *row) {
   SchemePart qdata = scheme_row_part(row, WEIGHT_SLOT_QDATA);
   row->basis = WEIGHT_SLOT_QDATA;
-  scheme_row_set(row, WEIGHT_SCHEME_TORCHAO, 8);
+  const Span *name = &scheme_row(row)->name;
+  uint32_t bits =
+      weight_list_said_bits(row->model->list, row->model->list->text + name->offset, name->length);
+  scheme_row_set(row, WEIGHT_SCHEME_TORCHAO, bits > 0 ? bits : 8);
   scheme_row_set_dtype(row, scheme_row_part(row, WEIGHT_SLOT_QDATA_SCALE).dtype);
   scheme_row_give(row, WEIGHT_SLOT_QDATA, "qdata");
   scheme_row_give(row, WEIGHT_SLOT_QDATA_SCALE, "scale");

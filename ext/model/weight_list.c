@@ -17,6 +17,7 @@ const char *weight_scheme_name(WeightScheme scheme) {
 
 void weight_list_clear(WeightList *list) {
   name_table_free(&list->names);
+  name_set_clear(&list->bits);
   memory_free(list->text);
   memory_free(list->tensors);
   memory_free(list->rows);
@@ -29,6 +30,7 @@ uint64_t weight_list_memory(const WeightList *list) {
   return sizeof *list + list->text_size + list->tensor_size * sizeof(WeightTensor) +
          list->row_size * sizeof(WeightRow) + list->part_size * sizeof(WeightPart) +
          list->option_size * sizeof(WeightOption) +
+         (list->bits.slots != NULL ? (list->bits.mask + 1) * sizeof(NameSetSlot) : 0) +
          (list->names.slots != NULL ? (list->names.mask + 1) * sizeof(uint64_t) : 0);
 }
 
@@ -191,6 +193,20 @@ bool weight_list_index(WeightList *list, Error *error) {
     if (!name_table_add(&list->names, i - 1, &later)) list->rows[i - 1].next_same = later + 1;
   }
   return true;
+}
+
+bool weight_list_say_bits(WeightList *list, const char *name, uint64_t length, uint32_t bits,
+                          Error *error) {
+  NameSetSlot *slot = name_set_add(&list->bits, name, length, 0);
+  if (slot == NULL) return error_memory(error);
+  slot->shape = bits;
+  return true;
+}
+
+uint32_t weight_list_said_bits(WeightList *list, const char *name, uint64_t length) {
+  if (list->bits.count == 0) return 0;
+  const NameSetSlot *slot = name_set_add(&list->bits, name, length, 0);
+  return slot != NULL ? slot->shape : 0;
 }
 
 bool weight_list_find(const WeightList *list, const char *name, uint64_t length, uint32_t *row) {

@@ -16,6 +16,7 @@
 #include "base/name_table.h"
 #include "base/span.h"
 #include "format/dtype.h"
+#include "format/name_set.h"
 
 /* What a row is for. Only rows of WEIGHT_ROLE_WEIGHT count as parameters. */
 typedef enum WeightRole {
@@ -134,6 +135,7 @@ typedef struct WeightList {
   WeightOption *options;
   uint64_t option_count, option_size;
   NameTable names; /* of the rows: the first of each name */
+  NameSet bits;    /* of weights: the bits that torchao's metadata says, as NameSetSlot.shape */
 } WeightList;
 
 const char *weight_scheme_name(WeightScheme scheme);
@@ -162,6 +164,12 @@ bool weight_list_add_plain(WeightList *list, uint32_t tensor, WeightRole role, E
 
 /* Makes `names`. No row may be appended afterwards. */
 bool weight_list_index(WeightList *list, Error *error);
+
+/* Records how many bits a file's metadata says that a weight has, and finds that; 0 if nothing was
+** recorded. Weights of a name that is in several files have the bits of any. */
+bool weight_list_say_bits(WeightList *list, const char *name, uint64_t length, uint32_t bits,
+                          Error *error);
+uint32_t weight_list_said_bits(WeightList *list, const char *name, uint64_t length);
 
 /* The first row of that name. False if there is none. */
 bool weight_list_find(const WeightList *list, const char *name, uint64_t length, uint32_t *row);

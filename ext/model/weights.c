@@ -75,6 +75,33 @@ static WeightsMember weights_state_of(const Member *member) {
   return (WeightsMember){.identity = member->file->identity, .hash = member->file->hash};
 }
 
+/* The bits in what torchao says about a weight: {"_data": {"target_dtype": {"_data": "int3"}, ...}}.
+** 0 if it says none. */
+static uint32_t weights_bits_in(const char *value, uint64_t length) {
+  static const char target[] = "\"target_dtype\"", type[] = "int";
+  enum { WEIGHTS_MAX_DESCRIPTION = 4096 };
+  if (length > WEIGHTS_MAX_DESCRIPTION) return 0;
+  const char *at = memory_find(value, length, target, sizeof target - 1);
+  if (at == NULL) return 0;
+  at = memory_find(at, length - (uint64_t)(at - value), type, sizeof type - 1);
+  if (at == NULL || at + 4 >= value + length || at[4] != '"') return 0;
+  return at[3] >= '1' && at[3] <= '8' ? (uint32_t)(at[3] - '0') : 0;
+}
+
+static bool weights_read_metadata(WeightList *list, const Header *header, Cancel *cancel,
+                                  Error *error) {
+  for (uint32_t i = 0; i < header->metadata_count; i++) {
+    const MetadataEntry *pair = &header->metadata[i];
+    if (!cancel_go_on_row(cancel, i, "safetensors_weights", error)) return false;
+    uint32_t bits = weights_bits_in(header->text + pair->value.offset, pair->value.length);
+    if (bits > 0 && !weight_list_say_bits(list, header->text + pair->key.offset, pair->key.length,
+                                          bits, error)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 static bool weights_read_member(Weights *weights, const Member *member, uint32_t number,
                                 Cancel *cancel, Error *error) {
   const Header *header = member->header;
@@ -98,7 +125,7 @@ static bool weights_read_member(Weights *weights, const Member *member, uint32_t
     }
   }
   weights->members[number].count = header->tensor_count;
-  return true;
+  return weights_read_metadata(list, header, cancel, error);
 }
 
 /* Finds members that are the same file under another name, so that their tensors are at the same

@@ -11,6 +11,7 @@ import shutil
 import struct
 import tempfile
 
+import making
 from tally import Tally, connect
 
 MODELS = os.environ.get("MODELS", "../shared/models")
@@ -59,17 +60,10 @@ def read(path):
 
 
 def write(path, entries, metadata):
-    header, at = {}, 0
-    if metadata is not None:
-        header["__metadata__"] = metadata
-    for name, (dtype, shape, data) in entries.items():
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + len(data)]}
-        at += len(data)
-    text = json.dumps(header).encode()
+    """A new file, not another state of one that was read a moment ago."""
     if os.path.exists(path):
         os.remove(path)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + b"".join(data for _, _, data in entries.values()))
+    making.file(path, entries, metadata)
 
 
 def test_counts():
