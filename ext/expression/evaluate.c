@@ -56,7 +56,9 @@ void evaluate_release(Evaluator *evaluator, uint32_t arg) {
   state->count = 0;
   reader_release(&state->reader);
   evaluate_matmul_close(state->panel);
+  evaluate_blocks_close(state->blocks);
   state->panel = NULL;
+  state->blocks = NULL;
   memory_free(state->numbers);
   memory_free(state->bytes);
   state->numbers = NULL;
@@ -136,6 +138,7 @@ void evaluator_close(Evaluator *evaluator) {
     runs_close(&state->runs);
     reader_close(&state->reader);
     evaluate_matmul_close(state->panel);
+    evaluate_blocks_close(state->blocks);
     memory_free(state->numbers);
     memory_free(state->bytes);
     for (unsigned h = 0; h < EVALUATE_MAX_HELD; h++) memory_free(state->held[h]);
@@ -552,6 +555,10 @@ static bool evaluate_into(Evaluator *evaluator, uint32_t number, uint64_t begin,
     case STEP_UNPACK: return evaluate_unpack(evaluator, number, begin, count, out, error);
     case STEP_SPREAD: return evaluate_spread(evaluator, number, begin, count, out, error);
     case STEP_LOOKUP: return evaluate_lookup(evaluator, number, begin, count, out, error);
+    case STEP_BLOCKS: return evaluate_blocks(evaluator, number, begin, count, out, error);
+    case STEP_CIRCLE: return evaluate_circle(evaluator, number, begin, count, out, error);
+    case STEP_WAVES: return evaluate_waves(evaluator, number, begin, count, out, error);
+    case STEP_SCATTER: return evaluate_scatter(evaluator, number, begin, count, out, error);
     default: return evaluate_elementwise(evaluator, number, begin, count, out, error);
   }
 }

@@ -40,7 +40,8 @@ typedef struct StepState {
   Runs runs;                    /* MOVE */
   Run run;                      /* MOVE: the rest of the run that is at element run_at */
   uint64_t run_at;
-  struct MatmulPanel *panel; /* MATMUL */
+  struct MatmulPanel *panel;  /* MATMUL */
+  struct BlocksPanel *blocks; /* BLOCKS */
 } StepState;
 
 /* How much memory one Evaluator may take. */
@@ -128,6 +129,16 @@ bool evaluate_spread(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64
                      double *out, Error *error);
 bool evaluate_lookup(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
                      double *out, Error *error);
+
+bool evaluate_circle(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
+                     double *out, Error *error);
+bool evaluate_waves(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
+                    double *out, Error *error);
+bool evaluate_scatter(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
+                      double *out, Error *error);
+bool evaluate_blocks(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
+                     double *out, Error *error);
+void evaluate_blocks_close(struct BlocksPanel *panel);
 
 bool evaluate_reduce(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
                      double *out, Error *error);

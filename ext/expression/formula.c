@@ -8,7 +8,7 @@
 
 typedef unsigned long long FormulaBig; /* for "%llu" */
 
-static uint32_t formula_fail(Formula *formula) {
+uint32_t formula_fail(Formula *formula) {
   formula->failed = true;
   return FORMULA_NONE;
 }
@@ -393,8 +393,7 @@ uint32_t formula_concat(Formula *formula, const uint32_t *parts, uint32_t count,
 
 /* ---- Steps that only formulas have ---- */
 
-/* What is given of a step that was added, or of none. */
-static uint32_t formula_added(Formula *formula, uint32_t added) {
+uint32_t formula_added(Formula *formula, uint32_t added) {
   if (added != PLAN_NONE) added = plan_limit_nesting(formula->plan, added, added, formula->error);
   return added != PLAN_NONE ? added : formula_fail(formula);
 }

@@ -139,4 +139,38 @@ uint32_t formula_spread(Formula *formula, const char *role, uint32_t a, const Fo
 ** it does not have are an error when they are read. */
 uint32_t formula_lookup(Formula *formula, uint32_t codes, uint32_t table);
 
+/* What `a` is computed to, once: for what is small, and read more than once or in another order. */
+uint32_t formula_keep(Formula *formula, uint32_t a);
+
+/* What a function makes of all arguments, computed once and kept: see whole.h. It is an error if these and the
+** result have more than WHOLE_MAX_NUMBERS together. */
+struct Whole;
+uint32_t formula_whole(Formula *formula, const struct Whole *whole, const uint32_t *args,
+                       uint32_t count, const FormulaShape *shape);
+
+/* Products by blocks: of `left` [..., rows, blocks, length] and `right` [..., blocks, length, inner], which has
+** the same dimensions before these or none, [..., rows, blocks, inner]. One block in `right` is for all. */
+uint32_t formula_blocks(Formula *formula, uint32_t left, uint32_t right);
+
+/* Circulant matrices: of `a` [m, n, b], [m b, n b], where element [i b + p, j b + q] is a[i, j, (q - p) mod b]. */
+uint32_t formula_circle(Formula *formula, uint32_t a);
+
+/* Waves: [rows, 2 count], where element [i, j] is cos(2 pi i indices[j] / rows), and [i, count + j] less the sine; or,
+** turned, [2 count, rows] of the same with the sine itself. `indices` are in the memory of the graph. */
+uint32_t formula_waves(Formula *formula, uint64_t rows, const int64_t *indices, uint64_t count,
+                       bool turned);
+
+/* A tensor of that shape that is 0 but for the values at places of the flat tensor, which add up where they
+** are the same. `places` [n] are flat, or [2, n] rows and columns of a matrix. */
+uint32_t formula_scatter(Formula *formula, uint32_t places, uint32_t values,
+                         const FormulaShape *shape);
+
+/* ---- For the files that add steps ---- */
+
+/* Says that the formula has failed, with the error that there is. Returns FORMULA_NONE. */
+uint32_t formula_fail(Formula *formula);
+
+/* What is given of a step that was added, or of none. */
+uint32_t formula_added(Formula *formula, uint32_t added);
+
 #endif

@@ -39,7 +39,13 @@ typedef enum StepKind {
   STEP_UNPACK, /* outer rows of inner numbers, by unpack; each row of args[0] has `length` words, and
                ** there are `rows` of them */
   STEP_SPREAD, /* outer batches of rows x inner elements, by spread */
-  STEP_LOOKUP  /* args[1][args[0]] */
+  STEP_LOOKUP, /* args[1][args[0]] */
+  STEP_WHOLE,  /* `whole` of all of its arguments, computed once and kept */
+  STEP_BLOCKS, /* for each of outer x rows x blocks: a row of `length` times length x inner */
+  STEP_CIRCLE, /* outer x inner matrices, each with a row of args[0], `length` long, moved on by one more in
+               ** each of its rows */
+  STEP_WAVES, /* rows x inner: cosines, and then sines, of a row times the indices over `length`; turned if value is 1 */
+  STEP_SCATTER /* zeros, and at the sorted args[0][0] what args[0][1] adds up to there */
 } StepKind;
 
 /* How numbers of a few bits lie in words of a matrix, which is stored little-endian. Source: see
@@ -64,7 +70,7 @@ typedef struct Unpack {
 typedef struct Spread {
   uint64_t rows, columns; /* of the matrix, of each batch */
   uint64_t block_rows, block_columns;
-  bool per_batch; /* each batch has a matrix of its own */
+  bool per_batch; /* each batch has a matrix of its own. Also of BLOCKS: each block has */
 } Spread;
 
 typedef struct Step {
@@ -79,16 +85,17 @@ typedef struct Step {
   uint64_t seed;
   double *factors;
   const int64_t *indices;
-  uint64_t outer, rows, length, inner;
-  uint64_t *ends;       /* JOIN: where the elements of each argument end in one of outer */
-  View view;            /* READ, MOVE */
-  Source source;        /* READ */
-  bool of_keep;         /* READ: the source is what args[0] is kept in */
-  const Unpack *unpack; /* UNPACK */
-  Spread spread;        /* SPREAD; args[1], if there is one, has the groups of the columns */
-  uint32_t leaf;        /* READ: the number of the leaf that it reads, unless of_keep */
-  bool is_kept;         /* a READ of it exists */
-  uint32_t nested;      /* how many steps are computed within each other for it, counting itself */
+  uint64_t outer, rows, blocks, length, inner;
+  uint64_t *ends;            /* JOIN: where the elements of each argument end in one of outer */
+  View view;                 /* READ, MOVE */
+  Source source;             /* READ */
+  bool of_keep;              /* READ: the source is what args[0] is kept in */
+  const Unpack *unpack;      /* UNPACK */
+  const struct Whole *whole; /* WHOLE: see whole.h */
+  Spread spread;             /* SPREAD; args[1], if there is one, has the groups of the columns */
+  uint32_t leaf;             /* READ: the number of the leaf that it reads, unless of_keep */
+  bool is_kept;              /* a READ of it exists */
+  uint32_t nested; /* how many steps are computed within each other for it, counting itself */
 } Step;
 
 typedef struct Plan {

@@ -92,4 +92,50 @@
 /* Adds the steps of one kind. Returns its result, or FORMULA_NONE with an error. */
 typedef uint32_t Delta(Formula *formula);
 
+Delta delta_lora, delta_dora, delta_adalora, delta_loha, delta_lokr; /* plan_delta_lora.c */
+Delta delta_oft, delta_boft, delta_hra, delta_road;                  /* plan_delta_rotation.c */
+Delta delta_vera, delta_pvera, delta_vblora, delta_randlora;         /* plan_delta_shared.c */
+Delta delta_gralora, delta_fourierft, delta_c3a, delta_miss, delta_bone, delta_shira,
+    delta_supertuning; /* plan_delta_pattern.c */
+Delta delta_ia3, delta_hira, delta_deft, delta_delora, delta_glora,
+    delta_glora_bias; /* plan_delta_weight.c */
+
+/* ---- What kinds share ---- */
+
+/* The shape of the weight as it is stored: option shape, else that of base. False if there is neither, or
+** after an error. */
+bool delta_shape(Formula *formula, FormulaShape *shape);
+
+/* The rows and columns of the weight as [out, in * k..]; false if they are not known. */
+bool delta_sizes(Formula *formula, uint64_t *out, uint64_t *in);
+
+/* Option fan_in_fan_out: the weight is stored as [in, out]. */
+bool delta_is_turned(Formula *formula);
+
+/* A step, or a part, as two dimensions: the first, and the product of all others. */
+uint32_t delta_as_matrix(Formula *formula, uint32_t step);
+uint32_t delta_matrix(Formula *formula, const char *role);
+
+/* A part of `count` elements as [rows, columns]; one of both is 1, or all are. */
+uint32_t delta_vector(Formula *formula, const char *role, uint64_t rows, uint64_t columns);
+
+/* base as [out, in * k..], also if it is stored as [in, out]. */
+uint32_t delta_base(Formula *formula);
+
+/* b a, of [out, r] and [r, in], laid out as the weight is stored. */
+uint32_t delta_product(Formula *formula, uint32_t b, uint32_t a);
+
+/* Times option scale, or what another step is times a number. */
+uint32_t delta_scaled(Formula *formula, uint32_t delta);
+uint32_t delta_times(Formula *formula, uint32_t step, double factor);
+
+/* lora's product, or that of other names, without the scale: of convolutions in the shape that the factors have. */
+uint32_t delta_factors(Formula *formula, const char *role_a, const char *role_b);
+
+/* The change in the shape of the weight, if that is known: an error if it does not have it. */
+uint32_t delta_fit(Formula *formula, uint32_t delta);
+
+/* Memory of the graph for `count` indices; NULL after an error. */
+int64_t *delta_indices(Formula *formula, uint64_t count);
+
 #endif

@@ -43,7 +43,7 @@ EvaluatorRoom prepare_room(const Plan *plan, unsigned count) {
     const Step *step = &plan->steps[i];
     reads += step->kind == STEP_READ;
     turned += step->kind == STEP_READ && !view_is_contiguous(&step->view);
-    products += step->kind == STEP_MATMUL;
+    products += step->kind == STEP_MATMUL || step->kind == STEP_BLOCKS;
   }
   return (EvaluatorRoom){
       .ahead = prepare_share(PREPARE_ALL_BUFFERS, reads, PREPARE_AHEAD_MIN, PREPARE_AHEAD_MAX),
@@ -209,7 +209,9 @@ static bool prepare_keep(Plan *plan, uint32_t number, Keep **keep, uint64_t *in_
   if (*keep == NULL) return false;
   if (nbytes <= *in_memory) *in_memory -= nbytes;
   Preparation preparation = {.plan = plan, .step = number, .keep = *keep};
-  if (!prepare_run(&preparation, host, error)) return false;
+  bool good = step->kind == STEP_WHOLE ? prepare_whole(plan, number, *keep, host, error)
+                                       : prepare_run(&preparation, host, error);
+  if (!good) return false;
   Source source = keep_source(*keep);
   for (uint32_t i = number + 1; i < plan->step_count; i++) {
     Step *reader = &plan->steps[i];

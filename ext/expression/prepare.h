@@ -15,4 +15,7 @@ EvaluatorRoom prepare_room(const Plan *plan, unsigned count);
 ** the caller frees, also after an error. Returns false on an error, or once the work is cancelled. */
 bool prepare_plan(Plan *plan, Keep **keeps, const Host *host, Error *error);
 
+/* Computes a step that is computed as a whole into its keep, on the thread of the connection. */
+bool prepare_whole(const Plan *plan, uint32_t step, Keep *keep, const Host *host, Error *error);
+
 #endif
