@@ -220,6 +220,7 @@ bool json_load_document(const char *text, uint64_t length, const char *subject,
     return error_raise(error, ERROR_INVALID, subject, "expected JSON, found %s at offset %lld",
                        problem.text, (long long)start + problem.position);
   }
+  document->depth = extent.depth;
   if (extent.depth > JSON_MAX_DEPTH) {
     return error_raise(error, ERROR_INVALID, subject,
                        "expected at most %d levels of JSON, found more", JSON_MAX_DEPTH);

@@ -18,6 +18,7 @@
 typedef struct JsonDocument {
   json_t *root;            /* belongs to the caller, who releases it with json_decref() */
   bool integers_are_reals; /* an integer in the text exceeds 64 bits, so all were loaded as reals */
+  uint64_t depth;          /* the number of levels of objects and arrays */
 } JsonDocument;
 
 /* Loads a document. Even if loading fails, document->root belongs to the caller. */

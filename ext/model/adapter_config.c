@@ -166,6 +166,10 @@ static bool adapter_config_parse(AdapterConfigs *configs, const char *text, uint
           ? json_load_document(text, length, subject, &document, &problem)
           : error_raise(&problem, ERROR_INVALID, subject, "expected at most %d bytes, found %llu",
                         ADAPTER_CONFIG_MAX_LENGTH, (unsigned long long)length);
+  if (good && document.depth > ADAPTER_CONFIG_MAX_DEPTH) {
+    good = error_raise(&problem, ERROR_INVALID, subject,
+                       "expected at most %d levels of JSON, found more", ADAPTER_CONFIG_MAX_DEPTH);
+  }
   if (!good) {
     json_decref(document.root);
     return adapter_config_note(configs, &problem, error);

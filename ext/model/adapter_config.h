@@ -15,7 +15,11 @@
 #include "base/name_pattern.h"
 #include "model/checkpoint.h"
 
-enum { ADAPTER_CONFIG_MAX_LENGTH = 16 << 20, ADAPTER_CONFIG_MAX_COMPONENTS = 16 };
+enum {
+  ADAPTER_CONFIG_MAX_LENGTH = 16 << 20,
+  ADAPTER_CONFIG_MAX_DEPTH = 64,
+  ADAPTER_CONFIG_MAX_COMPONENTS = 16
+};
 
 /* A pattern for the names of modules, and what holds for those that match. */
 typedef struct AdapterPattern {

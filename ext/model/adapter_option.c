@@ -156,12 +156,17 @@ static void adapter_option_append_variant(sqlite3_str *options, const AdapterGro
   adapter_option_json(options, "variant", bat ? "\"bat\"" : mini ? "\"mini\"" : "\"standard\"");
 }
 
-/* DEFT's scale is alpha / r, if there is an alpha. */
-static void adapter_option_append_deft(sqlite3_str *options, const AdapterGroup *group,
-                                       const AdapterConfig *config) {
+/* DEFT's scale is alpha / r, if there is an alpha. Without deft_R it is another kind, PaRa. */
+static bool adapter_option_append_deft(sqlite3_str *options, const AdapterGroup *group,
+                                       const AdapterConfig *config, sqlite3_str *status) {
   double alpha, rank = (double)group->parts[ADAPTER_ROLE_DEFT_P].shape.sizes[1];
   if (adapter_config_number(config, "alpha", &alpha) && alpha != 0 && rank > 0)
     adapter_option_number(options, "scale", alpha / rank);
+  if (group->parts[ADAPTER_ROLE_DEFT_R].is_there || adapter_config_is_true(config, "para"))
+    return true;
+  adapter_status_next(status);
+  sqlite3_str_appendall(status, "deft_R is missing");
+  return false;
 }
 
 bool adapter_option_append(sqlite3_str *options, AdapterKind kind, const AdapterGroup *group,
@@ -179,7 +184,8 @@ bool adapter_option_append(sqlite3_str *options, AdapterKind kind, const Adapter
     good = false;
   }
   if (kind == ADAPTER_KIND_IA3) adapter_option_append_feedforward(options, group);
-  if (kind == ADAPTER_KIND_DEFT) adapter_option_append_deft(options, group, config);
+  if (kind == ADAPTER_KIND_DEFT && !adapter_option_append_deft(options, group, config, status))
+    good = false;
   if (kind == ADAPTER_KIND_MISS || kind == ADAPTER_KIND_BONE)
     adapter_option_append_variant(options, group, config);
   bool third = group->parts[ADAPTER_ROLE_LOKR_W2].shape.rank == 3;

@@ -37,6 +37,17 @@ static bool adapter_scale_by_pattern(AdapterScaling *scaling, const AdapterPatte
   return false;
 }
 
+/* A number of the configuration. If it is there and is none, that is a remark. */
+static bool adapter_scale_number(AdapterScaling *scaling, const char *key, double *value,
+                                 sqlite3_str *status) {
+  const json_t *found = adapter_config_get(scaling->config, key);
+  if (found == NULL || adapter_config_number(scaling->config, key, value)) return found != NULL;
+  adapter_status_next(status);
+  sqlite3_str_appendf(status, "%s: expected a number in the configuration", key);
+  scaling->fails = true;
+  return false;
+}
+
 /* The rank that is configured; 0 if none is. */
 static uint64_t adapter_scale_configured_rank(AdapterScaling *scaling, uint64_t *steps,
                                               sqlite3_str *status) {
@@ -45,7 +56,7 @@ static uint64_t adapter_scale_configured_rank(AdapterScaling *scaling, uint64_t 
   bool found = scaling->kind != ADAPTER_KIND_ADALORA &&
                adapter_scale_by_pattern(scaling, &scaling->config->ranks, "rank_pattern", steps,
                                         &value, status);
-  if (!found && !adapter_config_number(scaling->config, "r", &value)) return 0;
+  if (!found && !adapter_scale_number(scaling, "r", &value, status)) return 0;
   if (value >= 1 && value <= 1e15 && value == floor(value)) return (uint64_t)value;
   if (value == 0) return 0;
   adapter_status_next(status);
@@ -82,7 +93,7 @@ static void adapter_scale_find_alpha(AdapterScaling *scaling, uint64_t *steps,
     scaling->has_alpha = adapter_scale_by_pattern(scaling, &scaling->config->alphas,
                                                   "alpha_pattern", steps, &scaling->alpha, status);
     if (!scaling->has_alpha)
-      scaling->has_alpha = adapter_config_number(scaling->config, key, &scaling->alpha);
+      scaling->has_alpha = adapter_scale_number(scaling, key, &scaling->alpha, status);
   }
   if (scaling->has_alpha || scaling->fails) return;
   adapter_status_next(status);
