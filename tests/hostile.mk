@@ -77,10 +77,11 @@ kills: ## kill 500 writing processes at random moments; the old or the new file 
 
 # ---- Allocations that fail ----
 
-faults: ## fail each allocation of each statement, and each system call of each write; make test fails some
+faults: ## fail each allocation of each statement, and each system call; make test fails some
 	@.ci/deps test
 	@$(PARALLEL_MAKE) programs
 	@'$(BUILD)/tests/faults/allocations' 1
+	@'$(BUILD)/tests/faults/system_calls' 1
 	@'$(BUILD)/tests/faults/placing' 1
 
 # ---- Coverage ----

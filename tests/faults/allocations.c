@@ -24,10 +24,7 @@
 #include <jansson.h>
 #include <malloc.h>
 
-#if defined(__GLIBC__)
-#include <execinfo.h>
-#endif
-
+#include "call_chains.h"
 #include "faults_fixtures.h"
 #include "faults_outcome.h"
 #include "program.h"
@@ -57,45 +54,17 @@ static void disarm(Allocator *allocator) {
   allocator->fail_at = 0;
 }
 
-/* ---- Which allocations are new ---- */
+enum { MOST_NEW = 1 << 14 };
 
-enum { FRAMES = 10, CHAINS = 1 << 18, MOST_NEW = 1 << 14 };
-
-/* The chains of calls that led to allocations of all scripts so far: a hash table of their hashes. */
-static uint64_t chains[CHAINS];
-static uint64_t chain_count;
-
-/* While a script is run without faults: the numbers of the allocations that new chains led to. */
+/* While a script is run without faults: the numbers of the allocations that new chains of calls led to. */
 static struct {
   const Allocator *allocator; /* NULL: nothing is noted */
   uint64_t calls[MOST_NEW];
   uint64_t count;
 } noted;
 
-/* The innermost calls, as a hash that is not 0; where the C library cannot list them, always the same. */
-static uint64_t calls_here(void) {
-  uint64_t hash = UINT64_C(14695981039346656037);
-#if defined(__GLIBC__)
-  void *frames[FRAMES];
-  int count = backtrace(frames, FRAMES);
-  for (int i = 0; i < count; i++) {
-    hash = (hash ^ (uint64_t)(uintptr_t)frames[i]) * UINT64_C(1099511628211);
-  }
-#endif
-  return hash != 0 ? hash : 1;
-}
-
-static bool is_new(uint64_t chain) {
-  uint64_t at = (chain >> 20) % CHAINS;
-  while (chains[at] != 0 && chains[at] != chain) at = (at + 1) % CHAINS;
-  if (chains[at] == chain || chain_count == CHAINS / 2) return false;
-  chains[at] = chain;
-  chain_count++;
-  return true;
-}
-
 static void note(uint64_t call) {
-  if (noted.count < MOST_NEW && is_new(calls_here())) noted.calls[noted.count++] = call;
+  if (noted.count < MOST_NEW && call_chain_is_new(0)) noted.calls[noted.count++] = call;
 }
 
 static bool fails(Allocator *allocator) {

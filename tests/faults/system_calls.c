@@ -1,10 +1,12 @@
 /*
 ** Every system call fails once.
 **
-** The scripts of faults_scripts.c are run with a fault at their first, second, third, ... call of open(), of
-** stat(), of pread(), and so on, until a run gets through without meeting it; with files mapped, and
-** with files read. Where runs take long (FEW_FAULTS is set), it is at each fourth call. The functions of the C library that make the calls are replaced here. Each run
-** must
+**     system_calls [STRIDE]
+**
+** The scripts of faults_scripts.c are run with a fault at one call of open(), of stat(), of pread(), and so on; with
+** files mapped, and with files read. It is at each STRIDE-th call: each fourth by default, each 16th where runs take
+** long (FEW_FAULTS is set); and at each call that is reached by other calls than all before it. The functions of the C
+** library that make the calls are replaced here. Each run must
 **
 **   - give the rows or the message of a run without faults; or its first rows, and then an error
 **     that is a sentence of ours or SQLITE_NOMEM; or rows that name the fault or say less
@@ -13,6 +15,7 @@
 **   - leave the connection usable: the same script, run again on it without faults, is right;
 **   - leave nothing behind: no memory, no descriptor, no mapping, no temporary file.
 */
+#include "call_chains.h"
 #include "faults_fixtures.h"
 #include "faulty_calls.inc"
 #include "short_sleeps.inc"
@@ -106,8 +109,8 @@ static sqlite3 *open_in_mode(const char *mode) {
   return db;
 }
 
-/* Runs the script with the fault. Returns whether it struck. */
-static bool run_with_fault(Run *run) {
+/* Runs the script with the fault. */
+static void run_with_fault(Run *run) {
   sqlite3 *db = open_in_mode(run->mode);
   run->outcome = no_outcome();
   armed.fault = run->fault;
@@ -125,13 +128,44 @@ static bool run_with_fault(Run *run) {
   good = expect(run, sqlite3_close(db) == SQLITE_OK, "closing fails", NULL) && good;
   good = expect(run, sqlite3_memory_used() == 0, "memory left", NULL) && good;
   total.passed += good;
-  return armed.struck;
+}
+
+/* ---- Which calls fail ---- */
+
+static uint64_t stride;
+
+enum { MAX_NEW = 1000 };
+
+/* In a run without faults: how many calls there are, and the numbers of those that are reached in a new way. */
+static struct { uint64_t calls, count, numbers[MAX_NEW]; } noted[CALL_COUNT];
+
+static void note(Call call) {
+  uint64_t number = ++noted[call].calls;
+  if (noted[call].count == MAX_NEW || !call_chain_is_new(call)) return;
+  noted[call].numbers[noted[call].count++] = number;
+}
+
+/* What the script gives without faults. */
+static void run_without_fault(Run *run) {
+  memset(noted, 0, sizeof noted);
+  sqlite3 *db = open_in_mode(run->mode);
+  on_call = note;
+  run_sql(&run->right, db, run->script);
+  on_call = NULL;
+  sqlite3_close(db);
 }
 
 static void run_fault(Run *run) {
   static uint64_t offset; /* so that it is not always the first that fails */
-  uint64_t failed_before = total.failed, stride = getenv("FEW_FAULTS") != NULL ? 4 : 1;
-  for (run->number = 1 + offset++ % stride; run_with_fault(run); run->number += stride) {
+  uint64_t failed_before = total.failed;
+  uint64_t calls = noted[run->call].calls; /* without a fault */
+  for (run->number = 1 + offset++ % stride; run->number <= calls; run->number += stride) {
+    run_with_fault(run);
+    if (total.failed > failed_before + 2) return;
+  }
+  for (uint64_t i = 0; i < noted[run->call].count; i++) {
+    run->number = noted[run->call].numbers[i];
+    run_with_fault(run);
     if (total.failed > failed_before + 2) return;
   }
 }
@@ -142,9 +176,7 @@ static void run_script(const Script *script) {
   for (int mode = 0; mode < 2; mode++) {
     int descriptors = open_descriptors();
     run = (Run){.script = script, .mode = modes[mode], .right = no_outcome()};
-    sqlite3 *db = open_in_mode(run.mode);
-    run_sql(&run.right, db, script);
-    sqlite3_close(db);
+    run_without_fault(&run);
     for (size_t fault = 0; fault < sizeof faults / sizeof faults[0]; fault++) {
       for (Call call = 0; call < CALL_COUNT; call++) {
         if ((faults[fault].calls & ONE(call)) == 0) continue;
@@ -159,7 +191,9 @@ static void run_script(const Script *script) {
   }
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  stride = argc > 1 ? strtoull(argv[1], NULL, 10) : getenv("FEW_FAULTS") != NULL ? 16 : 4;
+  if (stride == 0) stride = 1;
   write_fixtures();
   take_blobs();
   run_all_scripts(run_script);
