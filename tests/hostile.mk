@@ -38,7 +38,7 @@ THREAD_ROUNDS ?= 50
 threads: ## run the threads of tests/unit/threads.c and of passes under ThreadSanitizer (clang)
 	@.ci/deps check
 	@$(PARALLEL_MAKE) BUILD='$(BUILD)/threads' CC=clang NO_UNDEFINED= \
-		CFLAGS='-O1 -g -fsanitize=thread' LDFLAGS=-fsanitize=thread \
+		CFLAGS='-O1 -gline-tables-only -fsanitize=thread' LDFLAGS=-fsanitize=thread \
 		'$(BUILD)/threads/safetensors.so' '$(BUILD)/threads/tests/unit/threads' '$(BUILD)/threads/tests/unit/pass'
 	@BUILD='$(BUILD)/threads' TSAN_OPTIONS=halt_on_error=1 $(AT_FIXED_ADDRESSES) '$(BUILD)/threads/tests/unit/pass'
 	@BUILD='$(BUILD)/threads' TSAN_OPTIONS=halt_on_error=1 $(AT_FIXED_ADDRESSES) \
@@ -91,6 +91,6 @@ SUITES =
 coverage: ## show which lines of ext/ the tests reach, and why they miss others (clang); SUITES=scripts for one suite
 	@.ci/deps check
 	@$(PARALLEL_MAKE) programs CC=clang BUILD='$(BUILD)/coverage' NO_UNDEFINED= \
-		CFLAGS='-O0 -g -fprofile-instr-generate -fcoverage-mapping' \
+		CFLAGS='-O1 -gline-tables-only -fprofile-instr-generate -fcoverage-mapping' \
 		LDFLAGS=-fprofile-instr-generate
 	@BUILD='$(BUILD)/coverage' tests/build/coverage $(SUITES)

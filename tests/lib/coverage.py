@@ -28,7 +28,7 @@ def read_lines():
     for line in sys.stdin:
         if line.startswith("SF:"):
             name = os.path.relpath(line[3:].strip())
-        elif line.startswith("DA:"):
+        elif line.startswith("DA:") and name.startswith("ext/"):
             number, count = map(int, line[3:].split(",")[:2])
             every[name].add(number)
             if count == 0:
