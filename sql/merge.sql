@@ -481,6 +481,8 @@ DROP TABLE IF EXISTS temp.out_files;
 CREATE TEMP TABLE out_files AS
   SELECT f.file, f.nbytes, f.status FROM out_target AS t, safetensors_files(t.path) AS f
   WHERE NOT EXISTS (SELECT 1 FROM safetensors_write) AND f.status = 'ok';
+-- The result is read once more: it is written at COMMIT, which has no rows to say in what it met, and what is counted here is
+-- what is in the files. It takes no more than reading them, as n_nan and n_inf need no arithmetic.
 DROP TABLE IF EXISTS temp.merge_stats;
 CREATE TEMP TABLE merge_stats AS
   SELECT w.name, w.ref, s.n_nan + s.n_inf AS not_finite

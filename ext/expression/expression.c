@@ -13,6 +13,7 @@ struct Expression {
   Plan plan;
   Keep **keeps; /* for each step */
   bool prepared;
+  uint64_t wanted; /* elements */
 };
 
 /* ---- Reading ---- */
@@ -24,7 +25,8 @@ static bool expression_prepare(Expression *expression, Error *error) {
   Host host = {.threads = host_threads(session_db(session)),
                .cancel = session_cancel(session),
                .subject = expression_name.subject};
-  expression->prepared = prepare_plan(&expression->plan, expression->keeps, &host, error);
+  expression->prepared =
+      prepare_plan(&expression->plan, expression->keeps, expression->wanted, &host, error);
   return expression->prepared;
 }
 
@@ -34,10 +36,9 @@ static bool expression_begin(Computed *computed, void **state, Error *error) {
   if (evaluator == NULL) return error_memory(error);
   *state = evaluator;
   const Plan *plan = &expression->plan;
-  unsigned threads = host_threads(session_db(plan->session));
-  EvaluatorRoom room = prepare_room(plan, threads + 1);
-  return expression_prepare(expression, error) &&
-         evaluator_open(evaluator, plan, plan->step_count - 1, &room, error);
+  if (!expression_prepare(expression, error)) return false;
+  EvaluatorRoom room = prepare_room(plan, host_threads(session_db(plan->session)) + 1);
+  return evaluator_open(evaluator, plan, plan->step_count - 1, &room, error);
 }
 
 static bool expression_read(void *state, const Asking *asking, uint64_t begin, uint64_t size,
@@ -74,6 +75,7 @@ static bool expression_fill(Expression *expression, Session *session, const char
   if (!plan_open(&expression->plan, session, text, length, error)) return false;
   expression->keeps = memory_zeroed(expression->plan.step_count, sizeof(Keep *));
   if (expression->keeps == NULL) return error_memory(error);
+  expression->wanted = UINT64_MAX;
   unsigned bits = dtype_bits(plan_root(&expression->plan)->dtype);
   expression->computed = (Computed){.session = session,
                                     .subject = expression_name.subject,
@@ -118,6 +120,10 @@ Source expression_source(Expression *expression) {
   const Step *root = plan_root(&expression->plan);
   return (Source){.computed = &expression->computed,
                   .nbytes = (root->shape.numel * dtype_bits(root->dtype) + 7) / 8};
+}
+
+void expression_want(Expression *expression, uint64_t count) {
+  expression->wanted = count;
 }
 
 uint32_t expression_leaf_count(const Expression *expression) {

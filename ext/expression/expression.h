@@ -23,6 +23,10 @@ bool expression_view(const Expression *expression, View *view, Error *error);
 /* Where its bytes come from. Valid as long as the expression. */
 Source expression_source(Expression *expression);
 
+/* Says, before anything is read, that only `count` elements will be. Others can be read as well, but that
+** may take long. */
+void expression_want(Expression *expression, uint64_t count);
+
 /* The tensors of files that it is computed from: their number, the file of each, and another source
 ** for the bytes of that tensor, which must outlive all reading of the expression. */
 uint32_t expression_leaf_count(const Expression *expression);

@@ -9,10 +9,6 @@ typedef unsigned long long PlanBig; /* for "%llu" */
 /* The most dimensions of all steps together, each of which takes up to 64 bytes. */
 #define PLAN_MAX_DIMENSIONS ((uint64_t)1 << 21)
 
-/* So many steps are computed within each other, as C functions, on the stack of the thread; hosts have
-** threads with 64 kB. What is nested deeper is kept. */
-enum { PLAN_MAX_NESTED = 64 };
-
 static uint32_t plan_refuse(Error *error, const Node *node, const char *expected,
                             const char *found) {
   error_fill(error, ERROR_ARGUMENT, expression_name.subject, "%s: expected %s, found %s",
@@ -257,7 +253,11 @@ static uint32_t plan_sum(Plan *plan, const Node *node, const uint32_t *args, Err
 
 static uint32_t plan_slerp(Plan *plan, const Node *node, const uint32_t *args, Error *error) {
   uint32_t added = plan_same_shape(plan, node, STEP_SLERP, args, error);
-  if (added != PLAN_NONE) plan->steps[added].value = node->value;
+  if (added == PLAN_NONE) return PLAN_NONE;
+  Step *step = &plan->steps[added];
+  bool own = node->number < plan->graph.node_count && plan->graph.nodes[node->number] == node;
+  step->node = own ? node : NULL;
+  step->value = node->value;
   return added;
 }
 

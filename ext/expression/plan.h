@@ -84,6 +84,7 @@ typedef struct Step {
   double value;
   uint64_t seed;
   double *factors;
+  const Node *node; /* SLERP: its node in the graph, or NULL if it is in none */
   const int64_t *indices;
   uint64_t outer, rows, blocks, length, inner;
   uint64_t *ends;            /* JOIN: where the elements of each argument end in one of outer */
@@ -107,6 +108,7 @@ typedef struct Plan {
   uint32_t step_count;
   uint64_t step_capacity;
   uint64_t dimension_count; /* of all steps */
+  bool is_direct;           /* only a few elements are wanted, here and there */
   uint32_t *step_of;        /* for each node of the graph */
 } Plan;
 
@@ -129,6 +131,10 @@ static inline Dtype step_kept_dtype(const Step *step) {
 
 /* A step by its number, or this after an error. */
 #define PLAN_NONE UINT32_MAX
+
+/* So many steps are computed within each other, as C functions, on the stack of the thread; hosts have
+** threads with 64 kB. What is nested deeper is kept. */
+enum { PLAN_MAX_NESTED = 64 };
 
 /* The most elements of a step, so that the bits of as many doubles are below 2^64, and the most
 ** multiplications of a product of matrices. */

@@ -5,6 +5,8 @@
 
 #include "base/memory.h"
 #include "base/work_queue.h"
+#include "expression/direct.h"
+#include "expression/remember.h"
 
 enum {
   PREPARE_ITEM = 1 << 16, /* elements of an item of work */
@@ -16,10 +18,13 @@ enum {
   PREPARE_MANY_PRODUCTS = 16
 };
 
+_Static_assert((int)PREPARE_SUMS == (int)REMEMBER_NUMBERS, "the sums are remembered");
+
 /* How much memory all keeps together may take, and the buffers of the files of one evaluator. */
-#define PREPARE_IN_MEMORY   ((uint64_t)16 << 20)
-#define PREPARE_ALL_BUFFERS ((uint64_t)4 << 20)
-#define PREPARE_AHEAD_MAX   ((uint64_t)512 << 10)
+#define PREPARE_IN_MEMORY    ((uint64_t)16 << 20)
+#define PREPARE_ALL_BUFFERS  ((uint64_t)4 << 20)
+#define PREPARE_AHEAD_DIRECT ((uint64_t)4 << 10)
+#define PREPARE_AHEAD_MAX    ((uint64_t)512 << 10)
 
 /* What all evaluators together have mapped of files, and each of one file: much at a time, as letting a
 ** mapping go takes long. */
@@ -34,7 +39,7 @@ enum {
 
 static uint64_t prepare_share(uint64_t all, uint64_t count, uint64_t min, uint64_t max) {
   uint64_t share = all / (count > 0 ? count : 1);
-  return share < min ? min : share > max ? max : share;
+  return share > max ? max : share < min ? min : share;
 }
 
 EvaluatorRoom prepare_room(const Plan *plan, unsigned count) {
@@ -45,8 +50,9 @@ EvaluatorRoom prepare_room(const Plan *plan, unsigned count) {
     turned += step->kind == STEP_READ && !view_is_contiguous(&step->view);
     products += step->kind == STEP_MATMUL || step->kind == STEP_BLOCKS;
   }
+  uint64_t max = plan->is_direct ? PREPARE_AHEAD_DIRECT : PREPARE_AHEAD_MAX;
   return (EvaluatorRoom){
-      .ahead = prepare_share(PREPARE_ALL_BUFFERS, reads, PREPARE_AHEAD_MIN, PREPARE_AHEAD_MAX),
+      .ahead = prepare_share(PREPARE_ALL_BUFFERS, reads, PREPARE_AHEAD_MIN, max),
       .mapped =
           prepare_share(PREPARE_ALL_MAPPED, reads * count, PREPARE_AHEAD_MAX, PREPARE_MAPPED_MAX),
       .turned = prepare_share(PREPARE_ALL_TURNED, turned * count, 0, PREPARE_TURNED_MAX),
@@ -224,7 +230,17 @@ static bool prepare_keep(Plan *plan, uint32_t number, Keep **keep, uint64_t *in_
 static bool prepare_slerp(Plan *plan, uint32_t number, const Host *host, Error *error) {
   Step *step = &plan->steps[number];
   Preparation preparation = {.plan = plan, .step = number};
-  if (!prepare_run(&preparation, host, error)) return false;
+  Remembered remembered = {0};
+  if (step->node != NULL && remember_find(plan, step->node, &remembered)) {
+    memcpy(preparation.totals, remembered.numbers, sizeof preparation.totals);
+    remember_clear(&remembered);
+  } else if (prepare_run(&preparation, host, error)) {
+    memcpy(remembered.numbers, preparation.totals, sizeof preparation.totals);
+    remember_keep(plan, &remembered);
+  } else {
+    remember_clear(&remembered);
+    return false;
+  }
   double t = step->value, a = sqrt(preparation.totals[1]), b = sqrt(preparation.totals[2]);
   if (a <= 1e-8) a = 1;
   if (b <= 1e-8) b = 1;
@@ -251,10 +267,11 @@ static bool *prepare_wanted(const Plan *plan) {
   return wanted;
 }
 
-bool prepare_plan(Plan *plan, Keep **keeps, const Host *host, Error *error) {
+bool prepare_plan(Plan *plan, Keep **keeps, uint64_t count, const Host *host, Error *error) {
   uint64_t in_memory = PREPARE_IN_MEMORY;
   bool good = true, *wanted = prepare_wanted(plan);
   if (wanted == NULL) return error_memory(error);
+  if (count < plan_root(plan)->shape.numel) good = direct_plan(plan, wanted, count, error);
   for (uint32_t i = 0; good && i < plan->step_count; i++) {
     if (!wanted[i]) continue;
     if (plan->steps[i].kind == STEP_SLERP) good = prepare_slerp(plan, i, host, error);

@@ -11,9 +11,10 @@
 /* How much memory each of `count` evaluators of a plan may take. */
 EvaluatorRoom prepare_room(const Plan *plan, unsigned count);
 
-/* Prepares the plan, on the thread of the connection. Sets keeps[i] for each step that is kept, which
+/* Prepares the plan, on the thread of the connection, to compute `count` elements: if they are few, they
+** are computed without that anything is kept. Sets keeps[i] for each step that is kept, which
 ** the caller frees, also after an error. Returns false on an error, or once the work is cancelled. */
-bool prepare_plan(Plan *plan, Keep **keeps, const Host *host, Error *error);
+bool prepare_plan(Plan *plan, Keep **keeps, uint64_t count, const Host *host, Error *error);
 
 /* Computes a step that is computed as a whole into its keep, on the thread of the connection. */
 bool prepare_whole(const Plan *plan, uint32_t step, Keep *keep, const Host *host, Error *error);

@@ -53,6 +53,7 @@ static void values_result_element(sqlite3_context *context, const TensorArgument
   unsigned bits = dtype_bits(argument->dtype), group = dtype_byte_group(bits);
   uint64_t within = element % group;
   const unsigned char *data = NULL;
+  if (argument->expression != NULL) expression_want(argument->expression, 1);
   if (reader_open(&reader, &source, error)) {
     data =
         reader_bytes(&reader, (element - within) * bits / 8, (within * bits + bits + 7) / 8, error);

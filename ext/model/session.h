@@ -130,6 +130,9 @@ SessionGuest *session_weights(Session *session);
 /* The adapters of paths that were read last: adapter.h. NULL at first. */
 SessionGuest *session_adapters(Session *session);
 
+/* What first passes over expressions have found: expression/remember.h. NULL at first. */
+SessionGuest *session_passes(Session *session);
+
 /* Checks that an open file lies in one of the directories; if there are none (NULL or empty) it may
 ** lie anywhere. It is an error if it lies elsewhere (ERROR_INVALID), or if the system does not
 ** report where it lies (ERROR_IO). `path` is the path it was opened by, for messages. */

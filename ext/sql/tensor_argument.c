@@ -191,7 +191,10 @@ bool tensor_argument_open_sliced(TensorArgument *argument, const char *caller, S
 
 Source tensor_argument_source(const TensorArgument *argument) {
   static const unsigned char nothing[1] = {0};
-  if (argument->expression != NULL) return expression_source(argument->expression);
+  if (argument->expression != NULL) {
+    expression_want(argument->expression, argument->view.numel);
+    return expression_source(argument->expression);
+  }
   if (argument->leaf.entry != NULL) return leaf_source(&argument->leaf);
   return (Source){.memory = argument->data != NULL ? argument->data : nothing,
                   .nbytes = argument->data_nbytes};

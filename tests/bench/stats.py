@@ -83,16 +83,17 @@ def torch_way(tensor, all_columns):
     return tensor.min(), tensor.max(), double.mean(), double.std(unbiased=False)
 
 
-def peers(dtype, path, nbytes, all_gbs, few_gbs):
+def peers(dtype, path, nbytes, all_gbs, few_gbs, median_gbs):
     """What takes them long is done on an eighth."""
     part = mapped(path)[:nbytes // 8]
     all_goals = PEERS[dtype]
     if all_goals[0]:
         array = numpy.frombuffer(part, "f4" if dtype == "F32" else "f2")
-        every, few = (len(part) / 1e9 / seconds for seconds in take_turns(
-            lambda: numpy_way(array, True), lambda: numpy_way(array, False), runs=5))
+        every, few, median = (len(part) / 1e9 / seconds for seconds in take_turns(
+            lambda: numpy_way(array, True), lambda: numpy_way(array, False), lambda: (numpy.quantile(array, 0.5),), runs=5))
         rate("tensor_stats, all columns; peer: NumPy", all_gbs, every, all_goals[0])
         rate("mean, std, min, max; peer: NumPy", few_gbs, few, 3 if dtype == "F32" else None)
+        rate("tensor_quantile, 0.5; peer: NumPy", median_gbs, median)
     if all_goals[1] and torch:
         torch.set_num_threads(1)
         tensor = torch.frombuffer(part, dtype=torch.float32 if dtype == "F32" else torch.bfloat16)
@@ -108,12 +109,12 @@ def cached(dtype, path, nbytes, loop):
     ref = f"{path}#x"
     every, few = f"SELECT * FROM tensor_stats('{ref}')", f"SELECT mean, std, min, max FROM tensor_stats('{ref}')"
     finite, bins = f"SELECT n_nan FROM tensor_stats('{ref}')", f"SELECT sum(count) FROM tensor_histogram('{ref}', 20, -1, 1)"
-    hashed = f"SELECT tensor_hash('{ref}')"
+    hashed, median = f"SELECT tensor_hash('{ref}')", f"SELECT tensor_quantile('{ref}', 0.5)"
     with Shell(*[every] * 3) as one, Shell("PRAGMA threads = 1", *[every] * 3) as two:
         rates = [nbytes / 1e9 / seconds for seconds in take_turns(
             lambda: loop(ctypes.c_void_p(address), ctypes.c_size_t(nbytes)), one.timed(every), one.timed(few), one.timed(finite),
             one.timed(hashed), one.timed(bins), two.timed(every), two.timed(hashed),
-            on_two_threads(loop, address, nbytes))]
+            on_two_threads(loop, address, nbytes), one.timed(median), two.timed(median))]
         kernels = one.run("SELECT substr(safetensors_version(), instr(safetensors_version(), 'kernels'))")[0]
     limit = rates[0]
     rate_heading(f"{dtype}: {nbytes / 1e9:.2f} GB, cached; {kernels}")
@@ -121,11 +122,13 @@ def cached(dtype, path, nbytes, loop):
     rate("tensor_stats, n_nan alone", rates[3], limit)
     rate("tensor_hash", rates[4], limit, 0.75)
     rate("tensor_histogram, 20 bins", rates[5], limit)
+    rate("tensor_quantile, 0.5", rates[9], limit)
+    rate("tensor_quantile on two threads; peer: on one", rates[10], rates[9])
     rate("tensor_stats on two threads; peer: on one", rates[6], rates[1], 1.7)
     rate("tensor_hash on two threads; peer: on one", rates[7], rates[4], 1.7)
     rate("tensor_hash on two threads; peer: the loop on two", rates[7], rates[8])
     if dtype in PEERS:
-        peers(dtype, path, nbytes, rates[1], rates[2])
+        peers(dtype, path, nbytes, rates[1], rates[2], rates[9])
 
 
 def drop(path):
