@@ -41,8 +41,8 @@ static BlocksPanel *blocks_open(const Evaluator *evaluator, const Step *step, St
   if (evaluator->room.releases) most = 0; /* no more than one row's block */
   if (most > PRODUCT_PANEL) most = PRODUCT_PANEL;
   max_blocks = most / longer;
-  if (max_blocks == 0) max_blocks = 1;
   if (max_blocks > step->blocks) max_blocks = step->blocks;
+  if (max_blocks == 0) max_blocks = 1;
   rows = most / (max_blocks * longer);
   if (rows > PRODUCT_MAX_ROWS) rows = PRODUCT_MAX_ROWS;
   rows = rows / KERNEL_TILE_ROWS * KERNEL_TILE_ROWS;

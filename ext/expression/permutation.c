@@ -16,7 +16,6 @@ static void twister_open(Twister *twister, uint64_t seed) {
   state[0] = (uint32_t)seed;
   for (uint32_t i = 1; i < TWISTER_SIZE; i++)
     state[i] = 1812433253u * (state[i - 1] ^ state[i - 1] >> 30) + i;
-  twister->next = TWISTER_SIZE;
 }
 
 static void twister_renew(Twister *twister) {
@@ -57,7 +56,7 @@ static uint64_t permutation_number(Place *places, uint64_t mask, uint64_t place)
 }
 
 bool permutation_front(uint64_t numel, uint64_t seed, uint64_t count, uint64_t *out, Error *error) {
-  Twister twister;
+  Twister twister = {.next = TWISTER_SIZE};
   uint64_t slots = 16;
   while (slots / 2 < count) slots *= 2;
   Place *places = memory_zeroed(slots, sizeof *places);

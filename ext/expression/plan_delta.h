@@ -54,9 +54,8 @@
 ** fourierft F fourierft_spectrum [n]
 **             : scaling [150], random_loc_seed [777], shape
 ** c3a         c3a_kernel [m, n, b]
-** oft         oft_R [blocks, b (b - 1) / 2] (one block: for all), base: of a linear layer, a convolution
-**             or an embedding
-**             : use_cayley_neumann [true], num_cayley_neumann_terms [5]
+** oft         oft_R [blocks, b (b - 1) / 2] (one block: for all), of an embedding oft_embedding_R;  base
+**             : use_cayley_neumann [true], num_cayley_neumann_terms [5], coft [false], eps [6e-5]
 ** boft        boft_R [factors, blocks, b, b], boft_s?, base
 ** hra         hra_u [in, r], base
 **             : apply_GS [false]

@@ -42,8 +42,8 @@ uint32_t delta_oft(Formula *formula) {
     return formula_refuse_shape(formula, "oft_R", "[blocks, b (b - 1) / 2], b at most 1024", r);
   uint64_t count = formula_size(formula, r, 0);
   FormulaShape shape = {3, {count, size, size}};
-  Whole whole = {whole_oft, {series ? (double)terms : 0}};
-  whole.parameters[1] = bounded && count > 0 ? bound / sqrt((double)count) : 0;
+  Whole whole = {whole_oft, {(double)size, series ? (double)terms : 0}};
+  whole.parameters[2] = bounded && count > 0 ? bound / sqrt((double)count) : 0;
   uint32_t rotations = formula_whole(formula, &whole, &r, 1, &shape);
   if (embedding) rotations = formula_turn(formula, rotations);
   return rotation_blocks(formula, base, rotations);
@@ -142,7 +142,6 @@ uint32_t delta_hra(Formula *formula) {
 /* road: (c - 1) W + s * the partner's W, row by row. */
 uint32_t delta_road(Formula *formula) {
   static const char *const VARIANTS[] = {"", "road_1", "road_2", "", "road_4"};
-  uint32_t theta = formula_part(formula, "road_theta"), alpha = formula_part(formula, "road_alpha");
   uint32_t base = delta_matrix(formula, "base");
   const char *name = formula_word(formula, "variant", "road_1");
   int64_t group = formula_integer(formula, "group_size", 2, INT32_MAX, 64);
@@ -156,8 +155,8 @@ uint32_t delta_road(Formula *formula) {
     return formula_refuse_shape(formula, "base", "whose rows the groups divide, of even size",
                                 base);
   uint64_t numbers = out / 2 * variant;
-  theta = delta_vector(formula, "road_theta", numbers, 1);
-  alpha = delta_vector(formula, "road_alpha", numbers, 1);
+  uint32_t theta = delta_vector(formula, "road_theta", numbers, 1);
+  uint32_t alpha = delta_vector(formula, "road_alpha", numbers, 1);
   Whole whole = {whole_road, {variant, (double)group}};
   uint32_t table =
       formula_whole(formula, &whole, (uint32_t[]){theta, alpha}, 2, &(FormulaShape){2, {2, out}});

@@ -136,7 +136,7 @@ bool whole_pairs(const WholeCall *call, Error *error) {
     pairs[i].value = call->args[1][i];
   }
   const TablesPair *sorted = good ? tables_sort(call, pairs, out, count, error) : NULL;
-  if (sorted == out) memcpy(pairs, out, (size_t)count * sizeof *pairs);
+  if (sorted != NULL && sorted == out) memcpy(pairs, out, (size_t)count * sizeof *pairs);
   for (uint64_t i = 0; sorted != NULL && i < count; i++) {
     call->out[i] = pairs[i].place;
     call->out[count + i] = pairs[i].value;

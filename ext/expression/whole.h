@@ -38,7 +38,7 @@ bool whole_go_on(const WholeCall *call, Error *error);
 /* ---- Functions, each with its arguments, result and parameters ---- */
 
 /* Rotations out of [n, b (b - 1) / 2], the upper triangles of skew-symmetric matrices Q by rows: [n, b, b] of
-** (R - I), transposed, where R = (I + Q)^-1 (I - Q), or the Neumann series for it. Parameters: the terms
+** (R - I), transposed, where R = (I + Q)^-1 (I - Q), or the Neumann series for it. Parameters: b; the terms
 ** of the series, 0 for the inverse; how far Q may be from 0 (COFT), 0 for no bound. Source: PEFT
 ** oft/layer.py, OFTRotationModule. */
 WholeFunction whole_oft;

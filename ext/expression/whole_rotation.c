@@ -52,9 +52,12 @@ static bool rotation_solve(const WholeCall *call, double *a, double *b, uint64_t
 static bool rotation_cayley(const WholeCall *call, const double *q, uint64_t n, double *room,
                             double *out, Error *error) {
   for (uint64_t i = 0; i < n * n; i++) {
-    double one = i / n == i % n ? 1 : 0;
-    room[i] = one - q[i];
-    out[i] = one + q[i];
+    room[i] = -q[i];
+    out[i] = q[i];
+  }
+  for (uint64_t i = 0; i < n; i++) {
+    room[i * n + i] += 1;
+    out[i * n + i] += 1;
   }
   return rotation_solve(call, room, out, n, error);
 }
@@ -113,13 +116,12 @@ static bool rotation_neumann(const WholeCall *call, const double *q, uint64_t n,
 
 bool whole_oft(const WholeCall *call, Error *error) {
   uint64_t blocks = call->shapes[0]->shape[0], size = call->shapes[0]->shape[1];
-  uint64_t n = blocks > 0 ? (uint64_t)llround(sqrt((double)(call->numel / blocks))) : 0;
-  uint64_t terms = (uint64_t)call->parameters[0];
+  uint64_t n = (uint64_t)call->parameters[0], terms = (uint64_t)call->parameters[1];
   double *q = memory_zeroed(3, n * n * sizeof *q);
   bool good = q != NULL || error_memory(error);
   for (uint64_t b = 0; good && b < blocks; b++) {
     double *out = call->out + b * n * n;
-    rotation_skew(call->args[0] + b * size, n, call->parameters[1], q);
+    rotation_skew(call->args[0] + b * size, n, call->parameters[2], q);
     good = terms > 0 ? rotation_neumann(call, q, n, terms, q + n * n, out, error)
                      : rotation_cayley(call, q, n, q + n * n, out, error);
     for (uint64_t i = 0; terms == 0 && i < n; i++) out[i * n + i] -= 1;
