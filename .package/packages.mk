@@ -39,7 +39,7 @@ clients: npm ## test packages and the clients of ext/docs/clients.md, after inst
 release: ## build everything that a release has, for all machines, in build/release/artefacts
 	@CC='$(CC)' BUILD='$(BUILD)' .ci/deps release
 	@$(PARALLEL_MAKE) amalgamation
-	@BUILD='$(BUILD)' .package/fetch sqlite zig
+	@BUILD='$(BUILD)' .package/fetch sqlite libmd zig
 	@BUILD='$(BUILD)' .package/compile
 	@.package/release '$(BUILD)'
 

@@ -11,6 +11,7 @@ SOURCES = {
     "sqlite": ("STATIC_LINK", "blessing", "Organization: SQLite Consortium"),
     "jansson": ("STATIC_LINK", "MIT", "Person: Petri Lehtinen"),
     "xxhash": ("STATIC_LINK", "BSD-2-Clause", "Person: Yann Collet"),
+    "libmd": ("STATIC_LINK", "BSD-3-Clause", "Person: Guillem Jover"),
     "zig": ("BUILD_TOOL_OF", "MIT", "Organization: Zig Software Foundation"),
 }
 # What the compiler links in, from its own package, and so of its version.
