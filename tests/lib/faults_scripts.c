@@ -22,6 +22,21 @@
 
 #define WEIGHT "'plain#model.layers.3.weight'"
 
+/* The parts of packed weights: of bitsandbytes, with its JSON, and of GPTQ without one. */
+#define PACKED                                                                                 \
+  "WITH p(name, dtype, shape, data) AS (VALUES ('a.weight', 'U8', '[32,1]', zeroblob(32)), "   \
+  "('a.weight.absmax', 'F32', '[1]', zeroblob(4)), "                                           \
+  "('a.weight.quant_map', 'F32', '[16]', zeroblob(64)), "                                      \
+  "('a.weight.quant_state.bitsandbytes__nf4', 'U8', '[32]', "                                  \
+  "CAST('{\"blocksize\":64, \"shape\":[8,8]}' AS BLOB)), "                                     \
+  "('b.qweight', 'I32', '[4,8]', zeroblob(128)), ('b.scales', 'F16', '[2,8]', zeroblob(32)), " \
+  "('rest.qzeros', 'I32', '[2,1]', zeroblob(8)), ('c.weight', 'I8', '[2,3]', zeroblob(6)), "   \
+  "('c.scale', 'F32', '[]', zeroblob(4)), ('d', 'U8', '[2,2]', zeroblob(4)), "                 \
+  "('d.codebook', 'F16', '[1]', zeroblob(2)), ('n.running_var', 'F32', '[1]', zeroblob(4))) "
+
+#define WEIGHTS_COLUMNS \
+  "name, scheme, dtype, shape, numel, nbytes, status, parts, bits, role, copy_of, layer, pattern"
+
 static const Script scripts[] = {
     {"load", STAGE_LOAD, "SELECT tensor_shape('plain#bias'), length(safetensors_version()) > 0"},
     {"load automatically", STAGE_AUTO, "SELECT count(*) FROM safetensors_tensors('plain')"},
@@ -61,6 +76,19 @@ static const Script scripts[] = {
      "SELECT * FROM safetensors_salvage(:bad_blob);"
      "SELECT s.*, tensor_hash(ref) FROM safetensors_salvage('plain') s WHERE name = 'bias'; "
      "SELECT * FROM safetensors_salvage('m')"},
+    {"weights", STAGE_SCRIPT,
+     "SELECT " WEIGHTS_COLUMNS ", ref, checkpoint, rowid FROM safetensors_weights('m');"
+     "SELECT name, ref FROM safetensors_weights('plain') WHERE name = 'bias';"
+     "SELECT count(*) FROM safetensors_weights('gap-*')"},
+    {"packed weights", STAGE_SCRIPT,
+     PACKED
+     ", f(b) AS MATERIALIZED (SELECT safetensors_serialize(name, dtype, shape, data) FROM p) "
+     "SELECT " WEIGHTS_COLUMNS ", w.rowid FROM f, safetensors_weights(f.b) AS w"},
+    {"refs of packed weights", STAGE_SCRIPT,
+     PACKED "INSERT INTO " NEW_FILES
+            "SELECT 'w/packed.safetensors', name, dtype, shape, data, NULL, NULL, 'replace' FROM p;"
+            "SELECT name, ref FROM safetensors_weights('w/packed.safetensors');"
+            "SELECT ref FROM safetensors_weights('w/packed.safetensors') WHERE name = 'a.weight'"},
     {"check of a model", STAGE_SCRIPT, "SELECT * FROM safetensors_check('m')"},
     {"check of bad models", STAGE_STEPS,
      "WITH models(p) AS (VALUES ('misplaced'), ('in_two'), ('unindexed_in_two'), ('bad_name'), "

@@ -7,7 +7,6 @@ import os
 import tempfile
 
 import making
-
 from tally import Tally, connect, database_error
 
 tally = Tally()
