@@ -346,10 +346,11 @@ static bool schemes_add_name(Schemes *schemes, const SchemeModule *module, Span 
 static bool schemes_finish_row(Schemes *schemes, SchemeRow *fill) {
   WeightList *list = schemes->list;
   WeightRow *row = scheme_row(fill);
+  bool whole = sqlite3_str_errcode(fill->status) == SQLITE_OK;
   uint64_t length = (uint64_t)sqlite3_str_length(fill->status);
   char *status = sqlite3_str_finish(fill->status);
   bool good =
-      (length == 0 || status != NULL || error_memory(schemes->error)) &&
+      ((whole && (length == 0 || status != NULL)) || error_memory(schemes->error)) &&
       schemes->error->code == ERROR_NONE &&
       (length == 0 || weight_list_add_text(list, status, length, &row->status, schemes->error));
   memory_free(status);

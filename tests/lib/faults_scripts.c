@@ -27,7 +27,7 @@
   "WITH p(name, dtype, shape, data) AS (VALUES ('a.weight', 'U8', '[32,1]', zeroblob(32)), "   \
   "('a.weight.absmax', 'F32', '[1]', zeroblob(4)), "                                           \
   "('a.weight.quant_map', 'F32', '[16]', zeroblob(64)), "                                      \
-  "('a.weight.quant_state.bitsandbytes__nf4', 'U8', '[32]', "                                  \
+  "('a.weight.quant_state.bitsandbytes__nf4', 'U8', '[31]', "                                  \
   "CAST('{\"blocksize\":64, \"shape\":[8,8]}' AS BLOB)), "                                     \
   "('b.qweight', 'I32', '[4,8]', zeroblob(128)), ('b.scales', 'F16', '[2,8]', zeroblob(32)), " \
   "('rest.qzeros', 'I32', '[2,1]', zeroblob(8)), ('c.weight', 'I8', '[2,3]', zeroblob(6)), "   \
