@@ -132,7 +132,7 @@ static void scheme_row_append_dims(sqlite3_str *out, const uint64_t *dims, uint3
 bool scheme_row_needs_shape(SchemeRow *row, WeightSlot slot, const uint64_t *dims, uint32_t rank) {
   SchemePart part = scheme_row_part(row, slot);
   if (!part.there) return false;
-  bool same = part.rank == rank;
+  bool same = part.rank == rank && rank <= WEIGHT_MAX_RANK;
   for (uint32_t i = 0; same && i < rank; i++) same = part.dims[i] == dims[i];
   if (same) return true;
   scheme_row_break(row, "expected %s of shape ", weight_slot_word(slot));

@@ -213,8 +213,12 @@ void scheme_fill_scaled(SchemeRow *row) {
   scheme_row_set_dtype(row, scale.dtype);
   scheme_row_give(row, slot, "weight");
   scheme_row_give(row, scale_slot, "scale");
-  scheme_row_set_shape(row, weight.dims, weight.rank <= WEIGHT_MAX_RANK ? weight.rank : 0);
-  if (weight.rank > WEIGHT_MAX_RANK) scheme_row_break(row, "expected fewer dimensions");
+  if (weight.rank > WEIGHT_MAX_RANK) {
+    scheme_set_scaled(row, &weight, scale_slot);
+    scheme_row_break(row, "expected weight of at most %d dimensions, found more", WEIGHT_MAX_RANK);
+    return;
+  }
+  scheme_row_set_shape(row, weight.dims, weight.rank);
   bool is_mxfp8 = scale.there && weight.dtype == DTYPE_F8_E4M3 && row->config->has_only_exponents;
   if (is_mxfp8 || scheme_is_mxfp8(&weight, &scale)) {
     scheme_fill_mxfp8(row, scale_slot, &weight);
