@@ -232,7 +232,8 @@ void scheme_fill_scaled(SchemeRow *row) {
   }
   scheme_row_give(row, WEIGHT_SLOT_WEIGHT_ZERO_POINT, "zero_point");
   scheme_take_scale(row, scale_slot, &weight);
-  if (weight.dtype == DTYPE_I8) scheme_take_zero_point(row, &scale);
+  if (weight.dtype == DTYPE_I8 || scheme_row_has(row, WEIGHT_SLOT_WEIGHT_ZERO_POINT))
+    scheme_take_zero_point(row, &scale);
 }
 
 /* ---- 4-bit floats ---- */
