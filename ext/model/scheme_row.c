@@ -211,7 +211,7 @@ static bool scheme_group_fits(uint64_t columns, uint64_t groups, int64_t size) {
 int64_t scheme_row_group_size(SchemeRow *row, uint64_t columns, uint64_t groups, const char *word) {
   static const int64_t usual[] = {-1, 128, 64, 32, 16, 256, 512, 1024};
   const WeightConfig *config = row->config;
-  bool says = config->group_size != 0 || config->group_size_count > 0;
+  bool says = !config->has_exceptions && (config->group_size != 0 || config->group_size_count > 0);
   if (scheme_group_fits(columns, groups, config->group_size)) return config->group_size;
   for (uint32_t i = 0; i < config->group_size_count; i++) {
     if (scheme_group_fits(columns, groups, config->group_sizes[i])) return config->group_sizes[i];

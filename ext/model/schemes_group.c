@@ -235,7 +235,7 @@ static SchemeLayout scheme_layout(SchemeRow *row, const SchemePart *qweight) {
   static const char *const names[] = {"GPTQ", "AWQ (gemm)", "AWQ (gemv)"};
   SchemePart scales = scheme_row_part(row, WEIGHT_SLOT_SCALES);
   SchemePart qzeros = scheme_row_part(row, WEIGHT_SLOT_QZEROS);
-  bool has_config = row->config->quantization != NULL;
+  bool has_config = weight_config_is(row->config, "gptq") || weight_config_is(row->config, "awq");
   bool indexed = scheme_row_has(row, WEIGHT_SLOT_G_IDX);
   SchemeLayout said = scheme_said_layout(row);
   if (has_config && scheme_layout_fits(said, qweight, &scales, &qzeros)) return said;
@@ -335,7 +335,7 @@ static void scheme_fill_gptq_layout(SchemeRow *row, const SchemePart *qweight) {
     scheme_row_needs(row, WEIGHT_SLOT_QZEROS);
     return;
   }
-  if (row->config->bits != 0 && row->config->bits != bits) {
+  if (row->config->bits != 0 && row->config->bits != bits && !row->config->has_exceptions) {
     scheme_row_note(row, "expected %lld bits, as %s says, found %u", (long long)row->config->bits,
                     row->config->source, bits);
   }

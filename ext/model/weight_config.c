@@ -244,6 +244,8 @@ static void weight_config_take_object(WeightConfig *config, const json_t *object
   config->algorithm = weight_config_text(object, "quant_algo");
   if (config->algorithm == NULL)
     config->algorithm = weight_config_text(object, "bnb_4bit_quant_type");
+  config->has_exceptions = json_object_size(json_object_get(object, "dynamic")) > 0 ||
+                           json_object_size(json_object_get(object, "extra_config")) > 0;
   config->sorts_columns = json_is_true(json_object_get(object, "desc_act"));
   weight_config_take_block(config, json_object_get(object, "weight_block_size"));
   config->has_only_blocks = config->block[0] > 0;

@@ -37,6 +37,7 @@ typedef struct WeightConfig {
   const char *format;       /* GPTQ's checkpoint_format, AWQ's version, MLX's mode */
   const char *algorithm;    /* modelopt's quant_algo, bitsandbytes' bnb_4bit_quant_type */
   bool sorts_columns;       /* GPTQ's desc_act */
+  bool has_exceptions;      /* some modules are packed otherwise */
   bool has_only_blocks;     /* all packed weights have scales for blocks */
 
   /* compressed-tensors, and those who write like it: over all its groups of modules */

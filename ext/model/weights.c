@@ -19,6 +19,7 @@ static const uint64_t weights_kept_bytes = (uint64_t)128 << 20;
 typedef struct WeightsMember {
   FileIdentity identity;
   uint64_t hash;         /* of its header */
+  bool recent;           /* another write might not change its times */
   uint32_t first, count; /* its tensors */
   uint32_t copy_of;      /* the number plus one of the first member that is the same file; else 0 */
 } WeightsMember;
@@ -31,7 +32,9 @@ struct Weights {
   uint32_t member_count;
   WeightConfigs configs;
   WeightList list;
-  Weights *older; /* in the session, by last use */
+  LinkMode links;  /* the setting with which the configurations were read */
+  uint64_t period; /* of the session, in which the files were read */
+  Weights *older;  /* in the session, by last use */
 };
 
 typedef struct WeightsCache {
@@ -72,7 +75,9 @@ static bool weights_open_member(Checkpoint *checkpoint, uint32_t number, bool sk
 
 static WeightsMember weights_state_of(const Member *member) {
   if (member->file == NULL) return (WeightsMember){0};
-  return (WeightsMember){.identity = member->file->identity, .hash = member->file->hash};
+  return (WeightsMember){.identity = member->file->identity,
+                         .hash = member->file->hash,
+                         .recent = member->file->recent};
 }
 
 /* The bits in what torchao says about a weight: {"_data": {"target_dtype": {"_data": "int3"}, ...}}.
@@ -459,7 +464,8 @@ static void weights_keep(WeightsCache *cache, Weights *weights) {
 static bool weights_are_current(const Weights *weights, Checkpoint *checkpoint, bool skips,
                                 bool *same, Error *error) {
   Session *session = checkpoint_session(checkpoint);
-  *same = weights->member_count == checkpoint_member_count(checkpoint);
+  *same = weights->member_count == checkpoint_member_count(checkpoint) &&
+          weights->links == session_settings(session)->links;
   for (uint32_t i = 0; *same && i < weights->member_count; i++) {
     Member member;
     bool there;
@@ -467,7 +473,8 @@ static bool weights_are_current(const Weights *weights, Checkpoint *checkpoint, 
     if (!weights_open_member(checkpoint, i, skips, &member, &there, error)) return false;
     WeightsMember now = there ? weights_state_of(&member) : (WeightsMember){0};
     *same = strcmp(weights->member_paths[i], checkpoint_member_path(checkpoint, i)) == 0 &&
-            file_identity_equal(&now.identity, &was->identity) && now.hash == was->hash;
+            file_identity_equal(&now.identity, &was->identity) && now.hash == was->hash &&
+            (!was->recent || weights->period == session_period(session));
   }
   *same = *same && weight_configs_are_current(&weights->configs, session);
   return true;
@@ -492,7 +499,10 @@ static Weights *weights_new(Checkpoint *checkpoint, const char *path, bool skips
     error_memory(error);
     return NULL;
   }
+  Session *session = checkpoint_session(checkpoint);
   weights->references = 1;
+  weights->links = session_settings(session)->links;
+  weights->period = session_period(session);
   if (path != NULL) weights->path = memory_copy_text(path, strlen(path));
   bool good = path == NULL || weights->path != NULL || error_memory(error);
   if (good && weights_name_members(weights, checkpoint, error) &&
