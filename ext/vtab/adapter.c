@@ -130,17 +130,16 @@ static int adapter_table_open_base(AdapterTableCursor *cursor, int plan, sqlite3
                                    bool *changed) {
   PathTable *table = (PathTable *)cursor->path.base.pVtab;
   PathScan *scan = &cursor->base;
-  const Checkpoint *before = scan->checkpoint;
   bool given = (plan & ADAPTER_PLAN_BASE) != 0 && sqlite3_value_type(argv[1]) != SQLITE_NULL;
   if (!given) {
-    *changed = *changed || before != NULL;
+    *changed = *changed || cursor->weights != NULL;
     weights_release(cursor->weights);
     cursor->weights = NULL;
     path_scan_close(scan);
     return SQLITE_OK;
   }
   int code = path_scan_open(table, scan, PATH_PLAN_PATH, argv + 1);
-  if (code != SQLITE_OK || (cursor->weights != NULL && scan->checkpoint == before)) return code;
+  if (code != SQLITE_OK || (cursor->weights != NULL && scan->verified)) return code;
   *changed = true;
   weights_release(cursor->weights);
   cursor->weights = NULL;
@@ -155,13 +154,12 @@ static int adapter_table_open_base(AdapterTableCursor *cursor, int plan, sqlite3
 
 /* Opens the list, unless the cursor has that of the same arguments already: then the statement has seen
 ** this state of the files. */
-static int adapter_table_open_list(AdapterTableCursor *cursor, const Checkpoint *before,
-                                   bool changed) {
+static int adapter_table_open_list(AdapterTableCursor *cursor, bool changed) {
   PathTable *table = (PathTable *)cursor->path.base.pVtab;
   PathScan *scan = &cursor->path.scan;
   PathArgument argument = {0};
   Error error = {0};
-  if (cursor->adapter != NULL && scan->checkpoint == before && !changed) return SQLITE_OK;
+  if (cursor->adapter != NULL && scan->verified && !changed) return SQLITE_OK;
   adapter_release(cursor->adapter);
   cursor->adapter = NULL;
   cursor->rows = (RowIdentity){0};
@@ -196,7 +194,6 @@ static int adapter_table_filter(sqlite3_vtab_cursor *base, int plan, int argc,
                                 sqlite3_value **argv) {
   AdapterTableCursor *cursor = (AdapterTableCursor *)base;
   PathScan *scan = &cursor->path.scan;
-  const Checkpoint *before = scan->checkpoint;
   bool changed = false;
   sqlite3_value *wanted =
       (plan & (ADAPTER_PLAN_MODULE | ADAPTER_PLAN_WEIGHT)) != 0 ? argv[argc - 1] : NULL;
@@ -205,7 +202,7 @@ static int adapter_table_filter(sqlite3_vtab_cursor *base, int plan, int argc,
   int code = path_scan_open((PathTable *)base->pVtab, scan, plan, argv);
   if (code != SQLITE_OK || scan->checkpoint == NULL) return code;
   code = adapter_table_open_base(cursor, plan, argv, &changed);
-  if (code == SQLITE_OK) code = adapter_table_open_list(cursor, before, changed);
+  if (code == SQLITE_OK) code = adapter_table_open_list(cursor, changed);
   if (code != SQLITE_OK) return code;
   if (wanted != NULL && path_table_can_look_up(wanted))
     return adapter_table_look_up(cursor, plan, wanted);
