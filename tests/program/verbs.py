@@ -48,6 +48,11 @@ def make_models():
              "tensor_cast(zeroblob(256), 'F32', 'F32') FROM (SELECT 'lora_A' AS part, '[4,16]' AS shape UNION ALL "
              "SELECT 'lora_B', '[16,4]')")
     tally.equal(run("sql", write, "--param", f"out={root}/loras/a.safetensors"), (GOOD, "", ""), "an adapter is made")
+    for name, module, down, up in (("lora", "base_model.model.model.layers.2.self_attn.q_proj", "lora_A", "lora_B"),
+                                   ("kohya", "lora_unet_mid_block_attentions_0_proj_in", "lora_down", "lora_up")):
+        write = (f"INSERT INTO safetensors_write SELECT :out, '{module}.' || part || '.weight', 'F32', shape, tensor_full(shape, 0.125) "
+                 f"FROM (SELECT '{down}' AS part, '[4,32]' AS shape UNION ALL SELECT '{up}', '[32,4]')")
+        tally.equal(run("sql", write, "--param", f"out={root}/{name}.safetensors"), (GOOD, "", ""), "an adapter is made")
 
 
 def example(verb, *more):
@@ -162,7 +167,8 @@ def files():
 
 def test_dry_runs():
     """Nothing is written, and the sentence names what would be."""
-    fresh = {"average": "averaged", "convert_dtype": "bf16", "extract": "layers", "merge": "merged", "repair": "repaired", "resize_vocab": "resized",
+    shutil.rmtree(f"{root}/converted")
+    fresh = {"average": "averaged", "convert_dtype": "bf16", "extract": "layers", "lora_merge": "with_lora", "merge": "merged", "repair": "repaired", "resize_vocab": "resized",
              "strip_prefix": "stripped"}
     for name in fresh.values():
         if os.path.exists(f"{root}/{name}.safetensors"):

@@ -324,10 +324,17 @@ def test_lora():
                    "target_modules": ["q_proj", "v_proj"], "use_dora": False, "rank_pattern": {}}, file)
     # 4 modules of 8 * 4 + 6 * 8 = 80, and 16.
     shows("lora", """
+== Verdict
+LoRA (PEFT) of 5 modules, ranks from 4 to 8, scales from 0.5 to 2.
+
 == Adapters
 file           kind         modules  parameters  dtypes
 -------------  -----------  -------  ----------  ------
 adapter_model  LoRA (PEFT)  5        336         F16
+
+== Notes
+1 module: lora_B is missing; lora_A: expected rank 8 as it is configured,
+  found 4, which is taken
 
 == Rank and alpha
 file           rank  alpha  scale  alpha_from           modules
@@ -341,11 +348,6 @@ component  target            modules  ranks
            lm_head           1        4
            self_attn.q_proj  2        8
            self_attn.v_proj  2        8
-
-== Modules that lack a part
-module                    lacks
-------------------------  -----
-base_model.model.lm_head  up
 
 == Configuration of PEFT
 key             value
@@ -379,27 +381,38 @@ None.
     making.file(f"{kohya}/style-10.safetensors", lora("unet.mid_block.resnets.0.conv1", 2, "lora.down.weight",
                                                       "lora.up.weight"))
     making.file(f"{kohya}/text.safetensors", {"embedding": making.zeros("F32", 2, 4)})
-    # 3 modules of 4 * 4 + 6 * 4 = 40 and 1; one of 2 * 4 + 6 * 2 = 20.
+    # 3 modules of 4 * 4 + 6 * 4 = 40; one of 2 * 4 + 6 * 2 = 20.
     shows("lora", """
+== Verdict
+4 files: 2 LoRA (kohya), 1 LoRA (diffusers), 1 unknown.
+
 == Adapters
 file      kind              modules  parameters  dtypes
 --------  ----------------  -------  ----------  -------
 style-2   LoRA (kohya)      1        20          F16
 style-10  LoRA (diffusers)  1        20          F16
-style     LoRA (kohya)      3        123         F16,F32
+style     LoRA (kohya)      3        120         F16,F32
 text      unknown           0        8           F32
-unknown: 1 file has no name that this script knows. It knows those of LoRA,
-DoRA, AdaLoRA, LoHa, LoKr, GLoRA, OFT, (IA)3, VeRA and others of PEFT.
+
+== Notes
+1 module: alpha is missing: ss_network_alpha of the metadata, 1.0, is taken
+  (style-2)
+1 module: alpha is missing: the rank is taken, which makes the scale 1
+  (style-10)
+no adapter, by the names of its tensors; known are lora, dora, adalora, loha,
+  lokr, oft, boft, ia3, vera, pvera, vblora, fourierft, hra, miss, bone,
+  randlora, shira, c3a, hira, deft, delora, glora, gralora, road, supertuning,
+  tokens, full, diff, psoft, unilora, tinylora, waveft, frod, lily, peanut,
+  adamss, osf, poly, shadow, beft, ln_tuning, prompt_tuning, prefix_tuning,
+  p_tuning, multitask_prompt_tuning, cpt, cartridge, adaption_prompt, xlora,
+  textual_inversion, control, ip_adapter (text)
 
 == Rank and alpha
 file      rank  alpha  scale  alpha_from         modules
 --------  ----  -----  -----  -----------------  -------
 style-2   2     1.0    0.5    ss_network_alpha   1
-style-10  2     2.0    1.0    nowhere: the rank  1
+style-10  2     -      1.0    nowhere: the rank  1
 style     4     2.0    0.5    tensor .alpha      3
-
-== Not evaluated
-1 other tensor, of names unknown here (text)
 
 == Target modules
 component  target      modules  ranks
@@ -407,9 +420,6 @@ component  target      modules  ranks
 te1        mlp_fc1     1        4
 unet       attn1_to_q  2        4
 unet       conv1       2        2
-
-== Modules that lack a part
-None: every down has its up.
 
 == Configuration of PEFT
 None: no adapter_config.json beside the file, no lora_adapter_metadata in it.
@@ -442,22 +452,25 @@ modelspec.title         Style
                 {"lycoris_v.lokr_w1": making.zeros("F32", 2, 2), "lycoris_v.lokr_w2": making.zeros("F32", 3, 2),
                  "lycoris_v.alpha": ("F32", [], struct.pack("<f", 1))})
     shows("lora", """
+== Verdict
+3 files: 1 DoRA (diffusers), 1 LoHa (LyCORIS), 1 LoKr (LyCORIS).
+
 == Adapters
-file  kind            modules  parameters  dtypes
-----  --------------  -------  ----------  -------
-dora  DoRA (PEFT)     1        46          F16,F32
-loha  LoHa (LyCORIS)  1        61          F32
-lokr  LoKr (LyCORIS)  1        11          F32
+file  kind              modules  parameters  dtypes
+----  ----------------  -------  ----------  -------
+dora  DoRA (diffusers)  1        46          F16,F32
+loha  LoHa (LyCORIS)    1        60          F32
+lokr  LoKr (LyCORIS)    1        10          F32
+
+== Notes
+1 module: the base is needed: safetensors_adapter(path, base) (dora)
 
 == Rank and alpha
-file  rank   alpha  scale  alpha_from             modules
-----  -----  -----  -----  ---------------------  -------
-dora  4      6.0    1.5    lora_adapter_metadata  1
-loha  3      1.5    0.5    tensor .alpha          1
-lokr  whole  1.0    -      tensor .alpha          1
-
-== Not evaluated
-DoRA: what results is scaled to the stored magnitudes (dora)
+file  rank  alpha  scale  alpha_from             modules
+----  ----  -----  -----  ---------------------  -------
+dora  4     6.0    1.5    lora_adapter_metadata  1
+loha  3     1.5    0.5    tensor .alpha          1
+lokr  -     1.0    1.0    tensor .alpha          1
 
 == Target modules
 component    target     modules  ranks
@@ -465,9 +478,6 @@ component    target     modules  ranks
              lycoris_v  1
              lycoris_w  1        3
 transformer  to_k       1        4
-
-== Modules that lack a part
-None: every down has its up.
 
 == Configuration of PEFT
 key                     value
@@ -490,7 +500,7 @@ def test_lora_with_broken_configuration():
         file.write('{"lora_alpha": 16,')
     code, out, error = shell.script("lora", path=directory)
     tally.equal((code, error), (0, ""), "sql/lora.sql runs")
-    tally.check("adapter_model  2     -      -      adapter_config.json is not JSON  1" in out, "alpha is unknown, and why", out)
+    tally.check("\n== Notes\n1 module: expected JSON, found " in out and "\nadapter_config.json is not JSON\n" in out, "alpha is not in it, and why", out)
     tally.check("\n== Configuration of PEFT\nNone: adapter_config.json is not JSON.\n" in out, "a broken configuration", out)
 
 

@@ -3,9 +3,11 @@ that they leave, also when the verdict is no, and that --dry-run can undo what t
 
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
+import struct
 import subprocess
 import tempfile
 
@@ -24,16 +26,19 @@ RUNNABLE = [verb for verb in HEADERS if verb != "neighbours_vec" or WITH_VEC0]
 # What parameters are given: by name, and where a verb needs another, by verb.
 VALUES = {"path": f"{ROOT}/base.safetensors", "a": f"{ROOT}/base.safetensors", "b": f"{ROOT}/tune.safetensors", "name": "lm_head.weight",
           "token": "1", "out": f"{ROOT}/out.safetensors", "patch": '{"k":"v"}', "prefix": "model.", "dtype": "F32", "rows": "300",
-          "lock": f"{ROOT}/model.lock", "models": f'["{ROOT}/base.safetensors","{ROOT}/tune.safetensors"]'}
+          "lock": f"{ROOT}/model.lock", "models": f'["{ROOT}/base.safetensors","{ROOT}/tune.safetensors"]',
+          "adapters": f"{ROOT}/lora/adapter_model.safetensors", "base": f"{ROOT}/small.safetensors", "model": f"{ROOT}/lora_merged.safetensors"}
 OF_VERB = {"average": {"path": f"{ROOT}/run"}, "compare": {"a": f"{ROOT}/pair/a.safetensors", "b": f"{ROOT}/pair/b.safetensors"},
            "dequantize": {"path": f"{ROOT}/packed.safetensors"}, "experts": {"path": f"{ROOT}/experts.safetensors"},
            "index": {"path": f"{ROOT}/sharded"}, "repair": {"path": f"{ROOT}/cut.safetensors"}, "split": {"path": f"{ROOT}/fused.safetensors"},
+           "lora_convert": {"path": f"{ROOT}/kohya.safetensors"}, "lora_fit": {"path": f"{ROOT}/lora"}, "lora_merged": {"path": f"{ROOT}/lora"},
            "verify": {"path": f"{ROOT}/claimed/x.safetensors"}}
 # Another value than the default, with which other things come out.
 OTHERS = {("average", "checkpoints"): "*-2", ("average", "decay"): "0.5", ("average", "method"): "exponential",
           ("compare", "prefix_a"): "p.", ("compare", "prefix_b"): "q.", ("convert_dtype", "limit"): "100000", ("distribution", "bins"): "3",
           ("experts", "direction"): "unstack", ("experts", "part"): "parts",
-          ("extract", "names"): "lm_head*", ("index", "shards"): "a*",
+          ("extract", "names"): "lm_head*", ("index", "shards"): "a*", ("lora_convert", "to"): "diffusers",
+          ("lora_merge", "modules"): "w*", ("lora_merge", "scale"): "2",
           ("merge", "density"): "0.1", ("merge", "lambda"): "2", ("merge", "method"): "slerp", ("merge", "seed"): "1",
           ("resize_vocab", "fill"): "mean", ("strip_prefix", "new"): "new.", ("tensors", "names"): "lm_head*"}
 # What a parameter needs beside it to matter.
@@ -45,6 +50,8 @@ NO = {"average": {"path": f"{ROOT}/twice", "checkpoints": "*.safetensors"}, "che
       "dequantize": {"path": f"{ROOT}/base.safetensors"},
       "experts": {"part": "none"}, "extract": {"names": "none"}, "fuse": {"modules": '{"x":["y","z"]}'}, "index": {"path": f"{ROOT}/twice"},
       "lockfile": {"check": "1", "lock": f"{ROOT}/old.lock"}, "merge": {"models": f'["{ROOT}/base.safetensors","{ROOT}/sharded"]'},
+      "lora_convert": {"path": f"{ROOT}/lora"}, "lora_fit": {"base": f"{ROOT}/base.safetensors"},
+      "lora_merge": {"base": f"{ROOT}/base.safetensors"}, "lora_merged": {"model": f"{ROOT}/small.safetensors"},
       "quantized": {"path": f"{ROOT}/halved.safetensors"}, "repair": {"path": f"{ROOT}/lost.safetensors"},
       "resize_vocab": {"names": "none"}, "split": {"modules": '{"x":["y","z"]}'}, "strip_prefix": {"prefix": "none."},
       "tensors": {"names": "none"}, "verify": {"path": f"{ROOT}/base.safetensors"}}
@@ -69,6 +76,13 @@ def make():
         lock.write(json.dumps({"file": "base.safetensors", "size": 1, "sha256": "00"}))
     making.file(f"{ROOT}/packed.safetensors", {"x.weight": making.zeros("F8_E4M3", 2, 2), "x.weight_scale": making.zeros("F32", 1)})
     making.file(f"{ROOT}/halved.safetensors", {"x.weight_scale": making.zeros("F32", 1)})
+    floats = lambda number, *shape: ("F32", list(shape), struct.pack("<f", number) * math.prod(shape))  # noqa: E731
+    making.file(f"{ROOT}/lora/adapter_model.safetensors", {f"base_model.model.{module}.lora_{part}.weight": floats(1, *shape)
+                                                          for module in "vw" for part, shape in (("A", (1, 2)), ("B", (2, 1)))})
+    making.file(f"{ROOT}/small.safetensors", {f"{module}.weight": floats(0, 2, 2) for module in "vw"})
+    making.file(f"{ROOT}/lora_merged.safetensors", {f"{module}.weight": floats(1, 2, 2) for module in "vw"})
+    making.file(f"{ROOT}/kohya.safetensors", {f"lora_unet_mid_block_attentions_0_proj_in.lora_{part}.weight": floats(1, *shape)
+                                             for part, shape in (("down", (1, 2)), ("up", (2, 1)))})
     for name, tensors in (("cut", {"a": b"12", "b": b"34"}), ("lost", {"a": b"12"})):
         with open(making.file(f"{ROOT}/{name}.safetensors", tensors), "r+b") as file:
             file.truncate(os.path.getsize(file.name) - 1)
