@@ -122,18 +122,19 @@ CREATE TEMP TABLE merged_answer AS
 SELECT printf('error: %s: %s', iif(length(module) > 38, substr(module, 1, 12) || '...' || substr(module, -23), module), why)
 FROM merged_modules WHERE why LIKE 'NaN%' LIMIT 10;
 SELECT CASE answer
-    WHEN 'yes' THEN iif(among > 0, 'Yes, among other changes', 'Yes')
-      || ifnull(iif(high - low > 0.05 * abs(scale) + 6 * error AND high > low, printf(': with scales from %.3g to %.3g, together %.3g', low, high, scale),
-                    printf(': with scale %.3g', scale))
-                || iif(p.base IS NULL, printf(' (error %.2g, as there is no base)', error), ''), ': all was saved whole, and the model has it')
+    WHEN 'yes' THEN iif(among > 0, 'Yes, among other changes', 'Yes') || CASE
+      WHEN scale IS NULL THEN ': all was saved whole, and the model has it'
+      WHEN high - low > 0.05 * abs(scale) + 6 * error THEN printf(': with scales from %.3g to %.3g, together %.3g', low, high, scale)
+      ELSE printf(': with scale %.3g', scale) END
+      || iif(p.base IS NULL AND scale IS NOT NULL, printf(' (error %.2g, as there is no base)', error), '')
     WHEN 'in part' THEN printf('In part: %,d of %,d changes are found', found, compared)
-      || ifnull(printf(', with scales from %.3g to %.3g', low, high), '')
+      || iif(low IS NULL, '', printf(', with scales from %.3g to %.3g', low, high))
     WHEN 'no' THEN iif((SELECT count(*) FROM merged_modules WHERE state = 'unchanged') = compared,
                        'No: the model is the base in all weights that the adapter changes',
                        printf('No: none of %,d changes is found', compared))
     ELSE iif(compared = 0, 'It cannot be said: no change can be compared', 'It cannot be said without the base: :base is not set') END || '.'
 FROM parameters AS p, merged_answer AS a;
-SELECT printf('%.2g%% of the difference is not the change.', 100 * residual) FROM merged_answer WHERE answer = 'yes' AND residual IS NOT NULL;
+SELECT printf('%.2g%% of the difference is something else, such as rounding.', 100 * residual) FROM merged_answer WHERE answer = 'yes' AND residual IS NOT NULL;
 SELECT printf('%,d %s 0 in the adapter.', empty, iif(empty = 1, 'change is', 'changes are')) FROM merged_answer WHERE empty > 0;
 
 SELECT char(10) || '== Not compared' FROM merged_answer WHERE left_out > 0;
