@@ -370,10 +370,6 @@ def test_models():
         if name in NOT_COMPUTED:
             fails("lora_merge", "a change cannot be merged", "error: ", base=base, adapters=directory, out=f"{ROOT}/never.safetensors")
             continue
-        if "safetensors: expression: delta " in run("lora_merge", False, base=base, adapters=directory, out=f"{ROOT}/known.safetensors")[2]:
-            print(f"skipped: {name} (its change is not computed yet)")
-            continue
-        os.remove(f"{ROOT}/known.safetensors")
         theirs, old = values_of(f"{directory}/oracle/oracle.safetensors"), values_of(f"{base}/model.safetensors")
         got = merged(base, directory)[1]
         right = {**old, **theirs}
@@ -386,7 +382,7 @@ def test_models():
         printed = run("lora_merged", path=directory, model=OUT, base=base)[1]
         tally.check("Yes: with scale 1." in printed, f"{name} was merged", printed)
     print(f"{equal} merges are PEFT's")
-    tally.check(equal >= 5, "merges are compared", equal)
+    tally.check(equal > 20, "merges are compared", equal)
 
 
 def test_models_converted():
