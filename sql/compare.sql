@@ -59,7 +59,10 @@ CREATE TEMP TABLE compared_c AS SELECT name, status FROM safetensors_diff(:a, :c
 -- Weights that one side has packed, or both, and the other has under the same name, or the name with its own prefix.
 -- packed_parts says which tensors they are made of.
 DROP TABLE IF EXISTS temp.compare_weights;
-CREATE TEMP TABLE compare_weights(side, name, scheme, dtype, shape, numel, layer, pattern, parts, ref, PRIMARY KEY(side, name)) WITHOUT ROWID;
+CREATE TEMP TABLE compare_weights(
+  side TEXT, name TEXT, scheme TEXT, dtype TEXT, shape TEXT, numel INTEGER, layer INTEGER, pattern TEXT, parts TEXT, ref TEXT,
+  PRIMARY KEY(side, name)
+) WITHOUT ROWID;
 INSERT OR IGNORE INTO compare_weights
   SELECT 'a', name, scheme, dtype, shape, numel, layer, pattern, parts, ref FROM safetensors_weights(:a)
   WHERE role = 'weight' AND scheme <> 'unknown';
@@ -77,11 +80,17 @@ CREATE TEMP TABLE packed_pairs AS
          WHEN substr(a.name, 1, length(p.prefix_a)) = p.prefix_a THEN p.prefix_b || substr(a.name, length(p.prefix_a) + 1) END
   WHERE a.side = 'a' AND (a.scheme <> 'none' OR b.scheme <> 'none') AND a.shape = b.shape AND a.ref IS NOT NULL AND b.ref IS NOT NULL;
 DROP TABLE IF EXISTS temp.packed_parts;
-CREATE TEMP TABLE packed_parts(side, name, pair, role, PRIMARY KEY(side, name)) WITHOUT ROWID;
-INSERT OR IGNORE INTO packed_parts
+CREATE TEMP TABLE packed_parts(
+  side TEXT, name TEXT, pair INTEGER, role TEXT, dtype TEXT, shape TEXT, ref TEXT, PRIMARY KEY(name, side)
+) WITHOUT ROWID;
+INSERT OR IGNORE INTO packed_parts(side, name, pair, role)
   SELECT 'a', j.value, p.rowid, j.key FROM packed_pairs AS p, json_each(ifnull(p.parts_a, json_object('', p.name))) AS j;
-INSERT OR IGNORE INTO packed_parts
+INSERT OR IGNORE INTO packed_parts(side, name, pair, role)
   SELECT 'b', j.value, p.rowid, j.key FROM packed_pairs AS p, json_each(ifnull(p.parts_b, json_object('', p.name_b))) AS j;
+UPDATE packed_parts SET (dtype, shape, ref) = (
+  SELECT t.dtype, t.shape, t.ref FROM safetensors_tensors(iif(packed_parts.side = 'a', :a, :b)) AS t WHERE t.name = packed_parts.name)
+WHERE pair IN (SELECT rowid FROM packed_pairs WHERE scheme_a = scheme_b);
+CREATE INDEX temp.packed_parts_by_pair ON packed_parts(pair, side, role);
 
 DROP TABLE IF EXISTS temp.compared;
 CREATE TEMP TABLE compared AS
@@ -107,11 +116,10 @@ INSERT INTO compared
   SELECT q.name, q.name,
          CASE WHEN q.dtype_a <> q.dtype_b THEN 'retyped'
               WHEN c.equal AND json_extract(q.ref_a, '$.options') IS json_extract(q.ref_b, '$.options') AND NOT EXISTS (
-                SELECT 1 FROM packed_parts AS a JOIN safetensors_tensors(:a) AS t ON t.name = a.name
+                SELECT 1 FROM packed_parts AS a
                 LEFT JOIN packed_parts AS b ON b.side = 'b' AND b.pair = a.pair AND b.role = a.role
-                LEFT JOIN safetensors_tensors(:b) AS u ON u.name = b.name
-                WHERE a.side = 'a' AND a.pair = q.rowid AND (t.dtype IS NOT u.dtype OR t.shape IS NOT u.shape
-                                                             OR tensor_hash(t.ref) IS NOT tensor_hash(u.ref)))
+                WHERE a.side = 'a' AND a.pair = q.rowid
+                  AND (a.dtype IS NOT b.dtype OR a.shape IS NOT b.shape OR tensor_hash(a.ref) IS NOT tensor_hash(b.ref)))
               THEN 'same' ELSE 'changed' END,
          q.dtype_a, q.dtype_b, q.shape, q.shape, q.layer, q.pattern, q.numel, c.n_diff, c.max_abs_diff, c.rel_l2, c.cosine,
          c.l2_a, c.l2_diff, q.ref_a, q.ref_b, c.n_nan, c.n_nan_one, 0, 0, 0, 0, 1

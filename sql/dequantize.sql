@@ -107,7 +107,7 @@ CREATE TEMP TABLE dequantize_twice AS SELECT name FROM dequantized GROUP BY name
 DROP TABLE IF EXISTS temp.taken_out;
 CREATE TEMP TABLE taken_out AS
   SELECT j.value AS name, w.name AS part_of, j.key AS role FROM dequantize_weights AS w, json_each(w.parts) AS j
-  WHERE w.is_packed AND NOT EXISTS (SELECT 1 FROM dequantized AS d WHERE d.name = j.value)
+  WHERE w.is_packed AND j.value NOT IN (SELECT name FROM dequantized)
   UNION ALL
   SELECT name, NULL, role FROM dequantize_weights WHERE role NOT IN ('weight', 'buffer');
 

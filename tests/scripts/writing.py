@@ -184,6 +184,18 @@ F16   BF16  1             2 B               2 B"""), "sql/convert_dtype.sql")
     fails("convert_dtype", ":limit is a number of bytes", path=MODEL, dtype="F16", out=index, limit="5GB")
 
 
+def test_convert_packed():
+    """Scales and other parts of packed weights stay as they are, and those that belong to no weight, or to none that is known."""
+    path, scale = f"{ROOT}/packed.safetensors", ("F32", [1], struct.pack("<f", 1 + 2**-20))
+    packed = {"a.weight": ("F8_E4M3", [2, 2], bytes(4)), "a.weight_scale_inv": scale, "a.bias": scale, "b.weight_scale": scale,
+              "c.weight": ("BF16", [16, 1], bytes(32)), "c.weight.absmax": scale, "c.weight.quant_map": ("F32", [16], bytes(64)),
+              "d.codes": ("U8", [2, 2], bytes(4)), "d.codebook": scale}
+    making.file(path, packed)
+    got = runs("convert_dtype", path=path, dtype="F16", out=OUT)
+    tally.check(got.startswith("8 tensors stay as they are, parts of packed weights (") and "\n1 of 9 tensors converted to F16.\n" in got, "what it says", got)
+    tally.equal(contents(OUT)[0], {**packed, "a.bias": ("F16", [1], struct.pack("<e", 1))}, "what is converted")
+
+
 def test_reshard():
     make_model({"k": "v"})
     before = contents(MODEL)
@@ -343,6 +355,6 @@ ROOT/repaired.safetensors  2            12 B""")), "sql/repair.sql", got)
     runs("repair", path=damage("long" * 20, {f"{'n' * 70}{i:02}": bytes(100) for i in range(60)}, cut=5000), out=out)
 
 
-for test in (test_edit_metadata, test_strip_prefix, test_convert_dtype, test_reshard, test_extract, test_index, test_repair):
+for test in (test_edit_metadata, test_strip_prefix, test_convert_dtype, test_convert_packed, test_reshard, test_extract, test_index, test_repair):
     test()
 tally.finish()
