@@ -76,14 +76,17 @@ CREATE TEMP TABLE out_target AS
 DROP TABLE IF EXISTS temp.out_needs;
 CREATE TEMP TABLE out_needs(
   fresh CONSTRAINT ":out is not there, or :replace is set" CHECK (fresh),
-  alone CONSTRAINT ":out is a directory without other models" CHECK (alone)
+  alone CONSTRAINT ":out is a directory without other models" CHECK (alone),
+  apart CONSTRAINT ":out is not the packed model itself" CHECK (apart)
 );
 INSERT INTO out_needs
   SELECT p."replace" OR NOT EXISTS (
            SELECT 1 FROM safetensors_files(ifnull(t.directory, t.path))
            WHERE status <> 'missing' AND (t.directory IS NOT NULL OR file = t.path OR t.path LIKE '%.index.json')),
          NOT EXISTS (SELECT 1 FROM safetensors_files(t.directory)
-                     WHERE status <> 'missing' AND file NOT IN (SELECT file FROM safetensors_files(t.path)))
+                     WHERE status <> 'missing' AND file NOT IN (SELECT file FROM safetensors_files(t.path))),
+         NOT EXISTS (SELECT 1 FROM safetensors_files(t.path)
+                     WHERE status <> 'missing' AND file IN (SELECT file FROM safetensors_files(:path)))
   FROM parameters AS p, out_target AS t;
 CREATE TEMP VIEW IF NOT EXISTS out_missing AS
   SELECT t.path, t.directory FROM out_target AS t, safetensors_files(t.directory) AS f

@@ -67,6 +67,8 @@ def test_file():
     tally.check("There is none beside the packed model." in lines, "no configuration", lines)
     code, lines, error = run(path)
     tally.check(code == 1 and not lines and ":out is not there, or :replace is set" in error, "what is there stays", code, lines, error)
+    code, lines, error = run(path, path, replace="1")
+    tally.check(code == 1 and not lines and ":out is not the packed model itself" in error, "the packed model stays", code, lines, error)
     for dtype, encode in (("F32", f32), ("F16", f16), ("BF16", bf16)):
         tally.equal(run(path, dtype=dtype, replace="1")[0], 0, f"to {dtype}")
         got = making.tensors_of(OUT)
