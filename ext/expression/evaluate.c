@@ -126,7 +126,7 @@ bool evaluator_open(Evaluator *evaluator, const Plan *plan, uint32_t step,
   for (uint32_t i = 0; i <= step; i++) {
     if (evaluator->states[i].open && !evaluator_open_step(evaluator, i, error)) return false;
   }
-  return true;
+  return evaluator->states[step].in_floats || evaluate_grouped_open(evaluator, step, error);
 }
 
 void evaluator_close(Evaluator *evaluator) {
@@ -139,6 +139,7 @@ void evaluator_close(Evaluator *evaluator) {
     reader_close(&state->reader);
     evaluate_matmul_close(state->panel);
     evaluate_blocks_close(state->blocks);
+    evaluate_grouped_close(state->grouped);
     memory_free(state->numbers);
     memory_free(state->bytes);
     for (unsigned h = 0; h < EVALUATE_MAX_HELD; h++) memory_free(state->held[h]);
@@ -235,6 +236,7 @@ static bool evaluate_read_numbers(Evaluator *evaluator, uint32_t number, uint64_
                      out + done);
     }
   }
+  state->turned.next = begin + count;
   return true;
 }
 
@@ -253,6 +255,7 @@ static bool evaluate_read_bytes(Evaluator *evaluator, uint32_t number, uint64_t 
       return false;
     gather_chunk(&chunk, bits, out, out_first + done);
   }
+  state->turned.next = begin + count;
   return true;
 }
 
@@ -299,9 +302,12 @@ static bool evaluate_convert(Evaluator *evaluator, const Step *step, StepState *
 /* A tile of a step that is not stored, rounded to its dtype. */
 static bool evaluate_rounded(Evaluator *evaluator, uint32_t number, uint64_t begin, uint64_t count,
                              unsigned char *out, uint64_t out_first, Error *error) {
-  if (evaluator->states[number].in_floats && (uintptr_t)out % sizeof(float) == 0)
-    return evaluate_floats(evaluator, number, begin, count, (float *)(void *)out + out_first,
-                           error);
+  const StepState *state = &evaluator->states[number];
+  if (state->in_floats && (uintptr_t)out % sizeof(float) == 0) {
+    float *floats = (float *)(void *)out + out_first;
+    return state->grouped != NULL ? evaluate_grouped(evaluator, number, begin, count, floats, error)
+                                  : evaluate_floats(evaluator, number, begin, count, floats, error);
+  }
   const double *numbers = evaluate_numbers(evaluator, number, begin, count, error);
   if (numbers == NULL) return false;
   encode_doubles(evaluator->plan->steps[number].dtype, numbers, out_first, count, out);
@@ -314,7 +320,9 @@ bool evaluate_bytes(Evaluator *evaluator, uint32_t number, uint64_t begin, uint6
   StepState *state = &evaluator->states[number];
   if (step->stored && step->kind == STEP_READ)
     return evaluate_read_bytes(evaluator, number, begin, count, out, out_first, error);
-  uint64_t at_once = state->in_floats ? 4 * EVALUATE_TILE : EVALUATE_AT_ONCE;
+  if (state->grouped != NULL && !evaluate_grouped_settle(evaluator, number, error)) return false;
+  bool in_floats = state->in_floats && (uintptr_t)out % sizeof(float) == 0;
+  uint64_t at_once = in_floats ? 4 * EVALUATE_TILE : EVALUATE_AT_ONCE;
   for (uint64_t done = 0, size; done < count; done += size) {
     size = count - done < at_once ? count - done : at_once;
     bool good =

@@ -42,6 +42,7 @@ typedef struct StepState {
   uint64_t run_at;
   struct MatmulPanel *panel;  /* MATMUL */
   struct BlocksPanel *blocks; /* BLOCKS */
+  struct Grouped *grouped;    /* evaluate_grouped() computes it, if in_floats */
 } StepState;
 
 /* How much memory one Evaluator may take. */
@@ -115,6 +116,16 @@ bool evaluate_is_in_floats(const Evaluator *evaluator, uint32_t step);
 /* The elements of such a step; any number of them. */
 bool evaluate_floats(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
                      float *out, Error *error);
+
+/* Codes with factors that are the same for many of them, as packed weights are; with the same result, too.
+** Finds out whether a step is such, and if so sets `grouped` and in_floats. */
+bool evaluate_grouped_open(Evaluator *evaluator, uint32_t step, Error *error);
+void evaluate_grouped_close(struct Grouped *grouped);
+
+/* Must be called before elements are asked for: may find that it is no such step, and clear in_floats. */
+bool evaluate_grouped_settle(Evaluator *evaluator, uint32_t step, Error *error);
+bool evaluate_grouped(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,
+                      float *out, Error *error);
 
 /* Elements of a step that moves those of others. */
 bool evaluate_moved_numbers(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,

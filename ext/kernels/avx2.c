@@ -109,6 +109,26 @@ AVX2_SHORTEN(F16)
 AVX2_SHORTEN(BF16)
 #undef AVX2_SHORTEN
 
+/* ---- Lookup of four bits in a table ---- */
+
+static avx2_TARGET void avx2_lookup_nibbles(const unsigned char *data, uint64_t count,
+                                            const float *values, float *out) {
+  const __m256i shift = _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28);
+  __m256 low = _mm256_loadu_ps(values), high = _mm256_loadu_ps(values + 8);
+  uint64_t whole = count - count % 8;
+  for (uint64_t i = 0; i < whole; i += 8) {
+    int word;
+    memcpy(&word, data + i / 2, sizeof word);
+    __m256i codes = _mm256_srlv_epi32(_mm256_set1_epi32(word), shift);
+    /* The lower three bits choose a value, the fourth one of the halves. */
+    __m256 first = _mm256_permutevar8x32_ps(low, codes);
+    __m256 second = _mm256_permutevar8x32_ps(high, codes);
+    __m256 half = _mm256_castsi256_ps(_mm256_slli_epi32(codes, 28));
+    _mm256_storeu_ps(out + i, _mm256_blendv_ps(first, second, half));
+  }
+  kernels_portable.lookup_nibbles(data + whole / 2, count - whole, values, out + whole);
+}
+
 /* ---- The set ---- */
 
 const Kernels kernels_avx2 = {
@@ -120,6 +140,7 @@ const Kernels kernels_avx2 = {
                 [DTYPE_BF16] = avx2_convert_BF16,
                 [DTYPE_I16] = avx2_convert_I16,
                 [DTYPE_U16] = avx2_convert_U16},
+    .lookup_nibbles = avx2_lookup_nibbles,
     .find_bins = {[DTYPE_F32] = avx2_find_bins_F32, [DTYPE_F64] = avx2_find_bins_F64},
     .hash_blocks = avx2_hash_blocks,
     .hash_merge = avx2_hash_merge,
@@ -148,6 +169,7 @@ const Kernels kernels_avx2 = {
     .quotient = {[DTYPE_F32] = avx2_quotient_F32,
                  [DTYPE_F16] = avx2_quotient_F16,
                  [DTYPE_BF16] = avx2_quotient_BF16},
+    .scale_groups = avx2_scale_groups,
     .doubles = {[DTYPE_F32] = avx2_doubles_of_F32,
                 [DTYPE_F16] = avx2_doubles_of_F16,
                 [DTYPE_BF16] = avx2_doubles_of_BF16},

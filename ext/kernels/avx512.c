@@ -66,6 +66,21 @@ static avx512_TARGET void avx512_lookup(const unsigned char *data, uint64_t coun
   kernels_portable.lookup(data + whole, count - whole, table, out + whole);
 }
 
+static avx512_TARGET void avx512_lookup_nibbles(const unsigned char *data, uint64_t count,
+                                                const float *values, float *out) {
+  const __m512i word = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+  const __m512i shift = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 4, 8, 12, 16, 20, 24, 28);
+  __m512 table = _mm512_loadu_ps(values);
+  uint64_t whole = count - count % 16;
+  for (uint64_t i = 0; i < whole; i += 16) {
+    __m128i words = _mm_loadl_epi64((const __m128i *)(const void *)(data + i / 2));
+    __m512i spread = _mm512_permutexvar_epi32(word, _mm512_castsi128_si512(words));
+    __m512i codes = _mm512_srlv_epi32(spread, shift); /* only the lower four bits are looked at */
+    _mm512_storeu_ps(out + i, _mm512_permutexvar_ps(codes, table));
+  }
+  kernels_portable.lookup_nibbles(data + whole / 2, count - whole, values, out + whole);
+}
+
 /* ---- F16 and BF16: minimum and maximum in 16 bits ---- */
 
 enum { AVX512_HALVES = 32 };
@@ -302,6 +317,7 @@ const Kernels kernels_avx512 = {
                 [DTYPE_I16] = avx512_convert_I16,
                 [DTYPE_U16] = avx512_convert_U16},
     .lookup = avx512_lookup,
+    .lookup_nibbles = avx512_lookup_nibbles,
     .find_bins = {[DTYPE_F32] = avx512_find_bins_F32, [DTYPE_F64] = avx512_find_bins_F64},
     .scan = {[DTYPE_F32] = avx512_scan_F32,
              [DTYPE_F16] = avx512_scan_F16,
@@ -332,6 +348,7 @@ const Kernels kernels_avx512 = {
     .quotient = {[DTYPE_F32] = avx512_quotient_F32,
                  [DTYPE_F16] = avx512_quotient_F16,
                  [DTYPE_BF16] = avx512_quotient_BF16},
+    .scale_groups = avx512_scale_groups,
     .doubles = {[DTYPE_F32] = avx512_doubles_of_F32,
                 [DTYPE_F16] = avx512_doubles_of_F16,
                 [DTYPE_BF16] = avx512_doubles_of_BF16},

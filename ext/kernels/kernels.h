@@ -58,6 +58,10 @@ typedef struct ByteValues {
 typedef void KernelLookup(const unsigned char *data, uint64_t count, const ByteValues *table,
                           float *out);
 
+/* The values of codes of four bits, two to a byte, the lower one first; there are 16 values. */
+typedef void KernelNibbles(const unsigned char *data, uint64_t count, const float *values,
+                           float *out);
+
 /* Number `index` of an array of native floats, or of doubles, at any alignment. */
 static inline float float_at(const void *data, uint64_t index) {
   float number;
@@ -222,6 +226,11 @@ typedef double KernelSquares(const void *data, uint64_t count);
 typedef void KernelFloats(const unsigned char *a, const unsigned char *b, uint64_t count,
                           float *out);
 
+/* Groups of `size` native floats, which is a multiple of KERNEL_LANES, each times a factor of its own, in
+** place. */
+typedef void KernelScaleGroups(float *numbers, const float *factors, uint64_t groups,
+                               uint64_t size);
+
 /* In doubles, of native floats or doubles, or elements of F16 or BF16 as stored: of one tensor the
 ** doubles themselves (without t), t * a, or out + t * a; of two a + t * (b - a), or a + b to a / b
 ** (without t). */
@@ -256,6 +265,7 @@ typedef void KernelMultiply(const KernelProduct *product);
   BY_DTYPE(KernelConvert, convert) /* F16, BF16, I16, U16; F8_E5M2* and F8_E4M3*, where that is \
                                    ** faster than `lookup` */ \
   ALONE(KernelLookup, lookup)                                                                     \
+  ALONE(KernelNibbles, lookup_nibbles)                                                            \
   BY_DTYPE(KernelBins, find_bins) /* F32, F64 */                                                  \
   ALONE(KernelHashBlocks, hash_blocks)                                                            \
   ALONE(KernelHashMerge, hash_merge)                                                              \
@@ -273,6 +283,7 @@ typedef void KernelMultiply(const KernelProduct *product);
   BY_DTYPE(KernelFloats, difference)                                                              \
   BY_DTYPE(KernelFloats, product)                                                                 \
   BY_DTYPE(KernelFloats, quotient)                                                                \
+  ALONE(KernelScaleGroups, scale_groups)                                                          \
   BY_DTYPE(KernelDoubles, doubles) /* F32, F16, BF16 */                                           \
   BY_DTYPE(KernelDoubles, scale)   /* F32, F64, F16, BF16; as the next two */                     \
   BY_DTYPE(KernelDoubles, add_scaled)                                                             \

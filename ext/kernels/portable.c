@@ -22,6 +22,15 @@ static void portable_lookup(const unsigned char *data, uint64_t count, const Byt
   for (uint64_t i = 0; i < count; i++) out[i] = table->values[data[i]];
 }
 
+static void portable_lookup_nibbles(const unsigned char *data, uint64_t count, const float *values,
+                                    float *out) {
+  for (uint64_t i = 0; i < count / 2; i++) {
+    out[2 * i] = values[data[i] & 0xf];
+    out[2 * i + 1] = values[data[i] >> 4];
+  }
+  if (count % 2 == 1) out[count - 1] = values[data[count / 2] & 0xf];
+}
+
 /* ---- Counting codes ---- */
 
 /* Each code has several counters that are used in turn, so that an increment does not have to wait
@@ -81,6 +90,7 @@ const Kernels kernels_portable = {
                 [DTYPE_I16] = portable_convert_I16,
                 [DTYPE_U16] = portable_convert_U16},
     .lookup = portable_lookup,
+    .lookup_nibbles = portable_lookup_nibbles,
     .find_bins = {[DTYPE_F32] = portable_find_bins_F32, [DTYPE_F64] = portable_find_bins_F64},
     .hash_blocks = portable_hash_blocks,
     .hash_merge = portable_hash_merge,
@@ -115,6 +125,7 @@ const Kernels kernels_portable = {
     .quotient = {[DTYPE_F32] = portable_quotient_F32,
                  [DTYPE_F16] = portable_quotient_F16,
                  [DTYPE_BF16] = portable_quotient_BF16},
+    .scale_groups = portable_scale_groups,
     .doubles = {[DTYPE_F32] = portable_doubles_of_F32,
                 [DTYPE_F16] = portable_doubles_of_F16,
                 [DTYPE_BF16] = portable_doubles_of_BF16},

@@ -149,10 +149,17 @@ def size(least=1, most=70, multiple=1):
     return int(chance.integers(least, most)) * multiple
 
 
+def rows_and_columns(most=200):
+    """Now and then with longer rows than are computed at once."""
+    if chance.integers(0, 6) == 0:
+        return [size(1, 4), size(4000, 7000)]
+    return [size(), size(1, most)]
+
+
 def make_fp8():
     dtype = str(chance.choice(["F8_E4M3", "F8_E5M2"]))
     rank = int(chance.integers(2, 4))
-    shape = [size(1, 5)] * (rank - 2) + [size(1, 300), size(1, 300)]
+    shape = [size(1, 5)] * (rank - 2) + ([size(1, 300), size(1, 300)] if chance.integers(0, 2) else rows_and_columns())
     weight = random_bytes(dtype, shape)
     form = chance.integers(0, 7)
     block = [int(chance.integers(2, 140)), int(chance.integers(2, 140))]
@@ -188,7 +195,7 @@ def make_fp8():
 
 
 def make_int8():
-    shape = [size(2, 80), size(2, 200)]
+    shape = rows_and_columns()
     weight = random_bytes("I8", shape)
     scale = random_scale([shape[0], 1])
     parts, value, options = {"weight": weight, "scale": scale}, numbers(weight), {}
@@ -210,14 +217,14 @@ def make_mxfp8():
 
 
 def make_bnb_int8():
-    shape = [size(), size(1, 200)]
+    shape = rows_and_columns()
     weight, scale = random_bytes("I8", shape), random_scale(shape[:1], "F32")
     return "bnb-int8", {"weight": weight, "SCB": scale}, {}, numbers(weight) * numbers(scale)[:, None] / 127
 
 
 def make_pack_quantized():
     bits = int(chance.choice([2, 3, 4, 8]))
-    shape = [size(), size(1, 300)]
+    shape = rows_and_columns(300)
     group = int(chance.choice([-1, 16, 32, 37, 128]))
     groups = 1 if group == -1 else -(-shape[1] // group)
     codes, scale = codes_of(shape, bits), random_scale([shape[0], groups])
@@ -287,7 +294,7 @@ def make_awq():
 
 
 def make_bnb_4bit():
-    shape = [size(1, 30), size(1, 60)]
+    shape = [size(1, 30), size(1, 60)] if chance.integers(0, 2) else rows_and_columns()
     numel, block = shape[0] * shape[1], int(chance.choice([64, 128]))
     codes, blocks = codes_of([numel + numel % 2], 4), -(-numel // block)
     content = (codes[0::2] << 4 | codes[1::2]).astype(numpy.uint8).tobytes()
@@ -331,7 +338,7 @@ def make_gpt_oss():
 
 
 def make_nvfp4():
-    shape = [size(1, 4)] * int(chance.integers(0, 2)) + [size(), size(1, 10, 16)]
+    shape = [size(1, 4)] * int(chance.integers(0, 2)) + [size(), size(1, 10, 16) if chance.integers(0, 5) else 4096 + 16]
     codes, scale = codes_of(shape, 4), random_bytes("F8_E4M3", shape[:-1] + [shape[-1] // 16], [0x7f, 0xff])
     content = nibbles(codes)
     parts = {"weight": raw("U8", content.shape, content.tobytes()), "scale": scale}

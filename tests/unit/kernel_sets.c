@@ -86,6 +86,65 @@ static void check_lookup(const Subject *subject) {
   TIME("lookup", &bytes, MOST, subject->set->lookup(data, MOST, values, out))
 }
 
+static const float *values_of_nibbles(void) {
+  static float values[16];
+  for (int code = 0; code < 16; code++) values[code] = (float)(code - 7) * 0.3f;
+  return values;
+}
+
+static bool lookup_nibbles_agrees(const Subject *subject, const unsigned char *data,
+                                  const unsigned char *same, const unsigned char *more,
+                                  uint64_t count) {
+  float got[2 * MOST + GUARD], expected[2 * MOST];
+  bool good = true;
+  (void)more;
+  for (uint64_t odd = 0; odd < 2 && 2 * count > odd; odd++) {
+    uint64_t numbers = 2 * count - odd;
+    memset(got, 0x5a, sizeof got);
+    subject->set->lookup_nibbles(data, numbers, values_of_nibbles(), got);
+    plain->lookup_nibbles(same, numbers, values_of_nibbles(), expected);
+    good = good && same_floats(got, expected, numbers) && float_bits(got[numbers]) == 0x5a5a5a5a;
+  }
+  return good;
+}
+
+static void check_lookup_nibbles(const Subject *subject) {
+  static float out[2 * MOST];
+  Subject bytes = {subject->set, DTYPE_U8, 1, 8};
+  check_subject("lookup_nibbles", &bytes, lookup_nibbles_agrees);
+  const unsigned char *data = sample(bytes.dtype);
+  TIME("lookup_nibbles", &bytes, MOST,
+       subject->set->lookup_nibbles(data, 2 * MOST, values_of_nibbles(), out))
+}
+
+static bool scale_groups_agrees(const Subject *subject, const unsigned char *data,
+                                const unsigned char *same, const unsigned char *more,
+                                uint64_t count) {
+  float got[MOST + GUARD], expected[MOST], factors[MOST / KERNEL_LANES];
+  (void)more;
+  for (uint64_t size = KERNEL_LANES; size <= 3 * KERNEL_LANES; size += KERNEL_LANES) {
+    uint64_t groups = count / size;
+    memset(got, 0x5a, sizeof got);
+    for (uint64_t g = 0; g < groups; g++) factors[g] = 0.3f + (float)g;
+    memcpy(got, data, (size_t)(groups * size) * sizeof *got);
+    memcpy(expected, same, (size_t)(groups * size) * sizeof *expected);
+    subject->set->scale_groups(got, factors, groups, size);
+    plain->scale_groups(expected, factors, groups, size);
+    if (!same_floats(got, expected, groups * size) || float_bits(got[groups * size]) != 0x5a5a5a5a)
+      return false;
+  }
+  return true;
+}
+
+static void check_scale_groups(const Subject *subject) {
+  static float out[MOST];
+  static const float factor = 1;
+  Subject floats = {subject->set, DTYPE_F32, 1, 32};
+  check_subject("scale_groups", &floats, scale_groups_agrees);
+  TIME("scale_groups", &floats, MOST,
+       subject->set->scale_groups(out, &factor, 1, MOST - MOST % KERNEL_LANES))
+}
+
 /* ---- Bins ---- */
 
 static bool find_bins_agrees(const Subject *subject, const unsigned char *data,

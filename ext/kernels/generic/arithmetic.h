@@ -1,7 +1,7 @@
 /* Arithmetic, element by element, and products of matrices. Included by kernels/NAME.c, once for each
 ** set: see kernels.h.
 **
-** Uses from the vocabulary: add_floats() to divide_floats(), load_floats(data) and widen_DTYPE(data);
+** Uses from the vocabulary: add_floats() to divide_floats(), load_floats(data), all_floats(number), widen_DTYPE(data);
 ** add_doubles() to divide_doubles(), doubles_DTYPE(data, part) and store_F32(out, doubles); prefetch(data);
 ** and TILE_ROWS and TILE_PARTS, how many rows of how many registers of doubles are multiplied at once. KERNEL_LANES
 ** elements are taken at a time, because compilers vectorise loops of a constant length. */
@@ -57,6 +57,19 @@ ARITHMETIC_FLOATS(difference, subtract_floats)
 ARITHMETIC_FLOATS(product, multiply_floats)
 ARITHMETIC_FLOATS(quotient, divide_floats)
 #undef ARITHMETIC_FLOATS
+
+static SET(TARGET) void SET(scale_groups)(float *numbers, const float *factors, uint64_t groups,
+                                          uint64_t size) {
+  for (uint64_t g = 0; g < groups; g++) {
+    SET(Floats) factor = SET(all_floats)(factors[g]);
+    for (uint64_t done = 0; done < size; done += KERNEL_LANES, numbers += KERNEL_LANES) {
+      SET(UNROLL) for (unsigned i = 0; i < KERNEL_LANES; i += SET(FLOATS)) {
+        SET(Floats) values = SET(load_floats)((const unsigned char *)(numbers + i));
+        SET(store_floats)(numbers + i, SET(multiply_floats)(values, factor));
+      }
+    }
+  }
+}
 
 /* ---- In doubles ---- */
 
