@@ -21,6 +21,7 @@ SUBJECTS = (
     "compare",
     "writing",
     "expressions",
+    "dequantize",
     "against",
 )
 
