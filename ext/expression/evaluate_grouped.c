@@ -17,8 +17,11 @@ enum {
   GROUPED_MAX_OPS = 4,
   GROUPED_PIECE = 2048,   /* elements that are computed at once */
   GROUPED_MIN_GROUP = 48, /* shorter ones are not worth a table of sixteen values */
-  GROUPED_CODES = 16
+  GROUPED_CODES = 16,
+  GROUPED_FACTORS = 64 /* groups that are multiplied at once */
 };
+
+_Static_assert((int)GROUPED_CODES % (int)KERNEL_LANES == 0, "a table is multiplied as a group");
 
 /* value OP factor */
 typedef struct GroupedOp {
@@ -42,6 +45,8 @@ typedef struct Grouped {
   bool integers;        /* the codes stand for integers */
   const Unpack *unpack; /* of codes of four bits, two in a byte; NULL: otherwise */
   double values[GROUPED_CODES];
+  float floats[GROUPED_CODES]; /* the same, rounded */
+  bool may_be_floats;          /* if grouped_fits_floats() */
   GroupedWay way;
   uint32_t op_count;
   GroupedOp ops[GROUPED_MAX_OPS]; /* the first one first */
@@ -169,6 +174,8 @@ static bool grouped_index_is_plain(Evaluator *evaluator, const Step *spread, boo
 /* `block`: the shortest run of columns with the same factors. */
 static void grouped_choose_way(const Evaluator *evaluator, Grouped *grouped, uint64_t block) {
   Dtype dtype = evaluator->states[grouped->codes].decode->dtype;
+  bool few_bits = grouped->looked_up == PLAN_NONE && dtype != DTYPE_F8_E8M0;
+  grouped->may_be_floats = few_bits || grouped->op_count == 1;
   if (grouped->unpack == NULL) {
     bool read = evaluator->plan->steps[grouped->codes].kind == STEP_READ;
     grouped->integers = read && (dtype == DTYPE_I8 || dtype == DTYPE_U8);
@@ -180,8 +187,10 @@ static void grouped_choose_way(const Evaluator *evaluator, Grouped *grouped, uin
   for (unsigned code = 0; code < GROUPED_CODES; code++) {
     double value = grouped->values[code];
     floats = floats && (double)(float)value == value;
+    grouped->floats[code] = (float)value;
     grouped->integers = grouped->integers && value == trunc(value) && fabs(value) <= GROUPED_CODES;
   }
+  grouped->may_be_floats = grouped->may_be_floats && floats;
   grouped->way = floats && block < GROUPED_MIN_GROUP ? GROUPED_FLOATS : GROUPED_TABLES;
 }
 
@@ -311,30 +320,6 @@ static void grouped_look_up(const unsigned char **bytes, bool *odd, const float 
   *odd = (count - done) % 2 == 1;
 }
 
-/* The values of all codes after the operations. */
-static void grouped_table(const Grouped *grouped, float *table) {
-  double values[GROUPED_CODES];
-  memcpy(values, grouped->values, sizeof values);
-  for (uint32_t i = 0; i < grouped->op_count; i++)
-    grouped_apply_doubles(grouped->ops[i].op, *grouped->ops[i].at, GROUPED_CODES, values);
-  for (int i = 0; i < GROUPED_CODES; i++) table[i] = (float)values[i];
-}
-
-static bool grouped_by_tables(Evaluator *evaluator, Grouped *grouped, uint64_t row, uint64_t column,
-                              uint64_t count, float *out, Error *error) {
-  bool odd;
-  const unsigned char *bytes = grouped_nibbles(evaluator, grouped, row, column, count, &odd, error);
-  if (bytes == NULL) return false;
-  for (uint64_t done = 0, size; done < count; done += size) {
-    float table[GROUPED_CODES];
-    size = grouped_run(grouped, count - done);
-    grouped_table(grouped, table);
-    grouped_look_up(&bytes, &odd, table, size, out + done);
-    for (uint32_t i = 0; i < grouped->op_count; i++) grouped_advance(&grouped->ops[i], size);
-  }
-  return true;
-}
-
 /* Whether a code, which has at most 8 bits if it is an integer and 4 if not, loses nothing by this operation in
 ** floats: by the difference with an integer of 16 bits, or by the product with a number of 20 bits, or 16, that
 ** is far from the ends of the floats. */
@@ -380,10 +365,46 @@ static bool grouped_fits_floats(const Evaluator *evaluator, const Grouped *group
   return good;
 }
 
+/* The values of all codes after the operations, in floats where that loses nothing. */
+static void grouped_table(const Grouped *grouped, bool in_floats, float *table) {
+  if (in_floats) {
+    memcpy(table, grouped->floats, sizeof grouped->floats);
+    for (uint32_t i = 0; i < grouped->op_count; i++) {
+      float factor = (float)*grouped->ops[i].at;
+      if (grouped->ops[i].op == OPERATOR_IS_MUL) {
+        kernels_chosen()->scale_groups(table, &factor, 1, GROUPED_CODES);
+      } else {
+        grouped_apply_floats(grouped->ops[i].op, factor, GROUPED_CODES, table);
+      }
+    }
+    return;
+  }
+  double values[GROUPED_CODES];
+  memcpy(values, grouped->values, sizeof values);
+  for (uint32_t i = 0; i < grouped->op_count; i++)
+    grouped_apply_doubles(grouped->ops[i].op, *grouped->ops[i].at, GROUPED_CODES, values);
+  for (int i = 0; i < GROUPED_CODES; i++) table[i] = (float)values[i];
+}
+
+static bool grouped_by_tables(Evaluator *evaluator, Grouped *grouped, uint64_t row, uint64_t column,
+                              uint64_t count, float *out, Error *error) {
+  bool odd,
+      in_floats = grouped->may_be_floats && grouped_fits_floats(evaluator, grouped, column, count);
+  const unsigned char *bytes = grouped_nibbles(evaluator, grouped, row, column, count, &odd, error);
+  if (bytes == NULL) return false;
+  for (uint64_t done = 0, size; done < count; done += size) {
+    float table[GROUPED_CODES];
+    size = grouped_run(grouped, count - done);
+    grouped_table(grouped, in_floats, table);
+    grouped_look_up(&bytes, &odd, table, size, out + done);
+    for (uint32_t i = 0; i < grouped->op_count; i++) grouped_advance(&grouped->ops[i], size);
+  }
+  return true;
+}
+
 /* Multiplies whole groups, or else what is left of one. Returns how many elements that are. */
 static uint64_t grouped_multiply(GroupedOp *op, uint64_t count, float *numbers) {
-  enum { AT_ONCE = 64 };
-  float factors[AT_ONCE];
+  float factors[GROUPED_FACTORS];
   uint64_t size = op->left, groups = 1;
   if (size >= count || size % KERNEL_LANES != 0) {
     if (size > count) size = count;
@@ -395,7 +416,7 @@ static uint64_t grouped_multiply(GroupedOp *op, uint64_t count, float *numbers) 
     return size;
   }
   if (size == op->spread->spread.block_columns) groups = count / size;
-  if (groups > AT_ONCE) groups = AT_ONCE;
+  if (groups > GROUPED_FACTORS) groups = GROUPED_FACTORS;
   for (uint64_t g = 0; g < groups; g++) factors[g] = (float)op->at[g];
   kernels_chosen()->scale_groups(numbers, factors, groups, size);
   op->at += groups - 1;
@@ -428,12 +449,10 @@ static bool grouped_codes(Evaluator *evaluator, const Grouped *grouped, uint64_t
                           uint64_t column, uint64_t count, float *out, Error *error) {
   if (grouped->unpack != NULL) {
     bool odd;
-    float table[GROUPED_CODES];
     const unsigned char *bytes =
         grouped_nibbles(evaluator, grouped, row, column, count, &odd, error);
     if (bytes == NULL) return false;
-    for (int i = 0; i < GROUPED_CODES; i++) table[i] = (float)grouped->values[i];
-    grouped_look_up(&bytes, &odd, table, count, out);
+    grouped_look_up(&bytes, &odd, grouped->floats, count, out);
     return true;
   }
   const unsigned char *bytes =
@@ -444,12 +463,9 @@ static bool grouped_codes(Evaluator *evaluator, const Grouped *grouped, uint64_t
 
 static bool grouped_by_operations(Evaluator *evaluator, Grouped *grouped, uint64_t row,
                                   uint64_t column, uint64_t count, float *out, Error *error) {
-  bool few_bits = grouped->looked_up == PLAN_NONE &&
-                  evaluator->states[grouped->codes].decode->dtype != DTYPE_F8_E8M0;
   if (grouped->way == GROUPED_FLOATS) {
     if (!grouped_codes(evaluator, grouped, row, column, count, out, error)) return false;
-    if ((few_bits || grouped->op_count == 1) &&
-        grouped_fits_floats(evaluator, grouped, column, count)) {
+    if (grouped->may_be_floats && grouped_fits_floats(evaluator, grouped, column, count)) {
       grouped_operate(grouped, count, out);
       return true;
     }

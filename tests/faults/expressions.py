@@ -247,6 +247,46 @@ def check_read_once(db, directory):
     os.unlink(path)
 
 
+# ---- Packed weights ----
+
+PACKED = (("fp8", "F8_E4M3", [8192, 16384], 128 * MB), ("blocks", "F32", [64, 128], 32768), ("int4", "I32", [8192, 4096], 128 * MB),
+          ("scales", "F16", [8192, 256], 4 * MB), ("qweight", "I32", [1024, 32768], 128 * MB), ("qzeros", "I32", [64, 4096], MB),
+          ("groups", "F16", [64, 32768], 4 * MB))
+
+
+def packed(path):
+    """Expressions by their schemes."""
+    def parts(**names):
+        return "json_object(" + ", ".join(f"'{role}', '{path}#{name}'" for role, name in names.items()) + ")"
+    return {"fp8": f"tensor_dequantize('fp8', {parts(weight='fp8', scale='blocks')})",
+            "int4": f"tensor_dequantize('int4', {parts(weight_packed='int4', weight_scale='scales')})",
+            "gptq": f"tensor_dequantize('gptq', {parts(qweight='qweight', qzeros='qzeros', scales='groups')})"}
+
+
+def check_packed(db, directory):
+    path = os.path.join(directory, "packed.safetensors")
+    make(path, PACKED)
+    db.execute("PRAGMA threads = 0")
+    for scheme, expression in packed(path).items():
+        before = bytes_read()
+        got = db.execute(f"SELECT tensor_dtype(e), tensor_numel(e) * 4 = tensor_nbytes(e) FROM (SELECT {expression} AS e)").fetchone()
+        tally.equal(got, ("F32", 1), f"{scheme}: dtype and size")
+        tally.check(bytes_read() - before < MB, f"{scheme}: only headers are read", bytes_read() - before)
+        db.execute(f"SELECT tensor_item({expression}, 7, 8)").fetchone()
+        tally.check(bytes_read() - before < 8 * MB, f"{scheme}: of elements, only what they need is read", bytes_read() - before)
+        for table in f"tensor_stats({expression})", f"tensor_stats(tensor_transpose({expression}))":
+            began = time.monotonic()
+            ended, got = cancelled(db, f"SELECT n_nan FROM {table}")
+            tally.check(ended and time.monotonic() - began < 0.25, f"{scheme}: cancelled", got, time.monotonic() - began)
+    for scheme, expression in packed(path).items():
+        for threads in 0, 3:
+            got, answer = peak([f"SELECT n_nan FROM tensor_stats({expression})"], threads)
+            tally.equal(answer, "finished with [(0,)]", f"{scheme}: numbers, {threads} threads more")
+            tally.check(got < LIMIT, f"{scheme}, {threads} threads more: memory", f"{got / MB:.0f} MB")
+            print(f"{scheme}, {threads} threads more: {got / MB:.0f} MB")
+    os.unlink(path)
+
+
 # ---- Memory ----
 
 def status(field):
@@ -309,6 +349,7 @@ with tempfile.TemporaryDirectory() as directory:
     check_remembered(db, directory)
     check_described(db, directory)
     check_read_once(db, directory)
+    check_packed(db, directory)
     db.close()
     check_memory(directory)
 tally.finish()

@@ -557,6 +557,8 @@ static void run(Machine *machine) {
       push_number(machine);
     } else if (choice == OPERATOR_COUNT) {
       push_copy(machine);
+    } else if (choice == OPERATOR_IS_DEQUANTIZE || choice == OPERATOR_IS_DELTA) {
+      continue; /* formula.c attacks them */
     } else {
       apply_operator(machine, (Operator)choice);
     }

@@ -194,6 +194,19 @@ static const Script scripts[] = {
      "SELECT * FROM tensor_compare(tensor_neg(" WEIGHT "), " WEIGHT "); "
      "SELECT coord, value FROM tensor_elements(tensor_neg(" WEIGHT "), '1:') WHERE idx > 1; "
      "SELECT i, data, ref, tensor_json(ref) FROM tensor_rows(tensor_neg(" WEIGHT "))"},
+    {"packed weights", STAGE_SCRIPT,
+     "SELECT * FROM tensor_stats(tensor_dequantize('int4', json_object('weight_packed', "
+     "tensor_convert(" WEIGHT ", 'I32'), 'weight_scale', " WEIGHT "), '{\"shape\":[3,16]}')); "
+     "SELECT tensor_json(tensor_dequantize('fp8', json_object('weight', tensor_convert(" WEIGHT
+     ", 'F8_E4M3'), 'scale', tensor_slice(" WEIGHT ", ':, 0')))), "
+     "tensor_json(tensor_dequantize('mlx', json_object('weight', tensor_convert(" WEIGHT
+     ", 'U32'), 'scales', " WEIGHT ", 'biases', " WEIGHT "), '{\"bits\":3}')); "
+     "SELECT tensor_shape(tensor_dequantize('gptq', json_object('qweight', tensor_convert(" WEIGHT
+     ", 'I32'), 'qzeros', tensor_full('[3,1]', 1), 'scales', " WEIGHT "))), "
+     "tensor_json(tensor_dequantize('hqq', json_object('W_q', tensor_convert(" WEIGHT
+     ", 'U8'), 'scale', 'plain#bias', 'zero', 'plain#bias'), '{\"shape\":[12]}'))"},
+    {"a scheme that is not known", STAGE_STEPS,
+     "SELECT tensor_shape(tensor_dequantize('nvfp', json_object('weight', " WEIGHT ")))"},
     {"expressions that overlap", STAGE_SCRIPT,
      "SELECT tensor_json(tensor_add(e, tensor_take(e, '[2,1,0]', 0))) FROM "
      "(SELECT tensor_convert(tensor_neg(" WEIGHT "), 'BF16') AS e)"},
