@@ -165,8 +165,10 @@ static bool grouped_index_is_plain(Evaluator *evaluator, const Step *spread, boo
     size = columns - at < EVALUATE_TILE ? columns - at : EVALUATE_TILE;
     const double *groups = evaluate_numbers(evaluator, spread->args[1], at, size, error);
     if (groups == NULL) return false;
-    for (uint64_t i = 0; i < size; i++)
-      *plain = *plain && (groups[i] == -1 || groups[i] == (double)((at + i) / block));
+    for (uint64_t i = 0; i < size; i++) {
+      uint64_t group = (at + i) / block;
+      *plain = *plain && (groups[i] == -1 || groups[i] == (double)group);
+    }
   }
   return true;
 }

@@ -170,7 +170,8 @@ static bool spread_indexed(Evaluator *evaluator, const Step *step, uint64_t row,
   const double *values = evaluate_numbers(evaluator, step->args[0], row, groups, error);
   if (values == NULL) return false;
   for (uint64_t i = 0; i < count; i++) {
-    double group = out[i] == -1 ? (double)((first + i) / block) : out[i];
+    uint64_t in_order = (first + i) / block;
+    double group = out[i] == -1 ? (double)in_order : out[i];
     if (!(group >= 0 && group < (double)groups))
       return error_raise(error, ERROR_ARGUMENT, expression_name.subject,
                          "expected groups of columns below %llu, found %.0f",

@@ -313,7 +313,8 @@ static uint32_t formula_apply(Formula *formula, Node *node, const uint32_t *args
 
 uint32_t formula_constant(Formula *formula, double value) {
   Node node = {.op = OPERATOR_IS_NUMBER, .value = value};
-  return formula_apply(formula, &node, NULL);
+  uint32_t none = FORMULA_NONE;
+  return formula_apply(formula, &node, &none);
 }
 
 uint32_t formula_unary(Formula *formula, Operator op, uint32_t a) {

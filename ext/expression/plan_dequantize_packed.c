@@ -256,7 +256,7 @@ uint32_t dequantize_hqq(Formula *formula) {
   int64_t group = formula_integer(formula, "group_size", -1, INT64_MAX, -1);
   uint64_t numel, columns = formula_size(formula, words, -1);
   dequantize_shape(formula, &numel);
-  if (formula->failed) return FORMULA_NONE;
+  if (formula->failed || packing == NULL) return FORMULA_NONE;
   if (columns == 0 || numel % columns != 0)
     return formula_refuse_shape(formula, "W_q", "[..., m], m a divisor of the elements", words);
   FormulaShape shape = {2, {numel / columns, columns}};
