@@ -146,10 +146,10 @@ static bool matmul_read_left(Evaluator *evaluator, const Step *step, MatmulPanel
 /* Puts one row of numbers into tiles. */
 static void matmul_put_row(const double *numbers, uint64_t columns, uint64_t tile_stride,
                            double *out) {
-  for (uint64_t c = 0; c < columns; c += KERNEL_TILE_COLUMNS, out += tile_stride) {
-    uint64_t size = columns - c < KERNEL_TILE_COLUMNS ? columns - c : KERNEL_TILE_COLUMNS;
-    memcpy(out, numbers + c, (size_t)size * sizeof *out);
-  }
+  uint64_t c = 0;
+  for (; columns - c >= KERNEL_TILE_COLUMNS; c += KERNEL_TILE_COLUMNS, out += tile_stride)
+    memcpy(out, numbers + c, KERNEL_TILE_COLUMNS * sizeof *out); /* without a call */
+  if (c < columns) memcpy(out, numbers + c, (size_t)(columns - c) * sizeof *out);
 }
 
 /* Reads a block of the right matrix, several rows at once if they are short and whole. */
