@@ -192,7 +192,8 @@ static void adapter_fit_base(AdapterDraft *draft, const AdapterShape *base) {
     adapter_fit_refuse(draft, base);
     return;
   }
-  if (draft->traits->needs_shape && !is_set) adapter_fit_option_shape(draft, base);
+  bool is_flat = draft->kind == ADAPTER_KIND_SUPERTUNING; /* its indices are of the flat weight */
+  if ((draft->traits->needs_shape || is_flat) && !is_set) adapter_fit_option_shape(draft, base);
   draft->shape = *base;
 }
 
@@ -230,8 +231,11 @@ void adapter_fit_shape(AdapterDraft *draft) {
   } else if (has_base) {
     draft->shape = base;
     if (draft->traits->needs_shape) adapter_fit_option_shape(draft, &base);
-  } else if (draft->traits->needs_shape) {
+  } else if (draft->traits->needs_shape ||
+             (draft->kind == ADAPTER_KIND_SUPERTUNING && !draft->shape.known)) {
     adapter_draft_refuse(draft, "the base is needed, for the shape of the weight");
+  } else if (draft->kind == ADAPTER_KIND_SUPERTUNING) {
+    adapter_fit_option_shape(draft, &draft->shape);
   }
   adapter_fit_magnitudes(draft, turned);
 }

@@ -235,6 +235,7 @@ static const AdapterForm adapter_forms[] = {
     LOKR("ac,bd,k,l", PART(LOKR_W1_A, "a,r"), PART(LOKR_W1_B, "r,b"), PART(LOKR_T2, "r,r,k,l"),
          PART(LOKR_W2_A, "r,c"), PART(LOKR_W2_B, "r,d")),
     {ADAPTER_KIND_OFT, NULL, {PART(OFT_R, "b,t"), BASE}},
+    {ADAPTER_KIND_OFT, NULL, {PART(OFT_EMBEDDING_R, "b,t"), BASE}},
     {ADAPTER_KIND_BOFT, NULL, {PART(BOFT_R, "f,n,b,b"), PART(BOFT_S, "o,1"), BASE}},
     {ADAPTER_KIND_IA3, NULL, {PART(IA3_L, ""), BASE}},
     {ADAPTER_KIND_VERA,
@@ -424,11 +425,15 @@ static void adapter_kind_expect(const char *sizes, const AdapterSizes *known, Ad
     for (; *at != '\0' && *at != ','; at++) {
       if (*at >= '0' && *at <= '9') {
         size *= (uint64_t)(*at - '0');
-      } else if (*at == '*' || !known->known[*at - 'a'] ||
-                 __builtin_mul_overflow(size, known->values[*at - 'a'], &size)) {
-        size = 0;
-        out->open = true;
+        continue;
       }
+      int letter = *at - 'a';
+      if (letter >= 0 && letter < ADAPTER_SIZES_LETTERS && known->known[letter] &&
+          !__builtin_mul_overflow(size, known->values[letter], &size)) {
+        continue;
+      }
+      size = 0;
+      out->open = true;
     }
     out->sizes[out->rank++] = size;
     if (*at == '\0') break;

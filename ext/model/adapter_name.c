@@ -102,7 +102,7 @@ static const AdapterWord adapter_name_words[] = {
     {"oft_R", ADAPTER_KIND_OFT, ADAPTER_ROLE_OFT_R},
     {"oft_blocks", ADAPTER_KIND_OFT, ADAPTER_ROLE_OTHER},
     {"oft_diag", ADAPTER_KIND_OFT, ADAPTER_ROLE_OTHER},
-    {"oft_embedding_R", ADAPTER_KIND_OFT, ADAPTER_ROLE_OTHER},
+    {"oft_embedding_R", ADAPTER_KIND_OFT, ADAPTER_ROLE_OFT_EMBEDDING_R},
     {"on_input", ADAPTER_KIND_IA3, ADAPTER_ROLE_ON_INPUT},
     {"prompt_embeddings", ADAPTER_KIND_PROMPT, ADAPTER_ROLE_OTHER},
     {"prompt_task_cols", ADAPTER_KIND_MULTITASK, ADAPTER_ROLE_OTHER},

@@ -44,6 +44,7 @@
   X(LOKR_W2_B, "lokr_w2_b")                           \
   X(LOKR_T2, "lokr_t2")                               \
   X(OFT_R, "oft_R")                                   \
+  X(OFT_EMBEDDING_R, "oft_embedding_R")               \
   X(BOFT_R, "boft_R")                                 \
   X(BOFT_S, "boft_s")                                 \
   X(IA3_L, "ia3_l")                                   \

@@ -25,22 +25,22 @@ typedef enum AdapterOptionType {
 
 typedef struct AdapterOption {
   AdapterKind kind;
-  const char *name;
   AdapterOptionType type;
+  const char *name;
   const char *otherwise; /* JSON: what holds if nothing says it; NULL: it has to be said */
 } AdapterOption;
 
 /* What PEFT's configurations have as defaults is one here where the kind has it since its beginning. */
 static const AdapterOption adapter_options[] = {
-    {ADAPTER_KIND_OFT, "use_cayley_neumann", ADAPTER_OPTION_FLAG, NULL},
-    {ADAPTER_KIND_OFT, "num_cayley_neumann_terms", ADAPTER_OPTION_NUMBER, "5"},
-    {ADAPTER_KIND_VBLORA, "topk", ADAPTER_OPTION_NUMBER, NULL},
-    {ADAPTER_KIND_FOURIERFT, "scaling", ADAPTER_OPTION_NUMBER, NULL},
-    {ADAPTER_KIND_FOURIERFT, "random_loc_seed", ADAPTER_OPTION_NUMBER, NULL},
-    {ADAPTER_KIND_HRA, "apply_GS", ADAPTER_OPTION_FLAG, "false"},
-    {ADAPTER_KIND_ROAD, "variant", ADAPTER_OPTION_TEXT, NULL},
-    {ADAPTER_KIND_ROAD, "group_size", ADAPTER_OPTION_NUMBER, NULL},
-    {ADAPTER_KIND_DEFT, "decomposition_method", ADAPTER_OPTION_TEXT, NULL},
+    {ADAPTER_KIND_OFT, ADAPTER_OPTION_FLAG, "use_cayley_neumann", NULL},
+    {ADAPTER_KIND_OFT, ADAPTER_OPTION_NUMBER, "num_cayley_neumann_terms", "5"},
+    {ADAPTER_KIND_VBLORA, ADAPTER_OPTION_NUMBER, "topk", NULL},
+    {ADAPTER_KIND_FOURIERFT, ADAPTER_OPTION_NUMBER, "scaling", NULL},
+    {ADAPTER_KIND_FOURIERFT, ADAPTER_OPTION_NUMBER, "random_loc_seed", NULL},
+    {ADAPTER_KIND_HRA, ADAPTER_OPTION_FLAG, "apply_GS", "false"},
+    {ADAPTER_KIND_ROAD, ADAPTER_OPTION_TEXT, "variant", NULL},
+    {ADAPTER_KIND_ROAD, ADAPTER_OPTION_NUMBER, "group_size", NULL},
+    {ADAPTER_KIND_DEFT, ADAPTER_OPTION_TEXT, "decomposition_method", NULL},
 };
 
 static bool adapter_option_has_type(const json_t *value, AdapterOptionType type) {
@@ -156,6 +156,14 @@ static void adapter_option_append_variant(sqlite3_str *options, const AdapterGro
   adapter_option_json(options, "variant", bat ? "\"bat\"" : mini ? "\"mini\"" : "\"standard\"");
 }
 
+/* Constrained OFT projects what was trained. */
+static void adapter_option_append_coft(sqlite3_str *options, const AdapterConfig *config) {
+  double eps;
+  if (!adapter_config_is_true(config, "coft")) return;
+  adapter_option_json(options, "coft", "true");
+  if (adapter_config_number(config, "eps", &eps)) adapter_option_number(options, "eps", eps);
+}
+
 /* DEFT's scale is alpha / r, if there is an alpha. Without deft_R it is another kind, PaRa. */
 static bool adapter_option_append_deft(sqlite3_str *options, const AdapterGroup *group,
                                        const AdapterConfig *config, sqlite3_str *status) {
@@ -184,6 +192,7 @@ bool adapter_option_append(sqlite3_str *options, AdapterKind kind, const Adapter
     good = false;
   }
   if (kind == ADAPTER_KIND_IA3) adapter_option_append_feedforward(options, group);
+  if (kind == ADAPTER_KIND_OFT) adapter_option_append_coft(options, config);
   if (kind == ADAPTER_KIND_DEFT && !adapter_option_append_deft(options, group, config, status))
     good = false;
   if (kind == ADAPTER_KIND_MISS || kind == ADAPTER_KIND_BONE)
