@@ -39,6 +39,20 @@ static const Fixture fixtures[] = {
      "\":\"\\u00e9 " LONG_WORD LONG_WORD "\"},\"" LONG_WORD
      "\":{\"dtype\":\"F4\",\"shape\":[2,4],\"data_offsets\":[4,8],\"x\":[]}}",
      8},
+    {"adapter",
+     "{\"__metadata__\":{\"lora_adapter_metadata\":\"{\\\"unet.r\\\": 1, "
+     "\\\"unet.alpha_pattern\\\": {\\\"(k|[pq]+)\\\\\\\\d{0,2}\\\": 3, \\\"(?=x)\\\": "
+     "1}}\"},\"lora_unet_a.lora_down.weight\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":["
+     "0,8]},\"lora_unet_a.lora_up.weight\":{\"dtype\":\"F32\",\"shape\":[3,1],\"data_offsets\":[8,"
+     "20]},\"lora_unet_a.alpha\":{\"dtype\":\"F16\",\"shape\":[],\"data_offsets\":[20,22]},\"unet."
+     "p.lora_A.weight\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[22,30]},\"unet.p.lora_"
+     "B.weight\":{\"dtype\":\"F32\",\"shape\":[3,1],\"data_offsets\":[30,42]},\"unet.p.lora_"
+     "magnitude_vector\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[42,54]},\"base_model."
+     "model.model.layers.3.ia3_l\":{\"dtype\":\"F32\",\"shape\":[3,1],\"data_offsets\":[54,66]},"
+     "\"base_model.vera_A\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[66,74]},\"base_"
+     "model.model.z.vera_lambda_d\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[74,78]},"
+     "\"base_model.model.bias\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[78,82]}}",
+     82},
     {"not_json", "{\"a\":[1", 0},
     {"bad_entry", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],,\"data_offsets\":[0,1]}}", 1},
     {"bad_long_entry",

@@ -71,6 +71,12 @@ static const Script scripts[] = {
      "SELECT *, checkpoint, rowid FROM safetensors_check('tricky'); "
      "SELECT code, tensor, message FROM safetensors_check(:bad_blob);"
      "SELECT count(*) FROM safetensors_check(NULL)"},
+    {"adapter", STAGE_SCRIPT,
+     "SELECT *, parts, ref, layer, checkpoint, base, rowid FROM safetensors_adapter('adapter');"
+     "SELECT *, parts, ref, base FROM safetensors_adapter('adapter', 'plain');"
+     "SELECT weight FROM safetensors_adapter('adapter') WHERE module = 'unet.p';"
+     "SELECT module FROM safetensors_adapter('adapter', 'plain') WHERE weight = 'bias'"},
+    {"no adapter", STAGE_SCRIPT, "SELECT kind, status FROM safetensors_adapter('plain')"},
     {"salvage", STAGE_SCRIPT,
      "SELECT *, ref, metadata, checkpoint, rowid FROM safetensors_salvage('tricky'); "
      "SELECT * FROM safetensors_salvage(:bad_blob);"
