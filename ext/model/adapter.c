@@ -28,6 +28,7 @@ struct Adapter {
   char *path;    /* as it was given; NULL if it is not for others */
   Weights *base; /* NULL if none was given */
   bool base_has_path;
+  LinkMode links;  /* where its configuration might link to */
   uint64_t period; /* of the session */
   AdapterState *states;
   uint32_t state_count;
@@ -452,7 +453,8 @@ static bool adapter_config_is_current(const AdapterState *state, Session *sessio
 static bool adapter_is_current(const Adapter *adapter, Checkpoint *checkpoint, bool skips,
                                bool *same, Error *error) {
   Session *session = checkpoint_session(checkpoint);
-  *same = adapter->state_count == checkpoint_member_count(checkpoint);
+  *same = adapter->state_count == checkpoint_member_count(checkpoint) &&
+          adapter->links == session_settings(session)->links;
   for (uint32_t i = 0; *same && i < adapter->state_count; i++) {
     const AdapterState *was = &adapter->states[i];
     Member member;
@@ -481,6 +483,7 @@ static Adapter *adapter_new(Checkpoint *checkpoint, const char *path, Weights *b
   adapter->references = 1;
   adapter->base = base != NULL ? weights_retain(base) : NULL;
   adapter->base_has_path = base_has_path;
+  adapter->links = session_settings(checkpoint_session(checkpoint))->links;
   adapter->period = session_period(checkpoint_session(checkpoint));
   if (path != NULL) adapter->path = memory_copy_text(path, strlen(path));
   bool good = path == NULL || adapter->path != NULL || error_memory(error);

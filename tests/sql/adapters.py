@@ -437,6 +437,18 @@ def test_files():
     tally.check(row.ref is None and "BLOB" in row.status and row.shape == "[6,4]", "a BLOB", row)
 
 
+def test_links():
+    """A configuration that is a link out of its directory is read only where links may leave it."""
+    path = adapter("linked", lora("base_model.model.q"))
+    with open(os.path.join(ROOT, "outside.json"), "w", encoding="utf-8") as file:
+        json.dump(PEFT, file)
+    os.symlink(os.path.join(ROOT, "outside.json"), os.path.join(path, "adapter_config.json"))
+    for setting, scale in (("follow", 4.0), ("within", None), ("follow", 4.0)):
+        db.execute("SELECT safetensors_config('links', ?)", (setting,)).fetchall()
+        row = one(path)
+        tally.check((row.scale if row.ref else None) == scale, f"links: {setting}", row)
+
+
 def test_scale_of_files():
     """Time in proportion to the tensors: of names, of modules, of a base."""
     tensors, names = {}, {}
