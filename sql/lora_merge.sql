@@ -241,15 +241,19 @@ SELECT printf('error: %s: %s', module, status) FROM adapter_changes WHERE action
 SELECT printf('error: and %,d more', count(*) - 10) FROM adapter_changes WHERE action = 'impossible' HAVING count(*) > 10;
 SELECT printf('error: %s of the base is packed (%s), and cannot be dequantized: %s', name, scheme, status) FROM lora_locked LIMIT 10;
 
+SELECT printf('error: %s occurs twice in the base', name) FROM merged GROUP BY name HAVING count(*) > 1 LIMIT 10;
+
 DROP TABLE IF EXISTS temp.verdict;
-CREATE TEMP TABLE verdict(impossible, locked, merged);
+CREATE TEMP TABLE verdict(twice, impossible, locked, merged);
 CREATE TEMP TRIGGER verdict_is_no BEFORE INSERT ON verdict BEGIN
+  SELECT RAISE(ABORT, 'a tensor occurs twice in the base') WHERE new.twice > 0;
   SELECT RAISE(ABORT, 'a change cannot be merged into this base') WHERE new.impossible > 0;
   SELECT RAISE(ABORT, 'a weight of the base cannot be dequantized') WHERE new.locked > 0;
   SELECT RAISE(ABORT, 'there is nothing to merge') WHERE new.merged = 0;
 END;
 INSERT INTO verdict
-  SELECT (SELECT count(*) FROM adapter_changes WHERE action = 'impossible'), (SELECT count(*) FROM lora_locked),
+  SELECT (SELECT count(*) - count(DISTINCT name) FROM merged),
+         (SELECT count(*) FROM adapter_changes WHERE action = 'impossible'), (SELECT count(*) FROM lora_locked),
          (SELECT count(*) FROM adapter_changes WHERE action = 'merged');
 
 UPDATE merged SET value = (

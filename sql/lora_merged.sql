@@ -134,7 +134,7 @@ SELECT CASE answer
                        printf('No: none of %,d changes is found', compared))
     ELSE iif(compared = 0, 'It cannot be said: no change can be compared', 'It cannot be said without the base: :base is not set') END || '.'
 FROM parameters AS p, merged_answer AS a;
-SELECT printf('%.2g%% of the difference is something else, such as rounding.', 100 * residual) FROM merged_answer WHERE answer = 'yes' AND residual IS NOT NULL;
+SELECT printf('%.2g%% of the difference is something else, such as rounding.', 100 * residual) FROM merged_answer WHERE answer = 'yes' AND residual >= 0.0001;
 SELECT printf('%,d %s 0 in the adapter.', empty, iif(empty = 1, 'change is', 'changes are')) FROM merged_answer WHERE empty > 0;
 
 SELECT char(10) || '== Not compared' FROM merged_answer WHERE left_out > 0;

@@ -385,6 +385,61 @@ def test_models():
     tally.check(equal > 20, "merges are compared", equal)
 
 
+def test_packed_models():
+    """An adapter on what the tools packed: the change is added to the numbers that the weight stands for."""
+    if not os.path.isdir(MODELS):
+        return
+    merges = 0
+    for name in sorted(os.listdir(f"{MODELS}/quant")):
+        directory = f"{MODELS}/quant/{name}"
+        if not os.path.exists(f"{directory}/oracle/oracle.safetensors"):
+            continue
+        packed = {key for key, in connect().execute("SELECT name FROM safetensors_weights(?) WHERE scheme <> 'none'", (directory,))}
+        real = {key: value for key, value in values_of(f"{directory}/oracle/oracle.safetensors").items() if value.ndim == 2 and key in packed}
+        if not real:
+            continue
+        changes, parts = {}, {}
+        for weight, value in real.items():
+            a, b = (encoded(0.1 * chance.standard_normal(shape), "F32") for shape in ((2, value.shape[1]), (value.shape[0], 2)))
+            parts |= {f"{PREFIX}{weight.removesuffix('weight')}lora_A.weight": a, f"{PREFIX}{weight.removesuffix('weight')}lora_B.weight": b}
+            changes[weight] = decoded(b) @ decoded(a)
+        making.file(f"{ROOT}/on {name}/adapter_model.safetensors", parts)
+        printed = merged(directory, f"{ROOT}/on {name}", f"{ROOT}/{name}", dtype="F32")[0]
+        tally.check("The base was packed (" in printed, f"{name}: it is told that it was packed", printed)
+        got = values_of(f"{ROOT}/{name}/model.safetensors")
+        for weight, value in real.items():
+            error = np.max(np.abs(got[weight] - value - changes[weight])) if weight in got else "missing"
+            tally.check(weight in got and error <= 0.01 * np.max(np.abs(value)), f"{name}: {weight}", error)
+        db = connect()
+        left = db.execute("SELECT group_concat(name) FROM safetensors_weights(?) WHERE scheme <> 'none' OR role IN ('scale', 'marker')",
+                          (f"{ROOT}/{name}",)).fetchone()[0]
+        tally.equal(left, None, f"{name}: nothing is packed any more")
+        if os.path.exists(f"{directory}/config.json"):
+            with open(f"{ROOT}/{name}/config.json", encoding="utf-8") as file:
+                tally.check("quantization" not in file.read(), f"{name}: its configuration is of no packed model")
+        merges += 1
+    print(f"{merges} packed models have an adapter merged")
+
+
+def test_models_of_diffusers():
+    """A component of a pipeline, and the part of an adapter that belongs to it."""
+    if not os.path.isdir(MODELS):
+        return
+    base = f"{MODELS}/diffusers/sd15-with-fp16-variant/unet"
+    whole = f"{base}/diffusion_pytorch_model.safetensors"
+    for name in ("lora-sd15-metadata", "lora-kohya-from-diffusers"):
+        directory, out = f"{MODELS}/diffusers/{name}", f"{ROOT}/unet of {name}"
+        merged(whole, directory, out, modules="*unet?*")
+        tally.equal(sorted(os.listdir(out)), ["config.json", "diffusion_pytorch_model.safetensors"], "a component keeps its name")
+        got, old = values_of(f"{out}/diffusion_pytorch_model.safetensors"), values_of(whole)
+        with open(f"{directory}/ORACLE.json", encoding="utf-8") as file:
+            norms = {f"{module}.weight": row["delta_norm"] for module, row in json.load(file)["modules"]["unet"].items()}
+        for weight in old:
+            norm = float(np.linalg.norm(got[weight] - old[weight]))
+            tally.check(abs(norm - norms.get(weight, 0)) <= 1e-5 * norm, f"{name}: {weight}", norm, norms.get(weight, 0))
+    fails("lora_merge", "a tensor occurs twice in the base", "ambiguous: 2 weights of the base", base=base, adapters=directory, out=f"{ROOT}/never", modules="*unet?*")
+
+
 def test_models_converted():
     """The changes of diffusers' and kohya's files are those that diffusers loads, by whatever names."""
     if not os.path.isdir(MODELS):
