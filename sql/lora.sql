@@ -72,6 +72,7 @@ CREATE TEMP TABLE adapter_parts AS
   SELECT r.rowid AS id, r.file, r.module, j.key AS role, j.value AS name, j.id AS place
   FROM adapter_rows AS r, json_each(iif(json_valid(r.parts), r.parts, '{}')) AS j;
 CREATE INDEX temp.adapter_parts_by_name ON adapter_parts(file, name);
+CREATE INDEX temp.adapter_parts_by_row ON adapter_parts(id, place);
 DROP TABLE IF EXISTS temp.adapter_tensors;
 CREATE TEMP TABLE adapter_tensors AS
   SELECT f.file, t.name, t.dtype, t.shape, t.numel, p.module, p.role, t.pattern
@@ -116,6 +117,7 @@ CREATE TEMP TABLE adapter_modules AS
               ELSE 'ss_network_alpha' END AS alpha_from,
          p.scale, p.shape, p.computed, p.status, p.pattern, p.module AS label
   FROM placed AS p JOIN adapter_files AS f USING (file);
+CREATE INDEX temp.adapter_modules_by_file ON adapter_modules(file);
 -- Shortens names to 60 characters, so that a label keeps the layer, the word directly before it, the end, and
 -- numbers in the part that is cut.
 UPDATE adapter_modules SET label = (
