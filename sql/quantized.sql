@@ -11,7 +11,8 @@
 --
 --   SELECT q.layer, max(c.rel_l2) FROM safetensors_weights('packed') AS q
 --   JOIN safetensors_weights('base') AS b ON b.name = q.name
---   JOIN tensor_compare(b.ref, q.ref) AS c WHERE q.scheme <> 'none' GROUP BY q.layer;
+--   JOIN tensor_compare(b.ref, q.ref) AS c
+--   WHERE q.scheme <> 'none' GROUP BY q.layer;
 --
 -- @alias quant
 -- @param path path required   the model

@@ -48,6 +48,9 @@ def make_models():
              "tensor_cast(zeroblob(256), 'F32', 'F32') FROM (SELECT 'lora_A' AS part, '[4,16]' AS shape UNION ALL "
              "SELECT 'lora_B', '[16,4]')")
     tally.equal(run("sql", write, "--param", f"out={root}/loras/a.safetensors"), (GOOD, "", ""), "an adapter is made")
+    write = ("INSERT INTO safetensors_write SELECT :out, 'm.' || part, dtype, shape, tensor_full(shape, 0.5) FROM (SELECT 'weight' AS part, 'F8_E4M3' AS dtype, "
+             "'[4,4]' AS shape UNION ALL SELECT 'weight_scale', 'F32', '[1]')")
+    tally.equal(run("sql", write, "--param", f"out={root}/packed.safetensors"), (GOOD, "", ""), "packed weights are made")
     for name, module, down, up in (("lora", "base_model.model.model.layers.2.self_attn.q_proj", "lora_A", "lora_B"),
                                    ("kohya", "lora_unet_mid_block_attentions_0_proj_in", "lora_down", "lora_up")):
         write = (f"INSERT INTO safetensors_write SELECT :out, '{module}.' || part || '.weight', 'F32', shape, tensor_full(shape, 0.125) "
@@ -167,12 +170,13 @@ def files():
 
 def test_dry_runs():
     """Nothing is written, and the sentence names what would be."""
-    shutil.rmtree(f"{root}/converted")
-    fresh = {"average": "averaged", "convert_dtype": "bf16", "extract": "layers", "lora_merge": "with_lora", "merge": "merged", "repair": "repaired", "resize_vocab": "resized",
-             "strip_prefix": "stripped"}
+    shutil.rmtree(f"{root}/converted")  # of lora_convert
+    fresh = {"average": "averaged.safetensors", "convert_dtype": "bf16.safetensors", "dequantize": "plain.safetensors", "extract": "layers.safetensors",
+             "lockfile": "model.lock", "lora_merge": "with_lora.safetensors", "merge": "merged.safetensors", "repair": "repaired.safetensors",
+             "resize_vocab": "resized.safetensors", "sbom": "model.cdx.json", "strip_prefix": "stripped.safetensors"}
     for name in fresh.values():
-        if os.path.exists(f"{root}/{name}.safetensors"):
-            os.remove(f"{root}/{name}.safetensors")
+        if os.path.exists(f"{root}/{name}"):
+            os.remove(f"{root}/{name}")
     before = files()
     for verb, header in HEADERS.items():
         if not header.writes:
