@@ -115,8 +115,8 @@ SELECT l.value FROM (
                                    tensors, iif(tensors = 1, 'tensor', 'tensors')), NULL),
   iif(buffers > 0, printf('%,d buffer%s of %s elements %s not counted as parameters.', buffers, iif(buffers = 1, '', 's'),
                           safetensors_pretty(CAST(buffer_elements AS INTEGER)), iif(buffers = 1, 'is', 'are')), NULL),
-  iif(not_whole > 0, printf('warning: %,d %s not whole, or of an unknown kind: quantized.sql lists %s.', not_whole,
-                            iif(not_whole = 1, 'weight is', 'weights are'), iif(not_whole = 1, 'it', 'them')), NULL)
+  iif(not_whole > 0, printf('warning: %,d %s not whole, or of unknown kind: see quantized.sql.', not_whole,
+                            iif(not_whole = 1, 'weight is', 'weights are')), NULL)
 )) AS l JOIN (SELECT 1) ON l.value IS NOT NULL;
 .print
 .mode column
