@@ -116,7 +116,7 @@ def check_help(tally):
         if name != "safetensors":
             tally.equal(visible.split(", "), [column for column, kind in columns if not kind], f"{name}: columns")
             after = [column for column, kind in columns if kind]
-            arguments = [column for column in after if column.startswith("checkpoint")]
+            arguments = [column for column in after if column.startswith("checkpoint") or column == "base"]
             after = after[after.index("surplus_argument") + 1:] if "surplus_argument" in after else after if name == "safetensors_write" else []
             tally.equal(hidden.split(", ") if hidden else [], after + arguments, f"{name}: hidden columns")
     calls = db.execute("SELECT name, signature FROM safetensors_help WHERE kind <> 'argument'").fetchall()
