@@ -163,6 +163,7 @@ bool claims_read_signing(Claims *claims, const char *directory, const char *path
   if (json_load_document(text, length, path, &bundle, &ignored)) {
     json_t *payload = json_object_get(json_object_get(bundle.root, "dsseEnvelope"), "payload");
     if (json_is_string(payload)) decoded = list_base64(json_string_value(payload), &size);
+    if (json_is_string(payload) && decoded == NULL) error_memory(&ignored);
     if (decoded != NULL && json_load_document(decoded, size, path, &statement, &ignored))
       good = list_read_statement(claims, directory, statement.root, error);
   }

@@ -164,10 +164,10 @@ static bool file_digest_batch(Session *session, FileDigest *digests, uint64_t co
     if (digests[i].done) continue;
     file_digest_close(&digests[i]);
     digests[i].done = good;
+    if (error_is_fatal(digests[i].error.code)) good = error_repeat(error, &digests[i].error);
     if (!good) error_clear(&digests[i].error);
-    good = good && !error_is_fatal(digests[i].error.code);
   }
-  return good || error->code != ERROR_NONE || error_memory(error);
+  return good;
 }
 
 bool file_digests_run(Session *session, FileDigest *digests, uint64_t count, const Host *host,

@@ -133,6 +133,18 @@ static const struct {
     {"bad_name.safetensors.index.json", "{\"weight_map\":{\"a\":\"../x\"}}"},
     {"bad_json.safetensors.index.json", "{\"weight_map\":{\"a\":\"../x\","},
     {"hub/models--o--n/refs/main", "c0ffee\n"},
+    {"claims/SHA256SUMS",
+     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  b.safetensors\n"
+     "\\e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  gone\\\\x\n"
+     "SHA256 (b.safetensors) = "
+     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n"},
+    {"claims/b.safetensors.sha256",
+     "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855\n"},
+    {"claims/model.sig",
+     "{\"dsseEnvelope\":{\"payload\":"
+     "\"eyJwcmVkaWNhdGUiOnsicmVzb3VyY2VzIjpbeyJuYW1lIjoiYiIsImRpZ2VzdCI6IjEyIn1dfX0=\"}}"},
+    {"claims/.cache/huggingface/download/b.safetensors.metadata",
+     "c0ffee\n0123456789012345678901234567890123456789\n1.5\n"},
 };
 
 static void write_model(void) {
@@ -142,6 +154,10 @@ static void write_model(void) {
                                             "hub/models--o--n/snapshots",
                                             SNAPSHOT,
                                             SNAPSHOT "sub",
+                                            "claims",
+                                            "claims/.cache",
+                                            "claims/.cache/huggingface",
+                                            "claims/.cache/huggingface/download",
                                             "w"};
   for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++) {
     if (mkdir(directories[i], 0777) != 0) stop(directories[i]);
@@ -152,7 +168,7 @@ static void write_model(void) {
   if (symlink(SNAPSHOT, "m") != 0 || symlink("linked.safetensors", "w/link.safetensors") != 0 ||
       link("plain", SNAPSHOT "sub/1.safetensors") != 0 || link("plain", "gap-1-of-3") != 0 ||
       link("plain", "gap-3-of-3") != 0 || link("tricky", SNAPSHOT "2.safetensors") != 0 ||
-      setenv("HF_HUB_CACHE", "hub", 1) != 0) {
+      link("plain", "claims/b.safetensors") != 0 || setenv("HF_HUB_CACHE", "hub", 1) != 0) {
     stop("link");
   }
 }

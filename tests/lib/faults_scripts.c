@@ -86,6 +86,17 @@ static const Script scripts[] = {
      "SELECT " WEIGHTS_COLUMNS ", ref, checkpoint, rowid FROM safetensors_weights('m');"
      "SELECT name, ref FROM safetensors_weights('plain') WHERE name = 'bias';"
      "SELECT count(*) FROM safetensors_weights('gap-*')"},
+    {"digests", STAGE_SCRIPT,
+     "SELECT tensor_sha256(" WEIGHT "), tensor_sha256(tensor_neg(" WEIGHT ")), "
+     "tensor_sha256(x'01', 'U8'); "
+     "SELECT safetensors_digest('plain', value), safetensors_digest('tricky', value) FROM "
+     "json_each('[\"sha256\",\"git\",\"payload\",\"autov1\",\"autov3\",\"legacy\",\"content\"]'); "
+     "SELECT safetensors_digest('m', 'content'); SELECT safetensors_digest('m', 'git')"},
+    {"claims", STAGE_SCRIPT,
+     "SELECT file, claim, algorithm, expected, v.rowid FROM safetensors_verify('claims') AS v;"
+     "SELECT file, actual, status FROM safetensors_verify('claims');"
+     "SELECT status FROM safetensors_verify('claims/b.safetensors') WHERE claim = 'sha256 file';"
+     "SELECT count(*), min(status) FROM safetensors_verify('m')"},
     {"packed weights", STAGE_SCRIPT,
      PACKED
      ", f(b) AS MATERIALIZED (SELECT safetensors_serialize(name, dtype, shape, data) FROM p) "
