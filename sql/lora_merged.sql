@@ -104,10 +104,11 @@ CREATE TEMP TABLE merged_answer AS
               WHEN open > 0 AND found + open = compared AND abs(scale) >= 6 * error THEN 'yes'
               WHEN open > 0 AND (found + open = compared OR error > 0.1) THEN 'open'
               WHEN found > 0 THEN 'in part' ELSE 'no' END AS answer,
-         scale, residual, compared, found, error, low, high, among, left_out, empty
+         scale, residual, compared, found, error, low, high, among, left_out, empty, compared > 0 OR waiting > 0 AS needs_base
   FROM (SELECT total(state IN ('merged', 'among others', 'not merged', 'unchanged', 'open')) AS compared,
                total(state IN ('merged', 'among others')) AS found, total(state = 'open') AS open,
-               total(state = 'among others') AS among, total(state = 'not compared') AS left_out, total(state = 'empty') AS empty,
+               total(state = 'among others') AS among, total(state = 'not compared') AS left_out,
+               total(why IS 'it depends on the base') AS waiting, total(state = 'empty') AS empty,
                sum(dot) / sum(iif(dot IS NULL, NULL, l2_change * l2_change)) AS scale,
                sqrt(sum(iif(dot IS NULL, NULL, pow(error * l2_change * l2_change, 2)))) / sum(iif(dot IS NULL, NULL, l2_change * l2_change)) AS error,
                sqrt(max(0, 1 - sum(dot) * sum(dot) / sum(iif(dot IS NULL, NULL, l2_change * l2_change))
@@ -132,7 +133,7 @@ SELECT CASE answer
     WHEN 'no' THEN iif((SELECT count(*) FROM merged_modules WHERE state = 'unchanged') = compared,
                        'No: the model is the base in all weights that the adapter changes',
                        printf('No: none of %,d changes is found', compared))
-    ELSE iif(compared = 0, 'It cannot be said: no change can be compared', 'It cannot be said without the base: :base is not set') END || '.'
+    ELSE iif(needs_base, 'It cannot be said without the base: :base is not set', 'It cannot be said: no change can be compared') END || '.'
 FROM parameters AS p, merged_answer AS a;
 SELECT printf('%.2g%% of the difference is something else, such as rounding.', 100 * residual) FROM merged_answer WHERE answer = 'yes' AND residual >= 0.0001;
 SELECT printf('%,d %s 0 in the adapter.', empty, iif(empty = 1, 'change is', 'changes are')) FROM merged_answer WHERE empty > 0;
@@ -156,7 +157,7 @@ SELECT printf('and %,d more', count(*) - 20) FROM merged_modules WHERE state NOT
 DROP TABLE IF EXISTS temp.verdict;
 CREATE TEMP TABLE verdict(answer);
 CREATE TEMP TRIGGER verdict_is_no BEFORE INSERT ON verdict BEGIN
-  SELECT RAISE(ABORT, 'nothing can be compared') WHERE new.answer = 'open' AND (SELECT compared = 0 FROM merged_answer);
+  SELECT RAISE(ABORT, 'nothing can be compared') WHERE new.answer = 'open' AND (SELECT NOT needs_base FROM merged_answer);
   SELECT RAISE(ABORT, 'it cannot be said without the base') WHERE new.answer = 'open';
   SELECT RAISE(ABORT, 'only some of the changes were merged') WHERE new.answer = 'in part';
   SELECT RAISE(ABORT, 'the adapter was not merged into this model') WHERE new.answer = 'no';

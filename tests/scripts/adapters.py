@@ -440,6 +440,24 @@ def test_models_of_diffusers():
     fails("lora_merge", "a tensor occurs twice in the base", "ambiguous: 2 weights of the base", base=base, adapters=directory, out=f"{ROOT}/never", modules="*unet?*")
 
 
+def test_dora_converted():
+    """Magnitudes are a vector in PEFT's files, and a column in kohya's."""
+    if not os.path.isdir(MODELS):
+        return
+    base, path = f"{MODELS}/peft/base-llama", f"{MODELS}/peft/lora-dora"
+    fails("lora_merged", "it cannot be said without the base", "It cannot be said without the base: :base is not set.", path=path, model=base)
+    kohya, back = f"{ROOT}/dora_kohya.safetensors", f"{ROOT}/dora_back"
+    run("lora_convert", path=path, out=kohya, component="text_encoder")
+    name = "lora_te_model_layers_0_self_attn_q_proj.dora_scale"
+    tally.equal(making.tensors_of(kohya)[name][1], [32, 1], "a column")
+    run("lora_convert", path=kohya, out=back, base=base)
+    ours, theirs = making.tensors_of(f"{back}/adapter_model.safetensors"), making.tensors_of(f"{path}/adapter_model.safetensors")
+    tally.equal({name: ours.get(name) for name in theirs}, theirs, "and back")
+    right = merged(base, path)[1]
+    close(merged(base, kohya)[1], right, "DoRA by kohya's names")
+    close(merged(base, back)[1], right, "and back again")
+
+
 def test_models_converted():
     """The changes of diffusers' and kohya's files are those that diffusers loads, by whatever names."""
     if not os.path.isdir(MODELS):
