@@ -19,6 +19,8 @@ static double direct_factor(const Step *step) {
   switch (step->kind) {
     case STEP_REDUCE:
     case STEP_MATMUL: return (double)step->length;
+    case STEP_BLOCKS: /* with the whole row */
+      return (double)step->length * (double)step->blocks * (double)step->inner;
     case STEP_READ:
     case STEP_MOVE: /* with those between two, unless they are far apart */
       return stride > 1 && stride < EVALUATE_TILE ? (double)stride : 1;
@@ -42,8 +44,8 @@ static void direct_measure(const Plan *plan, uint32_t number, DirectStep *steps)
   steps[number].work = 1 + direct_factor(step) * below;
 }
 
-/* Whether it is less work, and the steps are not nested too deeply. The first pass of slerp needs all
-** elements of its arguments. */
+/* Whether it is less work, and the steps are not nested too deeply. The first pass of slerp, and what is
+** computed as a whole, need all elements of their arguments. */
 static bool direct_is_better(const Plan *plan, const bool *wanted, uint64_t count,
                              DirectStep *steps) {
   double kept = 0;
@@ -51,7 +53,8 @@ static bool direct_is_better(const Plan *plan, const bool *wanted, uint64_t coun
     const Step *step = &plan->steps[i];
     if (!wanted[i]) continue;
     direct_measure(plan, i, steps);
-    if (step->kind == STEP_SLERP || steps[i].nested >= PLAN_MAX_NESTED) return false;
+    bool whole = step->kind == STEP_SLERP || step->kind == STEP_WHOLE;
+    if (whole || steps[i].nested >= PLAN_MAX_NESTED) return false;
     if (step->is_kept) kept += (double)step->shape.numel;
   }
   return (double)count * steps[plan->step_count - 1].work * DIRECT_GAIN <= kept;

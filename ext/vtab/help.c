@@ -272,6 +272,11 @@ static const char *const help_rows[][HELP_ROW_COLUMNS] = {
      "SELECT tensor_json(tensor_dequantize('fp8', json_object('weight', "
      "tensor_convert('model.safetensors#lm_head.weight', 'F8_E4M3'), 'scale', tensor_full('[]', "
      "2))), '0, 0:3');"},
+    {"tensor_delta", "function",
+     "tensor_delta(kind, parts [, options [, base]]) -> TEXT, an expression",
+     "What an adapter changes about a weight",
+     "SELECT tensor_json(tensor_delta('lora', json_object('lora_A', tensor_full('[1,2]', 2), "
+     "'lora_B', tensor_full('[3,1]', 0.5)), '{\"scale\":2}'));"},
     {"tensors_sum", "aggregate", "tensors_sum(T [, weight]) -> TEXT, an expression",
      "The sum of the tensors of all rows",
      "SELECT name, tensors_sum(ref) FROM safetensors_tensors('*.safetensors') GROUP BY name;"},

@@ -17,7 +17,7 @@ README = "README.md"
 COOKBOOK = "sql/README.md"
 ARCHITECTURE = "ext/README.md"
 REFERENCE = "ext/docs/reference.md"
-RUN = [README, COOKBOOK, ARCHITECTURE, REFERENCE, "ext/docs/expressions.md", "ext/docs/weights.md", CLIENTS, "ext/docs/embedding.md", "ext/docs/python.md",
+RUN = [README, COOKBOOK, ARCHITECTURE, REFERENCE, "ext/docs/expressions.md", "ext/docs/weights.md", "ext/docs/adapters.md", CLIENTS, "ext/docs/embedding.md", "ext/docs/python.md",
        "ext/docs/program.md", "tests/README.md", "tests/bench/README.md", ".package/CHANGELOG.md", ".github/CONTRIBUTING.md",
        ".github/SECURITY.md"]
 # The code in these needs the packages themselves: see tests/interop.

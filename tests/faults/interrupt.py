@@ -47,6 +47,12 @@ EXPRESSIONS = [
     "SELECT length(tensor_data(tensor_matmul('{wide}', '{wide}'), ':1000'))",
     "SELECT sum(value) FROM tensor_elements(tensor_matmul('{wide}', '{wide}'))",
     "INSERT INTO safetensors_write(path, name, data) SELECT '{out}', 'x', tensor_matmul('{wide}', '{wide}')",
+    # what is computed as a whole, first; waves; and a large product by blocks
+    "SELECT tensor_item(tensor_delta('oft', json_object('oft_R', tensor_random('[2,523776]', 1)), '{{\"use_cayley_neumann\":false}}', "
+    "tensor_random('[1,2048]', 2)), 0, 0)",
+    "SELECT l2 FROM tensor_stats(tensor_delta('fourierft', json_object('fourierft_spectrum', tensor_random('[9999]', 1)), "
+    "'{{\"shape\":[14000,14000]}}'))",
+    "SELECT l2 FROM tensor_stats(tensor_delta('oft', json_object('oft_R', tensor_random('[1,496]', 1)), '{{}}', '{wide}'))",
 ]
 HANDLED = [
     "SELECT std FROM tensor_stats('{ref}')",

@@ -227,6 +227,24 @@ static const Script scripts[] = {
     {"expressions that overlap", STAGE_SCRIPT,
      "SELECT tensor_json(tensor_add(e, tensor_take(e, '[2,1,0]', 0))) FROM "
      "(SELECT tensor_convert(tensor_neg(" WEIGHT "), 'BF16') AS e)"},
+    {"changes of adapters", STAGE_SCRIPT,
+     "SELECT tensor_json(tensor_delta('dora', json_object('lora_A', tensor_random('[1,2]', 1), "
+     "'lora_B', tensor_random('[3,1]', 2), 'lora_magnitude_vector', 'plain?slice=:3#bias'), "
+     "'{\"scale\":0.5}', " WEIGHT "))"},
+    {"changes by blocks", STAGE_SCRIPT,
+     "SELECT tensor_json(tensor_delta('boft', json_object('boft_R', "
+     "tensor_random('[2,2,2,2]', 1)), '{}', tensor_random('[2,4]', 2)))"},
+    {"changes at places", STAGE_SCRIPT,
+     "SELECT tensor_json(tensor_delta('supertuning', json_object('supertuning_values', "
+     "tensor_random('[2]', 1), 'supertuning_indices', tensor_full('[2]', 3)), "
+     "'{\"shape\":[2,3]}')), tensor_json(tensor_delta('fourierft', "
+     "json_object('fourierft_spectrum', tensor_random('[2]', 1)), '{\"shape\":[2,3]}'))"},
+    {"changes of other kinds", STAGE_SCRIPT,
+     "SELECT tensor_json(tensor_delta('deft', json_object('deft_P', tensor_random('[3,1]', 1)), "
+     "'{\"decomposition_method\":\"qr\"}', " WEIGHT ")), tensor_json(tensor_delta('hra', "
+     "json_object('hra_u', tensor_random('[2,2]', 1)), '{}', " WEIGHT "))"},
+    {"a kind that is none", STAGE_STEPS,
+     "SELECT tensor_shape(tensor_delta('lorra', json_object('lora_A', 'plain#bias')))"},
     {"a text that is no expression", STAGE_STEPS, "SELECT tensor_shape('{\"op\":\"ad\"}')"},
     {"an expression in a text", STAGE_STEPS,
      "SELECT tensor_json('{\"op\":\"neg\",\"args\":[\"{\\\"op\\\":\\\"abs\\\",\\\"args\\\":"

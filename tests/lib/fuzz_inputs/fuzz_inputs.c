@@ -176,7 +176,7 @@ static void write_texts(const char *directory, const char *target, const char *c
   }
 }
 
-/* Programs by chance for the targets "expression_value" and "formula": any bytes are one. */
+/* Programs by chance for the targets "expression_value", "formula" and "delta": any bytes are one. */
 static void write_programs(const char *directory) {
   uint64_t state = 1;
   for (int i = 0; i < PROGRAM_COUNT; i++) {
@@ -189,6 +189,7 @@ static void write_programs(const char *directory) {
     snprintf(name, sizeof name, "%d", i);
     write_seed(directory, "expression_value", name, program, sizeof program);
     write_seed(directory, "formula", name, program, sizeof program);
+    write_seed(directory, "delta", name, program, sizeof program);
   }
 }
 
@@ -251,9 +252,9 @@ static void add_fixtures(const char *fixtures, const char *directory, int *choic
 }
 
 int main(int argc, char **argv) {
-  static const char *const targets[] = {"header",           "index",  "ref",   "blob",
-                                        "salvage",          "sql",    "write", "expression",
-                                        "expression_value", "formula"};
+  static const char *const targets[] = {"header",           "index",   "ref",   "blob",
+                                        "salvage",          "sql",     "write", "expression",
+                                        "expression_value", "formula", "delta"};
   if (argc != 3) {
     fprintf(stderr, "usage: corpus FIXTURES DIR\n");
     return 2;
