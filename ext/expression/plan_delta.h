@@ -65,7 +65,7 @@
 **             : scale [1], shape
 ** supertuning supertuning_values [n], supertuning_indices [n], of the flat weight,
 **             supertuning_lora_A? [r, in], supertuning_lora_B? [out, r]
-**             : scale [1] of the two factors, shape
+**             : scale [1] of the two factors, shape, unless these tell it
 ** road        road_theta, road_alpha, base: a weight, or its bias
 **             : variant ["road_1" | "road_2" | "road_4"], group_size [64]
 ** hira F      hira_A, hira_B, as lora's, or hira_embedding_A, hira_embedding_B;  base

@@ -177,16 +177,20 @@ uint32_t delta_shira(Formula *formula) {
   return delta_scaled(formula, formula_scatter(formula, places, values, &shape));
 }
 
-/* supertuning: the values at their places, and scale * B A. */
+/* supertuning: the values at their places, and scale * B A, which tells the shape if nothing else does. */
 uint32_t delta_supertuning(Formula *formula) {
   FormulaShape shape;
   uint32_t places = formula_part(formula, "supertuning_indices");
-  uint32_t values = formula_part(formula, "supertuning_values");
-  if (!delta_shape(formula, &shape))
+  uint32_t values = formula_part(formula, "supertuning_values"), product = FORMULA_NONE;
+  bool known = delta_shape(formula, &shape);
+  if (formula_has(formula, "supertuning_lora_A")) {
+    product = delta_factors(formula, "supertuning_lora_A", "supertuning_lora_B");
+    if (!known) shape = formula_shape(formula, product);
+    product = delta_fit(formula, delta_scaled(formula, product));
+  } else if (!known) {
     return formula_refuse(formula, "an option shape, or a base", "none");
+  }
   uint32_t delta = formula_scatter(formula, places, values, &shape);
-  if (!formula_has(formula, "supertuning_lora_A")) return delta;
-  uint32_t product = delta_factors(formula, "supertuning_lora_A", "supertuning_lora_B");
-  product = delta_fit(formula, delta_scaled(formula, product));
+  if (product == FORMULA_NONE || formula->failed) return delta;
   return formula_binary(formula, OPERATOR_IS_ADD, delta, product);
 }

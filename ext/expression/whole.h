@@ -12,8 +12,8 @@
 
 enum { WHOLE_MAX_ARGS = 2, WHOLE_MAX_PARAMETERS = 4 };
 
-/* The most numbers of all arguments and of the result together, as 24 MB of doubles. */
-#define WHOLE_MAX_NUMBERS ((uint64_t)3 << 20)
+/* The most numbers of all arguments and of the result together, as 32 MB of doubles. */
+#define WHOLE_MAX_NUMBERS ((uint64_t)4 << 20)
 
 typedef struct WholeCall {
   const double *args[WHOLE_MAX_ARGS];

@@ -326,12 +326,23 @@ def check_memory(directory):
     x = f"'{runs[0]}#x'"
     average = "tensors_average(column1 || '#x') FROM (VALUES " + ",".join(f"('{path}')" for path in runs) + ")"
     folded = f"tensor_add({x}, tensor_mul(tensor_matmul('{lora}#b', '{lora}#a'), 2))"
+    blocks = f"tensor_delta('oft', json_object('oft_R', tensor_random('[16,32640]', 1)), '{{}}', {x})"
+    butterflies = f"tensor_delta('boft', json_object('boft_R', tensor_random('[2,256,16,16]', 1)), '{{}}', {x})"
+    factors = "'lora_A', tensor_random('[16,4096]', 1), 'lora_B', tensor_random('[2048,16]', 2)"
+    magnitudes = (f"tensor_delta('dora', json_object({factors}, 'lora_magnitude_vector', tensor_random('[2048]', 3)), "
+                  f"'{{}}', {x})")
+    convolution = ("tensor_delta('lora', json_object('lora_A', tensor_random('[16,1280,1,1]', 1), "
+                   "'lora_B', tensor_random('[1280,16,1,1]', 2), 'lora_mid', tensor_random('[16,16,3,3]', 3)))")
     for name, *statements in (
             ("stats of an average", f"SELECT n_nan FROM (SELECT {average.replace(' FROM', ' AS e FROM')}), tensor_stats(e)"),
             ("writing an average", f"INSERT INTO safetensors_write(path, name, dtype, data, mode) SELECT '{out}', 'x', 'BF16', e, 'replace' "
              f"FROM (SELECT {average.replace(' FROM', ' AS e FROM')})", f"SELECT n_nan FROM tensor_stats('{out}#x')"),
             ("a low rank added", f"SELECT n_nan FROM tensor_stats({folded})"),
             ("comparison", f"SELECT n_diff FROM tensor_compare({folded}, {x})"),
+            ("rotations", f"SELECT n_nan FROM tensor_stats({blocks})"),
+            ("butterflies", f"SELECT n_nan FROM tensor_stats({butterflies})"),
+            ("magnitudes", f"SELECT n_nan FROM tensor_stats({magnitudes})"),
+            ("a change of a convolution", f"SELECT n_nan FROM tensor_stats({convolution})"),
             ("what is kept in a file", f"SELECT n_nan FROM tensor_stats(tensor_transpose(tensor_neg({x})))")):
         for threads in 0, 3:
             got, answer = peak(statements, threads)
