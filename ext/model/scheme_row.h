@@ -46,7 +46,8 @@ typedef struct SchemePart {
 /* Which slots the weights of each family have anywhere in the model. */
 typedef struct SchemeSeen {
   bool slots[WEIGHT_FAMILY_COUNT][WEIGHT_SLOT_COUNT];
-  bool scaled_fp8; /* the model has ComfyUI's marker */
+  bool scaled_fp8;    /* the model has ComfyUI's marker */
+  bool scaled_floats; /* a weight of 8-bit floats has a scale, so all have */
 } SchemeSeen;
 
 typedef struct SchemeRow {

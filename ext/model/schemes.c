@@ -192,7 +192,8 @@ static bool schemes_config_has(const WeightConfig *config, const char *pattern) 
 static bool schemes_is_announced(const Schemes *schemes, Dtype dtype) {
   const WeightConfig *config = schemes->config;
   if ((1u << dtype & SCHEME_FLOATS8) != 0)
-    return config->has_floats || schemes->seen.scaled_fp8 || schemes_config_has(config, "%mxfp8%");
+    return config->has_floats || schemes->seen.scaled_fp8 || schemes->seen.scaled_floats ||
+           schemes_config_has(config, "%mxfp8%");
   if (dtype == DTYPE_I8) return (config->integer_bits & 1u << 8) != 0;
   bool is_nibbles = dtype == DTYPE_U8 || dtype == DTYPE_F4;
   return is_nibbles && ((config->float_bits & 1u << 4) != 0 || schemes_config_has(config, "%fp4%"));
@@ -281,10 +282,24 @@ static WeightFamily schemes_family(const Schemes *schemes, const SchemeParts *pa
   return schemes_family_of_weight(schemes, parts);
 }
 
+/* Finds out whether a weight of 8-bit floats has a scale: what is merely cast has none anywhere. */
+static bool schemes_find_scaled_floats(Schemes *schemes) {
+  SchemeParts parts;
+  for (uint64_t i = 0; i < schemes->module_count && !schemes->seen.scaled_floats; i++) {
+    if (!schemes_go_on(schemes, i)) return false;
+    schemes_gather(schemes, &schemes->modules[i], &parts);
+    Dtype dtype = schemes_dtype(schemes, &parts, WEIGHT_SLOT_WEIGHT);
+    schemes->seen.scaled_floats =
+        dtype != DTYPE_COUNT && (1u << dtype & SCHEME_FLOATS8) != 0 && schemes_has_scale(&parts);
+  }
+  return true;
+}
+
 /* Decides about each module, marks the tensors of packed weights as used, and records which parts
 ** the weights of a family have. */
 static bool schemes_decide(Schemes *schemes) {
   SchemeParts parts;
+  if (!schemes_find_scaled_floats(schemes)) return false;
   for (uint64_t i = 0; i < schemes->module_count; i++) {
     SchemeModule *module = &schemes->modules[i];
     WeightSlot primary;
@@ -457,6 +472,8 @@ static WeightFamily schemes_family_of_rest(const Schemes *schemes, const SchemeM
     any |= families;
     common &= families;
   }
+  if (parts->tensor[WEIGHT_SLOT_SCALES] != 0 && parts->tensor[WEIGHT_SLOT_BIASES] != 0)
+    return WEIGHT_FAMILY_MLX;
   if ((common & any) != 0) any &= common;
   WeightFamily first = WEIGHT_FAMILY_COUNT;
   for (WeightFamily family = WEIGHT_FAMILY_SCALED; family < WEIGHT_FAMILY_COUNT; family++) {
