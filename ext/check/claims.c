@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/path.h"
 #include "base/sort.h"
+#include "base/system_error.h"
 #include "format/header.h"
 #include "model/hub.h"
 
@@ -115,8 +116,15 @@ static bool claims_add_oid(Claims *claims, const char *file, ClaimSource source,
 
 /* ---- Small files ---- */
 
-/* Reads a file of at most `max` bytes. *text is NULL if there is none, or none that can be read. */
-static bool claims_load(const char *path, uint64_t max, char **text, uint64_t *length,
+/* Forgets an error that says something about a file, and not that the system fails. */
+static bool claims_forgive(Error *found, Error *error) {
+  return error_forgive_if(!error_is_of_system(found->code) && found->code != ERROR_CHANGED, error,
+                          found);
+}
+
+/* Reads a file of at most `max` bytes. *text is NULL if there is none, or none that may be read; then
+** *denied says so, unless it is NULL. */
+static bool claims_load(const char *path, uint64_t max, char **text, uint64_t *length, bool *denied,
                         Error *error) {
   FileIdentity identity;
   Error ignored = {0};
@@ -132,18 +140,18 @@ static bool claims_load(const char *path, uint64_t max, char **text, uint64_t *l
     if (!good) *text = NULL;
   }
   if (descriptor >= 0) file_close(descriptor);
-  bool fatal = error_is_fatal(ignored.code);
-  if (fatal) error_repeat(error, &ignored);
-  error_clear(&ignored);
-  return !fatal;
+  if (denied != NULL) *denied = ignored.code == ERROR_DENIED;
+  return claims_forgive(&ignored, error);
 }
 
 /* The same for DIRECTORY/NAME with something behind it. */
 static bool claims_load_at(const char *directory, const char *name, const char *behind,
                            uint64_t max, char **text, uint64_t *length, Error *error) {
+  *text = NULL;
   const char *joint = directory[0] == '\0' ? "" : path_style_joint(PATH_STYLE_HERE, directory);
   char *path = sqlite3_mprintf("%s%s%s%s", directory, joint, name, behind);
-  bool good = path != NULL ? claims_load(path, max, text, length, error) : error_memory(error);
+  bool good =
+      path != NULL ? claims_load(path, max, text, length, NULL, error) : error_memory(error);
   sqlite3_free(path);
   return good;
 }
@@ -152,7 +160,10 @@ static bool claims_load_at(const char *directory, const char *name, const char *
 
 static bool claims_of_real_path(Claims *claims, const char *file, Error *error) {
   char *real;
-  if (file_system_real_path(file, &real) != 0) return true;
+  int number = file_system_real_path(file, &real);
+  Error found = {0};
+  if (number != 0) system_error_raise(&found, file, "follow the path", number);
+  if (number != 0) return claims_forgive(&found, error);
   const char *name = path_name(real);
   bool good = true;
   if (hub_is_blob(real))
@@ -207,7 +218,7 @@ static const char *claims_lfs_oid(const char *text) {
 static bool claims_of_pointer(Claims *claims, const char *file, Error *error) {
   char *text;
   uint64_t length;
-  if (!claims_load(file, CLAIMS_MAX_NOTE, &text, &length, error)) return false;
+  if (!claims_load(file, CLAIMS_MAX_NOTE, &text, &length, NULL, error)) return false;
   const char *oid = claims_lfs_oid(text);
   bool good = oid == NULL || claims_add_oid(claims, file, CLAIM_LFS_POINTER, oid, 64, error);
   if (good && oid != NULL) claims->all[claims->count - 1]->missing = true;
@@ -261,11 +272,8 @@ static bool claims_of_metadata(Claims *claims, Session *session, const char *fil
     for (uint32_t i = 0; good && i < header->metadata_count; i++)
       good = claims_of_value(claims, file, header, &header->metadata[i], error);
     session_unpin(session, opened);
-  } else if (error_is_fatal(found.code)) {
-    good = error_repeat(error, &found);
   }
-  error_clear(&found);
-  return good;
+  return claims_forgive(&found, error) && good;
 }
 
 static bool claims_of_file(Claims *claims, Session *session, const char *file, Error *error) {
@@ -295,13 +303,21 @@ static bool claims_by_pointer(Claims *claims, const char *path, const char *text
   char *file = memory_copy_text(path, (uint64_t)(dot - path));
   PathKind kind = PATH_MISSING;
   bool good = file != NULL || error_memory(error);
-  Error ignored = {0};
-  if (good) file_system_kind(file, &kind, &ignored);
-  error_clear(&ignored);
+  Error found = {0};
+  if (good) file_system_kind(file, &kind, &found);
+  good = claims_forgive(&found, error) && good;
   if (good && kind == PATH_OTHER)
     good = claims_add_oid(claims, file, CLAIM_LFS_POINTER, oid, 64, error);
   memory_free(file);
   return good;
+}
+
+/* A list that may not be read could have a claim about any file. */
+static bool claims_add_unread(Claims *claims, const char *path, bool signing, Error *error) {
+  ClaimSource source = signing ? CLAIM_MODEL_SIGNING : CLAIM_CHECKSUM_LIST;
+  if (!claims_add(claims, path, source, CLAIM_UNKNOWN, "", 0, error)) return false;
+  claims->all[claims->count - 1]->problem = "it may not be read";
+  return true;
 }
 
 static bool claims_by_file(Claims *claims, const char *path, Error *error) {
@@ -313,7 +329,8 @@ static bool claims_by_file(Claims *claims, const char *path, Error *error) {
   if (usual && strchr(name, '.') == NULL) return true;
   char *text, *directory = path_directory(path);
   if (directory == NULL) return error_memory(error);
-  bool good = claims_load(path, max, &text, &length, error);
+  bool denied, good = claims_load(path, max, &text, &length, &denied, error);
+  if (good && denied && !usual) good = claims_add_unread(claims, path, signing, error);
   if (good && text != NULL) {
     good = list      ? claims_read_checksums(claims, directory, text, length, error)
            : signing ? claims_read_signing(claims, directory, path, text, length, error)
@@ -331,7 +348,6 @@ static bool claims_walk(const char *directory, unsigned depth, PathList *files, 
                         Error *error) {
   PathList names = {0};
   PathLook look;
-  Error ignored = {0};
   bool good = file_system_list(directory, &names, cancel, error) &&
               path_list_order(&names, cancel, directory, error);
   for (uint32_t i = 0; good && i < names.count; i++) {
@@ -340,11 +356,14 @@ static bool claims_walk(const char *directory, unsigned depth, PathList *files, 
     char *path = path_join(directory, name);
     good = path != NULL || error_memory(error);
     if (!good) break;
-    bool looked = file_system_look(path, &look, &ignored);
-    error_clear(&ignored);
-    if (looked && look.kind == PATH_DIRECTORY && !look.is_link && depth < CLAIMS_MAX_DEPTH) {
+    Error found = {0};
+    bool looked = file_system_look(path, &look, &found);
+    good = claims_forgive(&found, error);
+    if (!looked) look.kind = PATH_MISSING;
+    if (good && looked && look.kind == PATH_DIRECTORY && !look.is_link &&
+        depth < CLAIMS_MAX_DEPTH) {
       good = claims_walk(path, depth + 1, files, cancel, error);
-    } else if (looked && look.kind != PATH_DIRECTORY) {
+    } else if (good && looked && look.kind != PATH_DIRECTORY) {
       good = path_list_add(files, NULL, path) || error_memory(error);
     }
     memory_free(path);
@@ -367,14 +386,13 @@ static bool claims_list_members(Checkpoint *checkpoint, PathList *files, PathLis
     good = (directory != NULL && path_list_add(files, NULL, path)) || error_memory(error);
     if (good && (last == NULL || strcmp(last, directory) != 0)) {
       PathList names = {0};
-      Error ignored = {0};
+      Error found = {0};
       const char *listed = directory[0] == '\0' ? "." : directory;
-      bool there = file_system_list(listed, &names, cancel, &ignored);
-      if (!there && error_is_fatal(ignored.code)) good = error_repeat(error, &ignored);
+      file_system_list(listed, &names, cancel, &found);
+      good = claims_forgive(&found, error);
       for (uint32_t n = 0; good && n < names.count; n++)
         good = path_list_add(beside, directory[0] == '\0' ? NULL : directory, names.paths[n]) ||
                error_memory(error);
-      error_clear(&ignored);
       path_list_clear(&names);
     }
     memory_free(last);
@@ -460,9 +478,9 @@ static bool claims_directory(const Checkpoint *checkpoint, const char *argument,
   *directory = NULL;
   if (path == NULL || (indexed && claims_has_ending(argument, ".index.json"))) return true;
   PathKind kind = PATH_MISSING;
-  Error ignored = {0};
-  if (!indexed) file_system_kind(path, &kind, &ignored);
-  error_clear(&ignored);
+  Error found = {0};
+  if (!indexed) file_system_kind(path, &kind, &found);
+  if (!claims_forgive(&found, error)) return false;
   if (!indexed && kind != PATH_DIRECTORY) return true;
   *directory = indexed ? path_directory(path) : memory_copy_text(path, strlen(path));
   return *directory != NULL || error_memory(error);

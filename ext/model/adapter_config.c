@@ -140,9 +140,9 @@ const AdapterConfig *adapter_configs_find(const AdapterConfigs *configs, const c
 
 /* ---- Loading ---- */
 
-/* Turns an error of the text into a problem. */
+/* Turns an error of the text into a problem; what the system fails to read may be there again. */
 static bool adapter_config_note(AdapterConfigs *configs, Error *problem, Error *error) {
-  if (error_is_fatal(problem->code) || problem->code == ERROR_CHANGED) {
+  if (error_is_of_system(problem->code) || problem->code == ERROR_CHANGED) {
     error_repeat(error, problem);
     error_clear(problem);
     return false;

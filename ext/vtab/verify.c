@@ -113,12 +113,13 @@ static int verify_filter(sqlite3_vtab_cursor *base, int plan, int argc, sqlite3_
   if (code != SQLITE_OK || scan->checkpoint == NULL) return code;
   const Error *problem = checkpoint_problem(scan->checkpoint);
   const char *argument = (const char *)sqlite3_value_text(scan->argument);
-  bool good = problem != NULL && checkpoint_member_count(scan->checkpoint) == 0
-                  ? error_repeat(&error, problem)
-                  : claims_find(&cursor->claims, table->session, scan->checkpoint,
-                                argument != NULL ? argument : "", &error) &&
-                        verify_open_digests(cursor, &error) &&
-                        verify_read_name(cursor, plan, argv, &error);
+  bool unread = problem != NULL && (checkpoint_member_count(scan->checkpoint) == 0 ||
+                                    error_is_of_system(problem->code));
+  bool good = unread ? error_repeat(&error, problem)
+                     : claims_find(&cursor->claims, table->session, scan->checkpoint,
+                                   argument != NULL ? argument : "", &error) &&
+                           verify_open_digests(cursor, &error) &&
+                           verify_read_name(cursor, plan, argv, &error);
   return good ? verify_go_to(cursor, 0) : result_vtab_error(base->pVtab, &error);
 }
 

@@ -1,8 +1,10 @@
-"""sql/sbom.sql writes what CycloneDX's own schema, as its Python library has it, calls valid.
+"""sql/sbom.sql writes what CycloneDX's own schema, which its Python library has beside it, calls valid.
 
 Suite: interop
 """
 
+import importlib.util
+import json
 import os
 import tempfile
 
@@ -11,22 +13,36 @@ import shell
 from tally import Tally
 
 try:
-    from cyclonedx.schema import SchemaVersion
-    from cyclonedx.validation.json import JsonStrictValidator
+    import jsonschema
+    import referencing
 except ImportError:
-    print("skipped: bills of materials (cyclonedx-python-lib is not installed: make interop)")
+    print("skipped: bills of materials (jsonschema is not installed: make interop)")
     Tally().finish()
 
 tally = Tally()
 ROOT = tempfile.mkdtemp(prefix="sbom.")
 MODELS = os.environ.get("MODELS", "../shared/models")
-VALIDATOR = JsonStrictValidator(SchemaVersion.V1_6)
+SCHEMAS = os.path.join(importlib.util.find_spec("cyclonedx").submodule_search_locations[0], "schema/_res")
+
+
+def schema(name):
+    with open(f"{SCHEMAS}/{name}.SNAPSHOT.schema.json", encoding="utf-8") as file:
+        return json.load(file)
+
+
+def validator():
+    found = {name: schema(name) for name in ("spdx", "jsf-0.82", "bom-1.6")}
+    registry = referencing.Registry().with_contents((of["$id"], of) for of in found.values())
+    return jsonschema.Draft7Validator(found["bom-1.6"], registry=registry)
+
+
+VALIDATOR = validator()
 
 
 def is_valid(path, **parameters):
     code, out, error = shell.script("sbom", path=path, **parameters)
     tally.equal((code, error), (0, ""), f"sql/sbom.sql of {path}")
-    tally.equal(str(VALIDATOR.validate_str(out)), "None", f"the bill of materials of {path}")
+    tally.equal([error.message for error in VALIDATOR.iter_errors(json.loads(out))], [], f"the bill of materials of {path}")
 
 
 def test_made_here():

@@ -15,10 +15,10 @@ tally = Tally()
 COMPUTES = {"tensor_ref", "safetensors_pretty", "safetensors_version"}
 BUILDS = {f"tensor_{name}" for name in (
     "add sub mul div minimum maximum greater greater_equal less less_equal equals isnan where neg abs sign sqrt exp log norm total lerp "
-    "slerp matmul transpose reshape slice take concat convert full random").split()} | {"tensors_sum", "tensors_average", "tensors_stack"}
+    "slerp matmul transpose reshape slice take concat convert full random dequantize delta").split()} | {"tensors_sum", "tensors_average", "tensors_stack"}
 READS = {"tensor_dtype", "tensor_shape", "tensor_numel", "tensor_nbytes", "tensor_data", "tensor_json", "tensor_item", "tensor_cast",
-         "tensor_hash", "tensor_quantile", "tensor_sparkline", "tensor_equal", "tensor_allclose", "tensor_cosine", "tensor_max_abs_diff",
-         "safetensors_serialize"}
+         "tensor_hash", "tensor_sha256", "tensor_quantile", "tensor_sparkline", "tensor_equal", "tensor_allclose", "tensor_cosine", "tensor_max_abs_diff",
+         "safetensors_serialize", "safetensors_digest"}
 SETS = {"safetensors_config"}
 REFUSE = {"safetensors_write", "safetensors_write_sharded"}  # were aggregates that wrote: a sentence says what took their place
 

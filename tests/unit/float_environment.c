@@ -141,6 +141,15 @@ static const char *const questions[] = {
     "'[3,1]', 0)))",
     "SELECT tensor_hash(tensor_convert('%w#t', 'F16')), tensor_hash(tensor_full('[3]', 1e-310)), "
     "tensor_hash(tensor_random('[1000]', 7))",
+    "SELECT tensor_json(tensor_dequantize('fp8', json_object('weight', tensor_convert('%w#s', "
+    "'F8_E4M3'), 'scale', tensor_full('[1]', 0.1))))",
+    "SELECT tensor_hash(tensor_delta('lora', json_object('lora_A', tensor_reshape('%w#s', "
+    "'[7,100]'), 'lora_B', tensor_transpose(tensor_reshape('%w#s', '[7,100]'))), "
+    "'{\"scale\":0.1}'))",
+    "SELECT tensor_sha256('%w#s'), safetensors_digest('%w', 'content')",
+    "SELECT file, status FROM safetensors_verify('%w')",
+    "SELECT name, scheme, numel, status FROM safetensors_weights('%w')",
+    "SELECT module, kind, scale, status FROM safetensors_adapter('%w')",
     "SELECT safetensors_config('io'), safetensors_version()",
     "SELECT safetensors_serialize(name, 'BF16', shape, tensor_cast(ref, 'BF16')) "
     "FROM safetensors_tensors('%w') WHERE name IN ('s', 't')",
