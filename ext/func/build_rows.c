@@ -139,8 +139,12 @@ static bool build_rows_sort(BuildRows *group, Error *error) {
 }
 
 static void build_rows_result(sqlite3_context *context, const BuildRows *group) {
-  sqlite3_str *out = sqlite3_str_new(sqlite3_context_db_handle(context));
   const char *text = sqlite3_str_value(group->text);
+  if (text == NULL) { /* no row is without a text */
+    sqlite3_result_error_nomem(context);
+    return;
+  }
+  sqlite3_str *out = sqlite3_str_new(sqlite3_context_db_handle(context));
   sqlite3_str_appendf(out, "{\"op\":\"%s\",\"args\":[", OPERATOR_TRAITS[group->op].name);
   for (uint64_t i = 0; i < group->count; i++) {
     if (i > 0) sqlite3_str_appendchar(out, 1, ',');

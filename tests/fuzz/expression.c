@@ -34,13 +34,16 @@ static Members members_of(const Node *node) {
   unsigned given = OPERATOR_TRAITS[node->op].attributes;
   if (!node->has_list) given &= ~(unsigned)OPERATOR_AXES;
   if (node->weights == NULL) given &= ~(unsigned)OPERATOR_WEIGHTS;
+  if (node->options == NULL) given &= ~(unsigned)OPERATOR_OPTIONS;
   return (Members){.given = given,
                    .axis = node->axis,
                    .seed = (int64_t)node->seed,
                    .value = node->value,
                    .dtype = node->dtype,
-                   .slice = node->text,
-                   .slice_length = node->text_length,
+                   .text = node->text,
+                   .text_length = node->text_length,
+                   .options = node->options,
+                   .options_length = node->options_length,
                    .list = (int64_t *)node->list,
                    .list_count = node->list_count,
                    .weights = (double *)node->weights,
@@ -54,12 +57,17 @@ static void append_node(sqlite3_str *out, const Node *node) {
     members_append_number(out, node->value);
   } else {
     const Members members = members_of(node);
-    sqlite3_str_appendf(out, "{\"op\":\"%s\",\"args\":[", OPERATOR_TRAITS[node->op].name);
+    const char *role = node->roles;
+    bool parts = (OPERATOR_TRAITS[node->op].attributes & OPERATOR_PARTS) != 0;
+    sqlite3_str_appendf(out, "{\"op\":\"%s\",\"%s\":%s", OPERATOR_TRAITS[node->op].name,
+                        parts ? "parts" : "args", parts ? "{" : "[");
     for (uint32_t i = 0; i < node->arg_count; i++) {
       if (i > 0) sqlite3_str_appendchar(out, 1, ',');
+      if (parts) sqlite3_str_appendf(out, "\"%s\":", role);
+      if (parts) role += strlen(role) + 1;
       append_node(out, node->args[i]);
     }
-    sqlite3_str_appendchar(out, 1, ']');
+    sqlite3_str_appendchar(out, 1, parts ? '}' : ']');
     members_append(out, &members);
     sqlite3_str_appendchar(out, 1, '}');
   }
@@ -76,6 +84,9 @@ static void require_same(const Node *a, const Node *b) {
   REQUIRE(a->axis == b->axis && a->seed == b->seed && a->dtype == b->dtype);
   REQUIRE(a->has_list == b->has_list && a->list_count == b->list_count);
   REQUIRE(same_bytes(a->list, b->list, a->list_count * sizeof *a->list));
+  REQUIRE(a->options_length == b->options_length &&
+          same_bytes(a->options, b->options, a->options_length));
+  REQUIRE(a->roles_length == b->roles_length && same_bytes(a->roles, b->roles, a->roles_length));
   REQUIRE((a->weights == NULL) == (b->weights == NULL));
   REQUIRE(a->weights == NULL ||
           same_bytes(a->weights, b->weights, a->arg_count * sizeof *a->weights));
