@@ -1,5 +1,6 @@
 #include "check/claims.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -162,6 +163,7 @@ static bool claims_of_real_path(Claims *claims, const char *file, Error *error) 
   char *real;
   int number = file_system_real_path(file, &real);
   Error found = {0};
+  if (number == ENOMEM) return error_memory(error);
   if (number != 0) system_error_raise(&found, file, "follow the path", number);
   if (number != 0) return claims_forgive(&found, error);
   const char *name = path_name(real);
