@@ -18,7 +18,7 @@ uint32_t digest_size(DigestKind kind) {
 Digest *digest_new(DigestKind kind, const char *subject, Error *error) {
   if (!digest_library_open()) {
     error_fill(error, ERROR_RESOURCE, subject,
-               "expected a library that computes digests, found none: %s", digest_library_advice);
+               "expected a library that computes digests, found none: %s", digest_library_advice());
     return NULL;
   }
   Digest *digest = memory_zeroed(1, sizeof *digest);

@@ -39,8 +39,8 @@ void digest_text(DigestKind kind, const unsigned char *bytes, char *text);
 
 /* ---- For digest.c: a library of the system. Each function returns whether it succeeded. ---- */
 
-/* The name of a package with such a library, for the message where there is none. */
-extern const char digest_library_advice[];
+/* What to install, for the message where there is none. */
+const char *digest_library_advice(void);
 
 /* Makes sure that there is a library. */
 bool digest_library_open(void);

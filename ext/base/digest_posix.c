@@ -10,7 +10,9 @@
 #include <sha1.h>
 #include <sha2.h>
 
-const char digest_library_advice[] = "";
+const char *digest_library_advice(void) {
+  return "";
+}
 
 typedef union DigestState {
   SHA2_CTX sha2;
@@ -72,7 +74,9 @@ static bool digest_find(void *library, const char *name, void *function) {
 
 #if defined(__APPLE__)
 
-const char digest_library_advice[] = "CommonCrypto is a part of macOS";
+const char *digest_library_advice(void) {
+  return "CommonCrypto is a part of macOS";
+}
 
 /* CC_SHA256_CTX has 104 bytes, CC_SHA1_CTX 96. Source: CommonCrypto/CommonDigest.h. */
 enum { COMMON_CRYPTO_STATE = 256 };
@@ -132,9 +136,10 @@ void digest_library_free(DigestKind kind, void *state) {
 
 #else
 
-const char digest_library_advice[] =
-    "install OpenSSL's libcrypto 3 or 1.1 (Debian: libssl3; Alpine: libcrypto3; Fedora: "
-    "openssl-libs)";
+const char *digest_library_advice(void) {
+  return "install OpenSSL's libcrypto 3 or 1.1 (Debian: libssl3; Alpine: libcrypto3; Fedora: "
+         "openssl-libs)";
+}
 
 /* What is used of libcrypto, which is the same in 1.1 and 3. Source: openssl/evp.h. */
 typedef struct DigestFunctions {

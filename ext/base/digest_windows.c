@@ -8,7 +8,9 @@
 #include <string.h>
 #include <windows.h>
 
-const char digest_library_advice[] = "bcrypt.dll is a part of Windows";
+const char *digest_library_advice(void) {
+  return "bcrypt.dll is a part of Windows";
+}
 
 /* What is used of bcrypt.dll. Statuses are 0 or more on success. Source: bcrypt.h. */
 typedef struct DigestFunctions {

@@ -92,7 +92,7 @@ static bool members_take_text(Members *members, Tokens *tokens, const char *expe
 }
 
 static bool members_take_options(Members *members, Tokens *tokens) {
-  Span span;
+  Span span = {0};
   if (!tokens_take_object(tokens, &span)) return false;
   members->options = tokens->cursor.text + span.offset;
   members->options_length = span.length;

@@ -39,19 +39,19 @@ static uint32_t twister_next(Twister *twister) {
 
 /* ---- The places that are not their own number any more ---- */
 
-typedef struct Place {
+typedef struct PermutationPlace {
   uint64_t place, number; /* place + 1; 0 if the slot is empty */
-} Place;
+} PermutationPlace;
 
 /* The slot of a place, or the empty one where it belongs. */
-static Place *permutation_slot(Place *places, uint64_t mask, uint64_t place) {
+static PermutationPlace *permutation_slot(PermutationPlace *places, uint64_t mask, uint64_t place) {
   uint64_t at = (place * 0x9e3779b97f4a7c15u) >> 20 & mask;
   while (places[at].place != 0 && places[at].place != place + 1) at = (at + 1) & mask;
   return &places[at];
 }
 
-static uint64_t permutation_number(Place *places, uint64_t mask, uint64_t place) {
-  const Place *slot = permutation_slot(places, mask, place);
+static uint64_t permutation_number(PermutationPlace *places, uint64_t mask, uint64_t place) {
+  const PermutationPlace *slot = permutation_slot(places, mask, place);
   return slot->place != 0 ? slot->number : place;
 }
 
@@ -59,14 +59,14 @@ bool permutation_front(uint64_t numel, uint64_t seed, uint64_t count, uint64_t *
   Twister twister = {.next = TWISTER_SIZE};
   uint64_t slots = 16;
   while (slots / 2 < count) slots *= 2;
-  Place *places = memory_zeroed(slots, sizeof *places);
+  PermutationPlace *places = memory_zeroed(slots, sizeof *places);
   if (places == NULL) return error_memory(error);
   twister_open(&twister, seed);
   for (uint64_t i = 0; i < count; i++) {
     uint64_t other = i + 1 < numel ? i + twister_next(&twister) % (numel - i) : i;
     uint64_t own = permutation_number(places, slots - 1, i);
     out[i] = permutation_number(places, slots - 1, other);
-    *permutation_slot(places, slots - 1, other) = (Place){other + 1, own};
+    *permutation_slot(places, slots - 1, other) = (PermutationPlace){other + 1, own};
   }
   memory_free(places);
   return true;
