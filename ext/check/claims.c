@@ -177,35 +177,42 @@ static bool claims_of_real_path(Claims *claims, const char *file, Error *error) 
   return good;
 }
 
+/* The note about a file that has this name below the directory that a hub's client was told. */
+static bool claims_of_note(Claims *claims, const char *directory, const char *below,
+                           const char *file, bool *found, Error *error) {
+  static const char notes[] = ".cache/huggingface/download/";
+  char *text, *named = sqlite3_mprintf("%s%s", notes, below);
+  uint64_t length;
+  *found = false;
+  if (named == NULL) return error_memory(error);
+  bool good = claims_load_at(directory, named, ".metadata", CLAIMS_MAX_NOTE, &text, &length, error);
+  sqlite3_free(named);
+  if (!good || text == NULL) return good;
+  *found = true;
+  const char *etag = strchr(text, '\n');
+  if (etag != NULL)
+    good = claims_add_oid(claims, file, CLAIM_HUB_DOWNLOAD, etag + 1, strcspn(etag + 1, "\r\n"),
+                          error);
+  memory_free(text);
+  return good;
+}
+
 /* The notes of the hub's client, which lie in the directory that it was told, above the file. */
 static bool claims_of_download(Claims *claims, const char *file, Error *error) {
-  static const char notes[] = ".cache/huggingface/download/";
-  char *directory = path_directory(file);
   const char *below = path_name(file);
-  bool good = directory != NULL || error_memory(error), found = false;
-  for (int i = 0; good && !found && i < CLAIMS_MAX_ABOVE; i++) {
-    char *text = NULL, *named = sqlite3_mprintf("%s%s", notes, below);
-    uint64_t length;
-    good = named != NULL ? claims_load_at(directory, named, ".metadata", CLAIMS_MAX_NOTE, &text,
-                                          &length, error)
-                         : error_memory(error);
-    sqlite3_free(named);
-    const char *etag = text != NULL ? strchr(text, '\n') : NULL;
-    found = text != NULL;
-    if (etag != NULL)
-      good = claims_add_oid(claims, file, CLAIM_HUB_DOWNLOAD, etag + 1, strcspn(etag + 1, "\r\n"),
-                            error);
-    memory_free(text);
-    if (directory == NULL || directory[0] == '\0' || path_root(directory) == strlen(directory))
-      break;
+  bool found = false;
+  char *directory = path_directory(file);
+  for (int i = 0; directory != NULL && !found && i < CLAIMS_MAX_ABOVE; i++) {
+    bool last = directory[0] == '\0' || path_root(directory) == strlen(directory);
+    if (!claims_of_note(claims, directory, below, file, &found, error) || last || found) break;
     char *above = path_directory(directory);
     below = file + (path_name(directory) - directory);
     memory_free(directory);
     directory = above;
-    good = good && (above != NULL || error_memory(error));
   }
+  bool memory = directory != NULL;
   memory_free(directory);
-  return good;
+  return (memory || error_memory(error)) && error->code == ERROR_NONE;
 }
 
 /* The oid of a pointer of git-lfs, or NULL. */
@@ -466,7 +473,7 @@ static bool claims_sort(Claims *claims, Cancel *cancel, Error *error) {
   memory_free(claims->order);
   claims->order = memory_zeroed(claims->count, sizeof *claims->order);
   if (claims->order == NULL) return error_memory(error);
-  if (claims->count > 0) memcpy(claims->order, claims->all, claims->count * sizeof *claims->order);
+  if (claims->count > 0) memcpy(claims->order, claims->all, claims->count * sizeof(Claim *));
   return sort_rows(claims->order, claims->count, sizeof *claims->order, claims_compare, cancel,
                    "claims", error);
 }
