@@ -83,7 +83,7 @@ static void claims_judge(Claim *claim, uint64_t length) {
 
 static Claim *claims_new(Claims *claims, const char *file, Error *error) {
   bool room =
-      memory_reserve((void **)&claims->all, &claims->capacity, claims->count, sizeof *claims->all);
+      memory_reserve((void **)&claims->all, &claims->capacity, claims->count, sizeof(Claim *));
   Claim *claim = room ? memory_zeroed(1, sizeof *claim) : NULL;
   char *copy = claim != NULL ? memory_copy_text(file, strlen(file)) : NULL;
   if (copy == NULL) {
@@ -471,11 +471,11 @@ static bool claims_add_none(Claims *claims, const PathList *files, Error *error)
 /* The rows that are sorted are not those that own the claims: after an error some stand there twice. */
 static bool claims_sort(Claims *claims, Cancel *cancel, Error *error) {
   memory_free(claims->order);
-  claims->order = memory_zeroed(claims->count, sizeof *claims->order);
+  claims->order = memory_zeroed(claims->count, sizeof(Claim *));
   if (claims->order == NULL) return error_memory(error);
   if (claims->count > 0) memcpy(claims->order, claims->all, claims->count * sizeof(Claim *));
-  return sort_rows(claims->order, claims->count, sizeof *claims->order, claims_compare, cancel,
-                   "claims", error);
+  return sort_rows(claims->order, claims->count, sizeof(Claim *), claims_compare, cancel, "claims",
+                   error);
 }
 
 /* Sets *directory to the directory that the argument names, or to NULL. A directory with an index stands for
