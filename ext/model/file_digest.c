@@ -131,15 +131,21 @@ static bool file_digest_take(WorkQueue *queue, unsigned worker, uint64_t item, E
 
 /* ---- All of them ---- */
 
+/* Whether what was read is still what the path leads to, in the same state. */
+static bool file_digest_check(FileDigest *digest) {
+  FileIdentity read, there;
+  if (!file_identify_descriptor(digest->descriptor, digest->path, &read, &digest->error) ||
+      !file_identify(digest->path, &there, &digest->error))
+    return false;
+  return (file_identity_unchanged(&read, &digest->identity) &&
+          file_identity_unchanged(&there, &digest->identity)) ||
+         error_raise(&digest->error, ERROR_CHANGED, digest->path,
+                     "expected a file that does not change while it is read, found that it has");
+}
+
 static void file_digest_close(FileDigest *digest) {
-  FileIdentity now;
   if (digest->descriptor < 0) return;
-  if (digest->error.code == ERROR_NONE &&
-      file_identify_descriptor(digest->descriptor, digest->path, &now, &digest->error) &&
-      !file_identity_unchanged(&now, &digest->identity)) {
-    error_fill(&digest->error, ERROR_CHANGED, digest->path,
-               "expected a file that does not change while it is read, found that it has");
-  }
+  if (digest->error.code == ERROR_NONE) file_digest_check(digest);
   file_close(digest->descriptor);
   digest->descriptor = -1;
 }

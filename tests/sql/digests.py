@@ -6,6 +6,7 @@ import glob
 import hashlib
 import json
 import os
+import shutil
 import struct
 import tarfile
 import tempfile
@@ -329,6 +330,16 @@ def test_changes():
 
     result = disturb(overwrite)
     tally.check(result in ("ok", "differs") or result.startswith(("cannot check", "error")), f"overwritten: {result}")
+    # Another file in its place, which is as large: the digest of neither is that of what the path leads to.
+    with open(path, "r+b") as file:
+        file.seek(size - 1)
+        file.write(b"\0")
+    shutil.copyfile(path, path + ".new")
+    with open(path + ".new", "r+b") as file:
+        file.seek(size - 1)
+        file.write(b"\2")
+    result = disturb(lambda: os.replace(path + ".new", path))
+    tally.check(result == "differs" or result.startswith(("cannot check", "error")), f"replaced: {result}")
     began = time.monotonic()
     timer = threading.Timer(0.03, own.interrupt)
     timer.start()
