@@ -463,7 +463,9 @@ static bool claims_add_none(Claims *claims, const PathList *files, Error *error)
     if (claimed) continue;
     Claim *none = claims_new(claims, files->paths[i], error);
     if (none == NULL) return false;
-    none->missing = !file_system_exists(none->file);
+    PathLook look;
+    if (!file_system_look(none->file, &look, error)) return false;
+    none->missing = look.kind == PATH_MISSING;
   }
   return true;
 }
