@@ -409,45 +409,35 @@ static bool schemes_add_packed(Schemes *schemes, const SchemeModule *module) {
 
 /* ---- Rows of other tensors ---- */
 
+/* The scheme of a family, unless more is known, and the part that has the numbers. */
+static const struct {
+  uint8_t scheme, primary;
+} SCHEMES_OF_FAMILY[] = {
+    [WEIGHT_FAMILY_SCALED] = {WEIGHT_SCHEME_FP8, WEIGHT_SLOT_WEIGHT},
+    [WEIGHT_FAMILY_PACKED] = {WEIGHT_SCHEME_INT4, WEIGHT_SLOT_WEIGHT_PACKED},
+    [WEIGHT_FAMILY_GPTQ] = {WEIGHT_SCHEME_GPTQ, WEIGHT_SLOT_QWEIGHT},
+    [WEIGHT_FAMILY_BNB4] = {WEIGHT_SCHEME_BNB_NF4, WEIGHT_SLOT_WEIGHT},
+    [WEIGHT_FAMILY_BNB8] = {WEIGHT_SCHEME_BNB_INT8, WEIGHT_SLOT_WEIGHT},
+    [WEIGHT_FAMILY_BLOCKS] = {WEIGHT_SCHEME_MXFP4, WEIGHT_SLOT_BLOCKS},
+    [WEIGHT_FAMILY_HQQ] = {WEIGHT_SCHEME_HQQ, WEIGHT_SLOT_W_Q},
+    [WEIGHT_FAMILY_QUANTO] = {WEIGHT_SCHEME_QUANTO, WEIGHT_SLOT_DATA},
+    [WEIGHT_FAMILY_TORCHAO] = {WEIGHT_SCHEME_TORCHAO, WEIGHT_SLOT_QDATA},
+    [WEIGHT_FAMILY_MLX] = {WEIGHT_SCHEME_MLX, WEIGHT_SLOT_WEIGHT},
+    [WEIGHT_FAMILY_EXL2] = {WEIGHT_SCHEME_EXL2, WEIGHT_SLOT_Q_WEIGHT},
+    [WEIGHT_FAMILY_EXL3] = {WEIGHT_SCHEME_EXL3, WEIGHT_SLOT_TRELLIS},
+    [WEIGHT_FAMILY_AQLM] = {WEIGHT_SCHEME_AQLM, WEIGHT_SLOT_CODES},
+    [WEIGHT_FAMILY_SVDQUANT] = {WEIGHT_SCHEME_SVDQUANT, WEIGHT_SLOT_QWEIGHT},
+    [WEIGHT_FAMILY_EETQ] = {WEIGHT_SCHEME_EETQ, WEIGHT_SLOT_WEIGHT},
+    [WEIGHT_FAMILY_HIGGS] = {WEIGHT_SCHEME_HIGGS, WEIGHT_SLOT_WEIGHT},
+};
+
 static WeightScheme schemes_scheme_of(WeightFamily family, const WeightConfig *config) {
-  static const uint8_t schemes[] = {[WEIGHT_FAMILY_SCALED] = WEIGHT_SCHEME_FP8,
-                                    [WEIGHT_FAMILY_PACKED] = WEIGHT_SCHEME_INT4,
-                                    [WEIGHT_FAMILY_GPTQ] = WEIGHT_SCHEME_GPTQ,
-                                    [WEIGHT_FAMILY_BNB4] = WEIGHT_SCHEME_BNB_NF4,
-                                    [WEIGHT_FAMILY_BNB8] = WEIGHT_SCHEME_BNB_INT8,
-                                    [WEIGHT_FAMILY_BLOCKS] = WEIGHT_SCHEME_MXFP4,
-                                    [WEIGHT_FAMILY_HQQ] = WEIGHT_SCHEME_HQQ,
-                                    [WEIGHT_FAMILY_QUANTO] = WEIGHT_SCHEME_QUANTO,
-                                    [WEIGHT_FAMILY_TORCHAO] = WEIGHT_SCHEME_TORCHAO,
-                                    [WEIGHT_FAMILY_MLX] = WEIGHT_SCHEME_MLX,
-                                    [WEIGHT_FAMILY_EXL2] = WEIGHT_SCHEME_EXL2,
-                                    [WEIGHT_FAMILY_EXL3] = WEIGHT_SCHEME_EXL3,
-                                    [WEIGHT_FAMILY_AQLM] = WEIGHT_SCHEME_AQLM,
-                                    [WEIGHT_FAMILY_SVDQUANT] = WEIGHT_SCHEME_SVDQUANT,
-                                    [WEIGHT_FAMILY_EETQ] = WEIGHT_SCHEME_EETQ,
-                                    [WEIGHT_FAMILY_HIGGS] = WEIGHT_SCHEME_HIGGS};
   if (family == WEIGHT_FAMILY_GPTQ && weight_config_is(config, "awq")) return WEIGHT_SCHEME_AWQ;
-  return (WeightScheme)schemes[family];
+  return (WeightScheme)SCHEMES_OF_FAMILY[family].scheme;
 }
 
 static WeightSlot schemes_primary_of(WeightFamily family) {
-  static const uint8_t slots[] = {[WEIGHT_FAMILY_SCALED] = WEIGHT_SLOT_WEIGHT,
-                                  [WEIGHT_FAMILY_PACKED] = WEIGHT_SLOT_WEIGHT_PACKED,
-                                  [WEIGHT_FAMILY_GPTQ] = WEIGHT_SLOT_QWEIGHT,
-                                  [WEIGHT_FAMILY_BNB4] = WEIGHT_SLOT_WEIGHT,
-                                  [WEIGHT_FAMILY_BNB8] = WEIGHT_SLOT_WEIGHT,
-                                  [WEIGHT_FAMILY_BLOCKS] = WEIGHT_SLOT_BLOCKS,
-                                  [WEIGHT_FAMILY_HQQ] = WEIGHT_SLOT_W_Q,
-                                  [WEIGHT_FAMILY_QUANTO] = WEIGHT_SLOT_DATA,
-                                  [WEIGHT_FAMILY_TORCHAO] = WEIGHT_SLOT_QDATA,
-                                  [WEIGHT_FAMILY_MLX] = WEIGHT_SLOT_WEIGHT,
-                                  [WEIGHT_FAMILY_EXL2] = WEIGHT_SLOT_Q_WEIGHT,
-                                  [WEIGHT_FAMILY_EXL3] = WEIGHT_SLOT_TRELLIS,
-                                  [WEIGHT_FAMILY_AQLM] = WEIGHT_SLOT_CODES,
-                                  [WEIGHT_FAMILY_SVDQUANT] = WEIGHT_SLOT_QWEIGHT,
-                                  [WEIGHT_FAMILY_EETQ] = WEIGHT_SLOT_WEIGHT,
-                                  [WEIGHT_FAMILY_HIGGS] = WEIGHT_SLOT_WEIGHT};
-  return (WeightSlot)slots[family];
+  return (WeightSlot)SCHEMES_OF_FAMILY[family].primary;
 }
 
 /* Whether nothing but a part is called so; in a model with gpt-oss's blocks also their scales. */
