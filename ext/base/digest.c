@@ -52,9 +52,8 @@ bool digest_end(Digest *digest, unsigned char *out, Error *error) {
                      "expected the system's library to compute a digest, found that it fails");
 }
 
-void digest_text(DigestKind kind, const unsigned char *bytes, char *text) {
+void digest_text(const unsigned char *bytes, uint32_t size, char *text) {
   static const char digits[] = "0123456789abcdef";
-  uint32_t size = digest_size(kind);
   for (uint32_t i = 0; i < size; i++) {
     text[2 * i] = digits[bytes[i] >> 4];
     text[2 * i + 1] = digits[bytes[i] & 0xf];

@@ -34,8 +34,9 @@ void digest_add(Digest *digest, const void *bytes, uint64_t size);
 ** as they were. Nothing can be added after it. False with an error about the same subject. */
 bool digest_end(Digest *digest, unsigned char *out, Error *error);
 
-/* Writes a digest in lower-case hexadecimal digits, into DIGEST_TEXT_SIZE bytes. */
-void digest_text(DigestKind kind, const unsigned char *bytes, char *text);
+/* Writes `size` bytes in lower-case hexadecimal digits, into 2 * size + 1 bytes; those of a digest need
+** DIGEST_TEXT_SIZE at most. */
+void digest_text(const unsigned char *bytes, uint32_t size, char *text);
 
 /* ---- For digest.c: a library of the system. Each function returns whether it succeeded. ---- */
 

@@ -10,6 +10,7 @@
 #include "base/sort.h"
 #include "base/system_error.h"
 #include "format/header.h"
+#include "format/shards.h"
 #include "model/hub.h"
 
 enum {
@@ -487,7 +488,7 @@ static bool claims_directory(const Checkpoint *checkpoint, const char *argument,
   const char *path = checkpoint_path(checkpoint);
   bool indexed = checkpoint_index_path(checkpoint) != NULL;
   *directory = NULL;
-  if (path == NULL || (indexed && claims_has_ending(argument, ".index.json"))) return true;
+  if (path == NULL || (indexed && shards_is_index_path(argument))) return true;
   PathKind kind = PATH_MISSING;
   Error found = {0};
   if (!indexed) file_system_kind(path, &kind, &found);

@@ -77,7 +77,7 @@ static int model_digest_compare(const void *a, const void *b) {
 
 static bool model_digest_line(const ModelDigestRow *row, Digest *digest, Error *error) {
   char sha256[DIGEST_TEXT_SIZE];
-  digest_text(DIGEST_SHA256, row->digest->bytes, sha256);
+  digest_text(row->digest->bytes, digest_size(DIGEST_SHA256), sha256);
   sqlite3_str *line = sqlite3_str_new(NULL);
   sqlite3_str_appendchar(line, 1, '[');
   json_string_append(line, row->name, row->name_length);

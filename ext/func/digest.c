@@ -1,61 +1,21 @@
-/* Digests with which the world compares: of tensors, of files, of models. */
+/* Digests with which the world compares: of files and models. Those of tensors are in hash.c. */
 #include <string.h>
 
 #include "base/memory.h"
 #include "check/model_digest.h"
+#include "format/shards.h"
 #include "func/functions.h"
 #include "model/file_digest.h"
 #include "sql/connection.h"
 #include "sql/lease.h"
 #include "sql/tensor_result.h"
-#include "tensor/sha256.h"
 
 static void digest_result(sqlite3_context *context, DigestKind kind, const unsigned char *bytes,
                           int digits) {
   char text[DIGEST_TEXT_SIZE];
-  digest_text(kind, bytes, text);
+  digest_text(bytes, digest_size(kind), text);
   sqlite3_result_text(context, text, digits > 0 ? digits : -1, SQLITE_TRANSIENT);
 }
-
-static bool digest_tensor(const TensorArgument *argument, sqlite3 *db, Session *session,
-                          unsigned char *out, Error *error) {
-  const View *view = &argument->view;
-  unsigned bits = dtype_bits(argument->dtype);
-  if (!tensor_result_is_whole_bytes(argument, view, error)) return false;
-  Source source = tensor_argument_source(argument);
-  Host host =
-      connection_begin_work(db, session, &argument->tensor, view->numel, view->numel * bits / 8);
-  bool good = sha256_run(&source, view, bits, &host, out, error);
-  connection_end_work(&host);
-  return good;
-}
-
-/*
-** tensor_sha256(ref) -> TEXT
-** tensor_sha256(data, dtype [, shape]) -> TEXT
-**
-** The SHA-256 of the bytes that tensor_data() returns, as 64 hexadecimal digits, the same that
-** sha256sum prints. NULL for NULL.
-*/
-void function_tensor_sha256(sqlite3_context *context, int argc, sqlite3_value **argv) {
-  Session *session = lease_session(context);
-  TensorArgument argument;
-  Error error = {0};
-  unsigned char bytes[DIGEST_MAX_SIZE];
-  sqlite3 *db = sqlite3_context_db_handle(context);
-  if (!tensor_argument_open_alone(&argument, "tensor_sha256", session, argc, argv, &error)) {
-    tensor_result_error(context, &error);
-  } else if (argument.is_null) {
-    /* the result stays NULL */
-  } else if (!digest_tensor(&argument, db, session, bytes, &error)) {
-    tensor_result_error(context, &error);
-  } else {
-    digest_result(context, DIGEST_SHA256, bytes, 0);
-  }
-  tensor_argument_close(&argument);
-}
-
-/* ---- Files and models ---- */
 
 typedef enum DigestName { DIGEST_OF_FILE, DIGEST_OF_LEGACY, DIGEST_OF_CONTENT } DigestName;
 
@@ -106,13 +66,10 @@ static Checkpoint *digest_open(Session *session, sqlite3_value *value, Error *er
 
 /* Whether the path is that of an index, which is a file, too; its shards are others. */
 static bool digest_is_index(const Checkpoint *checkpoint, sqlite3_value *value) {
-  static const char ending[] = ".index.json";
-  const size_t size = sizeof ending - 1;
   if (checkpoint_index_path(checkpoint) == NULL || sqlite3_value_type(value) == SQLITE_BLOB)
     return false;
   const char *path = (const char *)sqlite3_value_text(value);
-  size_t length = path != NULL ? strlen(path) : 0;
-  return length >= size && strcmp(path + length - size, ending) == 0;
+  return path != NULL && shards_is_index_path(path);
 }
 
 /* That there is one file. */

@@ -22,10 +22,10 @@ Function function_tensor_data;
 Function function_tensor_item, function_tensor_json, function_tensor_cast;
 
 /* hash.c */
-Function function_tensor_hash;
+Function function_tensor_hash, function_tensor_sha256;
 
 /* digest.c */
-Function function_tensor_sha256, function_safetensors_digest;
+Function function_safetensors_digest;
 
 /* quantile.c */
 Function function_tensor_quantile;

@@ -38,40 +38,20 @@ void weight_configs_clear(WeightConfigs *configs) {
 
 /* ---- Reading a file ---- */
 
-static bool weight_config_is_deep(const char *text, uint64_t length) {
-  uint32_t depth = 0;
-  bool in_string = false;
-  for (uint64_t i = 0; i < length; i++) {
-    if (in_string) {
-      if (text[i] == '\\') {
-        i++;
-      } else if (text[i] == '"') {
-        in_string = false;
-      }
-    } else if (text[i] == '"') {
-      in_string = true;
-    } else if (text[i] == '{' || text[i] == '[') {
-      if (++depth > WEIGHT_CONFIG_MAX_DEPTH) return true;
-    } else if ((text[i] == '}' || text[i] == ']') && depth > 0) {
-      depth--;
-    }
-  }
-  return false;
-}
-
 static bool weight_config_parse(const char *text, uint64_t length, const char *path, json_t **root,
                                 Error *error) {
-  if (weight_config_is_deep(text, length)) {
-    return error_raise(error, ERROR_INVALID, path, "expected at most %d levels of JSON, found more",
-                       WEIGHT_CONFIG_MAX_DEPTH);
-  }
   JsonDocument document = {0};
-  if (json_load_document(text, length, path, &document, error)) {
+  bool good =
+      json_load_document(text, length, path, &document, error) &&
+      (document.depth <= WEIGHT_CONFIG_MAX_DEPTH ||
+       error_raise(error, ERROR_INVALID, path, "expected at most %d levels of JSON, found more",
+                   WEIGHT_CONFIG_MAX_DEPTH));
+  if (good) {
     *root = document.root;
-    return true;
+  } else {
+    json_decref(document.root);
   }
-  json_decref(document.root);
-  return false;
+  return good;
 }
 
 static bool weight_config_read_text(int descriptor, const char *path, uint64_t size, json_t **root,

@@ -211,7 +211,7 @@ static const FileDigest *verify_digest(VerifyCursor *cursor, Error *error) {
 
 /* Writes the digest as the claim does. */
 static void verify_text(const Claim *claim, const FileDigest *digest, char *text) {
-  digest_text(claim->algorithm == CLAIM_GIT ? DIGEST_SHA1 : DIGEST_SHA256, digest->bytes, text);
+  digest_text(digest->bytes, digest_size(file_digest_kind(digest)), text);
   if (claim->algorithm == CLAIM_LEGACY) text[8] = '\0';
 }
 
