@@ -154,20 +154,29 @@ static bool expression_text_append_items(sqlite3_str *out, Tokens *tokens, const
          tokens_refuse(tokens, "nothing behind the array");
 }
 
-bool expression_text_array(sqlite3_str *out, sqlite3_value *value, const char *subject,
-                           uint64_t *count, Error *error) {
+/* Opens a copy of a JSON text for reading; memory_free() releases it. NULL after an error. */
+static char *expression_text_open(sqlite3_value *value, const char *subject, Tokens *tokens,
+                                  Error *error) {
   ExpressionText from;
-  if (!expression_text_take(value, &from, error)) return false;
-  /* The array may have expressions as strings, in which each quote is escaped. */
+  if (!expression_text_take(value, &from, error)) return NULL;
+  /* It may have expressions as strings, in which each quote is escaped. */
   if (from.length > 2 * (uint64_t)EXPRESSION_MAX_LENGTH) {
-    return expression_text_too_long(from.length, subject, error);
+    expression_text_too_long(from.length, subject, error);
+    return NULL;
   }
   char *copy = memory_copy_text(from.text, from.length);
-  if (copy == NULL) return error_memory(error);
-  Tokens tokens = {.cursor = {.text = copy, .length = (uint32_t)from.length},
-                   .subject = subject,
-                   .error = error};
-  bool good = expression_text_append_items(out, &tokens, subject, count);
+  if (copy == NULL) error_memory(error);
+  *tokens = (Tokens){.cursor = {.text = copy, .length = (uint32_t)from.length},
+                     .subject = subject,
+                     .error = error};
+  return copy;
+}
+
+bool expression_text_array(sqlite3_str *out, sqlite3_value *value, const char *subject,
+                           uint64_t *count, Error *error) {
+  Tokens tokens;
+  char *copy = expression_text_open(value, subject, &tokens, error);
+  bool good = copy != NULL && expression_text_append_items(out, &tokens, subject, count);
   memory_free(copy);
   return good;
 }
@@ -217,18 +226,11 @@ static bool expression_text_refuse_object(sqlite3_value *value, const char *what
 
 bool expression_text_parts(sqlite3_str *out, sqlite3_value *value, const char *subject,
                            Members *members, Error *error) {
-  ExpressionText from;
   if (sqlite3_value_type(value) != SQLITE_TEXT)
     return expression_text_refuse_object(value, "parts", subject, error);
-  if (!expression_text_take(value, &from, error)) return false;
-  if (from.length > 2 * (uint64_t)EXPRESSION_MAX_LENGTH)
-    return expression_text_too_long(from.length, subject, error);
-  char *copy = memory_copy_text(from.text, from.length);
-  if (copy == NULL) return error_memory(error);
-  Tokens tokens = {.cursor = {.text = copy, .length = (uint32_t)from.length},
-                   .subject = subject,
-                   .error = error};
-  bool good = expression_text_append_parts(out, &tokens, subject, members);
+  Tokens tokens;
+  char *copy = expression_text_open(value, subject, &tokens, error);
+  bool good = copy != NULL && expression_text_append_parts(out, &tokens, subject, members);
   memory_free(copy);
   return good;
 }
