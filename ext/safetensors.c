@@ -61,6 +61,8 @@ enum {
   SAFETENSORS_OPENS_NOTHING = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
   /* Not deterministic, but SQLite 3.40 lets a CHECK constraint call what does not claim to be. */
   SAFETENSORS_SETS = SAFETENSORS_OPENS_FILES,
+  /* Neither is what reads tables of the temp schema, which may have changed since the last call. */
+  SAFETENSORS_READS_TEMP = SAFETENSORS_OPENS_FILES,
   SAFETENSORS_RETURNS_SUBTYPE = 0x1000000 /* SQLITE_RESULT_SUBTYPE, which the header of SQLite 3.40
                                           ** does not define */
 };
@@ -116,6 +118,10 @@ static const struct {
     {"safetensors_config", 2, SAFETENSORS_SETS, function_safetensors_config},
     {"safetensors_pretty", 1, SAFETENSORS_OPENS_NOTHING, function_safetensors_pretty},
     {"safetensors_pretty", 2, SAFETENSORS_OPENS_NOTHING, function_safetensors_pretty},
+    {"safetensors_label", 1, SAFETENSORS_OPENS_NOTHING, function_safetensors_label},
+    {"safetensors_label", 2, SAFETENSORS_OPENS_NOTHING, function_safetensors_label},
+    {"safetensors_parameters", -1, SAFETENSORS_READS_TEMP, function_safetensors_parameters},
+    {"safetensors_print", -1, SAFETENSORS_READS_TEMP, function_safetensors_print},
     {"safetensors_write", -1, SAFETENSORS_SETS, function_safetensors_write},
     {"safetensors_write_sharded", -1, SAFETENSORS_SETS, function_safetensors_write_sharded},
     {SAFETENSORS_LAST_FUNCTION, 0, SAFETENSORS_OPENS_NOTHING, function_safetensors_version},
@@ -128,6 +134,8 @@ static const struct {
   Function *step;
   void (*final)(sqlite3_context *context);
 } safetensors_aggregates[] = {
+    {"safetensors_common", 1, SAFETENSORS_OPENS_NOTHING, aggregate_common_step,
+     aggregate_common_final},
     {"safetensors_serialize", 4, SAFETENSORS_OPENS_FILES, aggregate_serialize_step,
      aggregate_serialize_final},
     {"safetensors_serialize", 5, SAFETENSORS_OPENS_FILES, aggregate_serialize_step,

@@ -8,7 +8,6 @@
 enum {
   SUGGEST_MAX_LENGTH =
       512, /* in bytes; only the beginnings and ends of longer names are compared */
-  SUGGEST_MAX_EDITS = 3,
   SUGGEST_COST_CASE = 1,
   SUGGEST_COST_PART = 2,
   SUGGEST_COST_EDIT = 3, /* the cost of one edit; several cost as much each */
@@ -113,6 +112,11 @@ char *suggest_text(const Suggest *suggest, const char *before) {
   bool empty = suggest->count == 0 && sqlite3_str_errcode(text) == SQLITE_OK;
   char *finished = sqlite3_str_finish(text);
   return empty ? sqlite3_mprintf("") : finished;
+}
+
+bool suggest_is_near(const char *a, uint64_t a_length, const char *b, uint64_t b_length,
+                     uint32_t edits) {
+  return suggest_distance(a, a_length, b, b_length) <= edits;
 }
 
 bool suggest_may_search(uint32_t *searches) {

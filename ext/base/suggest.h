@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { SUGGEST_MAX = 3 };
+enum { SUGGEST_MAX = 3, SUGGEST_MAX_EDITS = 3 };
 
 /* A name that was kept. Its text belongs to the caller, and must live as long. */
 typedef struct SuggestedName {
@@ -32,6 +32,11 @@ void suggest_offer(Suggest *suggest, const char *text, uint64_t length);
 /* Writes "; did you mean \"a\", \"b\" or \"c\"?", with `before` in front of each name, or "" if
 ** nothing was kept. memory_free() releases it; NULL when memory runs out. */
 char *suggest_text(const Suggest *suggest, const char *before);
+
+/* Whether so many edits, at most SUGGEST_MAX_EDITS, turn one word into the other: a letter inserted,
+** deleted or replaced. */
+bool suggest_is_near(const char *a, uint64_t a_length, const char *b, uint64_t b_length,
+                     uint32_t edits);
 
 /* Whether one more search for near names may be made; *searches counts down. `searches` may be
 ** NULL, which means none. */

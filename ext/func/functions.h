@@ -53,6 +53,16 @@ Function function_build_dequantize, function_build_delta;
 Function aggregate_build_step;
 void aggregate_build_final(sqlite3_context *context);
 
+/* parameters.c */
+Function function_safetensors_parameters;
+
+/* print.c */
+Function function_safetensors_print;
+
+/* label.c */
+Function function_safetensors_label, aggregate_common_step;
+void aggregate_common_final(sqlite3_context *context);
+
 /* version.c */
 Function function_safetensors_version;
 

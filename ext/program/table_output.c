@@ -6,8 +6,8 @@
 #include "program/keep.h"
 #include "program/message.h"
 #include "program/printed.h"
-#include "program/rows.h"
 #include "program/sqlite_shell.h"
+#include "sql/print.h"
 
 /* The shell's own format. */
 static char *table_output_by_shell(const char *sql, const char *format) {
@@ -19,8 +19,25 @@ static char *table_output_by_shell(const char *sql, const char *format) {
   return fault;
 }
 
+/* Prints what has been collected, so that no table has to fit in memory. */
+static void table_output_flush(sqlite3_str *text) {
+  int length = sqlite3_str_length(text);
+  if (length > 0) fwrite(sqlite3_str_value(text), 1, (size_t)length, printed_stream());
+  sqlite3_str_reset(text);
+}
+
+/* Prints what is left, and releases the output. The error, or the output's own, as a message. */
+static char *table_output_end(RowsOutput *out, Error *error) {
+  int code = rows_end(out);
+  sqlite3_free(sqlite3_str_finish(out->text));
+  if (error->code == ERROR_NONE && code == SQLITE_OK) return NULL;
+  char *message = error->code != ERROR_NONE ? error_take(error) : NULL;
+  return message != NULL ? message : sqlite3_mprintf("%s", sqlite3_errstr(code));
+}
+
 /* Every statement that returns rows is a table of its own. */
 static char *table_output_by_rows(sqlite3 *db, const char *sql, const char *format) {
+  RowsOutput out = {sqlite3_str_new(NULL), table_output_flush};
   int code = SQLITE_OK;
   while (code == SQLITE_OK && *sql != '\0') {
     sqlite3_stmt *statement = NULL;
@@ -28,13 +45,17 @@ static char *table_output_by_rows(sqlite3 *db, const char *sql, const char *form
     if (code != SQLITE_OK || statement == NULL) continue;
     sqlite_shell_bind(statement);
     if (sqlite3_column_count(statement) > 0) {
-      rows_print(printed_stream(), statement, format);
+      rows_print(&out, statement, format);
     } else {
       sqlite3_step(statement);
     }
     code = sqlite3_finalize(statement); /* returns what went wrong in a step, too */
   }
-  return code == SQLITE_OK ? NULL : sqlite3_mprintf("%s", sqlite3_errmsg(db));
+  char *message = code == SQLITE_OK ? NULL : sqlite3_mprintf("%s", sqlite3_errmsg(db));
+  char *unprinted = table_output_end(&out, &(Error){0});
+  if (message == NULL) return unprinted;
+  sqlite3_free(unprinted);
+  return message;
 }
 
 char *table_output_query(sqlite3 *db, const char *sql, const char *format) {
@@ -43,19 +64,25 @@ char *table_output_query(sqlite3 *db, const char *sql, const char *format) {
 }
 
 static char *table_output_one(sqlite3 *db, const ScriptTable *table, const char *format) {
-  return table_output_query(
-      db, keep_format("SELECT %s FROM temp.\"%s\"", table->columns, table->name), format);
+  if (!rows_has_format(format)) {
+    return table_output_by_shell(
+        keep_format("SELECT %s FROM temp.\"%s\"", table->columns, table->name), format);
+  }
+  RowsOutput out = {sqlite3_str_new(NULL), table_output_flush};
+  Error error = {0};
+  print_rows(db, &out, format, &(PrintTable){table->name, table->columns}, &error);
+  return table_output_end(&out, &error);
 }
 
-/* An object with an array for each table. */
-static char *table_output_json(sqlite3 *db, const ScriptHeader *verb) {
-  char *fault = NULL;
-  for (size_t i = 0; fault == NULL && i < verb->table_count; i++) {
-    fprintf(printed_stream(), "%s\"%s\": ", i == 0 ? "{\n" : ",\n", verb->tables[i].name);
-    fault = table_output_one(db, &verb->tables[i], "json");
+static char *table_output_machine(sqlite3 *db, const ScriptHeader *verb, const char *format) {
+  PrintTable *tables = keep(verb->table_count * sizeof *tables);
+  for (size_t i = 0; i < verb->table_count; i++) {
+    tables[i] = (PrintTable){verb->tables[i].name, verb->tables[i].columns};
   }
-  fputs("}\n", printed_stream());
-  return fault;
+  RowsOutput out = {sqlite3_str_new(NULL), table_output_flush};
+  Error error = {0};
+  print_tables(db, &out, format, tables, verb->table_count, &error);
+  return table_output_end(&out, &error);
 }
 
 static void table_output_heading(const ScriptTable *table, const char *format, bool first) {
@@ -72,8 +99,7 @@ static void table_output_heading(const ScriptTable *table, const char *format, b
 
 static char *table_output_all(sqlite3 *db, const ScriptHeader *verb, const char *format) {
   char *fault = NULL;
-  if (strcmp(format, "json") == 0) return table_output_json(db, verb);
-  if (strcmp(format, "csv") == 0) return table_output_one(db, &verb->tables[0], format);
+  if (print_has_format(format)) return table_output_machine(db, verb, format);
   for (size_t i = 0; fault == NULL && i < verb->table_count; i++) {
     table_output_heading(&verb->tables[i], format, i == 0);
     fault = table_output_one(db, &verb->tables[i], format);

@@ -42,6 +42,18 @@ static const Script scripts[] = {
     {"load automatically", STAGE_AUTO, "SELECT count(*) FROM safetensors_tensors('plain')"},
     {"load again", STAGE_LOAD, "SELECT name FROM safetensors_tensors('tricky')"},
     {"version", STAGE_SCRIPT, "SELECT safetensors_version() LIKE 'safetensors %jansson%'"},
+    {"labels", STAGE_SCRIPT,
+     "SELECT safetensors_label(column1, 'model.'), safetensors_common(column1) OVER () FROM "
+     "(VALUES ('model.a' || char(10)), ('model.' || printf('%.*c', 300, 'x')), (NULL))"},
+    {"parameters", STAGE_SCRIPT,
+     "CREATE TEMP TABLE IF NOT EXISTS t AS SELECT 1 AS a; SELECT safetensors_parameters(':path')"},
+    {"printing", STAGE_SCRIPT,
+     "DROP TABLE IF EXISTS temp.v; CREATE TEMP TABLE v(rule, level, file, tensor, message); "
+     "INSERT INTO v VALUES ('nan', 'error', '/a b%E9', 'l.0', '<1>' || char(27)), "
+     "('dtype', 'warning', 'm', NULL, NULL), ('k', 'ok', NULL, NULL, NULL), "
+     "('s', 'skipped', NULL, 't', 'no base'); SELECT safetensors_print(column1, 'v') FROM "
+     "(VALUES ('json'), ('csv'), ('junit'), ('sarif'))"},
+    {"printing no table", STAGE_STEPS, "SELECT safetensors_print('json', 'none')"},
     {"list", STAGE_SCRIPT, "SELECT * FROM safetensors_tensors('plain')"},
     {"all columns", STAGE_SCRIPT, "SELECT " ALL_COLUMNS " FROM safetensors_tensors('plain') t"},
     {"all columns, tricky", STAGE_SCRIPT,

@@ -1,0 +1,99 @@
+#include "base/label.h"
+
+#include <string.h>
+
+#include "base/utf8.h"
+
+static const struct {
+  uint32_t first, last;
+} label_hidden[] = {
+    {0x00, 0x1f},     {0x7f, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},
+    {0x180e, 0x180e}, {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f},
+    {0xfdd0, 0xfdef}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe0fff},
+};
+
+bool label_is_hidden(uint32_t character) {
+  for (size_t i = 0; i < sizeof label_hidden / sizeof label_hidden[0]; i++) {
+    if (character >= label_hidden[i].first && character <= label_hidden[i].last) return true;
+  }
+  return (character & 0xfffe) == 0xfffe;
+}
+
+void label_append_escape(sqlite3_str *out, uint32_t character) {
+  switch (character) {
+    case '\n': sqlite3_str_appendall(out, "\\n"); break;
+    case '\r': sqlite3_str_appendall(out, "\\r"); break;
+    case '\t': sqlite3_str_appendall(out, "\\t"); break;
+    default:
+      sqlite3_str_appendf(out,
+                          character <= 0xff     ? "\\x%02x"
+                          : character <= 0xffff ? "\\u%04x"
+                                                : "\\U%08x",
+                          character);
+  }
+}
+
+void label_append(sqlite3_str *out, const char *text, uint64_t length) {
+  uint64_t shown = 0; /* what has been appended */
+  for (uint64_t at = 0; at < length;) {
+    uint64_t begin = at;
+    uint32_t character = utf8_next(text, length, &at);
+    if (character != UTF8_NONE && !label_is_hidden(character)) continue;
+    sqlite3_str_append(out, text + shown, (int)(begin - shown));
+    label_append_escape(out, character == UTF8_NONE ? (unsigned char)text[begin] : character);
+    shown = at;
+  }
+  sqlite3_str_append(out, text + shown, (int)(length - shown));
+}
+
+static uint64_t label_count(const char *text, uint64_t length) {
+  uint64_t count = 0;
+  for (uint64_t i = 0; i < length; i++) count += (text[i] & 0xc0) != 0x80;
+  return count;
+}
+
+/* Where the character number `count` of a text in UTF-8 begins. */
+static uint64_t label_offset(const char *text, uint64_t length, uint64_t count) {
+  uint64_t at = 0;
+  while (at < length && ((text[at] & 0xc0) == 0x80 || count-- > 0)) at++;
+  return at;
+}
+
+static void label_append_short(sqlite3_str *out, const char *text, uint64_t length) {
+  enum { LABEL_DOTS = 3, LABEL_BEGINNING = (LABEL_MAX_CHARACTERS - LABEL_DOTS) / 2 };
+  uint64_t count = label_count(text, length);
+  if (count <= LABEL_MAX_CHARACTERS) {
+    sqlite3_str_append(out, text, (int)length);
+    return;
+  }
+  uint64_t end =
+      label_offset(text, length, count - (LABEL_MAX_CHARACTERS - LABEL_DOTS - LABEL_BEGINNING));
+  sqlite3_str_append(out, text, (int)label_offset(text, length, LABEL_BEGINNING));
+  sqlite3_str_appendall(out, "...");
+  sqlite3_str_append(out, text + end, (int)(length - end));
+}
+
+int label_append_name(sqlite3_str *out, const char *name, uint64_t length, const char *common,
+                      uint64_t common_length) {
+  sqlite3_str *whole = sqlite3_str_new(NULL);
+  if (common_length < length && label_count(common, common_length) > LABEL_MAX_COMMON &&
+      memcmp(name, common, (size_t)common_length) == 0) {
+    sqlite3_str_appendall(whole, "...");
+    name += common_length;
+    length -= common_length;
+  }
+  label_append(whole, name, length);
+  int code = sqlite3_str_errcode(whole), size = sqlite3_str_length(whole);
+  char *text = sqlite3_str_finish(whole);
+  if (code == SQLITE_OK && size > 0) label_append_short(out, text, (uint64_t)size);
+  sqlite3_free(text);
+  return code != SQLITE_OK ? code : sqlite3_str_errcode(out);
+}
+
+uint64_t label_common_length(const char *a, uint64_t a_length, const char *b, uint64_t b_length) {
+  uint64_t common = 0, length = a_length < b_length ? a_length : b_length;
+  for (uint64_t i = 0; i < length && a[i] == b[i]; i++) {
+    if (a[i] == '.' || a[i] == '/') common = i + 1;
+  }
+  return common;
+}

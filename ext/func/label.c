@@ -1,0 +1,86 @@
+/*
+** Names for people to read: what control characters and a long common beginning become in them.
+*/
+#include "base/label.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "func/functions.h"
+#include "sql/result.h"
+
+/*
+** safetensors_label(name) -> TEXT
+** safetensors_label(name, common) -> TEXT
+**
+** A text from a file, as it may be shown on a terminal. Control characters and the like are escaped;
+** a beginning that is `common`, and longer than 3 characters, is "..."; so is the middle of a label that
+** is longer than 200 characters. NULL for NULL; a common beginning that is NULL is none.
+*/
+void function_safetensors_label(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  if (sqlite3_value_type(argv[0]) == SQLITE_NULL) return;
+  const char *name = (const char *)sqlite3_value_text(argv[0]);
+  uint64_t length = (uint64_t)sqlite3_value_bytes(argv[0]), common_length = 0;
+  const char *common = "";
+  bool has_common = argc > 1 && sqlite3_value_type(argv[1]) != SQLITE_NULL;
+  if (has_common) {
+    common = (const char *)sqlite3_value_text(argv[1]);
+    common_length = (uint64_t)sqlite3_value_bytes(argv[1]);
+  }
+  if (name == NULL || common == NULL) {
+    sqlite3_result_error_nomem(context);
+    return;
+  }
+  sqlite3_str *out = sqlite3_str_new(NULL);
+  int code = label_append_name(out, name, length, common, common_length);
+  int size = sqlite3_str_length(out);
+  char *text = sqlite3_str_finish(out);
+  if (code == SQLITE_TOOBIG) {
+    sqlite3_result_error_toobig(context);
+  } else if (code != SQLITE_OK) {
+    sqlite3_result_error_nomem(context);
+  } else {
+    sqlite3_result_text(context, text == NULL ? "" : text, size, SQLITE_TRANSIENT);
+  }
+  sqlite3_free(text);
+}
+
+/* The beginning that all rows so far share. */
+typedef struct LabelCommon {
+  char *name; /* the first row's; NULL before it */
+  uint64_t length;
+} LabelCommon;
+
+/*
+** safetensors_common(name) -> TEXT
+**
+** The beginning that all names share, up to and with its last '.' or '/', else ''. Rows with NULL are
+** left out.
+*/
+void aggregate_common_step(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  (void)argc;
+  if (sqlite3_value_type(argv[0]) == SQLITE_NULL) return;
+  LabelCommon *common = sqlite3_aggregate_context(context, (int)sizeof *common);
+  const char *name = (const char *)sqlite3_value_text(argv[0]);
+  uint64_t length = (uint64_t)sqlite3_value_bytes(argv[0]);
+  if (common != NULL && name != NULL && common->name == NULL) {
+    common->length = label_common_length(name, length, name, length);
+    common->name = memory_copy_text(name, common->length);
+  }
+  if (common == NULL || name == NULL || common->name == NULL) {
+    sqlite3_result_error_nomem(context);
+    return;
+  }
+  common->length = label_common_length(common->name, common->length, name, length);
+}
+
+void aggregate_common_final(sqlite3_context *context) {
+  LabelCommon *common = sqlite3_aggregate_context(context, 0);
+  if (common == NULL || common->name == NULL) {
+    sqlite3_result_text(context, "", 0, SQLITE_STATIC);
+    return;
+  }
+  sqlite3_result_text(context, common->name, (int)common->length, SQLITE_TRANSIENT);
+  memory_free(common->name);
+  common->name = NULL;
+}
