@@ -12,8 +12,7 @@
 
 const OwnOptionAbout own_options[OWN_OPTION_COUNT] = {
     [OWN_OPTION_OUTPUT] = {"output", "FILE", "write into a file what else would be printed"},
-    [OWN_OPTION_FORMAT] = {"format", "FORMAT",
-                           "print tables for machines: json, csv, markdown, box or html"},
+    [OWN_OPTION_FORMAT] = {"format", "FORMAT", "print for machines, or in another form"},
     [OWN_OPTION_TABLE] = {"table", "NAME", "print only this table"},
     [OWN_OPTION_THREADS] = {"threads", "N", "how many threads help; 0 for none"},
     [OWN_OPTION_DATABASE] = {"database", "FILE", "the database to open, in the place of none"},
@@ -109,22 +108,42 @@ static const char *command_line_choices_hint(const char *choices, const char *wo
   }
 }
 
-/* "a, b, c" of "a|b|c". */
-static const char *command_line_choices_text(const char *choices) {
+const char *command_line_choices_text(const char *choices, const char *last) {
   const char *text = "";
   for (;; choices++) {
     int length = (int)strcspn(choices, "|");
-    text = keep_format("%s%s%.*s", text, *text != '\0' ? ", " : "", length, choices);
+    const char *join = *text == '\0' ? "" : choices[length] == '\0' ? last : ", ";
+    text = keep_format("%s%s%.*s", text, join, length, choices);
     choices += length;
     if (*choices == '\0') return text;
   }
+}
+
+const ScriptParameter *command_line_format_parameter(const ScriptHeader *verb) {
+  for (size_t i = 0; verb != NULL && verb->table_count > 0 && i < verb->parameter_count; i++) {
+    if (strcmp(verb->parameters[i].name, "format") == 0) return &verb->parameters[i];
+  }
+  return NULL;
+}
+
+const char *command_line_formats(const ScriptHeader *verb) {
+  const ScriptParameter *format = command_line_format_parameter(verb);
+  const char *formats = OWN_FORMATS, *word = format != NULL ? format->choices : "";
+  while (*word != '\0') {
+    size_t length = strcspn(word, "|");
+    const char *choice = keep_text(word, length);
+    if (!script_header_has_choice(formats, choice)) formats = keep_format("%s|%s", formats, choice);
+    word += length + (word[length] == '|');
+  }
+  return formats;
 }
 
 static bool command_line_check_choice(CommandReader *reader, const char *shown, const char *choices,
                                       const char *value) {
   if (script_header_has_choice(choices, value)) return true;
   message(reader->command, "%s: expected one of %s, found \"%s\"%s", shown,
-          command_line_choices_text(choices), value, command_line_choices_hint(choices, value));
+          command_line_choices_text(choices, ", "), value,
+          command_line_choices_hint(choices, value));
   return false;
 }
 
@@ -161,6 +180,22 @@ static bool command_line_set(CommandReader *reader, size_t number, const char *s
   return command_line_check_value(reader, parameter, shown, value);
 }
 
+/* The program's own formats come first: what they print does not depend on the script. */
+static bool command_line_set_format(CommandReader *reader, const char *shown, const char *value) {
+  const ScriptParameter *format = command_line_format_parameter(reader->verb);
+  if (!command_line_check_choice(reader, shown, command_line_formats(reader->verb), value)) {
+    return false;
+  }
+  if (!script_header_has_choice(OWN_FORMATS, value)) {
+    return command_line_set(reader, (size_t)(format - reader->verb->parameters), shown, value);
+  }
+  reader->line->own[OWN_OPTION_FORMAT] = value;
+  if (format == NULL || reader->line->values[format - reader->verb->parameters] == NULL)
+    return true;
+  message(reader->command, "%s: expected one format, found a second", shown);
+  return false;
+}
+
 static bool command_line_set_own(CommandReader *reader, OwnOption option, const char *shown,
                                  const char *value) {
   CommandLine *line = reader->line;
@@ -176,10 +211,8 @@ static bool command_line_set_own(CommandReader *reader, OwnOption option, const 
     message(reader->command, "%s: expected once, found a second time", shown);
     return false;
   }
+  if (option == OWN_OPTION_FORMAT) return command_line_set_format(reader, shown, value);
   line->own[option] = value;
-  if (option == OWN_OPTION_FORMAT) {
-    return command_line_check_choice(reader, shown, OWN_FORMATS, value);
-  }
   if (option == OWN_OPTION_THREADS && (!command_line_is_integer(value) || *value == '-' ||
                                        strtoll(value, NULL, 10) > COMMAND_LINE_MAX_THREADS)) {
     message(reader->command, "%s: expected a number from 0 to %d, found \"%s\"", shown,
@@ -243,17 +276,6 @@ static bool command_line_own(CommandReader *reader, OwnOption option, const char
   return value != NULL && command_line_set_own(reader, option, shown, value);
 }
 
-/* "--csv": the program's --format, or the script's own parameter of that name. */
-static bool command_line_format(CommandReader *reader, const char *shown, const char *name,
-                                const char *equals) {
-  if (!command_line_no_value(reader, shown, equals)) return false;
-  for (size_t i = 0; reader->verb != NULL && i < reader->verb->parameter_count; i++) {
-    const ScriptParameter *parameter = &reader->verb->parameters[i];
-    if (strcmp(parameter->name, "format") == 0) return command_line_set(reader, i, shown, name);
-  }
-  return command_line_set_own(reader, OWN_OPTION_FORMAT, shown, name);
-}
-
 /* A word that begins with "--". */
 static bool command_line_option(CommandReader *reader, const char *word) {
   const char *name = word + 2, *equals = strchr(name, '=');
@@ -261,7 +283,10 @@ static bool command_line_option(CommandReader *reader, const char *word) {
   const char *shown = keep_text(word, length + 2);
   for (size_t i = 0; reader->verb != NULL && i < reader->verb->parameter_count; i++) {
     const ScriptParameter *parameter = &reader->verb->parameters[i];
-    if (!script_header_same_name(name, length, parameter->name)) continue;
+    if (!script_header_same_name(name, length, parameter->name) ||
+        parameter == command_line_format_parameter(reader->verb)) {
+      continue;
+    }
     if (parameter->kind == PARAMETER_FLAG) {
       return command_line_no_value(reader, shown, equals) &&
              command_line_set(reader, i, shown, "1");
@@ -276,8 +301,9 @@ static bool command_line_option(CommandReader *reader, const char *word) {
     }
   }
   if (command_line_takes_own(reader, OWN_OPTION_FORMAT) &&
-      script_header_has_choice(OWN_FORMATS, shown + 2)) {
-    return command_line_format(reader, shown, shown + 2, equals);
+      script_header_has_choice(command_line_formats(reader->verb), shown + 2)) {
+    return command_line_no_value(reader, shown, equals) &&
+           command_line_set_own(reader, OWN_OPTION_FORMAT, shown, shown + 2);
   }
   command_line_unknown(reader, name, length);
   return false;
@@ -344,6 +370,13 @@ static bool command_line_read_all(CommandReader *reader) {
 static bool command_line_check_table(CommandReader *reader) {
   const char *table = reader->line->own[OWN_OPTION_TABLE];
   if (table == NULL) return true;
+  const ScriptParameter *format = command_line_format_parameter(reader->verb);
+  const char *own = format == NULL ? NULL : reader->line->values[format - reader->verb->parameters];
+  if (own != NULL) {
+    message(reader->command, "--table: expected one of %s as format, found \"%s\"",
+            command_line_choices_text(OWN_FORMATS, ", "), own);
+    return false;
+  }
   Suggest suggest = {.word = table, .length = strlen(table)};
   for (size_t i = 0; i < reader->verb->table_count; i++) {
     const char *name = reader->verb->tables[i].name;

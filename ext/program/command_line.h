@@ -10,7 +10,8 @@
 
 #include "program/script_header.h"
 
-/* The program's own options, which a script's parameters of the same name come before. */
+/* The program's own options, which a script's parameters of the same name come before; but --format is
+** the program's, and hands to the script's parameter `format` the words that are the script's alone. */
 typedef enum OwnOption {
   OWN_OPTION_OUTPUT,
   OWN_OPTION_FORMAT,
@@ -34,6 +35,16 @@ extern const OwnOptionAbout own_options[OWN_OPTION_COUNT];
 
 /* "json|csv|markdown|box|html": what --format takes; each is an option itself. */
 #define OWN_FORMATS "json|csv|markdown|box|html"
+
+/* What --format takes for a verb: OWN_FORMATS, and what its script has besides, "text|junit|sarif". Kept
+** memory. */
+const char *command_line_formats(const ScriptHeader *verb);
+
+/* The words of `choices` for a sentence: "a, b or c". Kept memory. */
+const char *command_line_choices_text(const char *choices, const char *last);
+
+/* The script's own parameter that --format sets, or NULL. */
+const ScriptParameter *command_line_format_parameter(const ScriptHeader *verb);
 
 /* Whether the verb takes this option: --dry-run only if it writes, and so on. */
 bool own_option_fits(const ScriptHeader *verb, OwnOption option);

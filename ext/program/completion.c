@@ -124,12 +124,14 @@ static bool completion_folder(const char *folder) {
 static void completion_options(const ScriptHeader *verb) {
   for (size_t i = 0; i < verb->parameter_count; i++) {
     if (verb->parameters[i].required) continue;
+    if (&verb->parameters[i] == command_line_format_parameter(verb)) continue;
     printf("--%s\n", script_header_typed(verb->parameters[i].name));
   }
   for (OwnOption option = 0; option < OWN_OPTION_COUNT; option++) {
     if (own_option_fits(verb, option)) printf("--%s\n", own_options[option].name);
   }
-  if (own_option_fits(verb, OWN_OPTION_FORMAT)) completion_choices("--", OWN_FORMATS);
+  if (own_option_fits(verb, OWN_OPTION_FORMAT))
+    completion_choices("--", command_line_formats(verb));
 }
 
 static void completion_value(const ScriptParameter *parameter) {
@@ -143,13 +145,16 @@ static bool completion_option_value(const ScriptHeader *verb, const char *option
   if (length < 3 || strncmp(option, "--", 2) != 0 || strchr(option, '=') != NULL) return false;
   for (size_t i = 0; i < verb->parameter_count; i++) {
     const ScriptParameter *parameter = &verb->parameters[i];
-    if (!script_header_same_name(option + 2, length - 2, parameter->name)) continue;
+    if (!script_header_same_name(option + 2, length - 2, parameter->name) ||
+        parameter == command_line_format_parameter(verb)) {
+      continue;
+    }
     completion_value(parameter);
     return parameter->kind != PARAMETER_FLAG;
   }
   for (OwnOption own = 0; own < OWN_OPTION_COUNT; own++) {
     if (!script_header_same_name(option + 2, length - 2, own_options[own].name)) continue;
-    if (own == OWN_OPTION_FORMAT) completion_choices("", OWN_FORMATS);
+    if (own == OWN_OPTION_FORMAT) completion_choices("", command_line_formats(verb));
     if (own == OWN_OPTION_OUTPUT || own == OWN_OPTION_DATABASE) puts("/");
     for (size_t i = 0; own == OWN_OPTION_TABLE && i < verb->table_count; i++) {
       puts(verb->tables[i].name);

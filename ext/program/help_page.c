@@ -134,7 +134,8 @@ static void help_page_about(FILE *file, const char *about) {
 static void help_page_parameters(FILE *file, const ScriptHeader *verb, bool required) {
   for (size_t i = 0; i < verb->parameter_count; i++) {
     const ScriptParameter *parameter = &verb->parameters[i];
-    if (parameter->required != required) continue;
+    if (parameter->required != required || parameter == command_line_format_parameter(verb))
+      continue;
     const char *what = required ? command_line_placeholder(parameter->name)
                                 : keep_format("--%s%s", script_header_typed(parameter->name),
                                               help_page_kind(parameter));
@@ -150,10 +151,15 @@ static void help_page_own_options(FILE *file, const ScriptHeader *verb) {
   for (OwnOption option = 0; option < OWN_OPTION_COUNT; option++) {
     const OwnOptionAbout *about = &own_options[option];
     if (!own_option_fits(verb, option)) continue;
+    const char *text = about->text;
+    if (option == OWN_OPTION_FORMAT) {
+      text =
+          keep_format("print as %s", command_line_choices_text(command_line_formats(verb), " or "));
+    }
     help_page_entry(file,
                     keep_format("--%s%s%s", about->name, about->value != NULL ? " " : "",
                                 about->value != NULL ? about->value : ""),
-                    about->text);
+                    text);
   }
 }
 

@@ -112,7 +112,9 @@ static bool run_script_set_all(sqlite3 *db, const ScriptHeader *verb, const Comm
 /* What a failure means: see "Writing a script" in sql/README.md. */
 static ExitStatus run_script_status(int code) {
   if (sqlite_shell_interrupted()) return EXIT_STATUS_INTERRUPTED;
-  if (code == SQLITE_CONSTRAINT_CHECK) return EXIT_STATUS_USAGE;
+  if (code == SQLITE_CONSTRAINT_CHECK || code == SQLITE_CONSTRAINT_FUNCTION) {
+    return EXIT_STATUS_USAGE; /* a value that is refused, and a name (safetensors_parameters) */
+  }
   if (code == SQLITE_CONSTRAINT_TRIGGER) return EXIT_STATUS_NO;
   return EXIT_STATUS_FAILED;
 }
@@ -184,7 +186,7 @@ static void run_script_report(const ScriptHeader *verb, const RunEnd *end) {
     message(verb->typed, "interrupted");
   } else if (end->status == EXIT_STATUS_USAGE && strncmp(fault, check, sizeof check - 1) == 0) {
     message(verb->typed, "expected that %s", run_script_typed(verb, fault + sizeof check - 1));
-  } else if (end->status == EXIT_STATUS_NO) {
+  } else if (end->status == EXIT_STATUS_NO || end->status == EXIT_STATUS_USAGE) {
     message(verb->typed, "%s", run_script_typed(verb, fault));
   } else if (strncmp(fault, own, sizeof own - 1) == 0) {
     message_alone(fault);

@@ -28,7 +28,7 @@ HEADER = """\
 -- @param word text 'it''s'    a word
 -- @param order enum name|size size   an order
 -- @param all flag             all of it
--- @param format enum text|json   how it is printed
+-- @param format enum text|json|junit   how it is printed
 -- @table given(name, type, value)   one row per parameter
 -- @status 1                   when the count is 13
 -- @example safetensors-sql mine a 1
@@ -56,7 +56,7 @@ def given(*words):
 
 def test_parameters():
     with open(SCRIPT, "w", encoding="utf-8") as file:
-        file.write(HEADER.replace("-- @param format enum text|json   how it is printed\n", "").replace(
+        file.write(HEADER.replace("-- @param format enum text|json|junit   how it is printed\n", "").replace(
             "\n  UNION ALL SELECT 'format', :format", ""))
     absent = ["share,null,", "word,null,", "order,null,", "all,null,"]
     tally.equal(given("a", "1"), ["path,text,a", "count,integer,1", *absent], "arguments")
@@ -71,13 +71,36 @@ def test_parameters():
 
 
 def test_own_format():
-    """A script's parameter comes before the program's option of that name."""
+    """--format is the program's; the script is given the words that the program has not."""
     with open(SCRIPT, "w", encoding="utf-8") as file:
         file.write(HEADER)
-    tally.equal(run("run", SCRIPT, "a", "1", "--json")[1], "path|a\ncount|1\nformat|json\n", "--json of the script")
-    tally.equal(run("run", SCRIPT, "a", "1", "--format", "text")[1], "path|a\ncount|1\nformat|text\n", "--format of the script")
-    status, _, error = run("run", SCRIPT, "a", "1", "--csv")
-    tally.check(status == USAGE and "expected one of text, json" in error, "--csv is not the script's", error)
+    for word in ("text", "junit"):
+        shown = f"path|a\ncount|1\nformat|{word}\n"
+        for options in (["--format", word], [f"--format={word}"], [f"--{word}"]):
+            tally.equal(run("run", SCRIPT, "a", "1", *options), (GOOD, shown, ""), f"{options} is the script's")
+    for options in (["--format", "json"], ["--json"]):
+        found = json.loads(run("run", SCRIPT, "a", "1", *options)[1])
+        tally.equal(found["given"][-1], {"name": "format", "type": "null", "value": None}, f"{options} is the program's")
+    for options, message in ((["--sarif"], "there is no option --sarif here"), (["--format", "sarif"], "expected one of json, csv, markdown, box, html, text, junit"),
+                             (["--json", "--junit"], "expected once, found a second time"), (["--junit", "--format=junit"], "expected one value"),
+                             (["--junit", "--json"], "expected one format, found a second"), (["--junit", "--table", "given"], "--table: expected one of json, csv"),
+                             (["--junit=1"], "expected no value")):
+        status, output, error = run("run", SCRIPT, "a", "1", *options)
+        tally.check((status, output) == (USAGE, "") and message in error, f"{options}: {message}", status, output, error)
+    page = run("run", SCRIPT, "--help")[1]
+    tally.equal(page.count("--format"), 2, "the help has it once, and what it is for")
+    tally.check("print as json, csv, markdown, box, html, text or junit" in page, "with its words", page)
+
+
+def test_mistyped():
+    """What safetensors_parameters() refuses is a wrong command line."""
+    with open(SCRIPT, "w", encoding="utf-8") as file:
+        file.write(HEADER.replace(".bail on", ".bail on\nSELECT safetensors_parameters(':paht', ':count');"))
+    status, output, error = run("run", SCRIPT, "a", "1")
+    tally.equal((status, output), (USAGE, ""), "a mistyped parameter")
+    tally.check(error.endswith(": there is no parameter PATH; did you mean :paht?\n"), "is named as it is typed", error)
+    with open(SCRIPT, "w", encoding="utf-8") as file:
+        file.write(HEADER)
 
 
 def test_status():

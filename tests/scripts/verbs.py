@@ -214,7 +214,7 @@ def test_defaults():
             if parameter.required or parameter.default is None or parameter.kind == "flag":
                 continue
             got = []
-            for value in (None, str(parameter.default), OTHERS.get((verb, name))):
+            for value in (None, str(parameter.default), OTHERS.get((verb, name), "json" if name == "format" else None)):
                 more = {**BESIDE.get((verb, name), {}), **({} if value is None else {name: value})}
                 got.append((session(given({**values(verb), **more}), source(verb)), put_back(before)))
             tally.equal(got[1], got[0], f"sql/{verb}.sql with the default of {name}")
