@@ -121,6 +121,7 @@ static const struct {
     {"safetensors_label", 1, SAFETENSORS_OPENS_NOTHING, function_safetensors_label},
     {"safetensors_label", 2, SAFETENSORS_OPENS_NOTHING, function_safetensors_label},
     {"safetensors_parameters", -1, SAFETENSORS_READS_TEMP, function_safetensors_parameters},
+    {"safetensors_refuse", 1, SAFETENSORS_OPENS_NOTHING, function_safetensors_refuse},
     {"safetensors_print", -1, SAFETENSORS_READS_TEMP, function_safetensors_print},
     {"safetensors_write", -1, SAFETENSORS_SETS, function_safetensors_write},
     {"safetensors_write_sharded", -1, SAFETENSORS_SETS, function_safetensors_write_sharded},

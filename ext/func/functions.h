@@ -55,6 +55,7 @@ void aggregate_build_final(sqlite3_context *context);
 
 /* parameters.c */
 Function function_safetensors_parameters;
+Function function_safetensors_refuse;
 
 /* print.c */
 Function function_safetensors_print;

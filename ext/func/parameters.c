@@ -1,6 +1,6 @@
 /*
 ** The parameters of a script, against those that are set in SQLite's shell: a name that is mistyped sets
-** nothing, so the script would run without it.
+** nothing, so the script would run without it. And the sentence with which a script refuses a value.
 */
 #include <string.h>
 
@@ -128,4 +128,23 @@ void function_safetensors_parameters(sqlite3_context *context, int argc, sqlite3
   } else {
     sqlite3_result_int(context, 1);
   }
+}
+
+/*
+** safetensors_refuse(sentence) -> NULL
+**
+** Ends a script with a sentence that it has made of what it found: an error
+** (SQLITE_CONSTRAINT_FUNCTION) of that text. RAISE() takes only literals before SQLite 3.47. NULL for
+** NULL, so that a query that finds nothing to say goes on.
+*/
+void function_safetensors_refuse(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  (void)argc;
+  if (sqlite3_value_type(argv[0]) == SQLITE_NULL) return;
+  const char *sentence = (const char *)sqlite3_value_text(argv[0]);
+  if (sentence == NULL) {
+    sqlite3_result_error_nomem(context);
+    return;
+  }
+  sqlite3_result_error(context, sentence, -1);
+  sqlite3_result_error_code(context, SQLITE_CONSTRAINT_FUNCTION);
 }

@@ -47,6 +47,7 @@ static const Script scripts[] = {
      "(VALUES ('model.a' || char(10)), ('model.' || printf('%.*c', 300, 'x')), (NULL))"},
     {"parameters", STAGE_SCRIPT,
      "CREATE TEMP TABLE IF NOT EXISTS t AS SELECT 1 AS a; SELECT safetensors_parameters(':path')"},
+    {"refusing", STAGE_STEPS, "SELECT safetensors_refuse('expected ' || count(*)) FROM (SELECT 1)"},
     {"printing", STAGE_SCRIPT,
      "DROP TABLE IF EXISTS temp.v; CREATE TEMP TABLE v(rule, level, file, tensor, message); "
      "INSERT INTO v VALUES ('nan', 'error', '/a b%E9', 'l.0', '<1>' || char(27)), "

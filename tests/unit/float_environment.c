@@ -117,7 +117,8 @@ static const char *const questions[] = {
     "SELECT tensor_ref('%w', 's'), tensor_dtype('%w#s'), tensor_shape('%w#s')",
     "SELECT tensor_numel('%w#s'), tensor_nbytes('%w#s'), tensor_data('%w#s')",
     "SELECT safetensors_pretty(123456789), safetensors_pretty(1048575, 'count')",
-    "SELECT safetensors_label('a.b', 'a.'), safetensors_parameters(':path')",
+    "SELECT safetensors_label('a.b', 'a.'), safetensors_parameters(':path'), "
+    "safetensors_refuse(NULL)",
     "SELECT safetensors_common(column1) FROM (VALUES ('a.b'), ('a.c'))",
     "CREATE TEMP TABLE IF NOT EXISTS printed AS SELECT 0.1 AS a, 1e-310 AS b, 1e23 AS c",
     "SELECT safetensors_print('json', 'printed')",
