@@ -42,6 +42,7 @@ static const struct {
     {"safetensors_adapter", &safetensors_adapter_module, false},
     {"safetensors_metadata", &safetensors_metadata_module, true},
     {"safetensors_files", &safetensors_files_module, true},
+    {"safetensors_models", &safetensors_models_module, false},
     {"safetensors_diff", &safetensors_diff_module, false},
     {"safetensors_help", &safetensors_help_module, true},
     {"safetensors_check", &safetensors_check_module, false},

@@ -15,11 +15,13 @@ typedef enum PathKind {
   PATH_OTHER /* a regular file, or something that file_open() will refuse */
 } PathKind;
 
-/* What a path names. Device and inode identify it among all files and directories. */
+/* What a path names. Device and inode identify it among all files and directories. The times are
+** those of FileIdentity (base/file.h); those of a directory change when names in it do. */
 typedef struct PathLook {
   PathKind kind;
   bool is_link; /* the path's last component is a symbolic link */
   uint64_t device, inode;
+  int64_t modified, changed;
 } PathLook;
 
 /* Looks at what `path` names and follows links. False when the system fails. */

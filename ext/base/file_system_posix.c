@@ -1,5 +1,6 @@
 #include "base/file_system.h"
 
+#include "base/file_posix.h"
 #include "base/memory.h"
 #include "base/path.h"
 #include "base/system_error.h"
@@ -37,8 +38,12 @@ bool file_system_look(const char *path, PathLook *look, Error *error) {
     return error_raise(error, ERROR_IO, path, "cannot look at the file: %s", strerror(errno));
   }
   look->kind = S_ISDIR(status.st_mode) ? PATH_DIRECTORY : PATH_OTHER;
-  look->device = (uint64_t)status.st_dev;
-  look->inode = (uint64_t)status.st_ino;
+  FileIdentity identity;
+  file_posix_take_status(&status, &identity);
+  look->device = identity.device;
+  look->inode = identity.inode;
+  look->modified = identity.modified;
+  look->changed = identity.changed;
   return true;
 }
 

@@ -71,6 +71,8 @@ bool file_system_look(const char *path, PathLook *look, Error *error) {
     look->kind = kind == FILE_WINDOWS_DIRECTORY ? PATH_DIRECTORY : PATH_OTHER;
     look->device = identity.device;
     look->inode = identity.inode;
+    look->modified = identity.modified;
+    look->changed = identity.changed;
     return true;
   }
   if (file_system_windows_is_out_of_reach(number)) return true;

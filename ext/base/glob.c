@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/path.h"
 #include "base/sqlite.h"
+#include "base/visited.h"
 
 /* A '\' escapes where it does not separate components. */
 bool glob_is_pattern(const char *path) {
@@ -25,12 +26,6 @@ typedef struct GlobNode {
   bool matched;    /* a pattern matched it, so it may be one that cannot be listed */
 } GlobNode;
 
-/* How often a directory was searched from one position of the pattern. */
-typedef struct GlobVisit {
-  uint64_t device, inode, position;
-  uint32_t count; /* 0 if the slot is free */
-} GlobVisit;
-
 #define GLOB_NO_NODE UINT32_MAX
 
 typedef struct GlobExpansion {
@@ -45,8 +40,7 @@ typedef struct GlobExpansion {
   uint32_t *open, *links; /* directories under their own names, and those that links lead to */
   uint64_t open_capacity, link_capacity;
   uint32_t open_count, link_count, next_link;
-  GlobVisit *visits; /* a hash table */
-  uint64_t visit_slots, visit_count;
+  Visited visited; /* the directories that were searched, from one position of the pattern */
 } GlobExpansion;
 
 static void glob_expansion_clear(GlobExpansion *expansion) {
@@ -54,50 +48,13 @@ static void glob_expansion_clear(GlobExpansion *expansion) {
   memory_free(expansion->nodes);
   memory_free(expansion->open);
   memory_free(expansion->links);
-  memory_free(expansion->visits);
-}
-
-/* ---- Visits ---- */
-
-static GlobVisit *glob_visit_slot(GlobVisit *visits, uint64_t slots, const GlobNode *node) {
-  uint64_t hash =
-      (node->inode ^ node->device << 32 ^ (uint64_t)node->position << 44) * 0x9e3779b97f4a7c15u;
-  for (uint64_t at = hash >> 20;; at++) {
-    GlobVisit *visit = &visits[at & (slots - 1)];
-    if (visit->count == 0 || (visit->device == node->device && visit->inode == node->inode &&
-                              visit->position == node->position)) {
-      return visit;
-    }
-  }
-}
-
-static bool glob_grow_visits(GlobExpansion *expansion) {
-  uint64_t slots = expansion->visit_slots > 0 ? expansion->visit_slots * 2 : 64;
-  GlobVisit *visits = memory_zeroed(slots, sizeof *visits);
-  if (visits == NULL) return error_memory(expansion->error);
-  for (uint64_t i = 0; i < expansion->visit_slots; i++) {
-    const GlobVisit *old = &expansion->visits[i];
-    GlobNode node = {.device = old->device, .inode = old->inode, .position = (size_t)old->position};
-    if (old->count > 0) *glob_visit_slot(visits, slots, &node) = *old;
-  }
-  memory_free(expansion->visits);
-  expansion->visits = visits;
-  expansion->visit_slots = slots;
-  return true;
+  visited_clear(&expansion->visited);
 }
 
 /* Counts the visit. *again is false once the directory was searched `max` times. */
 static bool glob_visit(GlobExpansion *expansion, const GlobNode *node, uint32_t max, bool *again) {
-  if (expansion->visit_count * 2 >= expansion->visit_slots && !glob_grow_visits(expansion))
-    return false;
-  GlobVisit *slot = glob_visit_slot(expansion->visits, expansion->visit_slots, node);
-  if (slot->count == 0) {
-    *slot = (GlobVisit){node->device, node->inode, node->position, 0};
-    expansion->visit_count++;
-  }
-  *again = slot->count < max;
-  if (*again) slot->count++;
-  return true;
+  return visited_note(&expansion->visited, node->device, node->inode, node->position, max, again) ||
+         error_memory(expansion->error);
 }
 
 /* ---- Finding ---- */

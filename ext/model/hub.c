@@ -12,8 +12,6 @@
 #include "base/suggest.h"
 #include "model/hub_address.h"
 
-enum { HUB_MAX_HASH_LENGTH = 200 };
-
 /* ---- Where the cache is ---- */
 
 static bool hub_is_variable_byte(char byte) {
@@ -88,6 +86,19 @@ char *hub_directory(bool *unset) {
   *unset = value == NULL;
   if (value != NULL) directory = sqlite3_mprintf("%s/.cache/huggingface/hub", value);
   memory_free(value);
+  return directory;
+}
+
+char *hub_require_directory(const char *path, Error *error) {
+  bool unset;
+  char *directory = hub_directory(&unset);
+  if (unset) {
+    error_fill(error, ERROR_MISSING, path,
+               "expected HF_HUB_CACHE, HF_HOME or HOME to say where the Hugging Face cache is, "
+               "found none set");
+  } else if (directory == NULL) {
+    error_memory(error);
+  }
   return directory;
 }
 
@@ -227,9 +238,7 @@ static void hub_refuse_repository(const char *path, const HubAddress *address, c
 
 /* ---- Revisions ---- */
 
-/* Reads the hash in the file of a ref, without the line ending. Returns false if there is no such
-** file. */
-static bool hub_read_ref(const char *path, char *hash, Error *error) {
+bool hub_read_ref(const char *path, char *hash, Error *error) {
   FileIdentity identity;
   Error missing = {0};
   int descriptor = file_open(path, &identity, &missing);
@@ -359,17 +368,10 @@ static char *hub_resolve_address(const char *path, const HubAddress *address, co
 
 char *hub_resolve(const char *path, uint32_t *searches, Cancel *cancel, Error *error) {
   HubAddress address;
-  bool unset = false;
   char *cache = NULL, *result = NULL;
   if (hub_address_parse(path, &address, error)) {
-    cache = hub_directory(&unset);
-    if (unset) {
-      error_fill(error, ERROR_MISSING, path,
-                 "expected HF_HUB_CACHE, HF_HOME or HOME to say where the Hugging Face cache is, "
-                 "found none set");
-    } else if (cache == NULL) {
-      error_memory(error);
-    } else {
+    cache = hub_require_directory(path, error);
+    if (cache != NULL) {
       result = hub_resolve_address(path, &address, cache, searches, cancel, error);
     }
   }

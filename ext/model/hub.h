@@ -42,4 +42,13 @@ bool hub_is_blob(const char *real_path);
 ** or if nothing says where it is; then *unset is set. */
 char *hub_directory(bool *unset);
 
+/* The same, except that it is an error if nothing says where it is. `path` is for the message. */
+char *hub_require_directory(const char *path, Error *error);
+
+enum { HUB_MAX_HASH_LENGTH = 200 };
+
+/* Reads the hash in the file of a ref, without the line ending, into HUB_MAX_HASH_LENGTH + 1 bytes.
+** Returns false if there is no such file, or with an error. */
+bool hub_read_ref(const char *path, char *hash, Error *error);
+
 #endif

@@ -15,16 +15,12 @@
 #include "model/hub.h"
 #include "model/path_hint.h"
 
-static const char path_form_file_suffix[] = ".safetensors";
-
 static bool path_form_ends_with(const char *text, const char *suffix) {
   size_t length = strlen(text), suffix_length = strlen(suffix);
   return length >= suffix_length && strcmp(text + length - suffix_length, suffix) == 0;
 }
 
-/* The index of a variant may have the name of the variant before ".json":
-** *.safetensors.index.fp16.json. */
-static bool path_form_is_index(const char *path) {
+bool path_form_is_index(const char *path) {
   return path_form_ends_with(path, ".json") && strstr(path_name(path), INDEX_INFIX) != NULL;
 }
 
@@ -117,7 +113,7 @@ static bool path_form_resolve_directory(ResolvedPath *resolved, uint32_t *search
     }
   } else if (good) {
     good =
-        path_form_pick(&names, directory, path_form_file_suffix, &resolved->members, cancel, error);
+        path_form_pick(&names, directory, PATH_FORM_FILE_SUFFIX, &resolved->members, cancel, error);
     if (good && resolved->members.count == 0) {
       good = path_form_raise_none(directory, searches, cancel, error);
     }
@@ -148,8 +144,7 @@ static bool path_form_begins_at_something(char *path) {
   return exists;
 }
 
-/* The path that `text` names: see base/path_text.h. NULL if memory runs out. */
-static char *path_form_path_of(const char *text) {
+char *path_form_path_of(const char *text) {
   bool out_of_memory;
   char *path = path_text_unescape(text, &out_of_memory);
   if (out_of_memory || (path != NULL && path_form_begins_at_something(path))) return path;

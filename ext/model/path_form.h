@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "base/path_list.h"
 
+#define PATH_FORM_FILE_SUFFIX ".safetensors"
+
 typedef enum PathForm {
   PATH_FORM_FILE,
   PATH_FORM_INDEX, /* `members` stays empty, because the index has to be read first */
@@ -23,6 +25,14 @@ typedef struct ResolvedPath {
 ** resolved_path_clear() releases the result, also after an error. */
 bool path_form_resolve(const char *path, ResolvedPath *resolved, uint32_t *searches, Cancel *cancel,
                        Error *error);
+
+/* The path that `text` names: see base/path_text.h. memory_free() releases it. NULL if memory runs
+** out. */
+char *path_form_path_of(const char *text);
+
+/* Whether a path is that of an index by its name. The index of a variant may have the name of the
+** variant before ".json": *.safetensors.index.fp16.json. */
+bool path_form_is_index(const char *path);
 
 void resolved_path_clear(ResolvedPath *resolved);
 

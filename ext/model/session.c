@@ -40,7 +40,7 @@ struct Session {
       *busy[SESSION_MAX_BUSY]; /* the statements that were running when this period began; NULL
                                ** after the last */
   Seen seen;
-  SessionGuest transaction, weights, adapters, passes;
+  SessionGuest transaction, weights, adapters, models, passes;
   OpenFiles open_files;
   File *newest, *oldest; /* files with a header or an index, by last use */
   File *buckets[SESSION_BUCKET_COUNT];
@@ -92,6 +92,10 @@ SessionGuest *session_adapters(Session *session) {
   return &session->adapters;
 }
 
+SessionGuest *session_models(Session *session) {
+  return &session->models;
+}
+
 SessionGuest *session_passes(Session *session) {
   return &session->passes;
 }
@@ -119,6 +123,7 @@ void session_release(Session *session) {
   if (session->transaction.guest != NULL) session->transaction.release(session->transaction.guest);
   if (session->adapters.guest != NULL) session->adapters.release(session->adapters.guest);
   if (session->weights.guest != NULL) session->weights.release(session->weights.guest);
+  if (session->models.guest != NULL) session->models.release(session->models.guest);
   if (session->passes.guest != NULL) session->passes.release(session->passes.guest);
   open_files_end(&session->open_files);
   seen_clear(&session->seen);

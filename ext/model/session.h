@@ -130,6 +130,9 @@ SessionGuest *session_weights(Session *session);
 /* The adapters of paths that were read last: adapter.h. NULL at first. */
 SessionGuest *session_adapters(Session *session);
 
+/* The models that were found at paths last: model_list.h. NULL at first. */
+SessionGuest *session_models(Session *session);
+
 /* What first passes over expressions have found: expression/remember.h. NULL at first. */
 SessionGuest *session_passes(Session *session);
 

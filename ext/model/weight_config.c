@@ -5,8 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/path.h"
-#include "json/json_load.h"
-#include "model/path_form.h"
+#include "model/config_file.h"
 
 enum WeightConfigFileNumber {
   WEIGHT_CONFIG_MODEL,
@@ -36,59 +35,7 @@ void weight_configs_clear(WeightConfigs *configs) {
   *configs = (WeightConfigs){0};
 }
 
-/* ---- Reading a file ---- */
-
-static bool weight_config_parse(const char *text, uint64_t length, const char *path, json_t **root,
-                                Error *error) {
-  JsonDocument document = {0};
-  bool good =
-      json_load_document(text, length, path, &document, error) &&
-      (document.depth <= WEIGHT_CONFIG_MAX_DEPTH ||
-       error_raise(error, ERROR_INVALID, path, "expected at most %d levels of JSON, found more",
-                   WEIGHT_CONFIG_MAX_DEPTH));
-  if (good) {
-    *root = document.root;
-  } else {
-    json_decref(document.root);
-  }
-  return good;
-}
-
-static bool weight_config_read_text(int descriptor, const char *path, uint64_t size, json_t **root,
-                                    Error *error) {
-  if (size > WEIGHT_CONFIG_MAX_LENGTH) {
-    return error_raise(error, ERROR_INVALID, path, "expected at most %d bytes, found %llu",
-                       WEIGHT_CONFIG_MAX_LENGTH, (unsigned long long)size);
-  }
-  char *text = memory_alloc(size);
-  if (text == NULL) return error_memory(error);
-  bool good = file_read(descriptor, path, text, size, 0, error) &&
-              weight_config_parse(text, size, path, root, error);
-  memory_free(text);
-  return good;
-}
-
-/* Links may lead as far as those of shards: Settings.links. */
-static bool weight_config_check_place(Session *session, int descriptor, const char *path,
-                                      Error *error) {
-  PathList confines = {0};
-  if (session_settings(session)->links != LINKS_WITHIN) return true;
-  bool good = path_form_confine(path, &confines, error) &&
-              session_check_within(descriptor, path, &confines, error);
-  path_list_clear(&confines);
-  return good;
-}
-
-static bool weight_config_read_file(Session *session, const char *path, FileIdentity *identity,
-                                    json_t **root, Error *error) {
-  *identity = (FileIdentity){0};
-  int descriptor = file_open(path, identity, error);
-  if (descriptor < 0) return false;
-  bool good = weight_config_check_place(session, descriptor, path, error) &&
-              weight_config_read_text(descriptor, path, identity->size, root, error);
-  file_close(descriptor);
-  return good;
-}
+/* ---- Reading ---- */
 
 /* Reads the file of that number, if it is there. */
 static bool weight_configs_take_file(WeightConfigs *configs, Session *session, int number,
@@ -105,8 +52,8 @@ static bool weight_configs_take_file(WeightConfigs *configs, Session *session, i
   }
   WeightConfigFile *file = &configs->files[configs->file_count++];
   *file = (WeightConfigFile){.path = path, .looked_at = session_period(session)};
-  if (!weight_config_read_file(session, path, &file->identity, &configs->config.files[number],
-                               &problem)) {
+  if (!config_file_read(session, path, &file->identity, NULL, &configs->config.files[number],
+                        &problem)) {
     bool absent = error_is_absence(problem.code);
     if (!absent && configs->config.problem == NULL && !error_is_fatal(problem.code)) {
       configs->config.problem = error_take(&problem);

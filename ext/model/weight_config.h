@@ -4,8 +4,8 @@
 ** hf_quant_config.json (modelopt), quantize_config.json (AutoGPTQ, GPTQModel), quant_config.json
 ** (AutoAWQ), quanto_qmap.json and quantization_map.json (optimum-quanto).
 **
-** A stranger may have written them, so they are read as shards are, up to 16 MB and 64 levels. A
-** file that cannot be read is as if it were absent; `problem` says why.
+** They are read as config_file.h says. A file that cannot be read is as if it were absent; `problem`
+** says why.
 */
 #ifndef SAFETENSORS_MODEL_WEIGHT_CONFIG_H
 #define SAFETENSORS_MODEL_WEIGHT_CONFIG_H
@@ -16,8 +16,6 @@
 #include "model/session.h"
 
 enum {
-  WEIGHT_CONFIG_MAX_LENGTH = 16 << 20,
-  WEIGHT_CONFIG_MAX_DEPTH = 64,
   WEIGHT_CONFIG_FILES = 6, /* the files named above */
   WEIGHT_CONFIG_MAX_GROUPS = 8
 };

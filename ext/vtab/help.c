@@ -61,6 +61,11 @@ static const char *const help_rows[][HELP_ROW_COLUMNS] = {
      "hidden: data_offset, checkpoint",
      "The files of a checkpoint, even missing or invalid",
      "SELECT file, status, error FROM safetensors_files('model.safetensors');"},
+    {"safetensors_models", "table",
+     "safetensors_models(path) -> model, kind, files, tensors, numel, nbytes, status, error; "
+     "hidden: config, index_file, checkpoint",
+     "The models in a folder, at any depth, one per row",
+     "SELECT model, kind, numel, status FROM safetensors_models('.');"},
     {"safetensors_check", "table",
      "safetensors_check(path) -> severity, code, file, tensor, offset, message; hidden: checkpoint",
      "What is wrong with a checkpoint, one finding per row",

@@ -12,6 +12,7 @@ extern const sqlite3_module safetensors_weights_module;
 extern const sqlite3_module safetensors_adapter_module;
 extern const sqlite3_module safetensors_metadata_module;
 extern const sqlite3_module safetensors_files_module;
+extern const sqlite3_module safetensors_models_module;
 extern const sqlite3_module safetensors_diff_module;
 extern const sqlite3_module safetensors_help_module;
 extern const sqlite3_module safetensors_check_module;

@@ -30,6 +30,7 @@ static const char *const statements[] = {
     "SELECT tensor_json(data, dtype, shape) FROM safetensors_tensors(?1)",
     "SELECT * FROM safetensors_check(?1)",
     "SELECT *, metadata FROM safetensors_salvage(?1)",
+    "SELECT *, config, index_file FROM safetensors_models(?2)",
     "SELECT tensor_data(ref), tensor_json(ref) FROM safetensors_salvage(?2)",
     "SELECT t.name, s.* FROM safetensors_tensors(?2) t, tensor_stats(t.ref) s",
     "SELECT t.name, h.* FROM safetensors_tensors(?2) t, tensor_histogram(t.ref, 5) h",

@@ -95,6 +95,12 @@ static const Script scripts[] = {
      "SELECT * FROM safetensors_salvage(:bad_blob);"
      "SELECT s.*, tensor_hash(ref) FROM safetensors_salvage('plain') s WHERE name = 'bias'; "
      "SELECT * FROM safetensors_salvage('m')"},
+    {"models", STAGE_SCRIPT,
+     "SELECT *, config, index_file, checkpoint, rowid FROM safetensors_models('.');"
+     "SELECT kind, status FROM safetensors_models('.') WHERE model = './plain';"
+     "SELECT model, kind, config FROM safetensors_models('m');"
+     "SELECT model, kind, error FROM safetensors_models('gap-*');"
+     "SELECT model, files FROM safetensors_models('plain')"},
     {"weights", STAGE_SCRIPT,
      "SELECT " WEIGHTS_COLUMNS ", ref, checkpoint, rowid FROM safetensors_weights('m');"
      "SELECT name, ref FROM safetensors_weights('plain') WHERE name = 'bias';"

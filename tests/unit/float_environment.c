@@ -153,6 +153,7 @@ static const char *const questions[] = {
     "'{\"scale\":0.1}'))",
     "SELECT tensor_sha256('%w#s'), safetensors_digest('%w', 'content')",
     "SELECT file, status FROM safetensors_verify('%w')",
+    "SELECT model, kind, numel, status FROM safetensors_models('%w')",
     "SELECT name, scheme, numel, status FROM safetensors_weights('%w')",
     "SELECT module, kind, scale, status FROM safetensors_adapter('%w')",
     "SELECT safetensors_config('io'), safetensors_version()",

@@ -1,0 +1,284 @@
+#include "model/model_list.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/path.h"
+#include "model/config_file.h"
+
+/* How many lists a session keeps that no cursor uses. */
+enum { MODEL_LIST_KEPT = 8 };
+
+struct ModelList {
+  uint32_t references;
+  char *path; /* as it was given */
+  ModelRoots roots;
+  ModelSearch search;
+  ListedModels models;
+  json_t **pipelines; /* the model_index.json of each directory; json_false() if it has none */
+  LinkMode links;     /* the setting with which it was made */
+  ModelList *older;   /* in the session, by last use */
+};
+
+typedef struct ModelListCache {
+  ModelList *newest;
+} ModelListCache;
+
+const ListedModels *model_list_models(const ModelList *list) {
+  return &list->models;
+}
+
+void model_list_release(ModelList *list) {
+  if (list == NULL || --list->references > 0) return;
+  for (uint64_t i = 0; list->pipelines != NULL && i < list->search.directory_count; i++) {
+    json_decref(list->pipelines[i]);
+  }
+  listed_models_clear(&list->models);
+  model_search_clear(&list->search);
+  model_roots_clear(&list->roots);
+  memory_free(list->pipelines);
+  memory_free(list->path);
+  memory_free(list);
+}
+
+/* ---- Configurations ---- */
+
+/* Reads a file in a directory. What cannot be read is as if it were absent, but for fatal errors. */
+static bool model_list_read_config(Session *session, const char *directory, const char *name,
+                                   char **text, json_t **root, Error *error) {
+  FileIdentity identity;
+  Error problem = {0};
+  char *path = path_join(directory, name);
+  *root = NULL;
+  if (path == NULL) return error_memory(error);
+  if (!config_file_read(session, path, &identity, text, root, &problem)) *root = NULL;
+  memory_free(path);
+  return error_forgive(error, &problem);
+}
+
+bool model_list_config(const ModelList *list, Session *session, const ListedModel *model,
+                       ModelKind kind, char **text, Error *error) {
+  const FoundDirectory *directory = &list->search.directories[model->directory];
+  const struct {
+    const char *name;
+    bool is_there;
+  } configs[] = {
+      {"adapter_config.json", directory->has_adapter_config && kind == MODEL_KIND_ADAPTER},
+      {"config.json", directory->has_config},
+      {"adapter_config.json", directory->has_adapter_config},
+      {"model_index.json", directory->has_pipeline}};
+  *text = NULL;
+  for (size_t i = 0; *text == NULL && i < sizeof configs / sizeof configs[0]; i++) {
+    json_t *root;
+    if (!configs[i].is_there) continue;
+    if (!model_list_read_config(session, directory->path, configs[i].name, text, &root, error))
+      return false;
+    json_decref(root);
+  }
+  return true;
+}
+
+/* ---- Pipelines ---- */
+
+/* The directory above one at which the search began: PATH/.. */
+static char *model_list_parent(const FoundDirectory *directory) {
+  return path_join(directory->path, "..");
+}
+
+/* Sets *root to the model_index.json of the directory above, or to NULL. */
+static bool model_list_pipeline(ModelList *list, Session *session, uint32_t number, json_t **root,
+                                Error *error) {
+  const FoundDirectory *directory = &list->search.directories[number];
+  bool is_below = directory->parent != MODEL_SEARCH_NONE;
+  *root = NULL;
+  if (is_below && !list->search.directories[directory->parent].has_pipeline) return true;
+  if (list->pipelines == NULL) {
+    list->pipelines = memory_zeroed(list->search.directory_count, sizeof(json_t *));
+    if (list->pipelines == NULL) return error_memory(error);
+  }
+  json_t **kept = &list->pipelines[is_below ? directory->parent : number];
+  if (*kept == NULL) {
+    char *above = is_below ? NULL : model_list_parent(directory);
+    if (!is_below && above == NULL) return error_memory(error);
+    const char *place = is_below ? list->search.directories[directory->parent].path : above;
+    bool good = model_list_read_config(session, place, "model_index.json", NULL, kept, error);
+    memory_free(above);
+    if (!good) return false;
+    if (*kept == NULL) *kept = json_false();
+  }
+  *root = json_is_false(*kept) ? NULL : *kept;
+  return true;
+}
+
+/* The last component of a directory's path; "" for what says nothing, like "..". memory_free()
+** releases it. NULL when memory runs out. */
+static char *model_list_directory_name(const char *path) {
+  char *real = NULL;
+  size_t length = strlen(path);
+  while (length > 0 && path_is_separator(path[length - 1])) length--;
+  char *name = memory_copy_text(path, length);
+  if (name == NULL) return NULL;
+  const char *last = path_name(name);
+  if ((last[0] == '\0' || last[0] == '.') &&
+      file_system_real_path(length > 0 ? name : ".", &real) == 0) {
+    memory_free(name);
+    name = real;
+    last = path_name(name);
+  }
+  char *copy = memory_copy_text(last, strlen(last));
+  memory_free(name);
+  return copy;
+}
+
+/* Sets *is_component to whether a pipeline has the directory as a component. */
+static bool model_list_is_component(ModelList *list, Session *session, uint32_t number,
+                                    bool *is_component, Error *error) {
+  json_t *root;
+  *is_component = false;
+  if (!model_list_pipeline(list, session, number, &root, error)) return false;
+  if (root == NULL) return true;
+  char *name = model_list_directory_name(list->search.directories[number].path);
+  if (name == NULL) return error_memory(error);
+  *is_component = json_is_array(json_object_get(root, name));
+  memory_free(name);
+  return true;
+}
+
+bool model_list_kind(ModelList *list, Session *session, const ListedModel *model, ModelKind *kind,
+                     bool *is_sure, Error *error) {
+  const FoundDirectory *directory = &list->search.directories[model->directory];
+  bool is_component;
+  *kind = MODEL_KIND_UNKNOWN;
+  *is_sure = true;
+  if (model->form == LISTED_DIRECTORY) return true;
+  ModelKind named = model_kind_of_file(path_name(model->path));
+  bool is_model = named == MODEL_KIND_MODEL || named == MODEL_KIND_UNKNOWN;
+  if (!is_model) {
+    *kind = named;
+    return true;
+  }
+  if (!model_list_is_component(list, session, model->directory, &is_component, error)) return false;
+  bool only_adapter = directory->has_adapter_config && !directory->has_config;
+  bool says_model = directory->has_config || directory->has_pipeline || model->form != LISTED_FILE;
+  *kind = is_component   ? MODEL_KIND_COMPONENT
+          : only_adapter ? MODEL_KIND_ADAPTER
+          : says_model   ? MODEL_KIND_MODEL
+                         : model_kind_of_words(path_name(model->path));
+  *is_sure = is_component ||
+             (says_model && !only_adapter && named == MODEL_KIND_MODEL && directory->has_config);
+  return true;
+}
+
+/* ---- Lists that the session keeps ---- */
+
+static void model_list_release_cache(void *guest) {
+  ModelListCache *cache = guest;
+  for (ModelList *list = cache->newest, *older; list != NULL; list = older) {
+    older = list->older;
+    model_list_release(list);
+  }
+  memory_free(cache);
+}
+
+static ModelListCache *model_list_cache(Session *session) {
+  SessionGuest *guest = session_models(session);
+  if (guest->guest == NULL) {
+    *guest = (SessionGuest){memory_zeroed(1, sizeof(ModelListCache)), model_list_release_cache};
+  }
+  return guest->guest;
+}
+
+/* Takes the list of that path out of the cache. */
+static ModelList *model_list_take(ModelListCache *cache, const char *path) {
+  for (ModelList **link = &cache->newest; *link != NULL; link = &(*link)->older) {
+    ModelList *list = *link;
+    if (strcmp(list->path, path) != 0) continue;
+    *link = list->older;
+    list->older = NULL;
+    return list;
+  }
+  return NULL;
+}
+
+/* Puts a list first, and drops the last if there are too many. */
+static void model_list_keep(ModelListCache *cache, ModelList *list) {
+  uint32_t count = 0;
+  list->references++;
+  list->older = cache->newest;
+  cache->newest = list;
+  for (ModelList **link = &cache->newest; *link != NULL; link = &(*link)->older) {
+    if (++count < MODEL_LIST_KEPT || (*link)->older == NULL) continue;
+    ModelList *dropped = (*link)->older;
+    (*link)->older = NULL;
+    model_list_release(dropped);
+    break;
+  }
+}
+
+/* Whether the list is what would be found now at the same roots. */
+static bool model_list_is_current(const ModelList *list, Session *session,
+                                  const ModelRoots *roots) {
+  return list->links == session_settings(session)->links &&
+         model_roots_equal(&list->roots, roots) && model_search_is_current(&list->search) &&
+         listed_models_are_current(&list->models);
+}
+
+/* A file or index that was named by itself is handed on as it was named. */
+static bool model_list_name_alone(ModelList *list, Error *error) {
+  bool is_alone = list->roots.files.count > 0 && !list->roots.is_pattern;
+  if (!is_alone || list->models.count != 1) return true;
+  ListedModel *model = &list->models.rows[0];
+  char *name = memory_copy_text(list->path, strlen(list->path));
+  if (name == NULL) return error_memory(error);
+  memory_free(model->name);
+  model->name = name;
+  return true;
+}
+
+/* Takes over the roots. */
+static ModelList *model_list_new(Session *session, const char *path, ModelRoots *roots,
+                                 Error *error) {
+  ModelList *list = memory_zeroed(1, sizeof *list);
+  if (list == NULL) {
+    model_roots_clear(roots);
+    error_memory(error);
+    return NULL;
+  }
+  list->references = 1;
+  list->links = session_settings(session)->links;
+  list->roots = *roots;
+  *roots = (ModelRoots){0};
+  list->path = memory_copy_text(path, strlen(path));
+  bool is_alone = list->roots.files.count > 0 && !list->roots.is_pattern;
+  if ((list->path != NULL || error_memory(error)) &&
+      model_search_run(&list->search, session, &list->roots, error) &&
+      model_group_make(&list->models, &list->search, is_alone, session, error) &&
+      model_list_name_alone(list, error)) {
+    return list;
+  }
+  model_list_release(list);
+  return NULL;
+}
+
+ModelList *model_list_open(Session *session, const char *path, Error *error) {
+  ModelListCache *cache = model_list_cache(session);
+  ModelRoots roots = {0};
+  if (cache == NULL) {
+    error_memory(error);
+    return NULL;
+  }
+  if (!model_roots_find(session, path, &roots, error)) {
+    model_roots_clear(&roots);
+    return NULL;
+  }
+  ModelList *list = model_list_take(cache, path);
+  if (list != NULL && !model_list_is_current(list, session, &roots)) {
+    model_list_release(list);
+    list = NULL;
+  }
+  if (list == NULL) list = model_list_new(session, path, &roots, error);
+  model_roots_clear(&roots);
+  if (list == NULL) return NULL;
+  model_list_keep(cache, list);
+  return list;
+}
