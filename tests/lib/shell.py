@@ -26,8 +26,8 @@ WIDTH = 80  # of a terminal
 
 
 def is_narrow(line):
-    """Whether a line fits a terminal but for a name, which is its last word."""
-    return len(line) <= WIDTH or len(line.rpartition(" ")[0].rstrip()) < WIDTH - len("name") and " " in line
+    """Whether a line fits a terminal but for a name, which is its last word, or all of it."""
+    return len(line) <= WIDTH or len(line.rpartition(" ")[0].rstrip()) < WIDTH - len("name")
 
 
 def shows(tally, root, name, expected, /, database=":memory:", **parameters):

@@ -26,7 +26,6 @@ def modules(path):
                           input=text, capture_output=True, text=True, check=False)
     tally.equal((done.returncode, done.stderr), (0, ""), f"sql/lora.sql of {path}")
     printed, _, rows = done.stdout.partition("===\n")
-    tally.check(all(len(line.rstrip()) <= shell.WIDTH for line in printed.splitlines()), "sql/lora.sql is narrow enough", printed)
     return printed, {row[0]: row[1:] for row in json.loads(rows or "[]")}
 
 
@@ -89,7 +88,7 @@ def test_models():
     tally.check("== Notes\n" not in printed, "of a plain LoRA all is known", printed)
     # each file is an adapter of its own
     printed, found = modules(f"{MODELS}/diffusers/kohya-*/*.safetensors")
-    tally.check(printed.startswith("== Verdict\n2 files: 1 LoHa (kohya), 1 LoRA (kohya).\n"), "two adapters", printed)
+    tally.check(printed.startswith("2 adapters in ") and printed.splitlines()[0].endswith(": 1 LoHa (kohya), 1 LoRA (kohya)."), "two adapters", printed)
 
 
 def adapter(directory, config, ranks=(4, 4, 8)):
@@ -134,16 +133,51 @@ def test_kinds():
         "named": ("LoRA", {f"blocks.37.to_k.lora_{part}.default_0.weight": half(4, 4) for part in "AB"}),
         "xlabs": ("LoRA (XLabs)", {f"double_blocks.0.processor.qkv_lora1.{part}.weight": half(4, 4) for part in ("down", "up")}),
         "inversion": ("textual inversion", {"<cat>": half(2, 16)}), "sdxl": ("textual inversion", {"clip_g": half(2, 16), "clip_l": half(2, 8)}),
-        "unknown": ("unknown", {"model.norm.weight": half(8)}), "nothing": ("no tensors", {})}
+        "unknown": ("unknown", {"model.norm.weight": half(8)})}
     for name, (kind, tensors) in kinds.items():
         making.file(f"{ROOT}/kinds/{name}.safetensors", tensors)
     printed, found = modules(f"{ROOT}/kinds/*.safetensors")
-    shown = {line.split()[0]: line for line in section(printed, "Adapters").splitlines()}
+    shown = {line.split()[-1]: f"  {line}" for line in section(printed, "Adapters").splitlines()}
     for name, (kind, _) in kinds.items():
-        tally.check(f"  {kind} " in shown[name], f"{name}: {kind}", shown[name])
-    tally.check("no adapter, by the names of its tensors; known are lora, " in printed, "what it does not know it says", printed)
+        if kind != "unknown":
+            tally.check(f"  {kind} " in shown[f"{name}.safetensors"], f"{name}: {kind}", shown)
+    tally.check("\n1 other file is no adapter: unknown.safetensors (model).\n" in printed,
+                "what it does not know it says", printed)
     tally.equal(found["blocks.37.to_k"][:4], [4, None, 1.0, "nowhere: the rank"], "an adapter that has a name")
     tally.equal([found["lora_unet_x"][1:3]], [[None, None]], "what is no LoRA has no scale")
+
+
+def test_one():
+    """What one adapter is, in words; NaN is first, whatever else it says."""
+    def made(name, value, metadata):
+        parts = {f"lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k.{part}": tensor for part, tensor in (
+            ("lora_down.weight", ("F16", [2, 768], struct.pack("<e", value) + bytes(2 * 2 * 768 - 2))), ("lora_up.weight", ("F16", [640, 2], bytes(2560))),
+            ("alpha", ("F16", [], struct.pack("<e", 1))))}
+        return making.file(f"{ROOT}/one/{name}.safetensors", parts, metadata)
+
+    notes = {"modelspec.trigger_phrase": "sks", "ss_tag_frequency": json.dumps({"1_x": {"a cat": 2, "dog": 3}}), "ss_epoch": "4", "ss_unet_lr": "0.0002", "ss_resolution": "512",
+             "ss_training_started_at": "1700000000", "ss_sd_model_name": "v1-5.safetensors", "ss_base_model_version": "sd_v1"}
+    code, out, error = shell.script("lora", path=made("good", 1, notes))
+    tally.equal((code, error, out.split("\n\n")[0].replace(" \n  ", " ")), (0, "", "LoRA (kohya) of 1 module, rank 2, scale 0.5, for SD 1.5, made on v1-5.safetensors.\nTrigger words: sks\n"
+                "Most frequent tags: dog, a cat\nTrained: 2023-11-14, 4 epochs, resolution 512x512, learning rate 0.0002."), "one adapter")
+    code, out, error = shell.script("lora", path=made("bad", math.nan, None))
+    tally.check(code == 1 and error.endswith(": an adapter has NaN or infinities (19)\n") and error.count("\n") == 1, "NaN is a verdict", code, error)
+    tally.equal(out.replace(" \n  ", " ").splitlines()[0], "1 NaN and 0 infinities in it. LoRA (kohya) of 1 module, rank 2, scale 0.5, for SD 1.5 by its shapes.", "NaN is first")
+    tally.check("      1        0  lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight" in out, "and where", out)
+    code, out, error = shell.script("lora", path=f"{ROOT}/one", format="json")
+    found = json.loads(out)
+    tally.equal([(row["status"], row["base"], row["base_from"], row["nan"]) for row in found["adapter_files"]],
+                [("nan", "SD 1.5", "shapes", 1), ("ok", "SD 1.5", "metadata", 0)], "facts in JSON")
+    tally.equal([row["scale"] for row in found["adapter_modules"]], [0.5, 0.5], "modules in JSON")
+    with open(f"{ROOT}/one/half.safetensors", "wb") as file:
+        file.write(b"\1")
+    code, out, error = shell.script("lora", path=f"{ROOT}/one")
+    tally.check(code == 1 and ": an adapter cannot be read" in error and "3 adapters in " in out and ": 1 broken, 2 LoRA (kohya). 1 has NaN" in out, "one is broken", out, error)
+    code, out, error = shell.script("lora", path=f"{ROOT}/one/half.safetensors")
+    tally.check((code, out, error.count("\n")) == (1, "", 1) and "half.safetensors" in error, "it is the only one", out, error)
+    for tensors, message in (({}, "found a file without tensors"), ({"model.norm.weight": ("F16", [1], bytes(2))}, ":path has an adapter in it")):
+        code, out, error = shell.script("lora", path=making.file(f"{ROOT}/none/x.safetensors", tensors))
+        tally.check((code, out, error.count("\n")) == (1, "", 1) and message in error, message, out, error)
 
 
 tally.run(globals(), ROOT)

@@ -31,7 +31,7 @@ VALUES = {"path": f"{ROOT}/base.safetensors", "a": f"{ROOT}/base.safetensors", "
 OF_VERB = {"average": {"path": f"{ROOT}/run"}, "compare": {"a": f"{ROOT}/pair/a.safetensors", "b": f"{ROOT}/pair/b.safetensors"},
            "dequantize": {"path": f"{ROOT}/packed.safetensors"}, "experts": {"path": f"{ROOT}/experts.safetensors"},
            "index": {"path": f"{ROOT}/sharded"}, "repair": {"path": f"{ROOT}/cut.safetensors"}, "split": {"path": f"{ROOT}/fused.safetensors"},
-           "lora_convert": {"path": f"{ROOT}/kohya.safetensors"}, "lora_fit": {"path": f"{ROOT}/lora"}, "lora_merged": {"path": f"{ROOT}/lora"},
+           "lora": {"path": f"{ROOT}/lora"}, "loras": {"path": f"{ROOT}/lora"}, "lora_convert": {"path": f"{ROOT}/kohya.safetensors"}, "lora_fit": {"path": f"{ROOT}/lora"}, "lora_merged": {"path": f"{ROOT}/lora"},
            "verify": {"path": f"{ROOT}/claimed/x.safetensors"}}
 # Another value than the default, with which other things come out.
 OTHERS = {("average", "checkpoints"): "*-2", ("average", "decay"): "0.5", ("average", "method"): "exponential",
@@ -50,7 +50,7 @@ NO = {"average": {"path": f"{ROOT}/twice", "checkpoints": "*.safetensors"}, "che
       "dequantize": {"path": f"{ROOT}/base.safetensors"},
       "experts": {"part": "none"}, "extract": {"names": "none"}, "fuse": {"modules": '{"x":["y","z"]}'}, "index": {"path": f"{ROOT}/twice"},
       "lockfile": {"check": "1", "lock": f"{ROOT}/old.lock"}, "merge": {"models": f'["{ROOT}/base.safetensors","{ROOT}/sharded"]'},
-      "lora_convert": {"path": f"{ROOT}/lora"}, "lora_fit": {"base": f"{ROOT}/base.safetensors"},
+      "lora": {"path": f"{ROOT}/lora_nan"}, "loras": {"path": f"{ROOT}/lora_nan"}, "lora_convert": {"path": f"{ROOT}/lora"}, "lora_fit": {"base": f"{ROOT}/base.safetensors"},
       "lora_merge": {"base": f"{ROOT}/base.safetensors"}, "lora_merged": {"model": f"{ROOT}/small.safetensors"},
       "quantized": {"path": f"{ROOT}/halved.safetensors"}, "repair": {"path": f"{ROOT}/lost.safetensors"},
       "resize_vocab": {"names": "none"}, "split": {"modules": '{"x":["y","z"]}'}, "strip_prefix": {"prefix": "none."},
@@ -79,6 +79,7 @@ def make():
     floats = lambda number, *shape: ("F32", list(shape), struct.pack("<f", number) * math.prod(shape))  # noqa: E731
     making.file(f"{ROOT}/lora/adapter_model.safetensors", {f"base_model.model.{module}.lora_{part}.weight": floats(1, *shape)
                                                           for module in "vw" for part, shape in (("A", (1, 2)), ("B", (2, 1)))})
+    making.file(f"{ROOT}/lora_nan/x.safetensors", {f"v.lora_{part}.weight": floats(math.nan, *shape) for part, shape in (("A", (1, 2)), ("B", (2, 1)))})
     making.file(f"{ROOT}/small.safetensors", {f"{module}.weight": floats(0, 2, 2) for module in "vw"})
     making.file(f"{ROOT}/lora_merged.safetensors", {f"{module}.weight": floats(1, 2, 2) for module in "vw"})
     making.file(f"{ROOT}/kohya.safetensors", {f"lora_unet_mid_block_attentions_0_proj_in.lora_{part}.weight": floats(1, *shape)
@@ -247,8 +248,7 @@ def test_one_session():
     put_back(before)
 
 
-if __name__ == "__main__":  # rules.py takes the values, too
-    if not WITH_VEC0:
-        print(f"skipped: sql/neighbours_vec.sql, but for its parameters ({VEC0} is not there)")
-    make()
-    tally.run(globals(), ROOT)
+if not WITH_VEC0:
+    print(f"skipped: sql/neighbours_vec.sql, but for its parameters ({VEC0} is not there)")
+make()
+tally.run(globals(), ROOT)

@@ -69,8 +69,10 @@ try:
     make()
     paths = [f"{ROOT}/{name}" for name in ("wide.safetensors", "adapter.safetensors", "quantized.safetensors", "directory" * 20)]
     for path in paths:
-        for script in ("summary", "layers", "shards", "inventory", "lora", "quantized", "health", "duplicates", "distribution"):
+        for script in ("summary", "layers", "shards", "inventory", "quantized", "health", "duplicates", "distribution"):
             narrow(script, path=path)
+    for script in ("lora", "loras"):
+        narrow(script, path=paths[1])
     for name in [f"{kind}{LONG}" for kind in "c45id"] + ["many", f"{LONG}layers.3.{'x' * 60}.weight"]:
         narrow("values", path=paths[0], name=name)
         narrow("distribution", path=paths[0], name=name)
