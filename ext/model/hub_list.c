@@ -80,7 +80,7 @@ static bool hub_list_read_refs(const char *repository, HubListRefs *refs, Cancel
   }
   path_list_clear(&paths);
   memory_free(pattern);
-  return error_forgive(error, &problem);
+  return error_forgive_if(!error_is_of_system(problem.code), error, &problem);
 }
 
 /* The name by which a snapshot is asked for: "main", another ref, or its hash. */
@@ -154,7 +154,7 @@ static bool hub_list_repository(const char *cache, const char *kind, const char 
   char *directory = repository != NULL ? path_join(repository, "snapshots") : NULL;
   bool good = directory != NULL || error_memory(error);
   bool listed = good && file_system_list(directory, &hashes, cancel, &problem);
-  good = good && error_forgive(error, &problem) &&
+  good = good && error_forgive_if(!error_is_of_system(problem.code), error, &problem) &&
          (!listed || hub_list_read_refs(repository, &refs, cancel, error)) &&
          path_list_order(&hashes, cancel, cache, error);
   for (uint32_t i = 0; good && listed && i < hashes.count; i++) {

@@ -126,19 +126,22 @@ static bool model_state_read_set(const ListedModel *model, Session *session, Mod
   return good;
 }
 
+/* What was found when the list was made goes before what is found now. */
+static bool model_state_take_problem(const ListedModel *model, ModelState *state, Error *error) {
+  memory_free(state->problem);
+  state->problem = memory_copy_text(model->problem, strlen(model->problem));
+  state->status = model->is_missing ? MODEL_STATUS_MISSING : MODEL_STATUS_INVALID;
+  return state->problem != NULL || error_memory(error);
+}
+
 bool model_state_read(const ListedModel *model, Session *session, ModelState *state, Error *error) {
-  bool good = true;
+  bool good = true, has_headers = model->problem == NULL || model->is_missing;
   if (model->form == LISTED_FILE) {
     good = model_state_read_file(model, session, state, error);
-  } else if (model->form != LISTED_DIRECTORY) {
+  } else if (has_headers) {
     good = model_state_read_set(model, session, state, error);
   }
-  if (good && model->problem != NULL && (state->problem == NULL || model->is_missing)) {
-    memory_free(state->problem);
-    state->problem = memory_copy_text(model->problem, strlen(model->problem));
-    state->status = model->is_missing ? MODEL_STATUS_MISSING : MODEL_STATUS_INVALID;
-    good = state->problem != NULL || error_memory(error);
-  }
+  if (good && model->problem != NULL) good = model_state_take_problem(model, state, error);
   if (good && state->problem == NULL && state->tensors == 0) state->status = MODEL_STATUS_EMPTY;
   return good;
 }

@@ -96,11 +96,13 @@ static const Script scripts[] = {
      "SELECT s.*, tensor_hash(ref) FROM safetensors_salvage('plain') s WHERE name = 'bias'; "
      "SELECT * FROM safetensors_salvage('m')"},
     {"models", STAGE_SCRIPT,
-     "SELECT *, config, index_file, checkpoint, rowid FROM safetensors_models('.');"
-     "SELECT kind, status FROM safetensors_models('.') WHERE model = './plain';"
-     "SELECT model, kind, config FROM safetensors_models('m');"
+     "SELECT *, config, index_file, checkpoint FROM safetensors_models('.') "
+     "WHERE model NOT GLOB '*in_two*' AND model NOT GLOB '*misplaced*';"
+     "SELECT kind, status, error FROM safetensors_models('plain') WHERE model = 'plain';"
+     "SELECT *, config, rowid FROM safetensors_models('claims');"
      "SELECT model, kind, error FROM safetensors_models('gap-*');"
-     "SELECT model, files FROM safetensors_models('plain')"},
+     "SELECT model, kind, status, error FROM safetensors_models('hf://');"
+     "SELECT model, files, rowid FROM safetensors_models('plain')"},
     {"weights", STAGE_SCRIPT,
      "SELECT " WEIGHTS_COLUMNS ", ref, checkpoint, rowid FROM safetensors_weights('m');"
      "SELECT name, ref FROM safetensors_weights('plain') WHERE name = 'bias';"
