@@ -7,12 +7,14 @@ static uint64_t comparison_nbytes(const ComparisonSide *side) {
   return side->view->numel * dtype_bits(side->dtype) / 8;
 }
 
-/* Whether both sides are the same elements of one file or value. */
+/* Whether both sides are the same elements of one file or value. Two computed tensors never are:
+** neither is in a file, so that they have no place to be told apart by. */
 static bool comparison_is_same_place(const ComparisonSide *a, const ComparisonSide *b) {
   const Source *x = &a->source, *y = &b->source;
-  return a->dtype == b->dtype && x->memory == y->memory && x->file == y->file &&
-         x->offset == y->offset && a->view->offset == b->view->offset &&
-         view_is_contiguous(a->view) && view_is_contiguous(b->view);
+  return a->dtype == b->dtype && x->computed == NULL && y->computed == NULL &&
+         x->memory == y->memory && x->file == y->file && x->offset == y->offset &&
+         a->view->offset == b->view->offset && view_is_contiguous(a->view) &&
+         view_is_contiguous(b->view);
 }
 
 bool comparison_run(sqlite3 *db, Session *session, const ComparisonSide *a, const ComparisonSide *b,

@@ -248,7 +248,8 @@ def test_one_session():
     put_back(before)
 
 
-if not WITH_VEC0:
-    print(f"skipped: sql/neighbours_vec.sql, but for its parameters ({VEC0} is not there)")
-make()
-tally.run(globals(), ROOT)
+if __name__ == "__main__":  # rules.py takes the values, too
+    if not WITH_VEC0:
+        print(f"skipped: sql/neighbours_vec.sql, but for its parameters ({VEC0} is not there)")
+    make()
+    tally.run(globals(), ROOT)

@@ -1,6 +1,5 @@
 """safetensors_print(format, table, ...), and safetensors_parameters(...) in the shell: JSON and CSV as Python's own readers
-take them, JUnit by what its schema requires and allows, SARIF by that of 2.1.0, and what neither may have. The lists
-of elements and members are copied from the schemas."""
+take them, JUnit and SARIF by their schemas, and what neither may have."""
 
 import csv
 import io
@@ -11,6 +10,7 @@ import subprocess
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
+from check_reports import is_junit, is_safe, is_sarif
 from tally import BUILD, Tally, connect, database_error
 
 tally = Tally()
@@ -30,11 +30,6 @@ def with_table(sql, rows):
 
 def printed(db, *arguments):
     return db.execute(f"SELECT safetensors_print({', '.join('?' * len(arguments))})", arguments).fetchone()[0]
-
-
-def is_safe(text):
-    """Whether nothing in it could control a terminal."""
-    return all(character == "\n" or not (ord(character) < 32 or 127 <= ord(character) < 160) for character in text)
 
 
 def test_json():
@@ -75,25 +70,11 @@ LEVELS = ("ok", "warning", "error", "skipped")
 ALL = [(f"rule {n % 7}", LEVELS[n % 4], file, tensor, message)
        for n, (file, tensor, message) in enumerate((a, b, c) for a in [None, *HOSTILE] for b in [None, *HOSTILE[7:12]] for c in [None, "why", *HOSTILE[9:13]])]
 
-# Attributes by element, of the schema that Jenkins has (junit-10.xsd); True: required. And the elements within each.
-JUNIT = {"testsuites": ({"name": 0, "time": 0, "tests": 0, "failures": 0, "errors": 0}, {"testsuite"}),
-         "testsuite": ({"name": True, "tests": True, "failures": 0, "errors": 0, "skipped": 0, "time": 0, "timestamp": 0, "hostname": 0},
-                       {"properties", "testcase", "system-out", "system-err"}),
-         "testcase": ({"name": True, "classname": 0, "time": 0}, {"skipped", "error", "failure", "system-out", "system-err"}),
-         "failure": ({"type": 0, "message": 0}, set()), "skipped": ({"type": 0, "message": 0}, set()), "system-out": ({}, set())}
-
-
-def check_element(element):
-    attributes, within = JUNIT[element.tag]
-    good = set(element.attrib) <= set(attributes) and all(name in element.attrib for name, needed in attributes.items() if needed)
-    return good and all(child.tag in within and check_element(child) for child in element)
-
-
 def test_junit():
     text = printed(verdicts(ALL), "junit", "v")
     tally.check(is_safe(text), "XML has no control characters")
     root = ElementTree.fromstring(text.encode())
-    tally.check(root.tag == "testsuites" and check_element(root), "what the schema allows, and all that it requires")
+    tally.check(is_junit(text), "what the schema allows, and all that it requires")
     suite, = root
     cases = list(suite)
     tally.equal((int(suite.get("tests")), int(suite.get("failures")), int(suite.get("skipped"))),
@@ -111,19 +92,8 @@ def test_junit():
             tally.equal(says, ("warning: " if level == "warning" else "") + (rule if message is None else message), "what it says")
     hostile = printed(verdicts([("r", "error", "a\n\x1b.safetensors", "t\u202e", "m\0")]), "junit", "v")
     tally.check("a\\n\\x1b.safetensors" in hostile and "t\\u202e" in hostile and '"m\\x00"' in hostile, "control characters are escapes", hostile)
-    empty = ElementTree.fromstring(printed(verdicts([]), "junit", "v"))
-    tally.check(empty[0].get("tests") == "0" and check_element(empty), "no rows")
-
-
-def check_result(result, rules):
-    good = set(result) <= {"ruleId", "kind", "level", "message", "locations"} and result["ruleId"] in rules and set(result["message"]) == {"text"}
-    good = good and result["level"] in ("none", "note", "warning", "error")
-    good = good and (result.get("kind", "fail") == "fail" or (result["kind"] in ("pass", "notApplicable") and result["level"] == "none"))
-    for location in result.get("locations", []):
-        good = good and set(location) <= {"physicalLocation", "logicalLocations"} and location
-        for logical in location.get("logicalLocations", []):
-            good = good and set(logical) == {"fullyQualifiedName"}
-    return bool(good)
+    empty = printed(verdicts([]), "junit", "v")
+    tally.check(ElementTree.fromstring(empty)[0].get("tests") == "0" and is_junit(empty), "no rows")
 
 
 URIS = {"model.safetensors": "model.safetensors", "a b/ü#?.safetensors": "a%20b/%C3%BC%23%3F.safetensors", "/abs/m.safetensors": "file:///abs/m.safetensors",
@@ -142,7 +112,7 @@ def test_sarif():
     driver = run["tool"]["driver"]
     rules = [rule["id"] for rule in driver["rules"]]
     tally.check(set(run) == {"tool", "results"} and driver["name"] and set(rules) == {row[0] for row in rows} and len(set(rules)) == len(rules), "its driver and rules")
-    tally.check(all(check_result(result, rules) for result in run["results"]), "every result is as the schema wants it")
+    tally.check(is_sarif(text), "every result is as the schema wants it")
     tally.equal(len(run["results"]), len(rows), "a result for each row")
     for (rule, level, file, tensor, message), result in zip(rows, run["results"]):
         expected = {"ok": ("pass", "none"), "warning": (None, "warning"), "error": (None, "error"), "skipped": ("notApplicable", "none")}[level]
@@ -211,6 +181,9 @@ def test_parameters():
     code, out, error = shell(*(f".param set {name} 1" for name in OTHERS if name != ":part"), known)
     tally.equal((code, out, error), (0, "1", ""), "names of other scripts")
     tally.equal(shell(known)[:2], (0, "1"), "nothing is set")
+    for other, certain in {":patch": False, ":pth": False, ":paths": False, ":paht": True, ":pathh": True, ":PATH": True, "path": True}.items():
+        code, out, error = shell(".param set :path x", f".param set {other} x", known)
+        tally.equal((code, "did you mean :path?" in error), (int(certain), certain), f"{other} beside :path")
 
 
 for name, test in sorted(globals().items()):
