@@ -28,7 +28,7 @@ def shell(sql, token=TOKEN, loaded=True):
 
 def neighbours(name, token=TOKEN, loaded=True):
     with open(f"sql/{name}.sql", encoding="utf-8") as file:
-        found = re.findall(r"^(\d+) +(-?\d\.\d{6})", shell(file.read(), token, loaded), re.MULTILINE)
+        found = re.findall(r"^ *(\d+) +(-?\d\.\d{6})", shell(file.read(), token, loaded), re.MULTILINE)
     return [int(token) for token, _ in found], [float(cosine) for _, cosine in found]
 
 

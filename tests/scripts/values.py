@@ -51,18 +51,46 @@ def test_neighbours():
     path = making.file(f"{ROOT}/embedding.safetensors", {
         "e": ("F32", [4, 2], struct.pack("<8f", 1, 0, 0, 2, 0, 0, 3, 3))})
     shows("neighbours", """
-token  cosine
------  --------
-3      0.707107
-1      0.000000
+The rows that are nearest to row 0, of 3 others, by cosine:
+    token  cosine
+---------  --------
+        3  0.707107
+        1  0.000000
 """, path=path, name="e", token="0")
-    shows("neighbours", "None: all elements of this row, or of every other, are 0.", path=path, name="e", token="2")
     shows("neighbours", """
-token  cosine
------  --------
-0      0.707107
-1      0.707107
+The rows that are nearest to row 3, of 3 others, by cosine:
+    token  cosine
+---------  --------
+        0  0.707107
+        1  0.707107
 """, path=path, name="e", token="-1")
+    code, out, error = shell.script("neighbours", path=path, name="e", token="2")
+    tally.check((code, out) == (1, "error: row 2 has no direction, as all its elements are 0: no row is near to it.\n")
+                and "row :token has no direction: all its elements are 0" in error, "neighbours of zeros", code, out, error)
+    for token in ("4", "-5"):
+        code, out, error = shell.script("neighbours", path=path, name="e", token=token)
+        tally.check((code, out) == (1, "") and ":token is one of the rows" in error, f"neighbours of row {token}", code, out, error)
+    making.file(f"{ROOT}/alone.safetensors", {"e": ("F32", [2, 2], struct.pack("<4f", 1, 0, 0, 0)), "flat": ("F32", [2], bytes(8))})
+    shows("neighbours", "None: every other row is all zero, or has NaN or infinities.", path=f"{ROOT}/alone.safetensors", name="e", token="0")
+    code, out, error = shell.script("neighbours", path=f"{ROOT}/alone.safetensors", name="flat", token="0")
+    tally.check((code, out) == (1, "") and ":name has two or more dimensions" in error, "neighbours in a vector", code, out, error)
+
+
+def test_neighbours_of_nan():
+    """A row with NaN or infinities is nobody's neighbour, whatever its other elements are, and has none."""
+    inf, nan = math.inf, math.nan
+    path = making.file(f"{ROOT}/not_finite.safetensors", {"e": ("F32", [5, 2], struct.pack("<10f", 1, 0, 1, nan, 2, 2, inf, 1, 1, 0.5))})
+    shows("neighbours", """
+Of 4 other rows, 2 have NaN or infinities and are left out.
+The rows that are nearest to row 0, of 4 others, by cosine:
+    token  cosine
+---------  --------
+        4  0.894427
+        2  0.707107
+""", path=path, name="e", token="0")
+    for token in ("1", "3"):
+        code, out, error = shell.script("neighbours", path=path, name="e", token=token)
+        tally.check(code == 1 and out.startswith(f"error: row {token} has NaN or infinities: ") and "row :token has NaN or infinities" in error, f"neighbours of row {token}", code, out, error)
 
 
 def test_neighbours_of_many():
@@ -78,7 +106,8 @@ def test_neighbours_of_many():
                for i, row in enumerate(stored) if i != 7]
     best = sorted(cosines, reverse=True)[:10]
     start = time.monotonic()
-    shows("neighbours", "\n".join(["token  cosine", "-----  --------", *(f"{-i:<5}  {cosine:.6f}" for cosine, i in best)]),
+    shows("neighbours", "\n".join(["The rows that are nearest to row 7, of 19,999 others, by cosine:", "    token  cosine", "---------  --------",
+                                   *(f"{-i:9}  {cosine:.6f}" for cosine, i in best)]),
           path=path, name="e", token="7")
     taken = time.monotonic() - start
     print(f"the neighbours among {rows} rows of {columns}: {taken:.2f} s")
@@ -88,7 +117,8 @@ def test_neighbours_of_many():
 def test_rows_without_elements():
     """As many rows as a shape promises are not gone through when they have no bytes."""
     path = making.file(f"{ROOT}/promise.safetensors", {"p": ("F32", [2**62, 0], b"")})
-    shows("neighbours", "None: all elements of this row, or of every other, are 0.", path=path, name="p", token="5")
+    code, out, error = shell.script("neighbours", path=path, name="p", token="5")
+    tally.check(code == 1 and "row :token has no direction" in error, "neighbours of no elements", code, out, error)
 
 
 tally.run(globals(), ROOT)

@@ -2,6 +2,7 @@
 hand."""
 
 import json
+import math
 import os
 import re
 import struct
@@ -135,21 +136,17 @@ def test_convert_dtype():
     make_model({"k": "v"})
     before = contents(MODEL)[0]
     got = runs("convert_dtype", path=MODEL, dtype="BF16", keep="*norm*", out=OUT)
-    tally.equal(got, squeezed("""2 of 5 tensors converted to BF16.
-
-== Written
-file                  tensors
---------------------  -------
-ROOT/out.safetensors  5
+    tally.equal(got, squeezed("""2 of 5 tensors converted to BF16: 25 B, before 33 B.
+Written to ROOT/out.safetensors.
 
 == Tensors by dtype
-from  to    tensors  bytes_before     bytes
-----  ----  -------  ------------  --------
-F32   BF16  1            16 B               8 B
-F32   F32   1             8 B               8 B
-BF16  BF16  1             4 B               4 B
-U8    U8    1             3 B               3 B
-F16   BF16  1             2 B               2 B"""), "sql/convert_dtype.sql")
+from  to    tensors  bytes_before  bytes_after
+----  ----  -------  ------------  -----------
+F32   BF16        1          16 B          8 B
+F32   F32         1           8 B          8 B
+BF16  BF16        1           4 B          4 B
+U8    U8          1           3 B          3 B
+F16   BF16        1           2 B          2 B"""), "sql/convert_dtype.sql")
     expected = dict(before)
     expected["model.layers.0.w"] = ("BF16", [2, 2], bf16(1, 2, 3, 1))  # 1.00390625, a tie, goes to even
     expected["lm_head"] = ("BF16", [1], bf16(6))
@@ -160,9 +157,11 @@ F16   BF16  1             2 B               2 B"""), "sql/convert_dtype.sql")
                 {"model.norm": "F32", "model.layers.0.w": "F32", "model.layers.1.w": "F32", "lm_head": "F32", "ids": "U8"},
                 "converted in place")
     making.file(f"{ROOT}/empty.safetensors", {}, {"k": "v"})
-    got = runs("convert_dtype", path=f"{ROOT}/empty.safetensors", dtype="BF16", out=OUT)
-    tally.check(got.endswith("== Tensors by dtype\nNone."), "nothing to convert", got)
-    tally.equal(contents(OUT), ({}, [("k", "v")]), "a file without tensors, converted")
+    fails("convert_dtype", ":path has a tensor", path=f"{ROOT}/empty.safetensors", dtype="BF16", out=OUT)
+    making.file(f"{ROOT}/no_float.safetensors", {"x": b"1"}, {"k": "v"})
+    got = runs("convert_dtype", path=f"{ROOT}/no_float.safetensors", dtype="BF16", out=OUT)
+    tally.check(got.startswith("No tensor is converted: none is of another floating-point dtype than BF16."), "nothing to convert", got)
+    tally.equal(contents(OUT), ({"x": ("U8", [1], b"1")}, [("k", "v")]), "a file without floats, converted")
     fails("convert_dtype", "expected a known dtype", path=MODEL, dtype="B16", out=OUT)
     os.mkdir(f"{ROOT}/converted")
     index = f"{ROOT}/converted/m.safetensors.index.json"
@@ -192,8 +191,26 @@ def test_convert_packed():
               "d.codes": ("U8", [2, 2], bytes(4)), "d.codebook": scale}
     making.file(path, packed)
     got = runs("convert_dtype", path=path, dtype="F16", out=OUT)
-    tally.check(got.startswith("8 tensors stay as they are, parts of packed weights (") and "\n1 of 9 tensors converted to F16.\n" in got, "what it says", got)
+    tally.check(got.startswith("1 of 9 tensors converted to F16: ") and "\n8 tensors stay as they are, parts of packed weights (" in got, "what it says", got)
     tally.equal(contents(OUT)[0], {**packed, "a.bias": ("F16", [1], struct.pack("<e", 1))}, "what is converted")
+
+
+def test_convert_range():
+    """Values that are too large or too small for the dtype are counted, with NaN and infinities that were there left out."""
+    inf, nan = math.inf, math.nan
+    path = making.file(f"{ROOT}/range.safetensors", {
+        "a": ("F32", [7], struct.pack("<7f", 1, 65519, 65520, -1e9, 2**-25, 2**-24, 0)), "b": ("F32", [4], struct.pack("<4f", inf, nan, -inf, 0)),
+        "c": ("F64", [2], struct.pack("<2d", 1e300, 1e-300)), "d": ("F16", [1], struct.pack("<e", 6e-8)), "e": ("I64", [1], bytes(8))})
+    for dtype, expected in (("F16", {"a": (2, 1), "b": (0, 0), "c": (1, 1), "d": (0, 0), "e": (0, 0)}),  # 65520 and 2**-25 are halfway
+                            ("F32", {"a": (0, 0), "b": (0, 0), "c": (1, 1), "d": (0, 0), "e": (0, 0)}),
+                            ("BF16", {"a": (0, 0), "b": (0, 0), "c": (1, 1), "d": (0, 0), "e": (0, 0)}),
+                            ("F8_E4M3", {"a": (3, 2), "b": (0, 0), "c": (1, 1), "d": (0, 1), "e": (0, 0)}),
+                            ("I8", {"a": (3, 2), "b": (0, 0), "c": (1, 1), "d": (0, 1), "e": (0, 0)})):
+        code, out, error = shell.script("convert_dtype", path=path, dtype=dtype, out=OUT, format="json")
+        tally.equal((code, error), (0, ""), f"converts to {dtype}")
+        tally.equal({row["name"]: (row["overflow"], row["underflow"]) for row in json.loads(out)["converted"]}, expected, f"what does not fit {dtype}")
+    got = runs("convert_dtype", path=path, dtype="F16", out=OUT)
+    tally.check(got.startswith("error: 3 values are too large for F16, and not what they were.\n"), "what does not fit stands first", got)
 
 
 def test_reshard():
@@ -355,6 +372,6 @@ ROOT/repaired.safetensors  2            12 B""")), "sql/repair.sql", got)
     runs("repair", path=damage("long" * 20, {f"{'n' * 70}{i:02}": bytes(100) for i in range(60)}, cut=5000), out=out)
 
 
-for test in (test_edit_metadata, test_strip_prefix, test_convert_dtype, test_convert_packed, test_reshard, test_extract, test_index, test_repair):
+for test in (test_edit_metadata, test_strip_prefix, test_convert_dtype, test_convert_packed, test_convert_range, test_reshard, test_extract, test_index, test_repair):
     test()
 tally.finish()
