@@ -65,24 +65,31 @@ static const char *command_read_file(const char *path, size_t *size) {
   return failed ? NULL : text;
 }
 
-static ExitStatus command_run_file(int count, char **words) {
+/* What is told from a folder of checkpoints, which the verb `run` takes, by its name. */
+static bool command_is_script(int count, char **words) {
+  size_t length = count > 0 ? strlen(words[0]) : 0;
+  return length > 4 && strcmp(words[0] + length - 4, ".sql") == 0;
+}
+
+/* `name` is how the command was typed. */
+static ExitStatus command_run_file(const char *name, int count, char **words) {
   size_t size;
   if (count < 1 || strcmp(words[0], "--help") == 0) {
-    command_list_usage(count < 1 ? stderr : stdout, command_list_named("run"));
+    command_list_usage(count < 1 ? stderr : stdout, command_list_named("script"));
     return count < 1 ? EXIT_STATUS_USAGE : EXIT_STATUS_GOOD;
   }
   const char *text = command_read_file(words[0], &size);
   if (text == NULL) {
-    message("run", "%s: %s", words[0], strerror(errno));
+    message(name, "%s: %s", words[0], strerror(errno));
     return EXIT_STATUS_FAILED;
   }
   ScriptHeader *verb = keep(sizeof *verb);
   const char *fault = script_header_read(words[0], text, size, verb);
   if (fault != NULL) {
-    message("run", "%s", fault);
+    message(name, "%s", fault);
     return EXIT_STATUS_USAGE;
   }
-  verb->typed = keep_format("run %s", words[0]);
+  verb->typed = keep_format("%s %s", name, words[0]);
   return command_verb(verb, count - 1, words + 1);
 }
 
@@ -140,8 +147,9 @@ bool command_run(const char *name, int count, char **words, ExitStatus *status) 
     *status = command_sql(count, words);
   } else if (strcmp(name, "shell") == 0) {
     *status = command_shell(count, words);
-  } else if (strcmp(name, "run") == 0) {
-    *status = command_run_file(count, words);
+  } else if (strcmp(name, "script") == 0 ||
+             (strcmp(name, "run") == 0 && command_is_script(count, words))) {
+    *status = command_run_file(name, count, words);
   } else if (strcmp(name, "help") == 0) {
     *status = command_help(count, words);
   } else if (strcmp(name, "completion") == 0) {

@@ -8,7 +8,7 @@ static const Command command_list[] = {
     {"sql", "QUERY...", "Run queries, or those on standard input (-)",
      "--json|--csv|--markdown|--box|--html|--format|--output|--threads|--database|--param"},
     {"shell", "[ARGUMENT]...", "SQLite's shell, with the tables and functions", NULL},
-    {"run", "FILE [ARGUMENT]...", "Run a script of your own, with a header, as a verb", NULL},
+    {"script", "FILE [ARGUMENT]...", "Run a script of your own, with a header, as a verb", NULL},
     {"help", "[VERB]", "What a verb takes, and what it leaves", NULL},
     {"completion", "bash|zsh|fish", "What a shell evaluates to complete commands", NULL},
     {"skill", "[DIRECTORY]", "Install SKILL.md, for a coding assistant", NULL},

@@ -23,7 +23,7 @@ RUN = [README, COOKBOOK, ARCHITECTURE, REFERENCE, "ext/docs/expressions.md", "ex
 # The code in these needs the packages themselves: see tests/interop.
 DOCUMENTS = [*RUN, ".package/README.md", ".package/SKILL.md", *(f".package/{kind}/README.md" for kind in ("npm", "python", "crate"))]
 GONE = {"safetensors_write_sharded"}  # a function that says what took its place
-OWN = {"NAME", "VERB", "sql", "shell", "run", "help", "completion", "skill", "--version"}  # what the program takes and is no script
+OWN = {"NAME", "VERB", "sql", "shell", "script", "help", "completion", "skill", "--version"}  # what the program takes and is no script
 CODE = re.compile(r"^```\w*\n.*?^```$|^    .*?$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(?:^ *|[`$|&;] *|npx )safetensors-sql ((?:[^\n`|&>]|\\\n)+)", re.MULTILINE)
 LINK = re.compile(r"\]\(([^()\s]+)\)")

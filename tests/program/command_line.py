@@ -135,7 +135,7 @@ def refused(words, *sentences):
 
 def test_refused():
     for words, *sentences in [
-            (["sumary", MODEL], 'no verb "sumary"', 'did you mean "summary"?'),
+            (["sumary", MODEL], 'no verb "sumary"', 'did you mean "summary"'),
             (["check"], "expected PATH, the checkpoint", "usage: safetensors-sql check PATH"),
             (["compare", MODEL], "expected B, ", "usage: safetensors-sql compare A B"),
             (["check", MODEL, TUNE], "expected nothing more", TUNE, "a pattern is written in quotes"),

@@ -233,7 +233,7 @@ def test_faults():
         tally.check(status == wanted and expected in error and error.count("\n") <= 1 and "near line" not in error,
                     f"a script that is {text!r}", status, error)
     tally.equal(run("run", f"{root}/none.sql")[0], FAILED, "a script that is not there")
-    tally.equal(run("run", root)[0], FAILED, "a directory")
+    tally.equal(run("script", root)[0], FAILED, "a directory")
     status, _, error = run("sql", "SELECT 1", "--database", f"{root}/none/x.db")
     tally.check(status == FAILED and "unable to open database" in error, "a database that cannot be opened", error)
     status, _, error = run("check", MODEL, env={**os.environ, "SAFETENSORS_KERNELS": "nosuch"})
