@@ -20,55 +20,6 @@ def f32(*values):
 
 
 NOTHING = making.file(f"{ROOT}/nothing.safetensors", {})
-# Of layer 1: 16 + 16 + 4 * 0.25 = 33, over 8 elements. Kinds a and b have three tensors each; the
-# median of a is 1, of b 0.5, and 8 is 16 times that.
-SICK = making.file(f"{ROOT}/sick.safetensors", {
-    "embed_with_a_name_that_is_longer_than_the_column_of_names": f32(math.nan, math.inf, -math.inf, 3),
-    "layers.0.a": f32(1, -1, 1, -1), "layers.0.b": f32(8, -8, 8, -8),
-    "layers.1.a": f32(2, 2, 2, -4 + 2), "layers.1.b": f32(0.5, -0.5, 0.5, -0.5),
-    "layers.2.a": f32(0, 0, 0, 0), "layers.2.b": f32(0.5, 0.5, 0.5, 0.5), "one": f32(7), "none": f32()})
-
-
-def test_health():
-    shows("health", """
-== NaN and infinities
-name                                    dtype  nan  inf   share
---------------------------------------  -----  ---  ---  ------
-embed_with_a_name_that_i...mn_of_names  F32    1    2     75.0%
-
-== All zero, or all the same
-name        dtype  shape  value
-----------  -----  -----  -----
-layers.2.a  F32    [4]    0
-layers.2.b  F32    [4]    0.5
-
-== Norms by layer
-layer  tensors  l2     rms     abs_max   zeros  rms_relative
------  -------  -----  ------  -------  ------  --------------------
--      3        7.616  5.385   7          0.0%  ##################
-0      2        16.12  5.701   8          0.0%  ####################
-1      2        4.123  1.458   2          0.0%  #####
-2      2        1      0.3536  0.5       50.0%  #
-
-== Norms that stand out
-name        rms  median  among  times
-----------  ---  ------  -----  -----
-layers.2.a  0    1       3      0
-layers.0.b  8    0.5     3      16
-""", path=SICK)
-    shows("health", """
-== NaN and infinities
-There are no tensors.
-
-== All zero, or all the same
-No tensor of more than one element is.
-
-== Norms by layer
-There are no tensors.
-
-== Norms that stand out
-No RMS is 4 times the median of its kind, or a quarter of it.
-""", path=NOTHING)
 
 
 def test_duplicates():

@@ -57,8 +57,9 @@ def make():
 
 def narrow(script, **parameters):
     code, out, error = shell.script(script, **parameters)
-    if script == "quantized" and code == 1:  # its verdict, that of no wrong parameter
-        tally.check("in doubt" in error, "sql/quantized.sql has a verdict", error)
+    verdict = {"quantized": "in doubt", "health": "has NaN", "run": "has NaN"}.get(script)
+    if code == 1 and verdict:  # that of no wrong parameter
+        tally.check(verdict in error, f"sql/{script}.sql has a verdict", error)
     else:
         tally.equal((code, error), (0, ""), f"sql/{script}.sql runs")
     wide = [line for line in map(str.rstrip, out.splitlines()) if not shell.is_narrow(line)]
@@ -69,7 +70,7 @@ try:
     make()
     paths = [f"{ROOT}/{name}" for name in ("wide.safetensors", "adapter.safetensors", "quantized.safetensors", "directory" * 20)]
     for path in paths:
-        for script in ("summary", "layers", "shards", "inventory", "quantized", "health", "duplicates", "distribution"):
+        for script in ("summary", "layers", "shards", "inventory", "quantized", "health", "run", "memory", "duplicates", "distribution"):
             narrow(script, path=path)
     for script in ("lora", "loras"):
         narrow(script, path=paths[1])
