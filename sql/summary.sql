@@ -2,186 +2,228 @@
 --
 -- Shows its parameters, files, metadata and largest tensors. Parameters are those of the model as its modules see it:
 -- a packed weight counts as the weight that it stands for, once, and its scales count nothing. Neither do buffers, such
--- as running_mean and position_ids. Bits are those that a parameter takes with all parts. The script reads only headers
--- and configurations, so the checkpoint may have any size.
+-- as running_mean and position_ids. Bits are those that a parameter takes with all parts. Elements are what is stored.
+-- The script reads only headers and configurations, so the checkpoint may have any size. A path with many models is
+-- a row for each, and a total.
 --
 -- @alias info
--- @param path path required   the checkpoint: a file, an index, a directory or a pattern
--- @table kinds(kind, weights, numel, nbytes, bits_per_weight)   one row per dtype of plain weights, and per scheme of
---    packed ones
--- @table files(file, size, tensors, numel, nbytes, status, error)   one row per file
--- @table dtypes(dtype, tensors, numel, nbytes)   one row per dtype that is stored
--- @table metadata(key, value, file)   the metadata of each file
--- @table largest(name, dtype, shape, nbytes)   the ten largest tensors
--- @table tensors(name, dtype, shape, numel, nbytes, offset, file, rank, layer, pattern, ref)   all tensors
+-- @param path path required   a model, or a folder or pattern of them
+-- @param format enum text|json|csv  how to print the tables
+-- @table summary(model, kind, what, files, tensors, weights, numel, elements, nbytes, bits_per_weight, dtypes, status,
+--    error)   one row per model. what says of an adapter its kinds, ranks and modules; numel counts parameters,
+--    elements what is stored; dtypes has those of plain weights and the schemes of packed ones, by their size
+-- @table summary_kinds(model, kind, weights, numel, nbytes, bits_per_weight)   one row per dtype of plain weights, and
+--    per scheme of packed ones
+-- @table summary_files(model, file, size, tensors, numel, nbytes, status, error)   one row per file
+-- @table summary_dtypes(model, dtype, tensors, numel, nbytes)   one row per dtype that is stored
+-- @table summary_metadata(model, key, value, file)   the metadata of each file
+-- @table summary_largest(model, name, dtype, shape, nbytes)   the ten largest tensors of each model
+-- @status 1                   when a model cannot be read, or is not whole
 -- @example safetensors-sql summary model.safetensors
 
 .bail on
 DROP TABLE IF EXISTS temp.parameters;
-CREATE TEMP TABLE parameters(path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL));
-INSERT INTO parameters VALUES (:path);
+CREATE TEMP TABLE parameters(
+  path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
+  format TEXT CONSTRAINT ":format is text, json or csv" CHECK (format IN ('text', 'json', 'csv'))
+);
+INSERT INTO parameters SELECT :path, ifnull(:format, 'text') WHERE safetensors_parameters(':path', ':format');
 
--- If no file can be read, this raises the error and ends the script.
-INSERT INTO parameters(path)
-SELECT t.name FROM (SELECT total(status = 'ok') AS ok FROM safetensors_files(:path)) AS f,
-  safetensors_tensors(iif(f.ok > 0, NULL, :path)) AS t;
+DROP TABLE IF EXISTS temp.summary;
+CREATE TEMP TABLE summary AS
+  SELECT model, kind, NULL AS what, files, NULL AS tensors, NULL AS weights, NULL AS numel, NULL AS elements, NULL AS nbytes,
+         NULL AS bits_per_weight, NULL AS dtypes, status, error
+  FROM safetensors_models(:path) WHERE status <> 'empty';
+DROP TABLE IF EXISTS temp.needs;
+CREATE TEMP TABLE needs(models CONSTRAINT ":path has a model with tensors" CHECK (models > 0));
+INSERT INTO needs(models) SELECT count(*) FROM summary;
 
-CREATE TEMP VIEW IF NOT EXISTS tensors AS
-  SELECT t.name, t.dtype, t.shape, t.numel, t.nbytes, t.offset, t.file, t.rank, t.layer, t.pattern, t.ref
-  FROM parameters AS p JOIN safetensors_files(p.path) AS f
-  JOIN safetensors_tensors(ifnull(f.file, p.path)) AS t
-  WHERE f.status = 'ok';
-DROP TABLE IF EXISTS temp.files;
-CREATE TEMP TABLE files AS SELECT file, size, tensors, numel, nbytes, status, error FROM safetensors_files(:path);
-DROP TABLE IF EXISTS temp.dtypes;
-CREATE TEMP TABLE dtypes AS
-  SELECT dtype, count(*) AS tensors, sum(numel) AS numel, sum(nbytes) AS nbytes
-  FROM tensors GROUP BY dtype ORDER BY sum(numel) DESC, dtype;
+DROP TABLE IF EXISTS temp.summary_files;
+CREATE TEMP TABLE summary_files AS
+  SELECT m.model, f.file, f.size, f.tensors, f.numel, f.nbytes, f.status, f.error
+  FROM summary AS m JOIN safetensors_files(m.model) AS f;
 -- If some files cannot be read, the others are read without them.
 DROP TABLE IF EXISTS temp.summary_setting;
 CREATE TEMP TABLE summary_setting AS
   SELECT safetensors_config('errors') AS errors, safetensors_config('errors', 'skip') FROM (
-    SELECT 1 FROM files WHERE status <> 'ok' LIMIT 1);
+    SELECT 1 FROM summary WHERE status <> 'ok' UNION ALL SELECT 1 FROM summary_files WHERE status <> 'ok' LIMIT 1);
+DROP TABLE IF EXISTS temp.summary_tensors;
+CREATE TEMP TABLE summary_tensors AS
+  SELECT m.model, t.name, t.dtype, t.shape, t.numel, t.nbytes FROM summary AS m JOIN safetensors_tensors(m.model) AS t;
 DROP TABLE IF EXISTS temp.summary_weights;
 CREATE TEMP TABLE summary_weights AS
-  SELECT role, scheme, iif(scheme = 'none', dtype, scheme) AS kind, numel, nbytes, status FROM safetensors_weights(:path);
+  SELECT m.model, w.role, w.scheme, iif(w.scheme = 'none', w.dtype, w.scheme) AS kind, w.numel, w.nbytes, w.status
+  FROM summary AS m JOIN safetensors_weights(m.model) AS w;
+DROP TABLE IF EXISTS temp.summary_metadata;
+CREATE TEMP TABLE summary_metadata AS
+  SELECT m.model, d.key, d.value, d.file FROM summary AS m JOIN safetensors_metadata(m.model) AS d;
+DROP TABLE IF EXISTS temp.summary_modules;
+CREATE TEMP TABLE summary_modules AS
+  SELECT m.model, a.kind, a.rank FROM summary AS m JOIN safetensors_adapter(iif(m.kind = 'adapter', m.model, NULL)) AS a;
 UPDATE summary_setting SET errors = safetensors_config('errors', errors);
-DROP TABLE IF EXISTS temp.kinds;
-CREATE TEMP TABLE kinds AS
-  SELECT kind, count(*) AS weights, sum(numel) AS numel, sum(nbytes) AS nbytes,
+-- If there is only one, and nothing of it can be read, this raises why.
+INSERT INTO needs(models)
+SELECT 1 + count(*) FROM summary AS m JOIN safetensors_tensors(m.model) AS t
+WHERE NOT EXISTS (SELECT 1 FROM summary_tensors) AND (SELECT count(*) FROM summary) = 1;
+
+DROP TABLE IF EXISTS temp.summary_dtypes;
+CREATE TEMP TABLE summary_dtypes AS
+  SELECT model, dtype, count(*) AS tensors, sum(numel) AS numel, sum(nbytes) AS nbytes
+  FROM summary_tensors GROUP BY model, dtype ORDER BY min(summary_tensors.rowid) OVER (PARTITION BY model), sum(numel) DESC, dtype;
+DROP TABLE IF EXISTS temp.summary_kinds;
+CREATE TEMP TABLE summary_kinds AS
+  SELECT model, kind, count(*) AS weights, sum(numel) AS numel, sum(nbytes) AS nbytes,
          8.0 * sum(iif(numel IS NULL, NULL, nbytes)) / nullif(sum(numel), 0) AS bits_per_weight
-  FROM summary_weights WHERE role = 'weight' GROUP BY kind ORDER BY sum(numel) DESC, kind;
-DROP TABLE IF EXISTS temp.metadata;
-CREATE TEMP TABLE metadata AS
-  SELECT m.key, m.value, m.file
-  FROM files AS f JOIN safetensors_metadata(ifnull(f.file, :path)) AS m WHERE f.status = 'ok';
+  FROM summary_weights WHERE role = 'weight' GROUP BY model, kind ORDER BY model, sum(numel) DESC, kind;
+DROP TABLE IF EXISTS temp.summary_largest;
+CREATE TEMP TABLE summary_largest AS
+  SELECT model, name, dtype, shape, nbytes
+  FROM (SELECT t.*, t.rowid AS place, row_number() OVER (PARTITION BY model ORDER BY nbytes DESC, name) AS rank
+        FROM summary_tensors AS t)
+  WHERE rank <= 10 ORDER BY model, rank;
 
-DROP TABLE IF EXISTS temp.largest;
-CREATE TEMP TABLE largest AS
-  SELECT name, name AS label, pattern, dtype, shape, nbytes FROM tensors AS t ORDER BY t.nbytes DESC, t.name LIMIT 10;
--- Shortens names to 44 characters, so that a label keeps the layer, the word directly before it, the end, and
--- numbers in the part that is cut.
-UPDATE largest SET label = (
-  SELECT CASE WHEN length(begin || rest) <= 44 THEN begin || rest
-              WHEN numbers IS NULL AND tail GLOB '*[0-9]*'
-              THEN begin || substr(rest, 1, room - 3 - length(tail)) || '...' || tail
-              WHEN numbers IS NULL
-              THEN begin || substr(rest, 1, room * 2 / 5) || '...' || substr(rest, room * 2 / 5 + 3 - room)
-              ELSE begin || '..' || numbers || '..' || substr(tail, -max(1, room - 4 - length(numbers))) END
-  FROM (SELECT begin, rest, tail, room, (
-          SELECT group_concat(value, '.')
-          FROM json_each('[' || replace(replace(json_quote(substr(rest, 1, length(rest) - length(tail))),
-                                                '.', '","'), '_', '","') || ']')
-          WHERE value <> '' AND value NOT GLOB '*[^0-9]*') AS numbers
-        FROM (SELECT begin, rest, 44 - length(begin) AS room, iif(
-                       substr(rest, length(begin) - 37) GLOB '[0-9]*',
-                       ltrim(substr(rest, length(begin) - 37), '0123456789'),
-                       substr(rest, length(begin) - 37)) AS tail
-              FROM (SELECT iif(length(head) <= 18, head, '...' || substr(head, -min(15, length(head) - length(
-                             rtrim(stem, replace(stem, iif(instr(stem, '.'), '.', '_'), '')))))) AS begin,
-                           substr(name, length(head) + 1) AS rest
-                    FROM (SELECT substr(name, 1, first - 2) AS stem,
-                                 substr(name, 1, iif(first = 0, 16, first - 1 + length(after)
-                                        - length(ltrim(after, '0123456789')))) AS head
-                          FROM (SELECT instr(pattern, '#') AS first,
-                                       substr(name, instr(pattern, '#')) AS after))))))
-WHERE length(name) > 44;
+UPDATE summary SET tensors = t.tensors, elements = t.elements, nbytes = t.nbytes
+FROM (SELECT model, count(*) AS tensors, sum(numel) AS elements, sum(nbytes) AS nbytes FROM summary_tensors GROUP BY model) AS t
+WHERE t.model = summary.model;
+UPDATE summary SET weights = k.weights, numel = k.numel, bits_per_weight = 8.0 * k.nbytes / nullif(k.numel, 0), dtypes = k.dtypes
+FROM (SELECT model, sum(weights) AS weights, sum(numel) AS numel, sum(iif(numel IS NULL, NULL, nbytes)) AS nbytes,
+             group_concat(kind, ', ') AS dtypes
+      FROM (SELECT * FROM summary_kinds ORDER BY model, nbytes DESC) GROUP BY model) AS k
+WHERE k.model = summary.model;
+-- Of an adapter: its kinds and ranks, the most frequent first.
+UPDATE summary SET what = (
+  SELECT group_concat(kind || ifnull(' of rank ' || ranks, '') || printf(', %,d module%s', modules, iif(modules = 1, '', 's')), '; ')
+  FROM (SELECT kind, sum(n) AS modules, iif(count(DISTINCT rank) > 3, min(rank) || '-' || max(rank), group_concat(rank, ',')) AS ranks
+        FROM (SELECT kind, rank, count(*) AS n FROM summary_modules AS a WHERE a.model = summary.model
+              GROUP BY kind, rank ORDER BY count(*) DESC, rank)
+        GROUP BY kind ORDER BY sum(n) DESC, kind));
 
--- Files that cannot be read are reported and left out.
+CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
 .mode list
 .headers off
-SELECT iif(n = 1, printf('warning: 1 of %,d files cannot be read, and is left out:', of),
-           printf('warning: %,d of %,d files cannot be read, and are left out:', n, of))
-FROM (SELECT total(status <> 'ok') AS n, count(*) AS of FROM files) WHERE n > 0;
-SELECT error FROM files WHERE status <> 'ok' LIMIT 20;
-SELECT iif(count(*) > 20, printf('and %,d more' || char(10), count(*) - 20), '')
-FROM files WHERE status <> 'ok' HAVING count(*) > 0;
-SELECT l.value FROM (
-  SELECT total(weights) AS weights, total(numel) AS numel, total(nbytes) AS nbytes,
-         (SELECT total(numel) FROM dtypes) AS elements, (SELECT total(tensors) FROM dtypes) AS tensors,
-         w.*
-  FROM kinds, (
-    SELECT total(scheme <> 'none' AND role = 'weight') AS packed, total(role = 'buffer') AS buffers,
-           total(numel) FILTER (WHERE role = 'buffer') AS buffer_elements, total(status <> 'ok') AS not_whole,
-           group_concat(DISTINCT scheme) FILTER (WHERE scheme <> 'none' AND role = 'weight') AS schemes
-    FROM summary_weights) AS w) AS n, json_each(json_array(
-  iif(weights > 0,
-      printf('%s parameters in %,d %s, at %.2f bits each%s', safetensors_pretty(CAST(numel AS INTEGER)), weights,
-             iif(weights = 1, 'weight', 'weights'), 8 * nbytes / max(1, numel),
-             iif(packed > 0, printf('; %,d %s packed (%s).', packed, iif(packed = 1, 'is', 'are'),
-                                    iif(length(schemes) > 20, substr(schemes, 1, 17) || '...', schemes)), '.')),
-      'No parameters.'),
-  iif(packed + buffers > 0, printf('Stored are %s elements in %,d %s.', safetensors_pretty(CAST(elements AS INTEGER)),
-                                   tensors, iif(tensors = 1, 'tensor', 'tensors')), NULL),
-  iif(buffers > 0, printf('%,d buffer%s of %s elements %s not counted as parameters.', buffers, iif(buffers = 1, '', 's'),
-                          safetensors_pretty(CAST(buffer_elements AS INTEGER)), iif(buffers = 1, 'is', 'are')), NULL),
+SELECT safetensors_print(format, 'summary', 'summary_kinds', 'summary_files', 'summary_dtypes', 'summary_metadata', 'summary_largest')
+FROM parameters WHERE format <> 'text';
+
+DROP TABLE IF EXISTS temp.summary_common;
+CREATE TEMP TABLE summary_common AS
+  SELECT safetensors_common(model) AS common, count(*) AS models, count(DISTINCT rtrim(model, replace(model, '/', ''))) AS folders,
+         total(status <> 'ok') AS unread
+  FROM summary;
+
+-- What it is, in words.
+SELECT l.value FROM as_text, (
+  SELECT s.*, c.models, c.folders, c.unread, w.*, k.*
+  FROM summary_common AS c, (SELECT * FROM summary LIMIT 1) AS s,
+       (SELECT total(scheme <> 'none' AND role = 'weight') AS packed, total(role = 'buffer') AS buffers,
+               total(numel) FILTER (WHERE role = 'buffer') AS buffer_elements, total(status <> 'ok') AS not_whole,
+               group_concat(DISTINCT scheme) FILTER (WHERE scheme <> 'none' AND role = 'weight') AS schemes
+        FROM summary_weights) AS w,
+       (SELECT CAST(total(numel) AS INTEGER) AS all_numel, CAST(total(elements) AS INTEGER) AS all_elements,
+               CAST(total(tensors) AS INTEGER) AS all_tensors, CAST(total(nbytes) AS INTEGER) AS all_nbytes,
+               (SELECT group_concat(printf('%,d %s%s', n, kind, iif(n = 1 OR kind = 'unknown', '', 's')), ', ')
+                FROM (SELECT kind, count(*) AS n FROM summary WHERE status = 'ok' GROUP BY kind ORDER BY count(*) DESC)) AS by_kind
+        FROM summary) AS k) AS n, json_each(json_array(
+  CASE WHEN models > 1
+       THEN printf('%,d models in %,d folder%s: %s', models, folders, iif(folders = 1, '', 's'), ifnull(by_kind, 'none can be read'))
+            || iif(unread > 0, printf('; %,d cannot be read, or %s not whole.', unread, iif(unread = 1, 'is', 'are')), '.')
+       WHEN weights > 0
+       THEN iif(kind = 'adapter', 'Adapter: ' || ifnull(what, 'of a kind that is not known') || '.' || char(10), '')
+            || printf('%s parameters in %,d %s, at %.2f bits each%s', safetensors_pretty(numel), weights,
+                      iif(weights = 1, 'weight', 'weights'), bits_per_weight,
+                      iif(packed > 0, printf('; %,d %s packed (%s).', packed, iif(packed = 1, 'is', 'are'),
+                                             iif(length(schemes) > 20, substr(schemes, 1, 17) || '...', schemes)), '.'))
+       ELSE 'No parameters.' END,
+  iif(models = 1 AND unread > 0, 'error: not whole: ' || safetensors_label(ifnull(error, status)), NULL),
+  iif(models > 1, printf('In all %s parameters; stored are %s elements in %,d tensors, %s.', safetensors_pretty(all_numel),
+                         safetensors_pretty(all_elements), all_tensors, safetensors_pretty(all_nbytes, 'B')),
+      printf('Stored are %s elements in %,d %s, %s.', safetensors_pretty(elements), tensors, iif(tensors = 1, 'tensor', 'tensors'),
+             safetensors_pretty(nbytes, 'B'))),
+  iif(models = 1 AND buffers > 0, printf('%,d buffer%s of %s elements %s not counted as parameters.', buffers, iif(buffers = 1, '', 's'),
+                                         safetensors_pretty(CAST(buffer_elements AS INTEGER)), iif(buffers = 1, 'is', 'are')), NULL),
   iif(not_whole > 0, printf('warning: %,d %s not whole, or of unknown kind: see quantized.sql.', not_whole,
                             iif(not_whole = 1, 'weight is', 'weights are')), NULL)
-)) AS l JOIN (SELECT 1) ON l.value IS NOT NULL;
-.print
-.mode column
-.headers on
+)) AS l WHERE l.value IS NOT NULL;
 
-.print == Files
-SELECT iif(length(file) > 36, '...' || substr(file, -33), file) AS file, tensors,
-       printf('%8s', safetensors_pretty(numel)) AS elements,
-       printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes", status
-FROM files LIMIT 20;
-.headers off
+SELECT char(10) || '== Models' FROM as_text, summary_common WHERE models > 1;
+.mode column --wrap 0
+.headers on
+SELECT iif(s.status = 'ok', s.kind, s.status) AS kind, printf('%10s', ifnull(safetensors_pretty(s.numel), '-')) AS parameters,
+       printf('%8s', ifnull(safetensors_pretty(s.nbytes, 'B'), '-')) AS "   bytes",
+       printf('%6s', iif(s.bits_per_weight IS NULL, '-', printf('%.2f', s.bits_per_weight))) AS "  bits",
+       ifnull(iif(length(s.dtypes) > 16, substr(s.dtypes, 1, 13) || '...', s.dtypes), '-') AS dtype, safetensors_label(s.model, c.common) AS model
+FROM summary AS s, summary_common AS c, as_text WHERE c.models > 1 ORDER BY s.status <> 'ok' DESC, s.rowid LIMIT 1000;
 .mode list
+.headers off
+SELECT printf('and %,d more', models - 1000) FROM summary_common, as_text WHERE models > 1000;
+
+SELECT char(10) || '== Cannot be read, or not whole' FROM as_text, summary_common WHERE models > 1 AND unread > 0;
+SELECT safetensors_label(ifnull(error, model || ': ' || status)) FROM summary, as_text, summary_common
+WHERE models > 1 AND status <> 'ok' LIMIT 40;
+SELECT printf('and %,d more', unread - 40) FROM summary_common, as_text WHERE models > 1 AND unread > 40;
+
+SELECT char(10) || '== Files' FROM as_text, summary_common WHERE models = 1;
+.mode column --wrap 0
+.headers on
+SELECT iif(status = 'ok', printf('%7d', tensors), status) AS tensors, printf('%8s', ifnull(safetensors_pretty(numel), '-')) AS elements,
+       printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes", safetensors_label(file) AS file
+FROM summary_files AS f, as_text, summary_common WHERE models = 1 ORDER BY status <> 'ok' DESC, f.rowid LIMIT 20;
+.mode list
+.headers off
 SELECT printf('and %,d more: %,d files, %s elements, %s in all', count(*) - 20, count(*),
               safetensors_pretty(ifnull(sum(numel), 0)), safetensors_pretty(ifnull(sum(nbytes), 0), 'B'))
-FROM files HAVING count(*) > 20;
-.headers on
-.mode column
-.print
+FROM summary_files, as_text, summary_common WHERE models = 1 HAVING count(*) > 20;
+SELECT safetensors_label(error) FROM summary_files, as_text, summary_common WHERE models = 1 AND error IS NOT NULL LIMIT 20;
 
-.print == Parameters
-SELECT kind, weights, printf('%10s', ifnull(safetensors_pretty(numel), '-')) AS parameters,
+SELECT char(10) || '== Parameters' FROM as_text, summary_common WHERE models = 1 AND EXISTS (SELECT 1 FROM summary_kinds);
+.mode column --wrap 0
+.headers on
+SELECT kind, printf('%7d', weights) AS weights, printf('%10s', ifnull(safetensors_pretty(numel), '-')) AS parameters,
        printf('%6s', iif(bits_per_weight IS NULL, '-', printf('%.2f', bits_per_weight))) AS "  bits",
        printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes",
        printf('%5.1f%%', 100.0 * numel / max(1, sum(numel) OVER ())) AS " share"
-FROM kinds AS k ORDER BY k.rowid;
-.headers off
+FROM summary_kinds AS k, as_text, summary_common WHERE models = 1 ORDER BY k.rowid;
 .mode list
-SELECT 'None: it has no weights.' WHERE NOT EXISTS (SELECT 1 FROM kinds);
-
-SELECT char(10) || '== Stored' FROM summary_weights WHERE scheme <> 'none' OR role <> 'weight' LIMIT 1;
+.headers off
+-- What is stored is told by itself if it differs from the parameters.
+DROP VIEW IF EXISTS temp.summary_stored;
+CREATE TEMP VIEW summary_stored AS
+  SELECT 1 FROM as_text, summary_common
+  WHERE models = 1 AND EXISTS (SELECT 1 FROM summary_weights WHERE scheme <> 'none' OR role <> 'weight');
+SELECT char(10) || '== Stored' FROM summary_stored;
+.mode column --wrap 0
 .headers on
-.mode column
-SELECT dtype, tensors, printf('%8s', safetensors_pretty(numel)) AS elements,
+SELECT dtype, printf('%7d', tensors) AS tensors, printf('%8s', safetensors_pretty(numel)) AS elements,
        printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes",
        printf('%5.1f%%', 100.0 * nbytes / max(1, sum(nbytes) OVER ())) AS " share"
-FROM dtypes AS d WHERE EXISTS (SELECT 1 FROM summary_weights WHERE scheme <> 'none' OR role <> 'weight')
-ORDER BY d.nbytes DESC, d.rowid;
-.headers off
+FROM summary_dtypes AS d, summary_stored ORDER BY d.nbytes DESC, d.rowid;
 .mode list
-.headers on
-.mode column
-.print
+.headers off
 
-.print == Metadata
 -- Metadata that several files share is shown once.
-SELECT iif(length(key) > 26, substr(key, 1, 23) || '...', key) AS key,
-       replace(iif(length(value) > 50, substr(value, 1, 47) || '...', value), char(10), ' ') AS value
-FROM (SELECT key, value, min(place) AS place
-      FROM (SELECT key, value, row_number() OVER () AS place FROM metadata) GROUP BY key, value)
-ORDER BY place LIMIT 20;
-.headers off
-.mode list
-SELECT iif(count(*) = 0, 'None.', printf('and %,d more', count(*) - 20))
-FROM (SELECT DISTINCT key, value FROM metadata)
-HAVING count(*) = 0 OR count(*) > 20;
+SELECT char(10) || '== Metadata' FROM as_text, summary_common WHERE models = 1 AND EXISTS (SELECT 1 FROM summary_metadata);
+.mode column --wrap 0
 .headers on
-.mode column
-.print
+SELECT safetensors_label(iif(length(key) > 26, substr(key, 1, 23) || '...', key)) AS key,
+       safetensors_label(iif(length(value) > 50, substr(value, 1, 47) || '...', value)) AS value
+FROM (SELECT key, value, min(rowid) AS place FROM summary_metadata GROUP BY key, value), as_text, summary_common
+WHERE models = 1 ORDER BY place LIMIT 20;
+.mode list
+.headers off
+SELECT printf('and %,d more', count(*) - 20) FROM (SELECT DISTINCT key, value FROM summary_metadata), as_text, summary_common
+WHERE models = 1 HAVING count(*) > 20;
 
-.print == Largest tensors
-SELECT label AS name, dtype, iif(length(shape) > 18, substr(shape, 1, 15) || '...', shape) AS shape,
-       printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes"
-FROM largest AS l ORDER BY l.rowid;
-.headers off
-.mode list
-SELECT 'None.' WHERE NOT EXISTS (SELECT 1 FROM largest);
+SELECT char(10) || '== Largest tensors' FROM as_text, summary_common WHERE models = 1 AND EXISTS (SELECT 1 FROM summary_largest);
+.mode column --wrap 0
 .headers on
-.mode column
+SELECT printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes", dtype,
+       safetensors_label(iif(length(shape) > 24, substr(shape, 1, 21) || '...', shape)) AS shape, safetensors_label(name) AS name
+FROM summary_largest AS l, as_text, summary_common WHERE models = 1 ORDER BY l.rowid;
+.mode list
+.headers off
+
+DROP TABLE IF EXISTS temp.verdict;
+CREATE TEMP TABLE verdict(unread);
+CREATE TEMP TRIGGER verdict_is_no BEFORE INSERT ON verdict WHEN new.unread > 0 BEGIN
+  SELECT RAISE(ABORT, 'a model cannot be read, or is not whole');
+END;
+INSERT INTO verdict SELECT unread FROM summary_common;

@@ -16,47 +16,6 @@ ROOT = tempfile.mkdtemp(prefix="scripts.")
 shows = functools.partial(shell.shows, tally, ROOT)
 
 
-def test_summary():
-    """Parameters are what the modules have; buffers are none."""
-    path = making.file(f"{ROOT}/s.safetensors", {
-        "layers.0.w": making.zeros("BF16", 2, 3), "layers.1.w": making.zeros("BF16", 2, 3), "norm": making.zeros("F32", 4),
-        "bn.running_mean": making.zeros("F32", 4)})
-    # 12 of 2 bytes, 4 of 4 bytes: 40 bytes of 16; what is stored is 20 elements in 56 bytes
-    shows("summary", """
-16 parameters in 3 weights, at 20.00 bits each.
-Stored are 20 elements in 4 tensors.
-1 buffer of 4 elements is not counted as parameters.
-
-== Files
-file                                 tensors  elements     bytes  status
------------------------------------  -------  --------  --------  ------
-ROOT/s.safetensors  4              20      56 B  ok
-
-== Parameters
-kind  weights  parameters    bits     bytes   share
-----  -------  ----------  ------  --------  ------
-BF16  2                12   16.00      24 B   75.0%
-F32   1                 4   32.00      16 B   25.0%
-
-== Stored
-dtype  tensors  elements     bytes   share
------  -------  --------  --------  ------
-F32    2               8      32 B   57.1%
-BF16   2              12      24 B   42.9%
-
-== Metadata
-None.
-
-== Largest tensors
-name             dtype  shape     bytes
----------------  -----  -----  --------
-bn.running_mean  F32    [4]        16 B
-norm             F32    [4]        16 B
-layers.0.w       BF16   [2,3]      12 B
-layers.1.w       BF16   [2,3]      12 B
-""", path=path)
-
-
 def test_shards():
     directory = f"{ROOT}/shards"
     # 24, 16 and 8 bytes: 48, of which 50%, 33.3% and 16.7%; the mean is 16. Layer 1 is in both of the first.
