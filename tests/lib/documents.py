@@ -6,6 +6,7 @@ output; a session has it inside, and so has a console, whose commands of safeten
 name are."""
 
 import hashlib
+import json
 import math
 import os
 import re
@@ -210,6 +211,20 @@ def make_relatives(directory):
         making.file(os.path.join(directory, f"{name}.safetensors"), tensors)
 
 
+def make_run(directory):
+    """A run of two checkpoints with the notes of their trainer, and a model with its configuration."""
+    for step, name, loss in ((100, "base", 2.5), (200, "tune", 2.25)):
+        os.makedirs(os.path.join(directory, f"training/checkpoint-{step}"))
+        os.symlink(f"../../build/demo/{name}.safetensors", os.path.join(directory, f"training/checkpoint-{step}/model.safetensors"))
+        with open(os.path.join(directory, f"training/checkpoint-{step}/trainer_state.json"), "w", encoding="utf-8") as state:
+            json.dump({"global_step": step, "epoch": step / 100, "log_history": [{"step": step, "loss": loss, "learning_rate": 1e-5}]}, state)
+    os.makedirs(os.path.join(directory, "served"))
+    os.symlink("../build/demo/base.safetensors", os.path.join(directory, "served/model.safetensors"))
+    with open(os.path.join(directory, "served/config.json"), "w", encoding="utf-8") as config:
+        json.dump({"architectures": ["LlamaForCausalLM"], "model_type": "llama", "num_hidden_layers": 4, "num_attention_heads": 4,
+                   "num_key_value_heads": 2, "hidden_size": 32, "max_position_embeddings": 4096, "torch_dtype": "bfloat16"}, config)
+
+
 def make_directory(directory):
     """The files that documents name: two checkpoints and one of them packed, an embedding, adapters, the library, the
     scripts, the Python package."""
@@ -226,6 +241,7 @@ def make_directory(directory):
     os.symlink("build/demo/base.safetensors", os.path.join(directory, "model.safetensors"))
     run_sql(PACKED, directory)
     make_relatives(directory)
+    make_run(directory)
     adapters = os.path.join(directory, "loras")
     for name, rank in [("style", 4), ("accent", 2)]:
         making.file(os.path.join(adapters, f"{name}.safetensors"),

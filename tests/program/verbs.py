@@ -40,8 +40,9 @@ def make_models():
     out = f"{root}/model_directory/model.safetensors.index.json"
     tally.equal(run("reshard", base, out, "--limit", "60000")[0], GOOD, "shards are made")
     for step, path in ((100, base), (200, tune)):
-        os.makedirs(f"{root}/run/checkpoint-{step}")
-        shutil.copy(path, f"{root}/run/checkpoint-{step}/model.safetensors")
+        for name in ("run", "training"):
+            os.makedirs(f"{root}/{name}/checkpoint-{step}")
+            shutil.copy(path, f"{root}/{name}/checkpoint-{step}/model.safetensors")
     write = ("INSERT INTO safetensors_write SELECT :out, 'layers.0.experts.' || key || '.w', 'U8', '[1]', x'00' FROM json_each('[1,2,3,4]')")
     tally.equal(run("sql", write, "--param", f"out={root}/moe.safetensors"), (GOOD, "", ""), "experts are made")
     write = ("INSERT INTO safetensors_write SELECT :out, 'm.' || part || '.weight', 'F32', shape, "

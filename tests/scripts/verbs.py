@@ -31,7 +31,8 @@ VALUES = {"path": f"{ROOT}/base.safetensors", "a": f"{ROOT}/base.safetensors", "
 OF_VERB = {"average": {"path": f"{ROOT}/run"}, "compare": {"a": f"{ROOT}/pair/a.safetensors", "b": f"{ROOT}/pair/b.safetensors"},
            "dequantize": {"path": f"{ROOT}/packed.safetensors"}, "experts": {"path": f"{ROOT}/experts.safetensors"},
            "index": {"path": f"{ROOT}/sharded"}, "repair": {"path": f"{ROOT}/cut.safetensors"}, "split": {"path": f"{ROOT}/fused.safetensors"},
-           "lora": {"path": f"{ROOT}/lora"}, "loras": {"path": f"{ROOT}/lora"}, "lora_convert": {"path": f"{ROOT}/kohya.safetensors"}, "lora_fit": {"path": f"{ROOT}/lora"}, "lora_merged": {"path": f"{ROOT}/lora"},
+           "lora": {"path": f"{ROOT}/lora"}, "loras": {"path": f"{ROOT}/lora"}, "lora_convert": {"path": f"{ROOT}/kohya.safetensors"},
+           "lora_fit": {"path": f"{ROOT}/lora"}, "lora_merged": {"path": f"{ROOT}/lora"}, "memory": {"path": f"{ROOT}/served"}, "run": {"path": f"{ROOT}/run"},
            "verify": {"path": f"{ROOT}/claimed/x.safetensors"}}
 # Another value than the default, with which other things come out.
 OTHERS = {("average", "checkpoints"): "*-2", ("average", "decay"): "0.5", ("average", "method"): "exponential",
@@ -39,6 +40,7 @@ OTHERS = {("average", "checkpoints"): "*-2", ("average", "decay"): "0.5", ("aver
           ("experts", "direction"): "unstack", ("experts", "part"): "parts",
           ("extract", "names"): "lm_head*", ("index", "shards"): "a*", ("lora_convert", "to"): "diffusers",
           ("lora_merge", "modules"): "w*", ("lora_merge", "scale"): "2",
+          ("memory", "batch"): "2", ("memory", "kv_dtype"): "F32",
           ("merge", "density"): "0.1", ("merge", "lambda"): "2", ("merge", "method"): "slerp", ("merge", "seed"): "1",
           ("resize_vocab", "fill"): "mean", ("strip_prefix", "new"): "new.", ("tensors", "names"): "lm_head*"}
 # What a parameter needs beside it to matter.
@@ -48,6 +50,7 @@ BESIDE = {("average", "decay"): {"method": "exponential"}, ("convert_dtype", "li
 # Parameters with which the verdict is no.
 NO = {"average": {"path": f"{ROOT}/twice", "checkpoints": "*.safetensors"}, "check": {"path": f"{ROOT}/cut.safetensors"},
       "dequantize": {"path": f"{ROOT}/base.safetensors"},
+      **{verb: {"path": f"{ROOT}/some"} for verb in ("health", "layers", "memory", "run", "summary")},
       "experts": {"part": "none"}, "extract": {"names": "none"}, "fuse": {"modules": '{"x":["y","z"]}'}, "index": {"path": f"{ROOT}/twice"},
       "lockfile": {"check": "1", "lock": f"{ROOT}/old.lock"}, "merge": {"models": f'["{ROOT}/base.safetensors","{ROOT}/sharded"]'},
       "lora": {"path": f"{ROOT}/lora_nan"}, "loras": {"path": f"{ROOT}/lora_nan"}, "lora_convert": {"path": f"{ROOT}/lora"}, "lora_fit": {"base": f"{ROOT}/base.safetensors"},
@@ -71,6 +74,12 @@ def make():
         making.file(f"{ROOT}/run/checkpoint-{step}.safetensors", {"x": ("F32", [1], bytes((0, 0, 0, number)))})
     making.file(f"{ROOT}/experts.safetensors", {**{f"{part}.{i}.w": b"1" for i in (0, 1) for part in ("a.experts", "a.parts")}, "b.experts.w": b"12"})
     making.file(f"{ROOT}/fused.safetensors", {"mlp.gate_up_proj.weight": ("F32", [2, 1], bytes(range(8)))})
+    making.file(f"{ROOT}/served/model.safetensors", {"x": b"1"})
+    with open(f"{ROOT}/served/config.json", "w", encoding="utf-8") as config:
+        json.dump({"architectures": ["XForCausalLM"], "num_hidden_layers": 1, "num_attention_heads": 1, "hidden_size": 1}, config)
+    making.file(f"{ROOT}/some/1.safetensors", {"x": b"1"})
+    with open(f"{ROOT}/some/2.safetensors", "wb") as bad:
+        bad.write(b"1234567")
     claimed = making.file(f"{ROOT}/claimed/x.safetensors", {"x": b"1"})
     with open(claimed, "rb") as file, open(f"{claimed}.sha256", "w", encoding="utf-8") as digest:
         digest.write(hashlib.sha256(file.read()).hexdigest())

@@ -1,0 +1,328 @@
+-- How did the training run go, checkpoint by checkpoint?
+--
+-- Takes the checkpoints of a run in the order of their steps, and says of each what its norm is, how far it is from the
+-- one before it and from the first, and whether it has NaN or infinities: where the first ones are, which parts never
+-- change, and how much disk is held by tensors that are equal to those of the checkpoint before.
+--
+-- The step is global_step of the checkpoint's trainer_state.json, which has epoch, loss and learning rate; else the
+-- number in its name: after step, checkpoint, iter or epoch, or else the last one. A checkpoint without a number is the
+-- last. A change is the norm of the difference divided by the norm of what it was before, over all tensors of the same
+-- name and shape. Several runs below the path are told apart by the directory that their checkpoints are in. A tensor
+-- is read once with the one before it and once with the first, unless it is equal to these.
+--
+-- @param path path required   the folder of a run, or a pattern of checkpoints
+-- @param format enum text|json|csv  how to print the tables
+-- @table run(run, step, model, epoch, loss, learning_rate, tensors, nbytes, n_nan, n_inf, norm, change_previous,
+--    change_first, changed, added, removed, reshaped, equal_nbytes, status, error)   one row per checkpoint, in order.
+--    changed counts the tensors that differ from the checkpoint before; equal_nbytes is what the others take
+-- @table run_tensors(run, step, name, numbering, layer, pattern, dtype, nbytes, n_nan, n_inf, norm, change_previous,
+--    change_first, is_equal)   one row per tensor of each checkpoint; is_equal says that it is that of the one before
+-- @table run_layers(run, step, numbering, layer, norm, change_previous, change_first)   one row per layer of each
+-- @table run_faults(run, step, name, n_nan, n_inf, first_nan, first_inf)   where NaN or infinities come up: each tensor
+--    once, at its first checkpoint that has them
+-- @table run_frozen(run, pattern, tensors, of, nbytes)   what is equal in all checkpoints, by pattern: so many tensors
+--    of how many, and their bytes in each checkpoint
+-- @status 1                   when a checkpoint has NaN or infinities, or cannot be read
+-- @example safetensors-sql run training
+
+.bail on
+DROP TABLE IF EXISTS temp.parameters;
+CREATE TEMP TABLE parameters(
+  path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
+  format TEXT CONSTRAINT ":format is text, json or csv" CHECK (format IN ('text', 'json', 'csv'))
+);
+INSERT INTO parameters SELECT :path, ifnull(:format, 'text') WHERE safetensors_parameters(':path', ':format');
+
+DROP TABLE IF EXISTS temp.run_models;
+CREATE TEMP TABLE run_models AS
+  SELECT model, status, error, rtrim(model, replace(model, '/', '')) AS directory
+  FROM safetensors_models(:path) WHERE status <> 'empty' AND kind <> 'optimizer';
+DROP TABLE IF EXISTS temp.needs;
+CREATE TEMP TABLE needs(models CONSTRAINT ":path has a checkpoint" CHECK (models > 0));
+INSERT INTO needs(models) SELECT count(*) FROM run_models;
+
+-- What the trainer wrote beside the checkpoint. Python writes NaN and Infinity, which are no JSON.
+DROP TABLE IF EXISTS temp.run_states;
+CREATE TEMP TABLE run_states(model TEXT PRIMARY KEY, step INTEGER, epoch REAL, history TEXT) WITHOUT ROWID;
+INSERT OR IGNORE INTO run_states
+  SELECT model, json_extract(state, '$.global_step'), json_extract(state, '$.epoch'), json_extract(state, '$.log_history')
+  FROM (SELECT model, replace(replace(replace(state, ': NaN', ': null'), ': Infinity', ': 9e999'), ': -Infinity', ': -9e999') AS state
+        FROM (SELECT model, CAST(coalesce(readfile(model || '/trainer_state.json'), iif(
+                       count(*) OVER (PARTITION BY directory) = 1 AND (model LIKE '%.safetensors' OR model LIKE '%.json'),
+                       readfile(directory || 'trainer_state.json'), NULL)) AS TEXT) AS state
+              FROM run_models))
+  WHERE json_valid(state);
+
+-- The number in a name, and the directory that has what is so numbered.
+DROP TABLE IF EXISTS temp.run_steps;
+CREATE TEMP TABLE run_steps AS
+  WITH common AS (SELECT safetensors_common(model) AS text, count(*) AS n FROM run_models),
+  names AS (
+    SELECT m.rowid AS place, m.model, m.status, m.error, m.directory,
+           CASE WHEN n > 1 THEN substr(m.model, length(text) + 1)
+                ELSE substr(m.model, length(rtrim(rtrim(directory, '/'), replace(directory, '/', ''))) + 1) END AS name
+    FROM run_models AS m, common
+  ),
+  bare AS (
+    SELECT *, replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                name, '.safetensors', ''), '/', ''), '0', ''), '1', ''), '2', ''), '3', ''), '4', ''), '5', ''), '6', ''),
+                '7', ''), '8', ''), '9', '') || './safetensors' AS others
+    FROM names
+  ),
+  -- Words, the most telling first, and what follows the last of them; then any number of the first part that has one.
+  found AS (
+    SELECT b.place, w.key AS choice, instr(lower(name), w.value) AS at,
+           ltrim(substr(name, instr(lower(name), w.value) + length(w.value)), '=_- .') AS rest
+    FROM bare AS b JOIN json_each('["step","checkpoint","ckpt","iter","epoch"]') AS w
+    WHERE instr(lower(name), w.value) > 0
+    UNION ALL
+    SELECT b.place, 9, length(name) - length(tail) + 1, substr(part, length(rtrim(part, '0123456789')) + 1)
+    FROM (SELECT *, rtrim(iif(instr(tail, '/') > 0, substr(tail, 1, instr(tail, '/') - 1),
+                              iif(tail GLOB '*.safetensors', substr(tail, 1, length(tail) - 12), tail)), others) AS part
+          FROM (SELECT *, ltrim(name, others) AS tail FROM bare)) AS b
+  ),
+  chosen AS (SELECT *, row_number() OVER (PARTITION BY place ORDER BY choice) AS rank FROM found WHERE rest GLOB '[0-9]*')
+  SELECT n.place, n.model, n.status, n.error,
+         coalesce(s.step, CAST(c.rest AS INTEGER)) AS step, s.epoch, s.history,
+         iif(c.at IS NULL, n.directory, substr(n.model, 1, length(n.model) - length(n.name))
+             || rtrim(substr(n.name, 1, c.at - 1), replace(substr(n.name, 1, c.at - 1), '/', ''))) AS run
+  FROM names AS n LEFT JOIN chosen AS c ON c.place = n.place AND c.rank = 1 LEFT JOIN run_states AS s ON s.model = n.model;
+DROP TABLE IF EXISTS temp.run_order;
+CREATE TEMP TABLE run_order(run, number, step, model, epoch, history, status, error, PRIMARY KEY (run, number));
+INSERT INTO run_order
+  SELECT run, row_number() OVER (PARTITION BY run, status IN ('ok', 'missing') ORDER BY step IS NULL, step, place)
+              * iif(status IN ('ok', 'missing'), 1, -1), step, model, epoch, history, status, error
+  FROM run_steps;
+
+-- Of a checkpoint that is not whole, the rest is read.
+DROP TABLE IF EXISTS temp.run_setting;
+CREATE TEMP TABLE run_setting AS
+  SELECT safetensors_config('errors') AS errors, safetensors_config('errors', 'skip') FROM (
+    SELECT 1 FROM run_order WHERE status <> 'ok' LIMIT 1);
+DROP TABLE IF EXISTS temp.run_weights;
+CREATE TEMP TABLE run_weights(
+  run, number, name, numbering, layer, pattern, dtype, shape, numel, nbytes, ref, is_number, n_nan, n_inf, norm,
+  previous_nan_both, previous_nan_one, previous_is_equal, previous_max, previous_before, previous_diff,
+  first_before, first_diff, PRIMARY KEY (run, name, number)) WITHOUT ROWID;
+INSERT OR IGNORE INTO run_weights(run, number, name, numbering, layer, pattern, dtype, shape, numel, nbytes, ref, is_number)
+  SELECT o.run, o.number, w.name, iif(w.layer IS NULL, NULL, substr(w.pattern, 1, max(0, instr(w.pattern, '#') - 2))), w.layer,
+         w.pattern, w.dtype, w.shape, w.numel, w.nbytes, w.ref,
+         w.role = 'weight' AND w.dtype NOT GLOB '[IU][0-9]*' AND w.dtype <> 'BOOL'
+  FROM run_order AS o JOIN safetensors_weights(o.model) AS w WHERE o.number > 0 AND w.copy_of IS NULL;
+
+-- Against the checkpoint before. This has the norm, too; NaN and infinities are only counted where there are any.
+DROP TABLE IF EXISTS temp.run_compared;
+CREATE TEMP TABLE run_compared AS
+  SELECT b.run, b.number, b.name, c.n_nan, c.n_nan_one, c.n_diff = 0 AND c.n_nan_one = 0 AND a.dtype = b.dtype AS is_equal, c.max_abs_diff, c.l2_a, c.l2_b, c.l2_diff
+  FROM run_weights AS b JOIN run_weights AS a ON a.run = b.run AND a.number = b.number - 1 AND a.name = b.name AND a.shape = b.shape
+  JOIN tensor_compare(a.ref, b.ref) AS c;
+UPDATE run_weights SET previous_nan_both = c.n_nan, previous_nan_one = c.n_nan_one, previous_is_equal = c.is_equal,
+       previous_max = c.max_abs_diff, previous_before = c.l2_a, previous_diff = c.l2_diff, norm = c.l2_b, n_nan = 0, n_inf = 0
+FROM run_compared AS c WHERE c.run = run_weights.run AND c.number = run_weights.number AND c.name = run_weights.name;
+DROP TABLE IF EXISTS temp.run_stats;
+CREATE TEMP TABLE run_stats AS
+  SELECT w.run, w.number, w.name, s.n_nan, s.n_inf, s.l2 FROM run_weights AS w JOIN tensor_stats(w.ref) AS s
+  WHERE w.previous_is_equal IS NULL OR w.previous_nan_both > 0 OR w.previous_nan_one > 0 OR w.previous_max = 9e999;
+UPDATE run_weights SET n_nan = s.n_nan, n_inf = s.n_inf, norm = s.l2
+FROM run_stats AS s WHERE s.run = run_weights.run AND s.number = run_weights.number AND s.name = run_weights.name;
+-- An infinity that stays where it is makes no difference: it is counted where the tensor before has one.
+DROP TABLE IF EXISTS temp.run_infinite;
+CREATE TEMP TABLE run_infinite AS
+  SELECT w.run, w.number, w.name, s.n_nan, s.n_inf FROM run_weights AS w JOIN tensor_stats(w.ref) AS s
+  WHERE w.n_inf = 0 AND EXISTS (SELECT 1 FROM run_weights AS a WHERE a.run = w.run AND a.name = w.name AND a.number < w.number AND a.n_inf > 0);
+UPDATE run_weights SET n_nan = s.n_nan, n_inf = s.n_inf
+FROM run_infinite AS s WHERE s.run = run_weights.run AND s.number = run_weights.number AND s.name = run_weights.name;
+
+-- Against the first. What is equal to the one before is as far from the first as that; the second has been compared.
+DROP TABLE IF EXISTS temp.run_first;
+CREATE TEMP TABLE run_first AS
+  SELECT b.run, b.number, b.name, c.l2_a, c.l2_diff
+  FROM run_weights AS b JOIN run_weights AS a ON a.run = b.run AND a.number = 1 AND a.name = b.name AND a.shape = b.shape
+  JOIN tensor_compare(iif(b.number > 2 AND b.previous_is_equal IS NOT 1, a.ref, NULL), b.ref) AS c
+  WHERE b.number > 2 AND b.previous_is_equal IS NOT 1;
+UPDATE run_weights SET first_before = previous_before, first_diff = previous_diff WHERE number = 2;
+UPDATE run_weights SET first_before = c.l2_a, first_diff = c.l2_diff
+FROM run_first AS c WHERE c.run = run_weights.run AND c.number = run_weights.number AND c.name = run_weights.name;
+DROP TABLE IF EXISTS temp.run_last;
+CREATE TEMP TABLE run_last AS
+  SELECT run, number, name, max(iif(first_diff IS NULL, NULL, number)) OVER (PARTITION BY run, name ORDER BY number) AS last
+  FROM run_weights;
+UPDATE run_weights SET first_before = a.first_before, first_diff = a.first_diff
+FROM run_last AS l JOIN run_weights AS a ON a.run = l.run AND a.name = l.name AND a.number = l.last
+WHERE l.run = run_weights.run AND l.number = run_weights.number AND l.name = run_weights.name
+  AND run_weights.first_diff IS NULL AND run_weights.number > 2 AND run_weights.previous_is_equal;
+
+-- Where NaN and infinities come up: in steps that double until one is passed, and then by halves.
+DROP TABLE IF EXISTS temp.run_bad;
+CREATE TEMP TABLE run_bad AS
+  SELECT run, name, min(number) AS number, n_nan, n_inf, ref, numel FROM run_weights WHERE n_nan + n_inf > 0 GROUP BY run, name;
+DROP TABLE IF EXISTS temp.run_places;
+CREATE TEMP TABLE run_places AS
+  WITH RECURSIVE wanted(id, ref, numel, infinite) AS (
+    SELECT rowid, ref, numel, 0 FROM run_bad WHERE n_nan > 0 UNION ALL SELECT rowid, ref, numel, 1 FROM run_bad WHERE n_inf > 0
+  ),
+  steps(id, ref, numel, infinite, passed, lo, hi) AS (
+    SELECT id, ref, numel, infinite, numel <= 4096, 0, min(4096, numel) FROM wanted
+    UNION ALL
+    SELECT id, ref, numel, infinite,
+           passed OR iif(infinite, s.n_inf, s.n_nan) > 0 OR hi + 2 * (hi - lo) >= numel,
+           CASE WHEN iif(infinite, s.n_inf, s.n_nan) > 0 THEN lo WHEN passed THEN (lo + hi) / 2 ELSE hi END,
+           CASE WHEN iif(infinite, s.n_inf, s.n_nan) > 0 THEN iif(passed, (lo + hi) / 2, hi)
+                WHEN passed THEN hi ELSE min(numel, hi + 2 * (hi - lo)) END
+    FROM steps JOIN tensor_stats(tensor_slice(tensor_reshape(ref, json_array(numel)),
+                                              printf('%d:%d', lo, iif(passed, (lo + hi) / 2, hi)))) AS s
+    WHERE NOT (passed AND hi - lo <= 4096)
+  )
+  SELECT id, infinite, (
+    SELECT e.coord FROM tensor_elements(ref) AS e
+    WHERE e.idx >= lo AND e.idx < hi AND iif(infinite, abs(e.value) = 9e999, e.value IS NULL) ORDER BY e.idx LIMIT 1) AS coord
+  FROM steps WHERE passed AND hi - lo <= 4096;
+UPDATE run_setting SET errors = safetensors_config('errors', errors);
+-- If nothing can be read of any, this raises why the first cannot.
+INSERT INTO needs(models)
+SELECT 1 + count(*) FROM run_models AS m JOIN safetensors_tensors(m.model) AS t
+WHERE NOT EXISTS (SELECT 1 FROM run_weights);
+DROP TABLE IF EXISTS temp.run_faults;
+CREATE TEMP TABLE run_faults AS
+  SELECT b.run, o.step, b.name, b.n_nan, b.n_inf, (SELECT coord FROM run_places WHERE id = b.rowid AND NOT infinite) AS first_nan,
+         (SELECT coord FROM run_places WHERE id = b.rowid AND infinite) AS first_inf
+  FROM run_bad AS b JOIN run_order AS o ON o.run = b.run AND o.number = b.number ORDER BY b.run, b.number, b.n_nan + b.n_inf DESC, b.name;
+
+DROP TABLE IF EXISTS temp.run_tensors;
+CREATE TEMP TABLE run_tensors AS
+  SELECT w.run, o.step, w.name, w.numbering, w.layer, w.pattern, w.dtype, w.nbytes, w.n_nan, w.n_inf, w.norm,
+         w.previous_diff / nullif(w.previous_before, 0) AS change_previous, w.first_diff / nullif(w.first_before, 0) AS change_first,
+         w.previous_is_equal AS is_equal
+  FROM run_weights AS w JOIN run_order AS o ON o.run = w.run AND o.number = w.number ORDER BY w.run, w.number, w.name;
+DROP TABLE IF EXISTS temp.run_layers;
+CREATE TEMP TABLE run_layers AS
+  SELECT w.run, o.step, w.numbering, w.layer, sqrt(total(w.norm * w.norm)) AS norm,
+         sqrt(sum(previous_diff * previous_diff)) / nullif(sqrt(total(previous_before * previous_before)), 0) AS change_previous,
+         sqrt(sum(first_diff * first_diff)) / nullif(sqrt(total(first_before * first_before)), 0) AS change_first
+  FROM run_weights AS w JOIN run_order AS o ON o.run = w.run AND o.number = w.number WHERE is_number
+  GROUP BY w.run, w.number, w.numbering, w.layer ORDER BY w.run, w.number, w.numbering, w.layer;
+DROP TABLE IF EXISTS temp.run;
+CREATE TEMP TABLE run AS
+  SELECT o.run, o.step, o.model, coalesce(o.epoch, l.epoch) AS epoch, l.loss, l.learning_rate, w.tensors, w.nbytes, w.n_nan, w.n_inf,
+         w.norm, w.change_previous, w.change_first, w.changed, iif(o.number > 1, w.tensors - w.had, NULL) AS added,
+         iif(o.number > 1, p.tensors - w.had, NULL) AS removed, iif(o.number > 1, w.had - w.compared, NULL) AS reshaped, w.equal_nbytes,
+         o.status, o.error
+  FROM run_order AS o
+  LEFT JOIN (
+    SELECT w.run, w.number, count(*) AS tensors, sum(w.nbytes) AS nbytes, total(w.n_nan) AS n_nan, total(w.n_inf) AS n_inf,
+           sqrt(total(iif(w.is_number, w.norm * w.norm, 0))) AS norm,
+           sqrt(sum(iif(w.is_number, w.previous_diff * w.previous_diff, NULL)))
+           / nullif(sqrt(total(iif(w.is_number, w.previous_before * w.previous_before, 0))), 0) AS change_previous,
+           sqrt(sum(iif(w.is_number, w.first_diff * w.first_diff, NULL)))
+           / nullif(sqrt(total(iif(w.is_number, w.first_before * w.first_before, 0))), 0) AS change_first,
+           sum(w.previous_is_equal = 0) AS changed, count(w.previous_is_equal) AS compared, count(a.name) AS had,
+           sum(iif(w.previous_is_equal, w.nbytes, 0)) AS equal_nbytes
+    FROM run_weights AS w LEFT JOIN run_weights AS a ON a.run = w.run AND a.name = w.name AND a.number = w.number - 1
+    GROUP BY w.run, w.number) AS w ON w.run = o.run AND w.number = o.number
+  LEFT JOIN (SELECT run, number, count(*) AS tensors FROM run_weights GROUP BY run, number) AS p
+    ON p.run = o.run AND p.number = o.number - 1
+  LEFT JOIN (
+    -- The last entry of each kind up to this step.
+    SELECT o.run, o.number, max(iif(e.value -> '$.loss' IS NULL, -1, e.key)) AS place,
+           json_extract(e.value, '$.loss') AS loss, json_extract(e.value, '$.learning_rate') AS learning_rate,
+           json_extract(e.value, '$.epoch') AS epoch
+    FROM run_order AS o JOIN json_each(o.history) AS e
+    WHERE ifnull(json_extract(e.value, '$.step'), 0) <= o.step GROUP BY o.run, o.number) AS l ON l.run = o.run AND l.number = o.number
+  ORDER BY o.run, o.step IS NULL, o.step, abs(o.number);
+DROP TABLE IF EXISTS temp.run_frozen;
+CREATE TEMP TABLE run_frozen AS
+  SELECT run, pattern, sum(frozen) AS tensors, count(*) AS of, sum(iif(frozen, nbytes, 0)) AS nbytes
+  FROM (SELECT w.run, w.name, w.pattern, w.nbytes, count(*) = n.checkpoints AND total(w.previous_is_equal) = n.checkpoints - 1 AS frozen
+        FROM run_weights AS w JOIN (SELECT run, max(number) AS checkpoints FROM run_order GROUP BY run) AS n ON n.run = w.run
+        WHERE n.checkpoints > 1 GROUP BY w.run, w.name)
+  GROUP BY run, pattern HAVING sum(frozen) > 0 ORDER BY run, sum(iif(frozen, nbytes, 0)) DESC, pattern;
+
+CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
+.mode list
+.headers off
+SELECT safetensors_print(format, 'run', 'run_tensors', 'run_layers', 'run_faults', 'run_frozen') FROM parameters WHERE format <> 'text';
+
+DROP TABLE IF EXISTS temp.run_common;
+CREATE TEMP TABLE run_common AS
+  SELECT safetensors_common(model) AS common, safetensors_common(run) AS common_run, count(DISTINCT run) AS runs FROM run;
+
+-- Each run in words.
+SELECT l.value FROM as_text, run_common, (
+  SELECT r.run, count(*) AS n, sum(status = 'ok') AS good, min(step) AS first, max(step) AS last, total(nbytes) AS nbytes,
+         total(equal_nbytes) AS equal, (SELECT f.step FROM run_faults AS f WHERE f.run = r.run ORDER BY f.rowid LIMIT 1) AS bad_step,
+         (SELECT count(*) FROM run_faults AS f WHERE f.run = r.run) AS bad,
+         (SELECT ifnull('at ' || ifnull(first_nan, first_inf) || ' of ', 'in ') || safetensors_label(f.name)
+          FROM run_faults AS f WHERE f.run = r.run ORDER BY f.rowid LIMIT 1) AS bad_place,
+         (SELECT sum(tensors) FROM run_frozen AS f WHERE f.run = r.run) AS frozen,
+         (SELECT l.change_first FROM run AS l WHERE l.run = r.run AND l.change_first IS NOT NULL ORDER BY l.rowid DESC LIMIT 1) AS drift,
+         (SELECT l.change_previous FROM run AS l WHERE l.run = r.run AND l.change_previous IS NOT NULL ORDER BY l.rowid DESC LIMIT 1) AS pace,
+         max(tensors) AS tensors, total(added + removed + reshaped) AS structure
+  FROM run AS r GROUP BY r.run) AS n, json_each(json_array(
+  iif(runs > 1, char(10) || safetensors_label(run, common_run) || ':', NULL),
+  printf('%,d checkpoint%s', n, iif(n = 1, '', 's')) || iif(last IS NULL, '', iif(first = last, printf(' of step %d', first), printf(', steps %d to %d', first, last)))
+  || iif(bad > 0, printf(': NaN or infinities from %s on.', ifnull('step ' || bad_step, 'the last one')), iif(good > 0, ': all values are finite.', '.')),
+  iif(bad > 0, iif(bad > 1, printf('In %,d tensors; the first is ', bad), 'The first is ') || bad_place, NULL),
+  iif(good < n, printf('error: %,d checkpoint%s cannot be read, or not whole.', n - good, iif(n - good = 1, '', 's')), NULL),
+  iif(drift IS NULL, NULL, printf('From the first to the last they move by %.3g of the norm; at the end by %.3g.', drift, pace)),
+  iif(structure > 0, 'warning: names or shapes of tensors change on the way.', NULL),
+  iif(good > 1, printf('%,d of %,d tensors never change. Equal tensors hold %s of %s.', ifnull(frozen, 0), tensors,
+      safetensors_pretty(CAST(equal AS INTEGER), 'B'), safetensors_pretty(CAST(nbytes AS INTEGER), 'B')), NULL)
+)) AS l WHERE l.value IS NOT NULL;
+SELECT safetensors_label(ifnull(error, model || ': ' || status)) FROM run, as_text WHERE status <> 'ok' LIMIT 20;
+
+SELECT char(10) || '== Where NaN and infinities come up' FROM as_text WHERE EXISTS (SELECT 1 FROM run_faults);
+.mode column --wrap 0
+.headers on
+SELECT printf('%8s', ifnull(step, '-')) AS "    step", printf('%8s', printf('%,d', n_nan)) AS "     nan", printf('%8s', printf('%,d', n_inf)) AS "     inf",
+       coalesce(first_nan, first_inf, '-') AS first, iif(runs > 1, safetensors_label(run, common_run) || '#', '') || safetensors_label(name) AS tensor
+FROM run_faults AS f, run_common, as_text ORDER BY f.rowid LIMIT 20;
+.mode list
+.headers off
+SELECT printf('and %,d more', count(*) - 20) FROM run_faults, as_text HAVING count(*) > 20;
+
+SELECT char(10) || '== Checkpoints' FROM as_text;
+.mode column --wrap 0
+.headers on
+SELECT printf('%8s', ifnull(step, '-')) AS "    step", printf('%8s', iif(loss IS NULL, '-', printf('%.4g', loss))) AS "    loss",
+       printf('%8s', iif(learning_rate IS NULL, '-', printf('%.3g', learning_rate))) AS "      lr",
+       printf('%6s', iif(status IN ('ok', 'missing'), iif(n_nan + n_inf > 0, printf('%,d', n_nan + n_inf), '0'), '-')) AS "nan+inf",
+       printf('%9s', iif(norm IS NULL, '-', printf('%.4g', norm))) AS "     norm",
+       printf('%9s', iif(change_previous IS NULL, '-', printf('%.3g', change_previous))) AS "  vs prev",
+       printf('%9s', iif(change_first IS NULL, '-', printf('%.3g', change_first))) AS " vs first",
+       iif(status = 'ok', safetensors_label(model, common), status || ': ' || safetensors_label(model, common)) AS checkpoint
+FROM run AS r, run_common, as_text ORDER BY r.rowid LIMIT 1000;
+.mode list
+.headers off
+SELECT printf('and %,d more', count(*) - 1000) FROM run, as_text HAVING count(*) > 1000;
+
+SELECT char(10) || '== Change from the first to the last, by layer' FROM as_text WHERE EXISTS (SELECT 1 FROM run_layers WHERE change_first IS NOT NULL);
+.mode column --wrap 0
+.headers on
+SELECT printf('%9.4g', first_norm) AS "    first", printf('%9.4g', last_norm) AS "     last", printf('%9.3g', change_first) AS "   change",
+       substr('####################', 1, CAST(round(20 * change_first / nullif(max(change_first) OVER (PARTITION BY run), 0)) AS INTEGER)) AS relative,
+       iif(runs > 1, safetensors_label(run, common_run) || '#', '')
+       || ifnull(safetensors_label(iif(numbering <> '', numbering || '.', '') || layer), '-') AS layer
+FROM (SELECT l.*, max(l.rowid) AS place, (SELECT f.norm FROM run_layers AS f WHERE f.run = l.run AND f.numbering IS l.numbering AND f.layer IS l.layer ORDER BY f.rowid LIMIT 1) AS first_norm,
+             l.norm AS last_norm
+      FROM run_layers AS l GROUP BY run, numbering, layer), run_common, as_text
+WHERE change_first IS NOT NULL ORDER BY run, numbering, layer LIMIT 200;
+.mode list
+.headers off
+
+SELECT char(10) || '== Never changed' FROM as_text WHERE EXISTS (SELECT 1 FROM run_frozen);
+.mode column --wrap 0
+.headers on
+SELECT printf('%7d', tensors) AS tensors, printf('%7d', of) AS "     of", printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes",
+       iif(runs > 1, safetensors_label(run, common_run) || '#', '') || safetensors_label(pattern) AS pattern
+FROM run_frozen AS f, run_common, as_text ORDER BY f.rowid LIMIT 20;
+.mode list
+.headers off
+SELECT printf('and %,d more', count(*) - 20) FROM run_frozen, as_text HAVING count(*) > 20;
+
+DROP TABLE IF EXISTS temp.verdict;
+CREATE TEMP TABLE verdict(bad, unread);
+CREATE TEMP TRIGGER verdict_is_no BEFORE INSERT ON verdict BEGIN
+  SELECT RAISE(ABORT, 'a checkpoint has NaN or infinities') WHERE new.bad > 0;
+  SELECT RAISE(ABORT, 'a checkpoint cannot be read, or is not whole') WHERE new.unread > 0;
+END;
+INSERT INTO verdict SELECT (SELECT count(*) FROM run_faults), (SELECT count(*) FROM run WHERE status <> 'ok');
