@@ -13,8 +13,11 @@
 -- @param check flag           compare with the lock; otherwise it is written
 -- @param tensors flag         write a line per tensor, too
 -- @param replace flag         replace a lock that is there
+-- @param format enum text|json|csv|junit|sarif   how to print the tables
 -- @table locked(file, size, sha256, tensor, dtype, shape)   what is there now, as lines of a lock
 -- @table lock_changes(file, tensor, change, before, now)   one row per difference; change is differs, gone or new
+-- @table lock_checked(rule, level, file, tensor, message)   the same as junit and sarif print it, and a row that is ok
+--    for each file that is as it was, or is locked now
 -- @status 1                   when something has changed
 -- @writes lock
 -- @example safetensors-sql lockfile model_directory model.lock
@@ -26,11 +29,14 @@ CREATE TEMP TABLE parameters(
   path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
   lock TEXT CONSTRAINT ":lock is set" CHECK (lock IS NOT NULL AND lock <> ''),
   "check" INTEGER, tensors INTEGER, "replace" INTEGER,
+  format TEXT CONSTRAINT ":format is text, json, csv, junit or sarif"
+    CHECK (format IN ('text', 'json', 'csv', 'junit', 'sarif')),
   there INTEGER CONSTRAINT ":lock is not there, or :replace or :check is set" CHECK (there IS NULL OR "check" OR "replace")
     CONSTRAINT ":lock is there" CHECK (there IS NOT NULL OR NOT "check")
 );
 INSERT INTO parameters
-VALUES (:path, :lock, ifnull(:check, 0), ifnull(:tensors, 0), ifnull(:replace, 0), length(readfile(:lock)));
+SELECT :path, :lock, ifnull(:check, 0), ifnull(:tensors, 0), ifnull(:replace, 0), ifnull(:format, 'text'), length(readfile(:lock))
+WHERE safetensors_parameters(':path', ':lock', ':check', ':tensors', ':replace', ':format');
 
 -- The lines of the lock.
 DROP TABLE IF EXISTS temp.lock_lines;
@@ -64,6 +70,10 @@ CREATE TEMP TABLE lock_files AS
   FROM (SELECT *, file LIKE '%.safetensors.index.json' AS is_index FROM files) AS f, directory
   LEFT JOIN safetensors_files(iif(is_index, NULL, f.file)) AS s
   WHERE f.file <> :lock AND f.file <> './' || :lock;
+
+DROP TABLE IF EXISTS temp.needs;
+CREATE TEMP TABLE needs(files CONSTRAINT ":path has files" CHECK (files > 0));
+INSERT INTO needs SELECT count(*) FROM lock_files;
 
 DROP TABLE IF EXISTS temp.locked;
 CREATE TEMP TABLE locked AS
@@ -100,38 +110,54 @@ CREATE TEMP TABLE lock_made AS
       FROM locked ORDER BY rowid))) AS size
   FROM parameters AS p WHERE NOT p."check";
 
+DROP TABLE IF EXISTS temp.lock_checked;
+CREATE TEMP TABLE lock_checked AS
+  SELECT c.change AS rule, 'error' AS level, c.file, c.tensor,
+         CASE c.change WHEN 'differs' THEN printf('it was %s, and is %s', c.before, c.now)
+                       WHEN 'gone' THEN 'it was there when it was locked' ELSE 'it was not there when it was locked' END AS message
+  FROM lock_changes AS c ORDER BY c.rowid;
+INSERT INTO lock_checked
+  SELECT 'unchanged', 'ok', l.file, NULL, NULL FROM locked AS l
+  WHERE l.tensor IS NULL AND l.file NOT IN (SELECT file FROM lock_changes WHERE tensor IS NULL) ORDER BY l.rowid;
+
+CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
 .mode list
 .headers off
+SELECT safetensors_print(format, 'locked', 'lock_changes', 'lock_checked') FROM parameters WHERE format IN ('json', 'csv');
+SELECT safetensors_print(format, 'lock_checked') FROM parameters WHERE format IN ('junit', 'sarif');
+
 SELECT iif(p."check",
            iif(n = 0, printf('Yes: %,d %s as they were when they were locked.', files, iif(files = 1, 'file is', 'files are')),
                printf('No: %,d of %,d files differ, %,d %s gone, %,d %s new.', differ, files, gone, iif(gone = 1, 'is', 'are'),
                       new, iif(new = 1, 'is', 'are'))),
-           printf('Locked %,d %s, %s, in %s.', written, iif(written = 1, 'file', 'files'), safetensors_pretty(bytes, 'B'), p.lock))
-FROM parameters AS p, (SELECT count(*) AS n, total(change = 'differs' AND tensor IS NULL) AS differ,
-                              total(change = 'gone' AND tensor IS NULL) AS gone, total(change = 'new' AND tensor IS NULL) AS new FROM lock_changes),
+           printf('Locked %,d %s, %s, in %s.', written, iif(written = 1, 'file', 'files'), safetensors_pretty(bytes, 'B'),
+                  safetensors_label(p.lock)))
+FROM as_text, parameters AS p,
+  (SELECT count(*) AS n, total(change = 'differs' AND tensor IS NULL) AS differ,
+          total(change = 'gone' AND tensor IS NULL) AS gone, total(change = 'new' AND tensor IS NULL) AS new FROM lock_changes),
   (SELECT count(*) AS files FROM lock_before WHERE tensor IS NULL),
   (SELECT count(*) AS written, total(size) AS bytes FROM locked WHERE tensor IS NULL);
 
-SELECT char(10) || '== Files' FROM lock_changes WHERE tensor IS NULL LIMIT 1;
+SELECT char(10) || '== Files' FROM as_text, lock_changes WHERE tensor IS NULL LIMIT 1;
 .mode column
 .headers on
-SELECT change, iif(length(file) > 60, '...' || substr(file, -57), file) AS file
-FROM lock_changes AS c WHERE tensor IS NULL ORDER BY c.rowid LIMIT 40;
+SELECT change, safetensors_label(file) AS file FROM as_text, lock_changes AS c WHERE tensor IS NULL ORDER BY c.rowid LIMIT 40;
 .mode list
 .headers off
-SELECT printf('and %,d more', count(*) - 40) FROM lock_changes WHERE tensor IS NULL HAVING count(*) > 40;
-SELECT char(10) || '== Tensors' FROM lock_changes WHERE tensor IS NOT NULL LIMIT 1;
+SELECT printf('and %,d more', count(*) - 40) FROM as_text, lock_changes WHERE tensor IS NULL HAVING count(*) > 40;
+SELECT char(10) || '== Tensors' FROM as_text, lock_changes WHERE tensor IS NOT NULL LIMIT 1;
 .mode column
 .headers on
-SELECT c.change, iif(length(c.tensor) > 48, substr(c.tensor, 1, 20) || '...' || substr(c.tensor, -25), c.tensor) AS tensor,
-       CASE WHEN c.change <> 'differs' THEN NULL WHEN b.dtype <> l.dtype THEN b.dtype || ' > ' || l.dtype
-            WHEN b.shape <> l.shape THEN b.shape || ' > ' || l.shape ELSE 'bytes' END AS what
-FROM lock_changes AS c LEFT JOIN lock_before AS b ON b.file = c.file AND b.tensor = c.tensor
+SELECT c.change,
+       CASE WHEN c.change <> 'differs' THEN NULL WHEN b.dtype <> l.dtype THEN safetensors_label(b.dtype) || ' > ' || l.dtype
+            WHEN b.shape <> l.shape THEN substr(safetensors_label(b.shape), 1, 24) || ' > ' || substr(l.shape, 1, 24) ELSE 'bytes' END AS what,
+       safetensors_label(c.tensor) AS tensor
+FROM as_text, lock_changes AS c LEFT JOIN lock_before AS b ON b.file = c.file AND b.tensor = c.tensor
 LEFT JOIN locked AS l ON l.file = c.file AND l.tensor = c.tensor
 WHERE c.tensor IS NOT NULL ORDER BY c.rowid LIMIT 40;
 .mode list
 .headers off
-SELECT printf('and %,d more', count(*) - 40) FROM lock_changes WHERE tensor IS NOT NULL HAVING count(*) > 40;
+SELECT printf('and %,d more', count(*) - 40) FROM as_text, lock_changes WHERE tensor IS NOT NULL HAVING count(*) > 40;
 
 DROP TABLE IF EXISTS temp.verdict;
 CREATE TEMP TABLE verdict(changes);

@@ -1,56 +1,69 @@
 -- Which tensors are in this checkpoint?
 --
 -- Lists them all, in the order of the files' headers, with whole names: they are last in a line, which may be longer
--- than a terminal is wide. The script reads only headers.
+-- than a terminal is wide. A directory is searched to any depth, and each model in it is listed by itself. One that
+-- cannot be read is named on top, and the verdict is no at the end. The script reads only headers.
 --
 -- @alias ls
 -- @param path path required   the checkpoint: a file, an index, a directory or a pattern
 -- @param names text '*'       a pattern (*, ?, [...]) of the names to list
--- @table listed(name, dtype, shape, numel, nbytes, file)   one row per tensor
--- @status 1                   when there are tensors, and no name matches the pattern
+-- @param format enum text|json|csv   how to print the tables
+-- @table listed(model, name, dtype, shape, numel, nbytes, file)   one row per tensor
+-- @table unlisted(model, error)   one row per model that cannot be read
+-- @status 1                   when a model cannot be read, or no name matches the pattern
 -- @example safetensors-sql tensors model.safetensors --names '*norm*'
 
 .bail on
 DROP TABLE IF EXISTS temp.parameters;
-CREATE TEMP TABLE parameters(path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL), names TEXT);
-INSERT INTO parameters VALUES (:path, ifnull(:names, '*'));
+CREATE TEMP TABLE parameters(
+  path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
+  names TEXT,
+  format TEXT CONSTRAINT ":format is text, json or csv" CHECK (format IN ('text', 'json', 'csv'))
+);
+INSERT INTO parameters
+SELECT :path, ifnull(:names, '*'), ifnull(:format, 'text') WHERE safetensors_parameters(':path', ':names', ':format');
 
--- If no file can be read, this raises the error and ends the script.
-INSERT INTO parameters(path)
-SELECT t.name FROM (SELECT total(status = 'ok') AS ok FROM safetensors_files(:path)) AS f,
-  safetensors_tensors(iif(f.ok > 0, NULL, :path)) AS t;
-
+DROP TABLE IF EXISTS temp.listed_models;
+CREATE TEMP TABLE listed_models AS
+  SELECT m.model, m.tensors, m.error FROM parameters AS p, safetensors_models(p.path) AS m;
+-- If there is no model, or a single one that cannot be read, this raises the error and ends the script.
+INSERT INTO listed_models(model)
+SELECT t.name FROM parameters AS p, (SELECT count(*) > count(error) OR count(*) > 1 AS good FROM listed_models) AS m,
+  safetensors_tensors(iif(m.good, NULL, p.path)) AS t;
+DROP TABLE IF EXISTS temp.unlisted;
+CREATE TEMP TABLE unlisted AS SELECT model, error FROM listed_models WHERE error IS NOT NULL;
 DROP TABLE IF EXISTS temp.listed;
 CREATE TEMP TABLE listed AS
-  SELECT t.name, t.dtype, t.shape, t.numel, t.nbytes, f.file
-  FROM parameters AS p JOIN safetensors_files(p.path) AS f
-  JOIN safetensors_tensors(ifnull(f.file, p.path)) AS t WHERE f.status = 'ok' AND t.name GLOB p.names;
-
--- Files that cannot be read are reported and left out.
-.mode list
-.headers off
-SELECT iif(n = 1, printf('warning: 1 of %,d files cannot be read, and is left out:', of),
-           printf('warning: %,d of %,d files cannot be read, and are left out:', n, of))
-FROM (SELECT total(status <> 'ok') AS n, count(*) AS of FROM safetensors_files(:path)) WHERE n > 0;
-SELECT error FROM safetensors_files(:path) WHERE status <> 'ok' LIMIT 20;
-SELECT iif(count(*) > 20, printf('and %,d more' || char(10), count(*) - 20), '')
-FROM safetensors_files(:path) WHERE status <> 'ok' HAVING count(*) > 0;
-.mode column --wrap 0
-.headers on
-
-SELECT dtype, printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes",
-       iif(length(shape) > 24, substr(shape, 1, 21) || '...', shape) AS shape, name
-FROM listed AS l ORDER BY l.rowid;
-.mode list
-.headers off
-SELECT 'None.' WHERE NOT EXISTS (SELECT 1 FROM listed);
+  SELECT m.model, t.name, t.dtype, t.shape, t.numel, t.nbytes, t.file
+  FROM parameters AS p, listed_models AS m, safetensors_tensors(m.model) AS t
+  WHERE m.error IS NULL AND t.name GLOB p.names;
 
 DROP TABLE IF EXISTS temp.verdict;
-CREATE TEMP TABLE verdict(listed, readable);
-CREATE TEMP TRIGGER verdict_is_no BEFORE INSERT ON verdict WHEN new.listed = 0 AND new.readable > 0 BEGIN
-  SELECT RAISE(ABORT, 'no tensor''s name matches :names');
+CREATE TEMP TABLE verdict(listed DEFAULT 1, tensors DEFAULT 1, unlisted DEFAULT 0);
+CREATE TEMP TRIGGER verdict_is_no BEFORE INSERT ON verdict BEGIN
+  SELECT RAISE(ABORT, 'there are no tensors') WHERE new.tensors = 0 AND new.unlisted = 0;
+  SELECT RAISE(ABORT, 'no tensor''s name matches :names') WHERE new.listed = 0 AND new.tensors > 0;
+  SELECT RAISE(ABORT, 'not all models can be read') WHERE new.unlisted > 0;
 END;
-INSERT INTO verdict
-  SELECT (SELECT count(*) FROM listed), (SELECT sum(tensors) FROM safetensors_files(:path) WHERE status = 'ok');
-.mode column
-.headers on
+INSERT INTO verdict(listed, tensors) SELECT count(*), (SELECT total(tensors) FROM listed_models) FROM listed;
+
+CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
+.mode list
+.headers off
+SELECT safetensors_print(format, 'listed', 'unlisted') FROM parameters WHERE format <> 'text';
+
+SELECT printf('%,d tensor%s of %s elements, %s%s%s.', count(*), iif(count(*) = 1, '', 's'), safetensors_pretty(total(numel)),
+              safetensors_pretty(total(nbytes), 'B'), iif(models > 1, printf(', in %,d models', models), ''),
+              iif(bad > 0, printf('; %,d cannot be read', bad), ''))
+FROM listed, (SELECT count(*) AS models, count(error) AS bad FROM listed_models) HAVING (SELECT 1 FROM as_text);
+SELECT 'error: ' || safetensors_label(substr(error, 14)) FROM as_text, unlisted;
+
+SELECT CASE WHEN rank > 1 THEN '' WHEN models = 1 THEN char(10) ELSE printf('%s== %s%s', char(10), safetensors_label(model, common), char(10)) END
+       || iif(rank = 1, 'dtype           bytes  shape                     name' || char(10), '') ||
+       printf('%-12s %8s  %-24s  %s', safetensors_label(dtype), safetensors_pretty(nbytes, 'B'),
+              iif(length(shape) > 24, substr(shape, 1, 21) || '...', shape), safetensors_label(name))
+FROM as_text, (SELECT *, l.rowid AS at, row_number() OVER (PARTITION BY l.model ORDER BY l.rowid) AS rank FROM listed AS l),
+  (SELECT count(*) AS models, safetensors_common(model) AS common FROM listed_models)
+ORDER BY at;
+
+INSERT INTO verdict(unlisted) SELECT count(*) FROM unlisted;

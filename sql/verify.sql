@@ -10,20 +10,43 @@
 --
 -- @param path path required   the checkpoint: a directory (all its files), a file, an index, a pattern or hf://NAME
 -- @param strict flag          a file without a claim, and a claim that cannot be checked, are not enough
+-- @param format enum text|json|csv|junit|sarif   how to print the tables
 -- @table claims(file, claim, algorithm, expected, actual, status)   one row per claim; of a file about which nothing
 --    is claimed, claim is NULL
+-- @table verified(rule, level, file, tensor, message)   the same as junit and sarif print it
 -- @status 1                   when the verdict is no
 -- @example safetensors-sql verify model_directory
 -- @example safetensors-sql verify hf://org/name
 
 .bail on
 DROP TABLE IF EXISTS temp.parameters;
-CREATE TEMP TABLE parameters(path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL), strict INTEGER);
-INSERT INTO parameters VALUES (:path, ifnull(:strict, 0));
+CREATE TEMP TABLE parameters(
+  path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
+  strict INTEGER,
+  format TEXT CONSTRAINT ":format is text, json, csv, junit or sarif"
+    CHECK (format IN ('text', 'json', 'csv', 'junit', 'sarif'))
+);
+INSERT INTO parameters SELECT :path, ifnull(:strict, 0), ifnull(:format, 'text')
+WHERE safetensors_parameters(':path', ':strict', ':format');
 
 -- If there is no such path, this ends the script.
 DROP TABLE IF EXISTS temp.claims;
 CREATE TEMP TABLE claims AS SELECT file, claim, algorithm, expected, actual, status FROM safetensors_verify(:path);
+DROP TABLE IF EXISTS temp.needs;
+CREATE TEMP TABLE needs(files CONSTRAINT ":path has files" CHECK (files > 0));
+INSERT INTO needs SELECT count(*) FROM claims;
+
+-- Where nothing is shown to be right, that is an error of its own.
+DROP TABLE IF EXISTS temp.verified;
+CREATE TEMP TABLE verified AS
+  SELECT ifnull(c.claim, 'claimed') AS rule,
+         CASE WHEN c.status IN ('differs', 'missing') THEN 'error' WHEN c.status = 'ok' THEN 'ok' WHEN p.strict THEN 'error'
+              ELSE 'skipped' END AS level, c.file, NULL AS tensor,
+         c.status || iif(c.status = 'differs', ': expected ' || c.expected || ', found ' || c.actual, '') AS message
+  FROM parameters AS p, claims AS c ORDER BY c.rowid;
+INSERT INTO verified
+  SELECT 'published', 'error', NULL, NULL, 'nothing that can be checked is claimed about the files'
+  WHERE (SELECT total(status IN ('ok', 'differs', 'missing')) FROM claims) = 0;
 
 -- Names without the directory that all files are in.
 DROP TABLE IF EXISTS temp.verify_directory;
@@ -32,8 +55,12 @@ CREATE TEMP TABLE verify_directory AS
   FROM (SELECT rtrim(min(file), replace(min(file), '/', '')) AS d FROM claims) AS m
   WHERE NOT EXISTS (SELECT 1 FROM claims WHERE substr(file, 1, length(d)) <> d);
 
+CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
 .mode list
 .headers off
+SELECT safetensors_print(format, 'claims', 'verified') FROM parameters WHERE format IN ('json', 'csv');
+SELECT safetensors_print(format, 'verified') FROM parameters WHERE format IN ('junit', 'sarif');
+
 SELECT CASE
   WHEN bad > 0 THEN printf('No: %,d of %,d claims %s not true.', bad, claimed, iif(bad = 1, 'is', 'are'))
   WHEN lost > 0 THEN printf('No: %,d of %,d files %s missing.', lost, files, iif(lost = 1, 'is', 'are'))
@@ -44,32 +71,34 @@ SELECT CASE
   ELSE printf('Yes: %s.', iif(claimed = 1, 'the only claim is true',
               iif(good = claimed, printf('all %,d claims are true', claimed),
                   printf('all %,d claims that can be checked are true', good)))) END
-FROM (SELECT total(claim IS NOT NULL AND status IN ('differs', 'missing')) AS bad, total(claim IS NULL AND status = 'missing') AS lost, total(status = 'ok') AS good, count(claim) AS claimed,
+FROM as_text, (SELECT total(claim IS NOT NULL AND status IN ('differs', 'missing')) AS bad, total(claim IS NULL AND status = 'missing') AS lost, total(status = 'ok') AS good, count(claim) AS claimed,
              total(status = 'no claim') AS silent, count(DISTINCT file) AS files, (SELECT strict FROM parameters) AS strict FROM claims);
 
-SELECT substr(file, 1 + d.length) || ': ' || CASE status WHEN 'missing' THEN 'missing' WHEN 'differs' THEN 'differs' ELSE status END
-       || ifnull(' (' || claim || ')', '') || iif(status = 'differs', char(10) || '  expected ' || expected || char(10) || '  found    ' || actual, '')
-FROM claims AS c, verify_directory AS d
+SELECT safetensors_label(substr(file, 1 + d.length)) || ': ' || safetensors_label(status) || ifnull(' (' || safetensors_label(claim) || ')', '')
+       || iif(status = 'differs', printf('%s  expected %s%s  found    %s', char(10), safetensors_label(expected), char(10), actual), '')
+FROM as_text, claims AS c, verify_directory AS d
 WHERE status NOT IN ('ok', 'no claim') ORDER BY status NOT IN ('differs', 'missing'), c.rowid LIMIT 200;
-SELECT printf('and %,d more', count(*) - 200) FROM claims WHERE status NOT IN ('ok', 'no claim') HAVING count(*) > 200;
+SELECT printf('and %,d more', count(*) - 200) FROM as_text, claims WHERE status NOT IN ('ok', 'no claim') HAVING count(*) > 200;
 
-SELECT char(10) || '== Claims' FROM claims WHERE claim IS NOT NULL LIMIT 1;
+SELECT char(10) || '== Claims' FROM as_text, claims WHERE claim IS NOT NULL LIMIT 1;
 .mode column
 .headers on
-SELECT claim, algorithm, printf('%,7d', count(DISTINCT file)) AS "  files", printf('%,6d', total(status = 'ok')) AS "    ok",
+SELECT safetensors_label(claim) AS claim, safetensors_label(algorithm) AS algorithm, printf('%,7d', count(DISTINCT file)) AS "  files",
+       printf('%,6d', total(status = 'ok')) AS "    ok",
        printf('%,7d', total(status = 'differs')) AS differs, printf('%,7d', total(status = 'missing')) AS missing,
        printf('%,9d', total(status LIKE 'cannot check%')) AS unchecked
-FROM (SELECT *, iif(claim LIKE 'model signing%', 'model signing', claim) AS claim FROM claims WHERE claim IS NOT NULL)
+FROM as_text, (SELECT *, iif(claim LIKE 'model signing%', 'model signing', claim) AS claim FROM claims WHERE claim IS NOT NULL)
 GROUP BY 1, 2 ORDER BY 1, 2;
 .mode list
 .headers off
-SELECT 'The signatures of model signing bundles are not checked, only their digests.' FROM claims WHERE claim LIKE 'model signing%' LIMIT 1;
+SELECT 'The signatures of model signing bundles are not checked, only their digests.'
+FROM as_text, claims WHERE claim LIKE 'model signing%' LIMIT 1;
 
 SELECT printf(char(10) || 'Nothing is claimed about %,d of %,d files%s', n, files, iif(n = files, '.', ':'))
-FROM (SELECT total(status = 'no claim') AS n, count(DISTINCT file) AS files FROM claims) WHERE n > 0;
-SELECT '  ' || substr(file, 1 + d.length) FROM claims AS c, verify_directory AS d
+FROM as_text, (SELECT total(status = 'no claim') AS n, count(DISTINCT file) AS files FROM claims) WHERE n > 0;
+SELECT '  ' || safetensors_label(substr(file, 1 + d.length)) FROM as_text, claims AS c, verify_directory AS d
 WHERE status = 'no claim' AND EXISTS (SELECT 1 FROM claims WHERE claim IS NOT NULL) ORDER BY c.rowid LIMIT 20;
-SELECT printf('  and %,d more', count(*) - 20) FROM claims
+SELECT printf('  and %,d more', count(*) - 20) FROM as_text, claims
 WHERE status = 'no claim' AND EXISTS (SELECT 1 FROM claims WHERE claim IS NOT NULL) HAVING count(*) > 20;
 
 DROP TABLE IF EXISTS temp.verdict;

@@ -26,8 +26,10 @@ WIDTH = 80  # of a terminal
 
 
 def is_narrow(line):
-    """Whether a line fits a terminal but for a name, which is its last word, or all of it."""
-    return len(line) <= WIDTH or len(line.rpartition(" ")[0].rstrip()) < WIDTH - len("name")
+    """Whether a line fits a terminal; but for a name, which is its last word or all of it, and for a sentence about a
+    file."""
+    alone = line.partition(" ")[0].endswith(":")
+    return alone or len(line) <= WIDTH or len(line.rpartition(" ")[0].rstrip()) < WIDTH - len("name")
 
 
 def shows(tally, root, name, expected, /, database=":memory:", **parameters):

@@ -143,9 +143,9 @@ differs  model-00002-of-00002.safetensors
 new      sub/new.txt
 
 == Tensors
-change   tensor  what
--------  ------  -----
-differs  b       bytes
+change   what   tensor
+-------  -----  ------
+differs  bytes  b
 """, path=directory, lock=lock, check="1")
     tally.check("is there" in shell.script("lockfile", path=directory, lock=f"{ROOT}/none.lock", check="1")[2], "a lock that is not there")
     write(f"{ROOT}/bad.lock", "nonsense\n")
