@@ -26,17 +26,23 @@ SELECT :path, ifnull(:names, '*'), ifnull(:format, 'text') WHERE safetensors_par
 DROP TABLE IF EXISTS temp.listed_models;
 CREATE TEMP TABLE listed_models AS
   SELECT m.model, m.tensors, m.error FROM parameters AS p, safetensors_models(p.path) AS m;
--- If there is no model, or a single one that cannot be read, this raises the error and ends the script.
-INSERT INTO listed_models(model)
-SELECT t.name FROM parameters AS p, (SELECT count(*) > count(error) OR count(*) > 1 AS good FROM listed_models) AS m,
-  safetensors_tensors(iif(m.good, NULL, p.path)) AS t;
-DROP TABLE IF EXISTS temp.unlisted;
-CREATE TEMP TABLE unlisted AS SELECT model, error FROM listed_models WHERE error IS NOT NULL;
+-- Of a model with a file that cannot be read, the others are listed.
 DROP TABLE IF EXISTS temp.listed;
 CREATE TEMP TABLE listed AS
   SELECT m.model, t.name, t.dtype, t.shape, t.numel, t.nbytes, t.file
-  FROM parameters AS p, listed_models AS m, safetensors_tensors(m.model) AS t
-  WHERE m.error IS NULL AND t.name GLOB p.names;
+  FROM listed_models AS m JOIN safetensors_tensors(m.model) AS t WHERE m.error IS NULL;
+INSERT INTO listed
+  SELECT m.model, t.name, t.dtype, t.shape, t.numel, t.nbytes, t.file
+  FROM listed_models AS m JOIN safetensors_files(m.model) AS f JOIN safetensors_tensors(f.file) AS t
+  WHERE m.error IS NOT NULL AND f.status = 'ok';
+DROP TABLE IF EXISTS temp.unlisted;
+CREATE TEMP TABLE unlisted AS SELECT model, error FROM listed_models WHERE error IS NOT NULL;
+-- If there is no model, or a single one of which nothing can be read, this raises the error and ends the script.
+INSERT INTO listed_models(model)
+SELECT t.name
+FROM parameters AS p, safetensors_tensors(iif(EXISTS (SELECT 1 FROM listed) OR (SELECT count(*) FROM listed_models) > 1, NULL, p.path)) AS t;
+UPDATE listed_models SET tensors = (SELECT count(*) FROM listed);
+DELETE FROM listed WHERE name NOT GLOB (SELECT names FROM parameters);
 
 DROP TABLE IF EXISTS temp.verdict;
 CREATE TEMP TABLE verdict(listed DEFAULT 1, tensors DEFAULT 1, unlisted DEFAULT 0);

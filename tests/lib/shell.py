@@ -26,9 +26,9 @@ WIDTH = 80  # of a terminal
 
 
 def is_narrow(line):
-    """Whether a line fits a terminal; but for a name, which is its last word or all of it, and for a sentence about a
-    file."""
-    alone = line.partition(" ")[0].endswith(":")
+    """Whether a line fits a terminal; but for a name, which is its last word or all of it, and for a sentence, which
+    may have a path in it."""
+    alone = line.partition(" ")[0].endswith(":") or line.endswith((".", ":"))
     return alone or len(line) <= WIDTH or len(line.rpartition(" ")[0].rstrip()) < WIDTH - len("name")
 
 

@@ -59,7 +59,7 @@ ASKED = sys.argv[1:]
 CHOSEN = [verb for verb in verbs.RUNNABLE if (verb in ASKED if ASKED else verb not in PENDING)]
 
 # About files, whatever is in them: no tensor at all is not nothing.
-OF_FILES = {"check", "edit_metadata", "inventory", "lockfile", "report", "sbom", "verify"}
+OF_FILES = {"check", "edit_metadata", "inventory", "lockfile", "lora", "loras", "report", "sbom", "verify"}
 # About bytes: a file that cannot be read as tensors is as good as another.
 OF_BYTES = {"lockfile", "verify"}
 # About one model, tensor or set: several models, of which one is bad, may be refused.
