@@ -6,54 +6,58 @@
 -- was trained on this base they would not tell either, and what the adapter says of its base is printed.
 --
 -- Of a directory or a pattern, each file is an adapter of its own, and the answer is no if one of them does not fit.
+-- What is no adapter is left out. The base is one model: a folder of several is refused.
 --
 -- @param path path required   the adapter, or a directory or pattern of adapters
 -- @param base path required   the model
+-- @param format enum text|json|csv|junit|sarif  how to print the tables
+-- @table fitting_files(file, status, error, modules, fit, misfit, fits, made_for)   one row per adapter, the worst
+--    first; fits is 1, 0, or NULL if no module changes a weight; made_for the base by the adapter's own words
 -- @table fitting(file, module, kind, weight, shape, base_shape, base_dtype, fits, why)   one row per module. fits is
 --    1, 0, or NULL if the module changes no weight; why says what was expected, or what else there is to know
--- @table fitting_files(file, modules, fit, misfit, fits, made_for)   one row per adapter; fits is as above, and
---    made_for the base by the adapter's own words
--- @status 1                   when an adapter does not fit, or changes no weight at all
+-- @table fitting_checks(rule, level, file, tensor, message)   the same as findings, for junit and sarif
+-- @status 1                   when an adapter does not fit, changes no weight at all, or cannot be read
 -- @example safetensors-sql lora-fit lora.safetensors base.safetensors
 
 .bail on
 DROP TABLE IF EXISTS temp.parameters;
 CREATE TEMP TABLE parameters(
   path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
-  base TEXT CONSTRAINT ":base is set" CHECK (base IS NOT NULL)
+  base TEXT CONSTRAINT ":base is set" CHECK (base IS NOT NULL),
+  format TEXT CONSTRAINT ":format is text, json, csv, junit or sarif" CHECK (format IN ('text', 'json', 'csv', 'junit', 'sarif'))
 );
-INSERT INTO parameters VALUES (:path, :base);
--- If no file can be read, this raises the error and ends the script.
-DROP TABLE IF EXISTS temp.lora_opened;
-CREATE TEMP TABLE lora_opened AS
-  SELECT t.name FROM parameters AS p, (SELECT total(status = 'ok') AS ok FROM safetensors_files(:path)) AS f,
-    safetensors_tensors(iif(f.ok > 0, NULL, p.path)) AS t;
+INSERT INTO parameters SELECT :path, :base, ifnull(:format, 'text') WHERE safetensors_parameters(':path', ':base', ':format');
 
+-- The base: a path that is read as one model, or has only one below it.
+DROP TABLE IF EXISTS temp.lora_base_models;
+CREATE TEMP TABLE lora_base_models AS
+  SELECT m.model, m.model = rtrim(p.base, '/') AS is_base, rtrim(m.model, replace(m.model, '/', '')) = rtrim(p.base, '/') || '/' AS is_top
+  FROM parameters AS p, safetensors_models(p.base) AS m WHERE m.kind NOT IN ('adapter', 'embedding', 'optimizer');
+INSERT INTO parameters(base)
+  SELECT safetensors_refuse(printf(':base is one model, found %d: ', n) || group_concat(safetensors_label(model), ', ') || iif(n > 8, ', ...', ''))
+  FROM (SELECT model, count(*) OVER () AS n FROM lora_base_models
+        WHERE is_top = (SELECT max(is_top) FROM lora_base_models) AND NOT (SELECT max(is_base) FROM lora_base_models) LIMIT 8) HAVING n > 1;
 DROP TABLE IF EXISTS temp.lora_base;
 CREATE TEMP TABLE lora_base AS
   SELECT w.name, w.scheme, w.dtype, w.shape, w.status, w.role FROM parameters AS p, safetensors_weights(p.base) AS w;
 CREATE INDEX temp.lora_base_by_name ON lora_base(name);
 
--- The adapters: files, or the index that was given.
-DROP TABLE IF EXISTS temp.fitting_files;
-CREATE TEMP TABLE fitting_files AS
-  SELECT f.file, f.status, f.error, f.file AS label,
-         CAST(NULL AS INTEGER) AS modules, CAST(NULL AS INTEGER) AS fit, CAST(NULL AS INTEGER) AS misfit, CAST(NULL AS INTEGER) AS fits,
-         ifnull((SELECT c.value ->> '$.base_model_name_or_path'
-                 FROM (SELECT CAST(readfile(rtrim(f.file, replace(f.file, '/', '')) || 'adapter_config.json') AS TEXT) AS value) AS c
-                 WHERE json_valid(c.value)),
-                (SELECT group_concat(value, ', ')
-                 FROM safetensors_metadata(iif(f.status = 'ok', f.file, NULL))
-                 WHERE key IN ('ss_base_model_version', 'modelspec.architecture', 'ss_sd_model_name', 'base_model'))) AS made_for
-  FROM parameters AS p, (SELECT p.path AS file, 'ok' AS status, NULL AS error FROM parameters AS p WHERE p.path LIKE '%.index.json'
-                         UNION ALL SELECT file, status, error FROM parameters AS p, safetensors_files(p.path)
-                         WHERE p.path NOT LIKE '%.index.json') AS f;
-
 -- What each module changes by its own naming: with a base, a weight that it lacks has no name.
+DROP TABLE IF EXISTS temp.fitting_found;
+CREATE TEMP TABLE fitting_found AS
+  SELECT m.model AS file, m.kind, m.status, iif(m.status = 'empty', 'expected an adapter, found a file without tensors', m.error) AS error, m.config
+  FROM parameters AS p, safetensors_models(p.path) AS m;
+-- A file that is alone and cannot be read ends the script.
+INSERT INTO parameters(path) SELECT t.name FROM fitting_found AS f, safetensors_tensors(f.file) AS t WHERE f.status <> 'ok' AND (SELECT count(*) FROM fitting_found) = 1;
 DROP TABLE IF EXISTS temp.lora_alone;
 CREATE TEMP TABLE lora_alone AS
-  SELECT f.file, a.parts, a.weight FROM fitting_files AS f, safetensors_adapter(iif(f.status = 'ok', f.file, NULL)) AS a;
+  SELECT f.file, a.parts, a.kind, a.weight FROM fitting_found AS f, safetensors_adapter(iif(f.status = 'ok', f.file, NULL)) AS a;
 CREATE INDEX temp.lora_alone_by_parts ON lora_alone(file, parts);
+DELETE FROM fitting_found WHERE status = 'ok' AND (SELECT count(*) FROM fitting_found) > 1 AND file NOT IN (SELECT file FROM lora_alone WHERE kind <> 'unknown');
+DROP TABLE IF EXISTS temp.needs;
+CREATE TEMP TABLE needs(adapters CONSTRAINT ":path has an adapter in it" CHECK (adapters > 0));
+INSERT INTO needs SELECT count(*) FROM fitting_found;
+
 DROP TABLE IF EXISTS temp.fitting;
 CREATE TEMP TABLE fitting AS
   SELECT file, module, kind, weight, shape, base_shape, base_dtype, fits,
@@ -68,75 +72,95 @@ CREATE TEMP TABLE fitting AS
                CASE WHEN ifnull(a.weight, o.weight) IS NULL THEN NULL
                     ELSE b.name IS NOT NULL AND ifnull(json(a.shape) = json(b.shape), a.status NOT LIKE '%does not fit%')
                          AND (b.scheme <> 'none' OR b.dtype NOT GLOB '[BIU]*' OR b.dtype = 'BF16') END AS fits
-        FROM parameters AS p, fitting_files AS f, safetensors_adapter(iif(f.status = 'ok', f.file, NULL), p.base) AS a
+        FROM parameters AS p, fitting_found AS f, safetensors_adapter(iif(f.status = 'ok', f.file, NULL), p.base) AS a
         LEFT JOIN lora_alone AS o ON o.file = f.file AND o.parts = a.parts
         LEFT JOIN lora_base AS b ON b.name = a.weight);
--- Labels: what is behind the folder that all have in common.
-UPDATE fitting_files SET label = substr(file, 1 + (
-  SELECT max(length(folder)) FROM (
-    WITH RECURSIVE folders(folder) AS (
-      SELECT rtrim(min(file), replace(min(file), '/', '')) FROM fitting_files
-      UNION ALL SELECT rtrim(rtrim(folder, '/'), replace(rtrim(folder, '/'), '/', '')) FROM folders WHERE folder <> '')
-    SELECT folder FROM folders WHERE NOT EXISTS (SELECT 1 FROM fitting_files WHERE substr(file, 1, length(folder)) <> folder))));
-UPDATE fitting_files SET modules = n, fit = yes, misfit = no, fits = iif(no > 0, 0, iif(yes > 0, 1, NULL))
-FROM (SELECT file, count(*) AS n, total(fits) AS yes, total(fits = 0) AS no FROM fitting GROUP BY file) AS c
-WHERE c.file = fitting_files.file;
+CREATE INDEX temp.fitting_by_file ON fitting(file, fits);
+DROP TABLE IF EXISTS temp.fitting_files;
+CREATE TEMP TABLE fitting_files AS
+  SELECT f.file, f.status, f.error, ifnull(c.n, 0) AS modules, CAST(c.yes AS INTEGER) AS fit, CAST(c.no AS INTEGER) AS misfit, iif(c.no > 0, 0, iif(c.yes > 0, 1, NULL)) AS fits,
+         coalesce(CASE WHEN json_valid(f.config) THEN nullif(f.config ->> '$.base_model_name_or_path', '') END, (
+           SELECT group_concat(value, ', ') FROM safetensors_metadata(iif(f.status = 'ok', f.file, NULL))
+           WHERE key IN ('ss_base_model_version', 'modelspec.architecture', 'ss_sd_model_name', 'base_model'))) AS made_for
+  FROM fitting_found AS f LEFT JOIN (SELECT file, count(*) AS n, total(fits) AS yes, total(fits = 0) AS no FROM fitting GROUP BY file) AS c USING (file)
+  ORDER BY f.status = 'ok', iif(c.no > 0, 0, iif(c.yes > 0, 2, 1)), f.rowid;
+DROP TABLE IF EXISTS temp.fitting_checks;
+CREATE TEMP TABLE fitting_checks AS
+  SELECT 'readable' AS rule, 'error' AS level, file, NULL AS tensor, error AS message FROM fitting_files WHERE status <> 'ok'
+  UNION ALL SELECT 'changes-a-weight', 'error', file, NULL, 'nothing in the adapter changes a weight of a base' FROM fitting_files WHERE status = 'ok' AND fits IS NULL
+  UNION ALL SELECT 'fits-the-base', 'error', file, module, why FROM fitting WHERE fits = 0
+  UNION ALL SELECT 'fits-the-base', 'ok', file, NULL, printf('%d weights fit', fit) FROM fitting_files WHERE fits = 1;
 
+CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
+DROP TABLE IF EXISTS temp.fitting_labels;
+CREATE TEMP TABLE fitting_labels AS
+  SELECT f.file, safetensors_label(substr(f.file, 1 + length(rtrim(c, replace(c, '/', ''))))) AS label, n = 1 AS one
+  FROM (SELECT safetensors_common(file) AS c, count(*) AS n FROM fitting_files), fitting_files AS f;
+-- Lines of at most 80 characters, which end at a space, below the name that they are about; without one the first is
+-- not indented.
+DROP TABLE IF EXISTS temp.fitting_text;
+CREATE TEMP TABLE fitting_text(section, name, text);
+CREATE TEMP VIEW IF NOT EXISTS fitting_lines AS
+  WITH RECURSIVE wrapped(id, section, place, line, rest, indent) AS (
+    SELECT rowid, section, 0, name, text, iif(name = '', '', '  ') FROM fitting_text
+    UNION ALL
+    SELECT id, section, place + 1,
+           indent || iif(length(rest) < 78, rest, ifnull(nullif(rtrim(substr(rest, 1, 78), replace(substr(rest, 1, 78), ' ', '')), ''), substr(rest, 1, 77))),
+           iif(length(rest) < 78, '', substr(rest, 1 + length(ifnull(nullif(rtrim(substr(rest, 1, 78), replace(substr(rest, 1, 78), ' ', '')), ''), substr(rest, 1, 77))))), '  '
+    FROM wrapped WHERE rest <> '')
+  SELECT section, id, place, line FROM wrapped WHERE line <> '';
+INSERT INTO fitting_text SELECT 'broken', label, safetensors_label(replace(iif(error GLOB 'safetensors: *', substr(error, 14), error), file || ': ', ''))
+  FROM fitting_files AS f JOIN fitting_labels USING (file) WHERE status <> 'ok' ORDER BY f.rowid LIMIT 40;
+-- Of several adapters, the first module of each.
+INSERT INTO fitting_text SELECT 'misfits', iif(one, '', label || ': ') || safetensors_label(module), safetensors_label(why)
+  FROM (SELECT f.rowid AS id, l.label, l.one, f.module, f.why, row_number() OVER (PARTITION BY f.file ORDER BY f.rowid) AS place
+        FROM fitting AS f JOIN fitting_labels AS l USING (file) WHERE f.fits = 0)
+  WHERE one OR place = 1 ORDER BY id LIMIT 20;
+INSERT INTO fitting_text SELECT 'notes', '', printf('%,d %s: %s', count(*), iif(count(*) = 1, 'module', 'modules'), safetensors_label(why))
+  FROM fitting WHERE ifnull(fits, 1) AND why IS NOT NULL GROUP BY why ORDER BY count(*) DESC LIMIT 10;
 .mode list
 .headers off
-SELECT iif(n = 1, printf('warning: 1 of %,d files cannot be read, and is left out:', of),
-           printf('warning: %,d of %,d files cannot be read, and are left out:', n, of))
-FROM (SELECT total(status <> 'ok') AS n, count(*) AS of FROM fitting_files) WHERE n > 0;
-SELECT error FROM fitting_files WHERE status <> 'ok' LIMIT 20;
-SELECT printf('and %,d more' || char(10), count(*) - 20) FROM fitting_files WHERE status <> 'ok' HAVING count(*) > 20;
-
-.print == Verdict
+SELECT CASE WHEN format IN ('junit', 'sarif') THEN safetensors_print(format, 'fitting_checks') ELSE safetensors_print(format, 'fitting_files', 'fitting', 'fitting_checks') END
+FROM parameters WHERE format <> 'text';
 SELECT CASE WHEN misfits = 0 AND fits = adapters THEN
               iif(adapters = 1, 'Yes: ', printf('Yes, all %,d: ', adapters))
               || printf('the base has %s, in the shape of the change.', iif(weights = 1, 'the weight', printf('all %,d weights', weights)))
             WHEN adapters = 1 AND misfits = 1 THEN
               printf('No: %,d of %,d weights %s not fit.', wrong, wrong + weights, iif(wrong = 1, 'does', 'do'))
             WHEN adapters = 1 THEN 'No: nothing in the adapter changes a weight of a base.'
-            ELSE printf('No: %,d of %,d adapters %s not fit.', adapters - fits, adapters, iif(adapters - fits = 1, 'does', 'do')) END
-FROM (SELECT count(*) AS adapters, total(fits = 1) AS fits, total(fits = 0) AS misfits, total(misfit) AS wrong, total(fit) AS weights
-      FROM fitting_files WHERE status = 'ok');
-SELECT printf('By its own words it was made for: %s', iif(length(made_for) > 44, substr(made_for, 1, 20) || '...' || substr(made_for, -21), made_for))
-FROM fitting_files AS f WHERE (SELECT count(*) FROM fitting_files) = 1 AND made_for <> '';
+            ELSE printf('No: %,d of %,d adapters %s not fit%s.', adapters - fits, adapters, iif(adapters - fits = 1, 'does', 'do'),
+                        iif(broken > 0, printf('; of these %,d cannot be read', broken), '')) END
+FROM as_text, (SELECT count(*) AS adapters, total(fits = 1) AS fits, total(fits = 0) AS misfits, total(misfit) AS wrong, total(fit) AS weights, total(status <> 'ok') AS broken
+      FROM fitting_files);
+SELECT 'By its own words it was made for: ' || safetensors_label(made_for) FROM as_text, fitting_files AS f WHERE (SELECT count(*) FROM fitting_files) = 1 AND made_for <> '';
 
-SELECT char(10) || '== Adapters' WHERE (SELECT count(*) FROM fitting_files WHERE status = 'ok') > 1;
-.mode column
+SELECT char(10) || '== Broken' FROM as_text WHERE EXISTS (SELECT 1 FROM fitting_files WHERE status <> 'ok');
+SELECT line FROM as_text, fitting_lines WHERE section = 'broken' ORDER BY id, place;
+SELECT printf('and %,d more', count(*) - 40) FROM as_text, fitting_files WHERE status <> 'ok' HAVING count(*) > 40;
+SELECT char(10) || '== Adapters' FROM as_text, fitting_labels WHERE NOT one LIMIT 1;
+.mode column --wrap 0
 .headers on
-SELECT iif(length(label) > 44, substr(label, 1, 21) || '...' || substr(label, -20), label) AS adapter,
-       CASE fits WHEN 1 THEN 'yes' WHEN 0 THEN 'no' ELSE 'no weights' END AS fits, modules, misfit AS "do not fit"
-FROM fitting_files AS f WHERE status = 'ok' AND (SELECT count(*) FROM fitting_files WHERE status = 'ok') > 1
-ORDER BY f.fits = 1, f.rowid LIMIT 40;
+SELECT CASE fits WHEN 1 THEN 'yes' WHEN 0 THEN 'no' ELSE 'no weights' END AS fits, printf('%7d', modules) AS modules, printf('%10d', misfit) AS "do not fit", label AS file
+FROM as_text, fitting_files AS f JOIN fitting_labels USING (file) WHERE status = 'ok' AND NOT one ORDER BY f.rowid LIMIT 400;
 .mode list
 .headers off
-SELECT printf('and %,d more', count(*) - 40) FROM fitting_files WHERE status = 'ok' HAVING count(*) > 40;
+SELECT printf('and %,d more', count(*) - 400) FROM as_text, fitting_files WHERE status = 'ok' HAVING count(*) > 400;
 
-SELECT char(10) || '== What does not fit' WHERE EXISTS (SELECT 1 FROM fitting WHERE fits = 0);
--- Of several adapters, the first module of each.
-SELECT iif(length(place) > 79, substr(place, 1, 38) || '...' || substr(place, -38), place) || char(10) || '  '
-       || iif(length(why) > 77, substr(why, 1, 37) || '...' || substr(why, -37), why)
-FROM (SELECT iif(one, '', label || ': ') || module AS place, why
-      FROM (SELECT f.rowid AS id, o.label, f.module, f.why, x.one, row_number() OVER (PARTITION BY f.file ORDER BY f.rowid) AS place
-            FROM fitting AS f JOIN fitting_files AS o USING (file), (SELECT count(*) = 1 AS one FROM fitting_files WHERE status = 'ok') AS x
-            WHERE f.fits = 0)
-      WHERE one OR place = 1 ORDER BY id LIMIT 20);
+SELECT char(10) || '== What does not fit' FROM as_text WHERE EXISTS (SELECT 1 FROM fitting WHERE fits = 0);
+SELECT line FROM as_text, fitting_lines WHERE section = 'misfits' ORDER BY id, place;
 SELECT printf('and %,d more', n - 20)
-FROM (SELECT iif((SELECT count(*) FROM fitting_files WHERE status = 'ok') = 1, count(*), count(DISTINCT file)) AS n FROM fitting WHERE fits = 0)
-WHERE n > 20;
+FROM as_text, (SELECT iif((SELECT count(*) FROM fitting_files) = 1, count(*), count(DISTINCT file)) AS n FROM fitting WHERE fits = 0) WHERE n > 20;
 
-SELECT char(10) || '== Notes' WHERE EXISTS (SELECT 1 FROM fitting WHERE ifnull(fits, 1) AND why IS NOT NULL);
-SELECT printf('%,d %s: %s', count(*), iif(count(*) = 1, 'module', 'modules'), iif(length(why) > 56, substr(why, 1, 53) || '...', why))
-FROM fitting WHERE ifnull(fits, 1) AND why IS NOT NULL GROUP BY why ORDER BY count(*) DESC LIMIT 10;
+SELECT char(10) || '== Notes' FROM as_text WHERE EXISTS (SELECT 1 FROM fitting WHERE ifnull(fits, 1) AND why IS NOT NULL);
+SELECT line FROM as_text, fitting_lines WHERE section = 'notes' ORDER BY id, place;
 
 DROP TABLE IF EXISTS temp.verdict;
-CREATE TEMP TABLE verdict(misfits, fits);
+CREATE TEMP TABLE verdict(broken, misfits, fits);
 CREATE TEMP TRIGGER verdict_is_no BEFORE INSERT ON verdict BEGIN
+  SELECT RAISE(ABORT, 'an adapter cannot be read') WHERE new.broken > 0;
   SELECT RAISE(ABORT, 'an adapter does not fit this base') WHERE new.misfits > 0;
   SELECT RAISE(ABORT, 'an adapter changes no weight') WHERE new.fits = 0;
 END;
-INSERT INTO verdict SELECT total(fits = 0), total(fits = 1) = count(*) FROM fitting_files WHERE status = 'ok';
+INSERT INTO verdict SELECT total(status <> 'ok'), total(fits = 0), total(fits = 1) = count(*) FROM fitting_files;
 .mode column
 .headers on
