@@ -369,6 +369,13 @@ INSERT INTO lora_text
   SELECT 'words', iif(w.key = (SELECT min(o.key) FROM json_each(w.json) AS o WHERE o.atom IS NOT NULL), label, NULL),
          CASE w.key WHEN 0 THEN 'trigger: ' WHEN 1 THEN 'tags: ' ELSE 'made on: ' END || safetensors_label(w.value)
   FROM adapter_files AS f JOIN lora_labels USING (file), json_each(json_array(triggers, tags, made_for)) AS w WHERE w.atom IS NOT NULL ORDER BY f.rowid, w.key;
+-- Several: how many of each kind.
+INSERT INTO lora_text
+  SELECT 'one', '', printf('%,d %s: ', n, iif(n = 1, 'adapter', 'adapters')) || (SELECT group_concat(printf('%,d %s', k, kind), ', ') FROM (
+           SELECT ifnull(l.kind, 'broken') AS kind, count(*) AS k FROM adapter_files JOIN lora_labels AS l USING (file) GROUP BY 1 ORDER BY l.kind IS NULL DESC, k DESC, 1)) || '.'
+         || iif(nan > 0, printf(' %,d %s NaN or infinities.', nan, iif(nan = 1, 'has', 'have')), '')
+  FROM (SELECT count(*) AS n, total(status = 'nan') AS nan, count(kind) AS known FROM adapter_files) WHERE n > 1 OR known = 0;
+-- One adapter: what it is.
 INSERT INTO lora_text
   SELECT 'one', '', w.value FROM adapter_files AS f JOIN lora_labels AS l USING (file),
     (SELECT min(rank) AS low, max(rank) AS high, min(scale) AS least, max(scale) AS most FROM adapter_modules) AS m,
@@ -383,21 +390,16 @@ INSERT INTO lora_text
         || ifnull(f.steps || ' steps, ', '') || ifnull(f.images || ' images, ', '') || ifnull('resolution ' || safetensors_label(f.resolution) || ', ', '')
         || ifnull('learning rate ' || iif(typeof(f.learning_rate) = 'real', printf('%g', f.learning_rate), safetensors_label(f.learning_rate)), ''), ', '), '') || '.')) AS w
   WHERE w.atom IS NOT NULL AND (SELECT count(*) FROM adapter_files) = 1 ORDER BY w.key;
+INSERT INTO lora_text
+  SELECT 'one', '', printf('%,d other %s no adapter: ', n, iif(n = 1, 'file is', 'files are')) || iif(n <= 4, names, kinds) || '.'
+  FROM (SELECT count(*) AS n, group_concat(label || ' (' || o.kind || ')', ', ') AS names FROM lora_others AS o JOIN lora_labels USING (file)),
+    (SELECT group_concat(k || ' ' || kind, ', ') AS kinds FROM (SELECT kind, count(*) AS k FROM lora_others GROUP BY kind ORDER BY k DESC, kind)) WHERE n > 0;
 
 .mode list
 .headers off
 SELECT safetensors_print(format, 'adapter_files', 'adapter_modules', 'adapter_notes', 'adapter_tensors', 'adapter_metadata')
 FROM parameters WHERE format <> 'text';
--- One adapter: what it is. Lines that continue one are indented.
 SELECT line FROM as_text, lora_lines WHERE section = 'one' ORDER BY id, place;
--- Several: how many of each kind.
-SELECT printf('%,d adapters in ', n) || safetensors_label(iif(common = '', './', common)) || ': ' || (SELECT group_concat(printf('%,d %s', k, kind), ', ') FROM (
-         SELECT ifnull(l.kind, 'broken') AS kind, count(*) AS k FROM adapter_files JOIN lora_labels AS l USING (file) GROUP BY 1 ORDER BY l.kind IS NULL DESC, k DESC, 1)) || '.'
-       || iif(nan > 0, printf(' %,d %s NaN or infinities.', nan, iif(nan = 1, 'has', 'have')), '')
-FROM as_text, (SELECT count(*) AS n, total(status = 'nan') AS nan FROM adapter_files), (SELECT common FROM lora_labels LIMIT 1) WHERE n > 1;
-SELECT printf('%,d other %s no adapter: ', n, iif(n = 1, 'file is', 'files are')) || iif(n <= 4, names, kinds) || '.'
-FROM as_text, (SELECT count(*) AS n, group_concat(label || ' (' || o.kind || ')', ', ') AS names FROM lora_others AS o JOIN lora_labels USING (file)),
-  (SELECT group_concat(k || ' ' || kind, ', ') AS kinds FROM (SELECT kind, count(*) AS k FROM lora_others GROUP BY kind ORDER BY k DESC, kind)) WHERE n > 0;
 SELECT 'Values were not read, so NaN is not found.' FROM as_text, parameters WHERE quick;
 
 SELECT char(10) || '== Broken' FROM as_text WHERE EXISTS (SELECT 1 FROM adapter_files WHERE status NOT IN ('ok', 'nan'));

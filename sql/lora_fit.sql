@@ -49,6 +49,7 @@ CREATE TEMP TABLE fitting_found AS
   FROM parameters AS p, safetensors_models(p.path) AS m;
 -- A file that is alone and cannot be read ends the script.
 INSERT INTO parameters(path) SELECT t.name FROM fitting_found AS f, safetensors_tensors(f.file) AS t WHERE f.status <> 'ok' AND (SELECT count(*) FROM fitting_found) = 1;
+INSERT INTO parameters(path) SELECT safetensors_refuse(file || ': ' || error) FROM fitting_found WHERE status <> 'ok' AND (SELECT count(*) FROM fitting_found) = 1;
 DROP TABLE IF EXISTS temp.lora_alone;
 CREATE TEMP TABLE lora_alone AS
   SELECT f.file, a.parts, a.kind, a.weight FROM fitting_found AS f, safetensors_adapter(iif(f.status = 'ok', f.file, NULL)) AS a;

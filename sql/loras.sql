@@ -242,6 +242,9 @@ CREATE TEMP TABLE loras AS
   ORDER BY f.status = 'ok', v.nan + v.inf > 0 DESC, o.copy_of IS NULL, f.size DESC, f.rowid;
 UPDATE loras SET note = ltrim(note, '; ') WHERE note IS NOT NULL;
 
+-- A file that is alone and cannot be read ends the script, and so does a path without an adapter.
+INSERT INTO parameters(path) SELECT t.name FROM loras_found AS f, safetensors_tensors(f.file) AS t WHERE f.status <> 'ok' AND (SELECT count(*) FROM loras_found) = 1;
+INSERT INTO parameters(path) SELECT safetensors_refuse(file || ': ' || error) FROM loras_found WHERE status <> 'ok' AND (SELECT count(*) FROM loras_found) = 1;
 DROP TABLE IF EXISTS temp.needs;
 CREATE TEMP TABLE needs(adapters CONSTRAINT ":path has an adapter in it" CHECK (adapters > 0));
 INSERT INTO needs SELECT count(*) FROM loras;
@@ -267,6 +270,24 @@ CREATE TEMP VIEW IF NOT EXISTS loras_lines AS
     FROM wrapped WHERE rest <> '')
   SELECT section, id, place, line FROM wrapped WHERE line <> '';
 INSERT INTO loras_text
+  SELECT 'first', '', printf('%,d %s', n, iif(n = 1, 'adapter', 'adapters')) || iif(folders > 1, printf(' in %,d folders', folders), '') || ', ' || safetensors_pretty(size, 'B')
+         || ifnull(': ' || (SELECT group_concat(printf('%,d %s', k, base), ', ') FROM (
+              SELECT ifnull(base, iif(kind IS NULL, NULL, 'of an unknown base')) AS base, count(*) AS k FROM loras WHERE status IN ('ok', 'nan') GROUP BY 1 ORDER BY k DESC, 1)), '') || '.'
+  FROM (SELECT count(*) AS n, ifnull(sum(size), 0) AS size, count(DISTINCT rtrim(file, replace(file, '/', ''))) AS folders FROM loras);
+INSERT INTO loras_text
+  SELECT 'first', '', iif(broken + nan + copies = 0, 'None is broken, or a copy of another' || iif(quick, '.', ', or has NaN or infinities.'),
+                          rtrim(iif(broken > 0, printf('%,d %s broken, ', broken, iif(broken = 1, 'is', 'are')), '')
+                                || iif(nan > 0, printf('%,d %s NaN or infinities, ', nan, iif(nan = 1, 'has', 'have')), '')
+                                || iif(copies > 0, printf('%,d %s, which take %s', copies, iif(copies = 1, 'is a copy of another', 'are copies of others'),
+                                                          safetensors_pretty(spare, 'B')), ''), ', ') || '.')
+                      || iif(quick, ' Values were not read, so NaN is not found.', '')
+  FROM parameters, (SELECT total(status NOT IN ('ok', 'nan')) AS broken, total(status = 'nan') AS nan, count(copy_of) AS copies,
+                           ifnull(sum(iif(copy_of IS NULL, 0, size)), 0) AS spare FROM loras);
+INSERT INTO loras_text
+  SELECT 'first', '', printf('%,d other %s no adapter: ', n, iif(n = 1, 'file is', 'files are')) || iif(n <= 4, names, kinds) || '.'
+  FROM (SELECT count(*) AS n, group_concat(label || ' (' || kind || ')', ', ') AS names FROM loras_others JOIN loras_labels USING (file)),
+    (SELECT group_concat(k || ' ' || kind, ', ') AS kinds FROM (SELECT kind, count(*) AS k FROM loras_others GROUP BY kind ORDER BY k DESC, kind)) WHERE n > 0;
+INSERT INTO loras_text
   SELECT 'broken', label, safetensors_label(replace(iif(error GLOB 'safetensors: *', substr(error, 14), error), file || ': ', ''))
   FROM loras JOIN loras_labels USING (file) WHERE status NOT IN ('ok', 'nan') ORDER BY loras.rowid;
 INSERT INTO loras_text SELECT 'notes', label, safetensors_label(note) FROM loras JOIN loras_labels USING (file) WHERE note IS NOT NULL ORDER BY loras.rowid;
@@ -278,21 +299,7 @@ INSERT INTO loras_text
 .mode list
 .headers off
 SELECT safetensors_print(format, 'loras', 'loras_others') FROM parameters WHERE format <> 'text';
-SELECT printf('%,d %s', n, iif(n = 1, 'adapter', 'adapters'))
-       || iif(folders > 1, printf(' in %,d folders below ', folders), ' in ') || safetensors_label(iif(common = '', './', common)) || ', ' || safetensors_pretty(size, 'B')
-       || ifnull(': ' || (SELECT group_concat(printf('%,d %s', k, base), ', ') FROM (
-            SELECT ifnull(base, iif(kind IS NULL, NULL, 'of an unknown base')) AS base, count(*) AS k FROM loras WHERE status IN ('ok', 'nan') GROUP BY 1 ORDER BY k DESC, 1)), '') || '.'
-       || char(10) || iif(broken + nan + copies = 0, 'None is broken, or a copy of another' || iif(quick, '.', ', or has NaN or infinities.'),
-                          rtrim(iif(broken > 0, printf('%,d %s broken, ', broken, iif(broken = 1, 'is', 'are')), '')
-                                || iif(nan > 0, printf('%,d %s NaN or infinities, ', nan, iif(nan = 1, 'has', 'have')), '')
-                                || iif(copies > 0, printf('%,d %s, which take %s', copies, iif(copies = 1, 'is a copy of another', 'are copies of others'),
-                                                          safetensors_pretty(spare, 'B')), ''), ', ') || '.')
-       || iif(quick, ' Values were not read, so NaN is not found.', '')
-FROM as_text, parameters, loras_common, (SELECT count(*) AS n, total(status NOT IN ('ok', 'nan')) AS broken, total(status = 'nan') AS nan, count(copy_of) AS copies,
-        ifnull(sum(size), 0) AS size, ifnull(sum(iif(copy_of IS NULL, 0, size)), 0) AS spare, count(DISTINCT rtrim(file, replace(file, '/', ''))) AS folders FROM loras);
-SELECT printf('%,d other %s no adapter: ', n, iif(n = 1, 'file is', 'files are')) || iif(n <= 4, names, kinds) || '.'
-FROM as_text, (SELECT count(*) AS n, group_concat(label || ' (' || kind || ')', ', ') AS names FROM loras_others JOIN loras_labels USING (file)),
-  (SELECT group_concat(k || ' ' || kind, ', ') AS kinds FROM (SELECT kind, count(*) AS k FROM loras_others GROUP BY kind ORDER BY k DESC, kind)) WHERE n > 0;
+SELECT line FROM as_text, loras_lines WHERE section = 'first' ORDER BY id, place;
 
 SELECT char(10) || '== Broken' FROM as_text WHERE EXISTS (SELECT 1 FROM loras WHERE status NOT IN ('ok', 'nan'));
 SELECT line FROM as_text, loras_lines WHERE section = 'broken' ORDER BY id, place;

@@ -39,7 +39,6 @@ PENDING = {
     "inventory",
     "layers",
     "lora_convert",
-    "lora_fit",
     "lora_merge",
     "lora_merged",
     "merge",
