@@ -191,9 +191,9 @@ SELECT l.value FROM as_text, (
        WHEN bad > 0
        THEN printf('%,d of %,d tensors %s %s%s.', bad, tensors, iif(bad = 1, 'has', 'have'),
                    ltrim(iif(nan > 0, printf(' and %,d NaN', nan), '') || iif(inf > 0, printf(' and %,d Inf', inf), ''), ' and'),
-                   ifnull(', in ' || safetensors_label(layers), ''))
+                   ifnull(', in ' || safetensors_label(iif(length(layers) <= 42, layers, NULL)), ''))
        ELSE printf('All %,d tensors are finite.', tensors) END,
-  iif(unread > 0 AND models = 1, 'error: not whole: ' || safetensors_label(error), NULL),
+  iif(unread > 0 AND models = 1, 'error: it is not whole:' || char(10) || '  ' || safetensors_label(substr(error, 14)), NULL),
   iif(unread > 0 AND models > 1, printf('error: %,d of %,d models cannot be read, or not whole.', unread, models), NULL),
   iif(packed > 0, printf('warning: %,d weight%s cannot be unpacked: only parts are examined.', packed, iif(packed = 1, '', 's')), NULL),
   iif(zero + constant + extremes > 0, printf(
@@ -219,7 +219,9 @@ ORDER BY ifnull(n_nan + n_inf, 0) > 0 DESC, status <> 'ok' DESC, zero DESC, extr
 SELECT printf('and %,d more', models - 1000) FROM health_common, as_text WHERE models > 1000;
 SELECT char(10) || '== Cannot be read' FROM as_text, health_common
 WHERE models > 1 AND EXISTS (SELECT 1 FROM health_models WHERE status <> 'ok');
-SELECT safetensors_label(ifnull(error, model || ': ' || status)) FROM health_models, health_common, as_text
+SELECT safetensors_label(model, common) || ':' || char(10) || '  '
+       || safetensors_label(replace(replace(ifnull(substr(error, 14), status), model || ': ', ''), common, '...'))
+FROM health_models, health_common, as_text
 WHERE models > 1 AND status <> 'ok' LIMIT 40;
 
 SELECT char(10) || '== NaN and infinities' FROM as_text WHERE EXISTS (SELECT 1 FROM health_read WHERE n_nan + n_inf > 0);

@@ -83,16 +83,18 @@ SELECT l.value FROM as_text, layer_common AS c, (
   CASE WHEN models > 1 THEN printf('%,d models with %s parameters.', models, safetensors_pretty(CAST(numel AS INTEGER)))
        WHEN numberings = 0 THEN printf('%s parameters, in no layers.', safetensors_pretty(CAST(numel AS INTEGER)))
        WHEN numberings = 1
-       THEN printf('%s parameters, %.1f%% of them in %,d layer%s of %s.', safetensors_pretty(CAST(numel AS INTEGER)),
-                   100 * (numel - elsewhere) / max(1, numel), layers, iif(layers = 1, '', 's'), safetensors_label(only))
-       ELSE printf('%s parameters, %.1f%% of them in %,d layer%s: %s.', safetensors_pretty(CAST(numel AS INTEGER)),
+       THEN printf('%s parameters, %.1f%% in %,d layer%s of %s.', safetensors_pretty(CAST(numel AS INTEGER)),
+                   100 * (numel - elsewhere) / max(1, numel), layers, iif(layers = 1, '', 's'), iif(length(only) > 24, 'one numbering', safetensors_label(only)))
+       ELSE printf('%s parameters, %.1f%% in %,d layer%s: %s.', safetensors_pretty(CAST(numel AS INTEGER)),
                    100 * (numel - elsewhere) / max(1, numel), layers, iif(layers = 1, '', 's'),
-                   iif(numberings > 3, numberings || ' numberings', safetensors_label(names))) END,
-  iif(unread > 0, (SELECT 'error: ' || iif(models = 1, 'not whole: ' || safetensors_label(ifnull(max(error), max(status))),
+                   iif(numberings > 3 OR length(names) > 44, numberings || ' numberings', safetensors_label(names))) END,
+  iif(unread > 0, (SELECT 'error: ' || iif(models = 1, 'it is not whole:' || char(10) || '  ' || safetensors_label(ifnull(substr(max(error), 14), max(status))),
                                            printf('%,d of %,d models cannot be read, or not whole.', unread, models))
                    FROM layer_models WHERE status <> 'ok'), NULL)
 )) AS l WHERE l.value IS NOT NULL;
-SELECT safetensors_label(ifnull(error, model || ': ' || status)) FROM layer_models, as_text, layer_common
+SELECT safetensors_label(model, common) || ':' || char(10) || '  '
+       || safetensors_label(replace(replace(ifnull(substr(error, 14), status), model || ': ', ''), common, '...'))
+FROM layer_models, as_text, layer_common
 WHERE models > 1 AND status <> 'ok' LIMIT 40;
 SELECT printf('and %,d more', unread - 40) FROM layer_common, as_text WHERE models > 1 AND unread > 40;
 

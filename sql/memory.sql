@@ -291,7 +291,7 @@ SELECT l.value FROM as_text, memory_common AS c, (SELECT * FROM memory LIMIT 1) 
        WHEN cache_nbytes IS NULL THEN printf('Its weights take %s.', safetensors_pretty(weights_nbytes, 'B'))
        ELSE printf('It takes %s: %s of weights, %s for %,d sequence%s of %,d tokens.', safetensors_pretty(m.nbytes, 'B'),
                    safetensors_pretty(weights_nbytes, 'B'), safetensors_pretty(cache_nbytes, 'B'), batch, iif(batch = 1, '', 's'), context) END,
-  iif(unread > 0, iif(models = 1, 'error: not whole: ' || safetensors_label(ifnull(error, status)),
+  iif(unread > 0, iif(models = 1, 'error: it is not whole:' || char(10) || '  ' || safetensors_label(ifnull(substr(error, 14), status)),
                       printf('error: %,d of %,d models cannot be read, or not whole.', unread, models)), NULL),
   iif(models = 1 AND note IS NOT NULL, 'note: ' || safetensors_label(note) || '.', NULL),
   iif(models = 1 AND cache_nbytes IS NOT NULL AND token_nbytes > 0, printf('A token takes %s in %s%s.', safetensors_pretty(token_nbytes, 'B'), kv_dtype,
@@ -317,7 +317,9 @@ SELECT char(10) || '== What could not be counted' FROM as_text, memory_common
 WHERE models > 1 AND EXISTS (SELECT 1 FROM memory WHERE note IS NOT NULL OR status <> 'ok');
 SELECT printf('%,d model%s: ', count(*), iif(count(*) = 1, '', 's')) || safetensors_label(note)
 FROM memory, as_text, memory_common WHERE models > 1 AND note IS NOT NULL GROUP BY note ORDER BY count(*) DESC LIMIT 20;
-SELECT safetensors_label(ifnull(error, model || ': ' || status)) FROM memory, as_text, memory_common WHERE models > 1 AND status <> 'ok' LIMIT 40;
+SELECT safetensors_label(model, common) || ':' || char(10) || '  '
+       || safetensors_label(replace(replace(ifnull(substr(error, 14), status), model || ': ', ''), common, '...'))
+FROM memory, as_text, memory_common WHERE models > 1 AND status <> 'ok' LIMIT 40;
 
 SELECT char(10) || '== Weights' FROM as_text, memory_common WHERE models = 1;
 .mode column --wrap 0

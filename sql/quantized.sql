@@ -183,7 +183,7 @@ SELECT l.value FROM as_text, (
          / nullif(total(numel) FILTER (WHERE scheme NOT IN ('none', 'unknown')), 0) AS bits
   FROM quantized_common AS c LEFT JOIN quantized_schemes ON 1) AS n, json_each(json_array(
   iif(unread > 0 AND models > 1, printf('error: %,d of %,d models cannot be read, or not whole.', unread, models), NULL),
-  iif(unread > 0 AND models = 1, 'error: not whole: ' || safetensors_label(ifnull(error, '')), NULL),
+  iif(unread > 0 AND models = 1, 'error: it is not whole:' || char(10) || '  ' || safetensors_label(ifnull(substr(error, 14), '')), NULL),
   iif(not_whole > 0, printf('error: %,d weight%s not whole.', not_whole, iif(not_whole = 1, ' is', 's are')), NULL),
   iif(doubtful > 0, printf('error: %,d weight%s in doubt, but can be unpacked.', doubtful, iif(doubtful = 1, ' is', 's are')), NULL),
   iif(scales > 0, printf('error: %,d scale%s no weight.', scales, iif(scales = 1, ' has', 's have')), NULL),
@@ -224,7 +224,9 @@ ORDER BY status <> 'ok' DESC, wrong > 0 DESC, m.rowid LIMIT 1000;
 .headers off
 SELECT printf('and %,d more', models - 1000) FROM quantized_common, as_text WHERE models > 1000;
 SELECT char(10) || '== Models that cannot be read, or are not whole' FROM as_text, quantized_common WHERE models > 1 AND unread > 0;
-SELECT safetensors_label(ifnull(error, model || ': ' || status)) FROM quantized_models, as_text, quantized_common
+SELECT safetensors_label(model, common) || ':' || char(10) || '  '
+       || safetensors_label(replace(replace(ifnull(substr(error, 14), status), model || ': ', ''), common, '...'))
+FROM quantized_models, as_text, quantized_common
 WHERE models > 1 AND status <> 'ok' LIMIT 40;
 
 -- What cannot be unpacked comes first, in groups of one pattern and one reason.

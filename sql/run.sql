@@ -246,7 +246,10 @@ DROP TABLE IF EXISTS temp.run_common;
 CREATE TEMP TABLE run_common AS
   SELECT safetensors_common(model) AS common, safetensors_common(run) AS common_run, count(DISTINCT run) AS runs FROM run;
 
--- Each run in words.
+-- All runs in words, and each.
+SELECT printf('%,d runs, %,d checkpoints: ', runs, count(*)) || CASE
+  WHEN total(n_nan + n_inf > 0) > 0 THEN printf('%,d have NaN or infinities.', total(n_nan + n_inf > 0)) ELSE 'all values are finite.' END
+FROM run, run_common, as_text HAVING runs > 1;
 SELECT l.value FROM as_text, run_common, (
   SELECT r.run, count(*) AS n, sum(status = 'ok') AS good, min(step) AS first, max(step) AS last, total(nbytes) AS nbytes,
          total(equal_nbytes) AS equal, (SELECT f.step FROM run_faults AS f WHERE f.run = r.run ORDER BY f.rowid LIMIT 1) AS bad_step,
@@ -268,7 +271,9 @@ SELECT l.value FROM as_text, run_common, (
   iif(good > 1, printf('%,d of %,d tensors never change. Equal tensors hold %s of %s.', ifnull(frozen, 0), tensors,
       safetensors_pretty(CAST(equal AS INTEGER), 'B'), safetensors_pretty(CAST(nbytes AS INTEGER), 'B')), NULL)
 )) AS l WHERE l.value IS NOT NULL;
-SELECT safetensors_label(ifnull(error, model || ': ' || status)) FROM run, as_text WHERE status <> 'ok' LIMIT 20;
+SELECT safetensors_label(model, common) || ':' || char(10) || '  '
+       || safetensors_label(replace(replace(ifnull(substr(error, 14), status), model || ': ', ''), common, '...'))
+FROM run, run_common, as_text WHERE status <> 'ok' LIMIT 20;
 
 SELECT char(10) || '== Where NaN and infinities come up' FROM as_text WHERE EXISTS (SELECT 1 FROM run_faults);
 .mode column --wrap 0
@@ -285,11 +290,11 @@ SELECT char(10) || '== Checkpoints' FROM as_text;
 .headers on
 SELECT printf('%8s', ifnull(step, '-')) AS "    step", printf('%8s', iif(loss IS NULL, '-', printf('%.4g', loss))) AS "    loss",
        printf('%8s', iif(learning_rate IS NULL, '-', printf('%.3g', learning_rate))) AS "      lr",
-       printf('%6s', iif(status IN ('ok', 'missing'), iif(n_nan + n_inf > 0, printf('%,d', n_nan + n_inf), '0'), '-')) AS "nan+inf",
+       printf('%7s', iif(status = 'ok', printf('%,d', n_nan + n_inf), status)) AS "nan+inf",
        printf('%9s', iif(norm IS NULL, '-', printf('%.4g', norm))) AS "     norm",
        printf('%9s', iif(change_previous IS NULL, '-', printf('%.3g', change_previous))) AS "  vs prev",
        printf('%9s', iif(change_first IS NULL, '-', printf('%.3g', change_first))) AS " vs first",
-       iif(status = 'ok', safetensors_label(model, common), status || ': ' || safetensors_label(model, common)) AS checkpoint
+       safetensors_label(model, common) AS checkpoint
 FROM run AS r, run_common, as_text ORDER BY r.rowid LIMIT 1000;
 .mode list
 .headers off

@@ -133,7 +133,7 @@ SELECT l.value FROM as_text, (
                       iif(packed > 0, printf('; %,d %s packed (%s).', packed, iif(packed = 1, 'is', 'are'),
                                              iif(length(schemes) > 20, substr(schemes, 1, 17) || '...', schemes)), '.'))
        ELSE 'No parameters.' END,
-  iif(models = 1 AND unread > 0, 'error: not whole: ' || safetensors_label(ifnull(error, status)), NULL),
+  iif(models = 1 AND unread > 0, 'error: it is not whole.', NULL),
   iif(models > 1, printf('In all %s parameters; stored are %s elements in %,d tensors, %s.', safetensors_pretty(all_numel),
                          safetensors_pretty(all_elements), all_tensors, safetensors_pretty(all_nbytes, 'B')),
       printf('Stored are %s elements in %,d %s, %s.', safetensors_pretty(elements), tensors, iif(tensors = 1, 'tensor', 'tensors'),
@@ -157,7 +157,9 @@ FROM summary AS s, summary_common AS c, as_text WHERE c.models > 1 ORDER BY s.st
 SELECT printf('and %,d more', models - 1000) FROM summary_common, as_text WHERE models > 1000;
 
 SELECT char(10) || '== Cannot be read, or not whole' FROM as_text, summary_common WHERE models > 1 AND unread > 0;
-SELECT safetensors_label(ifnull(error, model || ': ' || status)) FROM summary, as_text, summary_common
+SELECT safetensors_label(model, common) || ':' || char(10) || '  '
+       || safetensors_label(replace(replace(ifnull(substr(error, 14), status), model || ': ', ''), common, '...'))
+FROM summary, as_text, summary_common
 WHERE models > 1 AND status <> 'ok' LIMIT 40;
 SELECT printf('and %,d more', unread - 40) FROM summary_common, as_text WHERE models > 1 AND unread > 40;
 
@@ -172,7 +174,8 @@ FROM summary_files AS f, as_text, summary_common WHERE models = 1 ORDER BY statu
 SELECT printf('and %,d more: %,d files, %s elements, %s in all', count(*) - 20, count(*),
               safetensors_pretty(ifnull(sum(numel), 0)), safetensors_pretty(ifnull(sum(nbytes), 0), 'B'))
 FROM summary_files, as_text, summary_common WHERE models = 1 HAVING count(*) > 20;
-SELECT safetensors_label(error) FROM summary_files, as_text, summary_common WHERE models = 1 AND error IS NOT NULL LIMIT 20;
+SELECT '  ' || safetensors_label(replace(error, 'safetensors: ' || file || ': ', '')) || ': ' || safetensors_label(file)
+FROM summary_files, as_text, summary_common WHERE models = 1 AND error IS NOT NULL LIMIT 20;
 
 SELECT char(10) || '== Parameters' FROM as_text, summary_common WHERE models = 1 AND EXISTS (SELECT 1 FROM summary_kinds);
 .mode column --wrap 0

@@ -164,7 +164,8 @@ error: 1 of 5 models cannot be read, or not whole.
      0       0      1         0     0        2  ok       ...d/model.safetensors
 
 == Cannot be read
-safetensors: ROOT/many/cut.safetensors: expected at least 8 bytes, found 7: too small for a header
+...cut.safetensors:
+  expected at least 8 bytes, found 7: too small for a header
 
 == NaN and infinities
      nan       inf    share  first_nan  first_inf  tensor

@@ -55,9 +55,9 @@ From the first to the last they move by 1.53 of the norm; at the end by 1.53.
 == Checkpoints
     step      loss        lr  nan+inf       norm    vs prev   vs first  checkpoint
 --------  --------  --------  -------  ---------  ---------  ---------  ------------------------------------
-      20         -         -       0       5.385          -          -  ...checkpoint-20/model.safetensors
-     100         -         -       0       5.385          0          0  ...checkpoint-100/model.safetensors
-    1000         -         -       0       13.15       1.53       1.53  ...checkpoint-1000/model.safetensors
+      20         -         -        0      5.385          -          -  ...checkpoint-20/model.safetensors
+     100         -         -        0      5.385          0          0  ...checkpoint-100/model.safetensors
+    1000         -         -        0      13.15       1.53       1.53  ...checkpoint-1000/model.safetensors
 
 == Change from the first to the last, by layer
     first       last     change  relative              layer

@@ -124,7 +124,7 @@ def test_failures():
 def test_layers():
     """Numberings are apart: 2 of 6 and 1 of 12 parameters, 8 are in none."""
     shows("layers", """
-32 parameters, 75.0% of them in 3 layers: 2 of model.layers, 1 of visual.blocks.
+32 parameters, 75.0% in 3 layers: 2 of model.layers, 1 of visual.blocks.
 
 == Parameters by layer
 weights  parameters     bytes   share  relative              layer
