@@ -24,7 +24,6 @@ from verbs import FREE, HEADERS, ROOT, given, session, source, values
 
 tally = Tally()
 # Scripts that do not follow yet. Who makes one follow takes it out.
-<<<<<<< HEAD
 PENDING = {
     "average",
     "compare",
@@ -35,15 +34,12 @@ PENDING = {
     "experts",
     "extract",
     "fuse",
-    "health",
     "index",
     "inventory",
-    "layers",
     "lora_convert",
     "lora_merge",
     "lora_merged",
     "merge",
-    "quantized",
     "repair",
     "report",
     "reshard",
@@ -52,14 +48,8 @@ PENDING = {
     "shards",
     "split",
     "strip_prefix",
-    "summary",
     "values",
 }
-=======
-PENDING = set("""average check compare dequantize distribution duplicates edit_metadata experts extract fuse index inventory
-    lockfile lora lora_convert lora_fit lora_merge lora_merged merge repair report reshard resize_vocab
-    sbom shards split strip_prefix tensors values verify""".split())
->>>>>>> f23c7d5 (Keep within a terminal whatever is wrong; look at health, summary, layers, quantized, run, memory by rules.py)
 ASKED = sys.argv[1:]
 CHOSEN = [verb for verb in verbs.RUNNABLE if (verb in ASKED if ASKED else verb not in PENDING)]
 
