@@ -119,6 +119,8 @@ static const struct {
     {"safetensors_config", 2, SAFETENSORS_SETS, function_safetensors_config},
     {"safetensors_pretty", 1, SAFETENSORS_OPENS_NOTHING, function_safetensors_pretty},
     {"safetensors_pretty", 2, SAFETENSORS_OPENS_NOTHING, function_safetensors_pretty},
+    {"safetensors_html", 1, SAFETENSORS_OPENS_NOTHING, function_safetensors_html},
+    {"safetensors_page", 1, SAFETENSORS_OPENS_NOTHING, function_safetensors_page},
     {"safetensors_label", 1, SAFETENSORS_OPENS_NOTHING, function_safetensors_label},
     {"safetensors_label", 2, SAFETENSORS_OPENS_NOTHING, function_safetensors_label},
     {"safetensors_parameters", -1, SAFETENSORS_READS_TEMP, function_safetensors_parameters},

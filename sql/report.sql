@@ -1,396 +1,611 @@
 -- What does it look like, on one HTML page?
 --
--- Writes a page about one checkpoint, or about two compared: where the parameters are, dtypes, norms by layer,
--- histograms, and the findings of safetensors_check. The page is one file with inline SVG, a light and a dark theme, no
--- scripts and nothing from the network.
+-- Writes a page about one model, or about what has changed since the base that it was made from. The page is one file
+-- with a light and a dark theme, for any width down to that of a phone; it runs no scripts and asks nothing of the
+-- network.
 --
--- It begins with the findings, the worst first. NaNs and infinities are errors; when two checkpoints are compared, only
--- those that the base does not have are. Of each code the page shows the first findings and how many more there are, so
--- that no code hides another. Packed codes are not compared as numbers. The script reads all bytes twice, and those of
--- the base once.
+-- It begins with the verdict in words and with what was found, the worst first; NaNs and infinities are errors, with a
+-- base only those that the base does not have. Then come what is new, gone or of another shape, and a map of the
+-- change, layer by module; and a map of the norms, each beside those of the same module in the other layers. Packed
+-- weights count as what they stand for. Whatever the model, the page stays under 300 kB, and says what it leaves out.
 --
--- @param path path required   the checkpoint
--- @param base path            the checkpoint that it was made from, to show what has changed since
--- @table report_findings(severity, code, tensor, message)   one row per finding, the worst first
--- @table report_tensors(name, dtype, numel, nbytes, layer, n_nan, n_inf, n_zero, min, max, mean, std, l2)   one row per
---    tensor
--- @table report_changes(name, status, dtype_a, dtype_b, shape_a, shape_b, n_diff, max_abs_diff, rel_l2, cosine,
---    new_nan, new_inf, codes)   one row per tensor of the two, as in compare.sql
+-- The script reads all bytes once; those that have a counterpart in the base once more, beside it; and of eight
+-- tensors a million values, for their distributions. A folder of adapters is for `loras`,
+-- the checkpoints of a run for `run`.
+--
+-- @param path path required   the model
+-- @param base path            the model that it was made from, to show what has changed since
+-- @param format enum text|json|csv   the page, or the tables behind it
+-- @table report(title, kind, verdict, status, tensors, parameters, nbytes, layers, files)   one row: what it is, and
+--    the verdict, whose status is error, warning or ok
+-- @table report_findings(severity, code, count, tensor, message)   one row per kind of finding, the worst first,
+--    with how many there are and the first of them
+-- @table report_changes(name, status, from_dtype, to_dtype, from_shape, to_shape, n_diff, max_abs_diff, rel_l2,
+--    cosine, new_nan, new_inf)   one row per weight of the two; without a base none
+-- @table report_tensors(name, scheme, dtype, shape, numel, nbytes, layer, n_nan, n_inf, n_zero, min, max, mean,
+--    std, l2, rms, deviation)   one row per weight; deviation is its root mean square by the median of its peers
+-- @status 1                   when a file of the model cannot be read
 -- @prints html
 -- @example safetensors-sql report tune.safetensors --base base.safetensors --output report.html
 
 .bail on
 DROP TABLE IF EXISTS temp.parameters;
-CREATE TEMP TABLE parameters(path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL), base TEXT);
-INSERT INTO parameters VALUES (:path, :base);
-
--- If no file can be read, this raises the error and ends the script.
-INSERT INTO parameters(path)
-SELECT t.name FROM (SELECT total(status = 'ok') AS ok FROM safetensors_files(:path)) AS f,
-  safetensors_tensors(iif(f.ok > 0, NULL, :path)) AS t;
+CREATE TEMP TABLE parameters(
+  path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL), base TEXT,
+  format TEXT CONSTRAINT ":format is text, json or csv" CHECK (format IN ('text', 'json', 'csv'))
+);
+INSERT INTO parameters SELECT :path, :base, ifnull(:format, 'text') WHERE safetensors_parameters(':path', ':base', ':format');
 
 .mode list
 .headers off
-.separator ""
 
-DROP TABLE IF EXISTS temp.report_tensors;
-CREATE TEMP TABLE report_tensors AS
-SELECT row_number() OVER () AS position, t.name, t.dtype, t.numel, t.nbytes, t.layer, t.ref,
-       iif(t.pattern LIKE '%_.weight', substr(t.pattern, 1, length(t.pattern) - 7), t.pattern) AS kind,
-       s.n_nan, s.n_inf, s.n_zero, s.min, s.max, s.mean, s.std, s.l2, t.numel - s.n_nan - s.n_inf AS finite
-FROM safetensors_files(:path) AS f
-JOIN safetensors_tensors(ifnull(f.file, :path)) AS t
-LEFT JOIN tensor_stats(t.ref) AS s WHERE f.status = 'ok';
+-- ---- What is there ----
 
-DROP TABLE IF EXISTS temp.report_kinds;
-CREATE TEMP TABLE report_kinds AS
-WITH pooled AS (
-  SELECT kind, min(position) AS position, count(*) AS tensors, count(layer) AS layered, sum(numel) AS numel,
-         sum(nbytes) AS nbytes, min(min) AS lo, max(max) AS hi, sum(n_nan) AS n_nan, sum(n_inf) AS n_inf,
-         sum(finite * mean) / sum(finite) AS mean, sum(finite * (std * std + mean * mean)) / sum(finite) AS square
-  FROM report_tensors GROUP BY kind
-)
-SELECT row_number() OVER (ORDER BY numel DESC, position) AS rank, kind,
-       replace(replace(replace(replace(kind, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;') AS html,
-       tensors, layered, numel, nbytes, lo, hi, n_nan, n_inf,
-       max(lo, mean - 4 * sqrt(max(0, square - mean * mean))) AS from_value,
-       min(hi, mean + 4 * sqrt(max(0, square - mean * mean))) AS to_value
-FROM pooled;
+-- Of a directory that has models below it the one that is in it itself; else there must be only one.
+DROP TABLE IF EXISTS temp.report_found_models;
+CREATE TEMP TABLE report_found_models AS
+SELECT model, config, kind, rtrim(model, '/') = given OR rtrim(rtrim(model, replace(model, '/', '')), '/') = given AS here,
+       row_number() OVER (ORDER BY rtrim(model, '/') = given OR rtrim(rtrim(model, replace(model, '/', '')), '/') = given DESC) AS n
+FROM (SELECT path, rtrim(path, '/') AS given FROM parameters WHERE typeof(path) <> 'blob') AS p JOIN safetensors_models(p.path);
+SELECT safetensors_refuse(printf('%s has %,d models (%s, ...): name one, or see the verbs loras and run', safetensors_label(:path), count(*),
+                                 safetensors_label(min(model))))
+FROM report_found_models HAVING count(*) > 1 AND sum(here) <> 1;
+UPDATE parameters SET path = model FROM report_found_models WHERE n = 1;
 
--- If :base cannot be read, this raises the error before the page begins.
-DROP TABLE IF EXISTS temp.report_changes;
-CREATE TEMP TABLE report_changes AS
-SELECT name, replace(replace(replace(name, '&', '&amp;'), '<', '&lt;'), '"', '&quot;') AS html, status, dtype_a, dtype_b,
-       shape_a, shape_b, n_diff, max_abs_diff, rel_l2, cosine, layer, numel, l2_a, l2_diff, n_nan, n_nan_one, ref_a, ref_b,
-       0 AS new_nan, 0 AS new_inf, 0 AS codes
-FROM parameters AS p JOIN safetensors_diff(p.base, p.path) WHERE p.base IS NOT NULL;
+-- If no file can be read, this raises the error and ends the script.
+DROP TABLE IF EXISTS temp.report_files;
+CREATE TEMP TABLE report_files AS
+SELECT file, status, total(status = 'ok') OVER () AS ok, count(*) OVER () AS files FROM parameters AS p JOIN safetensors_files(p.path);
+DROP TABLE IF EXISTS temp.needs;
+CREATE TEMP TABLE needs(tensors INTEGER CONSTRAINT "there is a tensor under :path" CHECK (tensors > 0));
+INSERT INTO needs
+SELECT count(*) FROM report_files AS f JOIN parameters AS p JOIN safetensors_tensors(iif(f.status = 'ok' OR f.ok = 0, ifnull(f.file, p.path), NULL));
 
--- NaNs and infinities that the base does not have in the same place, found as in compare.sql.
-UPDATE report_changes SET (new_nan, new_inf) = (
-  SELECT CASE status WHEN 'only_b' THEN t.n_nan WHEN 'reshaped' THEN max(0, t.n_nan - ifnull(a.n_nan, 0))
-                     ELSE t.n_nan - report_changes.n_nan END,
-         CASE WHEN t.n_inf = 0 OR ifnull(a.n_inf, 0) = 0 THEN t.n_inf
-              WHEN status = 'reshaped' OR dtype_b = 'C64' THEN max(0, t.n_inf - a.n_inf)
-              ELSE (SELECT count(*) FROM (SELECT idx, value FROM tensor_elements(ref_b) WHERE abs(value) = 9e999
-                                          EXCEPT
-                                          SELECT idx, value FROM tensor_elements(ref_a) WHERE abs(value) = 9e999)) END
-  FROM report_tensors AS t LEFT JOIN tensor_stats(ref_a) AS a WHERE t.name = report_changes.name)
-WHERE (status IN ('only_b', 'reshaped') OR n_nan_one > 0 OR max_abs_diff = 9e999)
-  AND name IN (SELECT name FROM report_tensors WHERE n_nan + n_inf > 0);
+-- One row per weight as its module sees it. A family is what stands before the layer's number, a label what follows it.
+-- A tensor that is the same bytes as another one of its file is not read again.
+DROP TABLE IF EXISTS temp.report_weights;
+CREATE TEMP TABLE report_weights(
+  position INTEGER PRIMARY KEY, name, scheme, dtype, shape, numel, nbytes, role, copy_of, status, layer, pattern, ref,
+  n_nan, n_inf, n_zero, min, max, mean, std, l2,
+  bare AS (CASE WHEN pattern LIKE '%_.weight' THEN substr(pattern, 1, length(pattern) - 7)
+                WHEN pattern LIKE '%_.bias' THEN substr(pattern, 1, length(pattern) - 5) ELSE pattern END),
+  family AS (iif(layer IS NULL, NULL, rtrim(substr(pattern, 1, instr(pattern, '#') - 1), '.'))),
+  label AS (iif(layer IS NULL OR substr(bare, instr(bare, '#') + 2) = '', bare, substr(bare, instr(bare, '#') + 2))),
+  rms AS (iif(role IN ('weight', 'buffer'), l2 / sqrt(nullif(numel - n_nan - n_inf, 0)), NULL)),
+  deviation REAL
+);
+INSERT INTO report_weights
+SELECT row_number() OVER (), w.name, w.scheme, w.dtype, w.shape, w.numel, w.nbytes, w.role, w.copy_of, w.status, w.layer, w.pattern,
+       w.ref, s.n_nan, s.n_inf, s.n_zero, s.min, s.max, s.mean, s.std, s.l2, NULL
+FROM (SELECT DISTINCT iif(ok = files, path, file) AS file FROM report_files, parameters WHERE status = 'ok') AS f
+JOIN safetensors_weights(f.file) AS w LEFT JOIN tensor_stats(iif(w.copy_of IS NULL, w.ref, NULL)) AS s;
+CREATE INDEX temp.report_weights_name ON report_weights(name);
 
--- Packed codes, found as in compare.sql: integers and small floats that have a scale or the like in their module.
-DROP TABLE IF EXISTS temp.report_scaled;
-CREATE TEMP TABLE report_scaled(side, module, PRIMARY KEY(side, module)) WITHOUT ROWID;
-INSERT OR IGNORE INTO report_scaled
-SELECT side, module
-FROM (SELECT side, module, substr(name, length(module) + 1) AS last
-      FROM (SELECT 'a' AS side, name, rtrim(name, replace(name, '.', '')) AS module FROM report_changes WHERE status <> 'only_b'
-            UNION ALL
-            SELECT 'b', name, rtrim(name, replace(name, '.', '')) FROM report_changes WHERE status <> 'only_a'))
-WHERE (last LIKE '%scale%' OR last LIKE '%absmax%' OR last LIKE '%zero%' OR last LIKE '%codebook%' OR last LIKE '%quant%map%'
-       OR last = 'SCB')
-  AND last NOT IN ('input_scale', 'output_scale', 'input_global_scale', 'scale_input', 'scale_output', 'k_scale', 'v_scale', 'q_scale');
-UPDATE report_changes SET codes = 1, max_abs_diff = NULL, rel_l2 = NULL, cosine = NULL, l2_a = NULL, l2_diff = NULL,
-                          n_diff = iif(dtype_a = dtype_b, n_diff, NULL)
-WHERE EXISTS (
-  SELECT 1 FROM (SELECT 'a' AS side, dtype_a AS dtype UNION ALL SELECT 'b', dtype_b) AS t
-  WHERE t.dtype IS NOT NULL AND (
-    EXISTS (SELECT 1 FROM report_scaled AS m WHERE m.side = t.side AND m.module = name || '.')
-    OR (t.dtype IN ('I8', 'U8', 'I16', 'U16', 'I32', 'U32') OR t.dtype GLOB 'F[468]_*' OR t.dtype = 'F4')
-       AND (name LIKE '%qweight' OR name LIKE '%\_packed' ESCAPE '\' OR EXISTS (
-              SELECT 1 FROM report_scaled AS m
-              WHERE m.side = t.side AND m.module IN (
-                rtrim(name, replace(name, '.', '')), replace(rtrim(name, replace(name, '.', '')) || '/', '._data./', '.'))))));
+-- A norm beside those of its peers: the root mean square, divided by the median of the tensors of its pattern.
+DROP TABLE IF EXISTS temp.report_medians;
+CREATE TEMP TABLE report_medians(pattern PRIMARY KEY, median) WITHOUT ROWID;
+INSERT INTO report_medians
+SELECT pattern, avg(rms)
+FROM (SELECT pattern, rms, row_number() OVER (PARTITION BY pattern ORDER BY rms) AS n, count(*) OVER (PARTITION BY pattern) AS peers
+      FROM report_weights WHERE rms IS NOT NULL AND layer IS NOT NULL)
+WHERE peers >= 3 AND n IN ((peers + 1) / 2, peers / 2 + 1) GROUP BY pattern;
+UPDATE report_weights SET deviation = rms / nullif(m.median, 0) FROM report_medians AS m WHERE m.pattern = report_weights.pattern;
+
+-- ---- What has changed since :base ----
+
+-- A weight that has got more or fewer rows is compared over those that both have.
+DROP TABLE IF EXISTS temp.report_base;
+CREATE TEMP TABLE report_base AS
+SELECT name, scheme, dtype, shape, numel, layer, pattern, ref FROM parameters AS p JOIN safetensors_weights(p.base)
+WHERE p.base IS NOT NULL AND role IN ('weight', 'buffer');
+CREATE INDEX temp.report_base_name ON report_base(name);
+DROP TABLE IF EXISTS temp.report_pairs;
+CREATE TEMP TABLE report_pairs AS
+SELECT b.position, a.name AS name_a, b.name AS name_b, a.ref AS whole_a, a.shape = b.shape AS alike, rows,
+       CASE WHEN a.shape = b.shape THEN a.ref WHEN rows > 0 THEN tensor_slice(a.ref, '0:' || rows) END AS ref_a,
+       CASE WHEN a.shape = b.shape THEN b.ref WHEN rows > 0 THEN tensor_slice(b.ref, '0:' || rows) END AS ref_b,
+       iif(a.scheme = 'none', '', a.scheme || ' ') || a.dtype AS dtype_a,
+       iif(b.scheme = 'none', '', b.scheme || ' ') || b.dtype AS dtype_b, a.shape AS shape_a, b.shape AS shape_b
+FROM (SELECT a.rowid AS a, b.position AS b,
+             iif(json_array_length(a.shape) = json_array_length(b.shape) AND json_remove(a.shape, '$[0]') = json_remove(b.shape, '$[0]'),
+                 min(a.shape ->> 0, b.shape ->> 0), NULL) AS rows
+      FROM report_base AS a JOIN report_weights AS b USING (name)) AS p
+JOIN report_base AS a ON a.rowid = p.a JOIN report_weights AS b ON b.position = p.b;
+
+DROP TABLE IF EXISTS temp.report_compared;
+CREATE TEMP TABLE report_compared AS
+SELECT p.position, p.name_b AS name,
+       CASE WHEN NOT alike THEN 'reshaped' WHEN dtype_a <> dtype_b THEN 'retyped' WHEN c.n_diff = 0 THEN 'same'
+            WHEN c.n_diff > 0 THEN 'changed' ELSE 'unknown' END AS status,
+       dtype_a, dtype_b, shape_a, shape_b, whole_a, ref_a, ref_b, c.n_diff, tensor_numel(ref_b) AS compared, c.max_abs_diff, c.rel_l2, c.cosine,
+       c.l2_a, c.l2_diff, c.n_nan AS both_nan, 0 AS new_nan, 0 AS new_inf, w.layer, w.family, w.label
+FROM report_pairs AS p JOIN report_weights AS w USING (position) LEFT JOIN tensor_compare(p.ref_a, p.ref_b) AS c;
+INSERT INTO report_compared(position, name, status, dtype_b, shape_b, new_nan, new_inf, layer, family, label)
+SELECT position, name, 'new', iif(scheme = 'none', '', scheme || ' ') || dtype, shape, n_nan, n_inf, layer, family, label
+FROM report_weights
+WHERE :base IS NOT NULL AND role IN ('weight', 'buffer') AND name NOT IN (SELECT name FROM report_base);
+INSERT INTO report_compared(name, status, dtype_a, shape_a, layer, family, label)
+SELECT name, 'gone', iif(scheme = 'none', '', scheme || ' ') || dtype, shape, layer,
+       iif(layer IS NULL, NULL, rtrim(substr(pattern, 1, instr(pattern, '#') - 1), '.')),
+       iif(layer IS NULL OR substr(bare, instr(bare, '#') + 2) = '', bare, substr(bare, instr(bare, '#') + 2))
+FROM (SELECT *, CASE WHEN pattern LIKE '%_.weight' THEN substr(pattern, 1, length(pattern) - 7)
+                     WHEN pattern LIKE '%_.bias' THEN substr(pattern, 1, length(pattern) - 5) ELSE pattern END AS bare
+      FROM report_base)
+WHERE name NOT IN (SELECT name FROM report_weights);
+
+-- NaNs and infinities that the base does not have in the same place.
+UPDATE report_compared
+SET new_nan = w.n_nan - coalesce(both_nan, (SELECT min(n_nan, w.n_nan) FROM tensor_stats(whole_a)), 0),
+    new_inf = iif(w.n_inf = 0, 0, w.n_inf - ifnull(
+      iif(ref_a IS NULL OR w.dtype = 'C64',
+          (SELECT min(n_inf, w.n_inf) FROM tensor_stats(whole_a)),
+          (SELECT CAST(round(l2 * l2) AS INTEGER)
+           FROM tensor_stats(tensor_minimum(tensor_equals(tensor_abs(ref_a), 9e999), tensor_equals(tensor_abs(ref_b), 9e999))))), 0))
+FROM report_weights AS w
+WHERE w.position = report_compared.position AND w.n_nan + w.n_inf > 0 AND report_compared.status <> 'new';
+
+-- ---- What is wrong ----
 
 DROP TABLE IF EXISTS temp.report_found;
-CREATE TEMP TABLE report_found AS
-SELECT severity, code, tensor, iif(files > 1, ifnull(substr(file, length(rtrim(file, replace(file, '/', ''))) + 1) || ': ', ''), '') || message
-       AS message, 0 AS amount
-FROM (SELECT count(*) AS files FROM safetensors_files(:path)),
-  safetensors_check(:path);
+CREATE TEMP TABLE report_found(severity, code, tensor, message, amount);
 INSERT INTO report_found
-SELECT 'error', 'new-nan', name, printf('%,d of %,d elements %s NaN where the base has none', new_nan, tensor_numel(ref_b), iif(new_nan = 1, 'is', 'are')), new_nan
-FROM report_changes WHERE new_nan > 0
+SELECT severity, code, tensor,
+       iif(files > 1 AND file IS NOT NULL, substr(file, length(rtrim(file, replace(file, '/', ''))) + 1) || ': ', '') || message, 0
+FROM (SELECT count(*) AS files FROM report_files) JOIN parameters AS p JOIN safetensors_check(p.path)
 UNION ALL
-SELECT 'error', 'new-infinite', name, printf('%,d of %,d elements %s infinite where the base has none', new_inf, tensor_numel(ref_b), iif(new_inf = 1, 'is', 'are')), new_inf
-FROM report_changes WHERE new_inf > 0;
+SELECT 'warning', 'packed-weight', name, status, 0 FROM report_weights WHERE status <> 'ok'
+UNION ALL
+SELECT 'advice', 'all-zero', name, printf('all %,d elements are 0', numel), 0 FROM report_weights WHERE n_zero = numel AND numel > 1;
+WITH counted AS (
+  SELECT w.name, w.numel, c.name IS NOT NULL AS based, 'nan' AS what, w.n_nan AS n, ifnull(c.new_nan, w.n_nan) AS fresh
+  FROM report_weights AS w LEFT JOIN report_compared AS c USING (position)
+  UNION ALL
+  SELECT w.name, w.numel, c.name IS NOT NULL, 'infinite', w.n_inf, ifnull(c.new_inf, w.n_inf)
+  FROM report_weights AS w LEFT JOIN report_compared AS c USING (position)
+),
+parted AS (
+  SELECT name, numel, based, what, fresh AS n, 0 AS old FROM counted
+  UNION ALL SELECT name, numel, based, what, n - fresh, 1 FROM counted
+)
 INSERT INTO report_found
-SELECT iif(c.name IS NULL, 'error', 'warning'), 'nan', t.name,
-       printf('%,d of %,d elements %s NaN', n, t.numel, iif(n = 1, 'is', 'are')) || iif(c.name IS NULL, '', ', as in the base'), n
-FROM (SELECT t.*, t.n_nan - ifnull(c.new_nan, 0) AS n FROM report_tensors AS t LEFT JOIN report_changes AS c USING (name)) AS t
-LEFT JOIN report_changes AS c ON c.name = t.name WHERE n > 0
-UNION ALL
-SELECT iif(c.name IS NULL, 'error', 'warning'), 'infinite', t.name,
-       printf('%,d of %,d elements %s infinite', n, t.numel, iif(n = 1, 'is', 'are')) || iif(c.name IS NULL, '', ', as in the base'), n
-FROM (SELECT t.*, t.n_inf - ifnull(c.new_inf, 0) AS n FROM report_tensors AS t LEFT JOIN report_changes AS c USING (name)) AS t
-LEFT JOIN report_changes AS c ON c.name = t.name WHERE n > 0
-UNION ALL
-SELECT 'advice', 'all-zero', name, 'all elements are 0', 0 FROM report_tensors WHERE n_zero = numel AND numel > 1;
--- Findings about values come before those about the file's form, the most frequent first, a few of each code.
-DROP TABLE IF EXISTS temp.report_findings;
-CREATE TEMP TABLE report_findings AS
-SELECT *, row_number() OVER (PARTITION BY severity, code ORDER BY amount DESC, place) AS n, count(*) OVER (PARTITION BY severity, code) AS of,
-       instr('error warning advice', severity) * 1000 + ifnull(nullif(instr('new-nan new-infinite nan infinite', code), 0), 100) AS rank
+SELECT iif(old, 'warning', 'error'), iif(based AND NOT old, 'new-', '') || what, name,
+       printf('%,d of %,d elements %s %s', n, numel, iif(n = 1, 'is', 'are'), iif(what = 'nan', 'NaN', what)) ||
+       CASE WHEN old THEN ', as in the base' WHEN based THEN ', and not in the base' ELSE '' END, n
+FROM parted WHERE n > 0;
+
+-- Values come before the form of the files, then the most frequent.
+DROP TABLE IF EXISTS temp.report_ranked;
+CREATE TEMP TABLE report_ranked AS
+SELECT *, row_number() OVER (PARTITION BY severity, code ORDER BY amount DESC, place) AS n,
+       count(*) OVER (PARTITION BY severity, code) AS of,
+       instr('error warning advice', severity) * 100 + ifnull(nullif(instr('new-nan new-infinite nan infinite', code), 0), 99) AS rank
 FROM (SELECT *, rowid AS place FROM report_found) ORDER BY rank, code, n;
+CREATE TEMP VIEW IF NOT EXISTS report_findings AS
+SELECT severity, code, of AS count, tensor, message FROM report_ranked WHERE n = 1 ORDER BY rank, code;
 
-SELECT '<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src ''none''; style-src ''unsafe-inline''">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Checkpoint report</title>
-<style>
-:root { color-scheme: light dark; --ink: #1f2430; --soft: #667085; --paper: #ffffff; --card: #f6f7f9;
-  --line: #dfe3ea; --bad: #c62828; --warn: #b26a00; --good: #2e7d32;
-  --c1: #4269d0; --c2: #d99a00; --c3: #ff725c; --c4: #3ca951; --c5: #a463f2; --c6: #6cc5b0; --c7: #ff8ab7;
-  --c8: #9c6b4e; --c9: #9aa3b2; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ef; --soft: #98a2b3; --paper: #14171d;
-  --card: #1d2129; --line: #313742; --bad: #ff7b72; --warn: #e3b341; --good: #56d364;
-  --c1: #6b8cff; --c9: #6b7484; } }
-body { margin: 0 auto; max-width: 62rem; padding: 1.5rem; background: var(--paper); color: var(--ink);
-  font: 15px/1.45 system-ui, sans-serif; }
-h1 { font-size: 1.5rem; margin: 0 0 .25rem; overflow-wrap: anywhere; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; } svg + div { margin-top: .75rem; }
-p { margin: .25rem 0 .75rem; color: var(--soft); }
-svg { display: block; width: 100%; height: auto; } svg text { fill: var(--ink); font: 11px system-ui, sans-serif; }
-svg .in { fill: #fff; } svg .soft { fill: var(--soft); }
-.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: .75rem; }
-.card { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .75rem; min-width: 0; }
-.card b { display: block; font-weight: 600; overflow-wrap: anywhere; font-size: .85rem; } .card small { color: var(--soft); }
-.facts { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1rem 0; } .facts .card { flex: 1 1 8rem; }
-.facts b { font-size: 1.35rem; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .85rem; }
-th { text-align: left; color: var(--soft); font-weight: 500; } td, th { padding: .2rem .6rem .2rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-bdi { display: inline-block; min-width: 9rem; overflow-wrap: anywhere; } span { white-space: nowrap; margin-right: .75rem; } .card + .scroll { margin-top: 1rem; } .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.error { color: var(--bad); } .warning { color: var(--warn); } .good { color: var(--good); }
-.k1 { fill: var(--c1); } .k2 { fill: var(--c2); } .k3 { fill: var(--c3); } .k4 { fill: var(--c4); } .k5 { fill: var(--c5); }
-.k6 { fill: var(--c6); } .k7 { fill: var(--c7); } .k8 { fill: var(--c8); } .k9 { fill: var(--c9); }
-rect { stroke: var(--paper); stroke-width: .5; } .bar rect, .thin { stroke: none; }
-</style>
-</head>
-<body>';
+-- ---- The verdict ----
 
-SELECT '<h1>' || replace(replace(replace(iif(typeof(path) = 'blob', 'a BLOB', path), '&', '&amp;'), '<', '&lt;'), '>', '&gt;') || '</h1>'
-FROM parameters;
-SELECT '<p>compared with ' || replace(replace(replace(iif(typeof(base) = 'blob', 'a BLOB', base), '&', '&amp;'), '<', '&lt;'), '>', '&gt;') || '</p>'
-FROM parameters WHERE base IS NOT NULL;
-SELECT '<div class="facts">';
-SELECT printf('<div class="card"><b>%s</b><small>%s%s</small></div>',
-              CASE label WHEN 'parameter' THEN safetensors_pretty(count) WHEN 'size' THEN safetensors_pretty(count, 'B')
-                         ELSE printf('%,d', count) END, label, iif(count = 1 OR label = 'size', '', 's'))
-FROM (SELECT total(numel) AS count, 'parameter' AS label FROM report_tensors
-      UNION ALL SELECT total(nbytes), 'size' FROM report_tensors
-      UNION ALL SELECT count(*), 'tensor' FROM report_tensors
-      UNION ALL SELECT nullif(count(DISTINCT layer), 0), 'layer' FROM report_tensors
-      UNION ALL SELECT count(*), 'file'
-                FROM safetensors_files(:path))
-WHERE count IS NOT NULL;
-SELECT '</div>';
+-- The layers in which something is: 2-3, 7; of each family by its name if there are several.
+DROP TABLE IF EXISTS temp.report_spans;
+CREATE TEMP TABLE report_spans AS
+WITH found(what, family, layer) AS (
+  SELECT DISTINCT 'odd', w.family, w.layer FROM report_found AS f JOIN report_weights AS w ON w.name = f.tensor
+  WHERE f.code LIKE '%nan' OR f.code LIKE '%infinite'
+  UNION SELECT DISTINCT 'changed', family, layer FROM report_compared WHERE n_diff > 0
+),
+islands AS (
+  SELECT *, layer - row_number() OVER (PARTITION BY what, family ORDER BY layer) AS island FROM found WHERE layer IS NOT NULL
+),
+spans AS (
+  SELECT what, family, min(layer) AS first, iif(max(layer) > min(layer), min(layer) || '-' || max(layer), min(layer)) AS span
+  FROM islands GROUP BY what, family, island ORDER BY what, family, first
+)
+SELECT what, group_concat(iif(many, family || ' ', '') || spans, '; ') AS layers
+FROM (SELECT what, family, group_concat(span, ', ') AS spans, (SELECT count(DISTINCT family) > 1 FROM report_weights) AS many
+      FROM spans GROUP BY what, family)
+GROUP BY what;
 
--- ---- Findings ----
-
-SELECT '<h2>Findings</h2>';
-SELECT printf('<p class="error">%,d tensor%s NaN or infinities%s.</p>', n, iif(n = 1, ' has', 's have'),
-              iif(EXISTS (SELECT 1 FROM report_changes), ' that the base has not', ''))
-FROM (SELECT count(DISTINCT tensor) AS n FROM report_findings WHERE severity = 'error' AND (code LIKE '%nan' OR code LIKE '%infinite'))
+DROP TABLE IF EXISTS temp.report_said;
+CREATE TEMP TABLE report_said(status, sentence);
+INSERT INTO report_said
+SELECT 'error', printf('%,d of %,d files cannot be read.', files - ok, files) FROM report_files WHERE ok < files LIMIT 1;
+INSERT INTO report_said
+SELECT 'error', printf('%,d %s NaN or infinities%s, the most in %s.', n, iif(n = 1, 'weight has', 'weights have'),
+                       iif(:base IS NULL, '', ' that the base does not have'), safetensors_label(first))
+FROM (SELECT count(DISTINCT tensor) AS n, (SELECT tensor FROM report_ranked ORDER BY rank, code, n LIMIT 1) AS first
+      FROM report_ranked WHERE severity = 'error' AND code IN ('nan', 'new-nan', 'infinite', 'new-infinite'))
 WHERE n > 0;
-SELECT '<p>' || group_concat(printf('%,d %s%s', n, severity, iif(n = 1 OR severity = 'advice', '', 's')), ', ') || '.</p>'
-FROM (SELECT severity, count(*) AS n FROM report_findings GROUP BY severity ORDER BY min(rank)) HAVING count(*) > 0;
-SELECT '<p class="good">None: the reference implementation loads it, and all values are finite.</p>'
-WHERE NOT EXISTS (SELECT 1 FROM report_findings);
-SELECT '<div class="scroll"><table><tr><th>severity<th>code<th>tensor<th>message' WHERE EXISTS (SELECT 1 FROM report_findings);
-SELECT '<tr><td class="' || severity || '">' || severity || '<td style="white-space:nowrap">' || code || '<td><bdi>' ||
-       replace(replace(ifnull(tensor, ''), '&', '&amp;'), '<', '&lt;') || '</bdi><td><bdi>' ||
-       replace(replace(message, '&', '&amp;'), '<', '&lt;') || '</bdi>' ||
-       iif(n = 12 AND of > 12, printf('<tr><td class="%s">%s<td style="white-space:nowrap">%s<td>and %,d more<td>', severity, severity, code, of - 12), '')
-FROM report_findings WHERE n <= 12 ORDER BY rank, code, n;
-SELECT '</table></div>' WHERE EXISTS (SELECT 1 FROM report_findings);
+INSERT INTO report_said
+SELECT 'error', printf('The files have %,d error%s: %s.', sum(of), iif(sum(of) = 1, '', 's'), group_concat(code, ', '))
+FROM report_ranked WHERE n = 1 AND severity = 'error' AND code NOT IN ('nan', 'new-nan', 'infinite', 'new-infinite') HAVING count(*) > 0;
+INSERT INTO report_said
+SELECT 'warning', printf('No weight of the base has a name that is here: these are different models.') FROM parameters
+WHERE base IS NOT NULL AND NOT EXISTS (SELECT 1 FROM report_compared WHERE status NOT IN ('new', 'gone'));
+INSERT INTO report_said
+SELECT 'warning', group_concat(text, '; ') || '.'
+FROM (SELECT iif(count(*) < 3, group_concat(safetensors_label(name), ' and ') || iif(count(*) = 1, ' is ', ' are '), printf('%,d weights are ', count(*))) ||
+             CASE status WHEN 'reshaped' THEN 'of another shape' || iif(count(*) = 1, ' (' || shape_a || ' to ' || shape_b || ')', '')
+                         ELSE status END AS text
+      FROM report_compared WHERE status IN ('new', 'gone', 'reshaped')
+      GROUP BY status ORDER BY instr('reshaped gone new', status))
+HAVING count(*) > 0 AND EXISTS (SELECT 1 FROM report_compared WHERE status NOT IN ('new', 'gone'));
+INSERT INTO report_said
+SELECT 'ok', CASE WHEN differ = 0 THEN printf('All %,d weights that both have are equal.', n)
+                  ELSE printf('%,d of %,d weights have other values', differ, n) ||
+                       iif(layers IS NULL, '', iif(outside, ', among others', ', all') || ' in layers ' || layers) ||
+                       iif(most IS NULL, '', printf('; the greatest change is %.2g%% of the weight''s norm', 100 * most)) || '.' END ||
+             iif(unknown = 0, '', printf(' %,d cannot be compared.', unknown))
+FROM (SELECT count(*) AS n, total(n_diff > 0) AS differ, max(iif(n_diff > 0 AND layer IS NULL, 1, 0)) AS outside, total(status = 'unknown') AS unknown,
+             max(iif(rel_l2 < 9e999, rel_l2, NULL)) AS most
+      FROM report_compared WHERE status NOT IN ('new', 'gone')) LEFT JOIN report_spans ON what = 'changed'
+WHERE n > 0;
+INSERT INTO report_said
+SELECT 'ok', printf('%,d %s stored in another dtype.', count(*), iif(count(*) = 1, 'is', 'are')) FROM report_compared
+WHERE dtype_a <> dtype_b HAVING count(*) > 0;
+INSERT INTO report_said
+SELECT 'ok', iif(:base IS NULL, 'All files load, and all values are finite.', 'All values are finite.')
+WHERE NOT EXISTS (SELECT 1 FROM report_said WHERE status = 'error') AND NOT EXISTS (SELECT 1 FROM report_weights WHERE n_nan + n_inf > 0);
+INSERT INTO report_said
+SELECT 'warning', printf('%,d warning%s.', sum(of), iif(sum(of) = 1, '', 's')) FROM report_ranked WHERE n = 1 AND severity = 'warning'
+HAVING count(*) > 0;
 
--- ---- What changed since :base ----
-
-DROP TABLE IF EXISTS temp.report_statuses;
-CREATE TEMP TABLE report_statuses(position, status);
-INSERT INTO report_statuses VALUES (1, 'same'), (2, 'changed'), (3, 'retyped'), (4, 'reshaped'), (5, 'only_a'), (6, 'only_b');
-
-SELECT '<h2>What changed</h2>
-<svg class="bar" viewBox="0 0 960 26" preserveAspectRatio="none" style="height:1.4rem" role="img" aria-label="Tensors by status">'
-WHERE EXISTS (SELECT 1 FROM report_changes);
-WITH counted AS (
-  SELECT s.position, s.status, count(*) AS n FROM report_changes JOIN report_statuses AS s USING (status) GROUP BY s.position
-)
-SELECT printf('<rect class="%s" x="%.2f" width="%.2f" height="26"/>', iif(status = 'same', 'k9', 'k' || (position - 1)),
-              960.0 * (sum(n) OVER (ORDER BY position) - n) / sum(n) OVER (), 960.0 * n / sum(n) OVER ())
-FROM counted ORDER BY position;
-SELECT '</svg><p>' WHERE EXISTS (SELECT 1 FROM report_changes);
-SELECT printf('<span><svg viewBox="0 0 10 10" style="display:inline;width:.7rem"><rect class="%s" width="10" height="10"/></svg> %,d %s</span> ',
-              iif(s.status = 'same', 'k9', 'k' || (s.position - 1)), count(*),
-              replace(replace(s.status, 'only_a', 'only in the base'), 'only_b', 'new'))
-FROM report_changes JOIN report_statuses AS s USING (status) GROUP BY s.position;
-SELECT '</p>' WHERE EXISTS (SELECT 1 FROM report_changes);
-
--- By layer: the norm of all differences relative to the norm of the base, over the tensors that stayed finite.
-WITH layers AS (
-  SELECT layer, sqrt(sum(l2_diff * l2_diff) / nullif(sum(l2_a * l2_a), 0)) AS change
-  FROM report_changes WHERE layer IS NOT NULL AND l2_diff < 9e999 AND new_nan + new_inf = 0 GROUP BY layer
-),
-scaled AS (SELECT *, max(change) OVER () AS top, count(*) OVER () AS n, row_number() OVER (ORDER BY layer) - 1 AS i FROM layers)
-SELECT iif(i = 0, '<div class="card"><b>Change by layer</b><small>relative L2 of layers ' || min(layer) OVER () || ' to ' || max(layer) OVER () || ', up to ' || printf('%.3g', top) ||
-           iif((SELECT max(new_nan + new_inf) FROM report_changes) > 0, '; without tensors that are not finite', '') ||
-           '</small><svg viewBox="0 0 960 80" preserveAspectRatio="none" style="height:6rem">', '') ||
-       printf('<rect class="k1" x="%.2f" y="%.2f" width="%.2f" height="%.2f"><title>layer %d: %.4g</title></rect>',
-              960.0 * i / n, 80 - 80 * ifnull(change / nullif(top, 0), 0), 960.0 / n, 80 * ifnull(change / nullif(top, 0), 0), layer, change) ||
-       iif(i = n - 1, '</svg></div>', '')
-FROM scaled WHERE top > 0 ORDER BY i;
-
-SELECT '<div class="scroll"><table><tr><th>tensor<th>status<th class="n">relative L2<th class="n">largest<th class="n">elements<th class="n">cosine'
-WHERE EXISTS (SELECT 1 FROM report_changes WHERE status <> 'same');
-DROP TABLE IF EXISTS temp.report_shown;
-CREATE TEMP TABLE report_shown AS
-SELECT *, row_number() OVER (PARTITION BY status ORDER BY new_nan + new_inf > 0 DESC, rel_l2 IS NULL, rel_l2 DESC, name) AS n,
-       count(*) OVER (PARTITION BY status) AS of, iif(new_nan > 0, 'NaN', NULL) AS nan
-FROM report_changes WHERE status <> 'same';
-SELECT printf('<tr><td><bdi>%s</bdi><td>%s%s<td class="n">%s<td class="n">%s<td class="n">%s<td class="n">%s', html,
-              CASE status WHEN 'retyped' THEN dtype_a || ' to ' || dtype_b WHEN 'reshaped' THEN shape_a || ' to ' || shape_b
-                          WHEN 'only_a' THEN 'only in the base' WHEN 'only_b' THEN 'new' ELSE status END,
-              CASE WHEN codes AND status = 'changed' THEN ': codes differ' WHEN codes AND status = 'retyped' THEN ': codes, not compared'
-                   WHEN new_nan + new_inf > 0 THEN ' <b class="error">not finite</b>' ELSE '' END,
-              coalesce(nan, iif(rel_l2 IS NULL, '', printf('%.3g', rel_l2))),
-              coalesce(nan, iif(max_abs_diff IS NULL, '', printf('%.3g', max_abs_diff))),
-              iif(n_diff IS NULL, '', printf('%.1f%%', 100.0 * n_diff / max(1, numel))),
-              coalesce(nan, iif(cosine IS NULL, '', printf('%.6f', cosine)))) ||
-       iif(n = room AND of > room, printf('<tr><td>and %,d more<td>%s', of - room,
-           replace(replace(status, 'only_a', 'only in the base'), 'only_b', 'new')), '')
-FROM (SELECT *, iif(status = 'changed', 30, 10) AS room FROM report_shown)
-WHERE n <= room ORDER BY instr('changed reshaped only_a only_b retyped', status), n;
-SELECT '</table></div>' WHERE EXISTS (SELECT 1 FROM report_changes WHERE status <> 'same');
-
--- ---- Parameters by module: a column per layer, a row per module ----
-
-SELECT '<h2>Where the parameters are</h2>';
-SELECT '<p>Nowhere: it has none.</p>' WHERE (SELECT total(numel) FROM report_kinds) = 0;
-SELECT '<p>Each rectangle is a module, its area the number of parameters.' ||
-       iif((SELECT max(layered) FROM report_kinds) > 0, ' Layers go from left to right.', '') || '</p>
-<svg viewBox="0 0 960 280" role="img" aria-label="Parameters by module">'
-WHERE (SELECT total(numel) FROM report_kinds) > 0;
-WITH cells AS (
-  SELECT ifnull('layer ' || t.layer, k.html) AS block, k.rank, k.html, min(t.position) AS position, sum(t.numel) AS numel
-  FROM report_tensors AS t JOIN report_kinds AS k USING (kind) WHERE t.numel > 0 GROUP BY 1, k.kind
-),
-blocks AS (
-  SELECT block, 960.0 * sum(numel) / sum(sum(numel)) OVER () AS width,
-         960.0 * (sum(sum(numel)) OVER (ORDER BY min(position)) - sum(numel)) / sum(sum(numel)) OVER () AS x, sum(numel) AS numel
-  FROM cells GROUP BY block
-),
-placed AS (
-  SELECT c.*, b.x, b.width, 280.0 * c.numel / b.numel AS height,
-         280.0 * (sum(c.numel) OVER (PARTITION BY block ORDER BY c.rank) - c.numel) / b.numel AS y,
-         iif(html = block, html, substr(html, instr(html, '#.') + iif(instr(html, '#.'), 2, 0))) AS label
-  FROM cells AS c JOIN blocks AS b USING (block)
-)
-SELECT printf('<g><title>%s%s: %,d</title><rect class="k%d%s" x="%.2f" y="%.2f" width="%.2f" height="%.2f"/>',
-              iif(block = html, '', block || ', '), html, numel, min(rank, 9), iif(min(width, height) < 3, ' thin', ''),
-              x, y, width, height) ||
-       iif(height < 16 OR width < 60 OR instr(html, '&'), '',
-           printf('<text class="in" x="%.1f" y="%.1f">%s</text>', x + 4, y + 12,
-                  iif(length(label) * 6.6 < width - 6, label, '…' || substr(label, -CAST(width / 6.6 - 2 AS INTEGER))))) || '</g>'
-FROM placed WHERE width * height > 0.02 ORDER BY position;
-SELECT '</svg>' WHERE (SELECT total(numel) FROM report_kinds) > 0;
-
--- Bars for modules and dtypes.
-SELECT '<div class="scroll"><table class="bar"><tr><th>module<th><th class="n">parameters<th class="n">share<th class="n">tensors'
-WHERE EXISTS (SELECT 1 FROM report_kinds);
-SELECT printf('<tr><td><bdi>%s</bdi><td style="width:30%%"><svg viewBox="0 0 100 6" preserveAspectRatio="none" style="height:.8rem">'
-              || '<rect class="k%d" width="%.2f" height="6"/></svg><td class="n">%s<td class="n">%.1f%%<td class="n">%,d',
-              html, min(rank, 9), 100.0 * numel / max(1, max(numel) OVER ()), safetensors_pretty(numel),
-              100.0 * numel / max(1, (SELECT sum(numel) FROM report_kinds)), tensors)
-FROM report_kinds WHERE rank <= 20 ORDER BY rank;
-SELECT printf('<tr><td>and %,d more<td><td class="n">%s<td class="n">%.1f%%<td class="n">%,d', count(*), safetensors_pretty(sum(numel)),
-              100.0 * sum(numel) / max(1, (SELECT sum(numel) FROM report_kinds)), sum(tensors))
-FROM report_kinds WHERE rank > 20 HAVING count(*) > 0;
-SELECT '</table></div>' WHERE EXISTS (SELECT 1 FROM report_kinds);
-
-DROP TABLE IF EXISTS temp.report_dtypes;
-CREATE TEMP TABLE report_dtypes AS
-SELECT row_number() OVER (ORDER BY sum(nbytes) DESC) AS rank, dtype, sum(nbytes) AS nbytes,
-       ifnull(sum(nbytes) * 1.0 / nullif(sum(sum(nbytes)) OVER (), 0), 0) AS share
-FROM report_tensors GROUP BY dtype;
-SELECT '<h2>Bytes by dtype</h2>
-<svg class="bar" viewBox="0 0 960 26" preserveAspectRatio="none" style="height:1.4rem" role="img" aria-label="Bytes by dtype">'
-WHERE EXISTS (SELECT 1 FROM report_dtypes WHERE share > 0);
-SELECT printf('<rect class="k%d" x="%.2f" width="%.2f" height="26"/>', min(rank, 9),
-              960 * (sum(share) OVER (ORDER BY rank) - share), 960 * share)
-FROM report_dtypes WHERE share > 0 ORDER BY rank;
-SELECT '</svg><p>' WHERE EXISTS (SELECT 1 FROM report_dtypes WHERE share > 0);
-SELECT printf('<span><svg viewBox="0 0 10 10" style="display:inline;width:.7rem"><rect class="k%d" width="10" height="10"/></svg> %s %s (%.1f%%)</span> ',
-              min(rank, 9), dtype, safetensors_pretty(nbytes, 'B'), 100 * share)
-FROM report_dtypes WHERE share > 0 ORDER BY rank;
-SELECT '</p>' WHERE EXISTS (SELECT 1 FROM report_dtypes WHERE share > 0);
-
--- ---- Norms: one small chart per kind, a bar per layer ----
-
-SELECT '<h2>Norms by layer</h2><p>Root mean square of each module, layer by layer.</p><div class="grid">'
-WHERE EXISTS (SELECT 1 FROM report_kinds WHERE layered > 0);
-WITH norms AS (
-  SELECT k.rank, k.html, t.layer, sqrt(sum(t.l2 * t.l2) / nullif(sum(t.finite), 0)) AS rms
-  FROM report_kinds AS k JOIN report_tensors AS t USING (kind) WHERE t.layer IS NOT NULL AND t.numel > 0
-  GROUP BY k.rank, t.layer
-),
-scaled AS (
-  SELECT *, max(rms) OVER kind AS top, count(*) OVER kind AS n, row_number() OVER (kind ORDER BY layer) - 1 AS i,
-         dense_rank() OVER (ORDER BY rank) AS shown
-  FROM norms WINDOW kind AS (PARTITION BY rank)
-),
-lines AS (
-  SELECT rank, -1 AS line, '<div class="card"><b>' || html || '</b><small>layer' || iif(max(layer) > min(layer), 's ' || min(layer) || ' to ', ' ') || max(layer) || ', up to ' || printf('%.3g', max(rms)) ||
-         '</small><svg viewBox="0 0 240 60" preserveAspectRatio="none" style="height:4rem">' AS text
-  FROM scaled WHERE shown <= 18 GROUP BY rank
-  UNION ALL
-  SELECT rank, i, printf('<rect class="k%d" x="%.2f" y="%.2f" width="%.2f" height="%.2f"><title>layer %d: %.4g</title></rect>',
-                         min(rank, 9), 240.0 * i / n, 60 - 60 * ifnull(rms / nullif(top, 0), 0), 240.0 / n,
-                         60 * ifnull(rms / nullif(top, 0), 0), layer, rms)
-  FROM scaled WHERE shown <= 18
-  UNION ALL SELECT rank, 1e9, '</svg></div>' FROM scaled WHERE shown <= 18 GROUP BY rank
-)
-SELECT text FROM lines ORDER BY rank, line;
-SELECT '</div>' WHERE EXISTS (SELECT 1 FROM report_kinds WHERE layered > 0);
-
--- ---- Histograms ----
-
-SELECT '<h2>Distributions</h2><p>Of the largest modules, all layers together, within four standard deviations of the mean.</p><div class="grid">'
-WHERE EXISTS (SELECT 1 FROM report_kinds WHERE from_value IS NOT NULL);
-WITH counted AS (
-  SELECT k.rank, h.bin, sum(h.count) AS count
-  FROM report_kinds AS k JOIN report_tensors AS t USING (kind), tensor_histogram(t.ref, 30, k.from_value, k.to_value) AS h
-  WHERE k.rank <= 12 AND k.from_value IS NOT NULL GROUP BY k.rank, h.bin
-),
-scaled AS (SELECT *, max(count) OVER (PARTITION BY rank) AS top FROM counted),
-lines AS (
-  SELECT rank, -1 AS line, '<div class="card"><b>' || html || '</b><svg viewBox="0 0 240 60" preserveAspectRatio="none" style="height:4rem">' AS text
-  FROM report_kinds WHERE rank <= 12 AND from_value IS NOT NULL
-  UNION ALL
-  SELECT rank, bin, printf('<rect class="k%d" x="%d" y="%.2f" width="8" height="%.2f"/>', min(rank, 9), bin * 8,
-                           60 - 60.0 * count / max(top, 1), 60.0 * count / max(top, 1))
-  FROM scaled WHERE count > 0
-  UNION ALL
-  SELECT rank, 1e9, printf('</svg><small>%.3g to %.3g', from_value, to_value) ||
-                   iif(lo < from_value OR hi > to_value, printf(' (of %.3g to %.3g)', lo, hi), '') || '</small></div>'
-  FROM report_kinds WHERE rank <= 12 AND from_value IS NOT NULL
-)
-SELECT text FROM lines ORDER BY rank, line;
-SELECT '</div>' WHERE EXISTS (SELECT 1 FROM report_kinds WHERE from_value IS NOT NULL);
-
--- ---- Metadata ----
+-- ---- What it is ----
 
 DROP TABLE IF EXISTS temp.report_metadata;
 CREATE TEMP TABLE report_metadata AS
-SELECT replace(replace(key, '&', '&amp;'), '<', '&lt;') AS key,
-       replace(replace(substr(value, 1, 300), '&', '&amp;'), '<', '&lt;') || iif(length(value) > 300, '…', '') AS value
-FROM safetensors_files(:path) AS f
-JOIN safetensors_metadata(ifnull(f.file, :path)) WHERE f.status = 'ok' LIMIT 100;
-SELECT '<h2>Metadata</h2><div class="scroll"><table>' WHERE EXISTS (SELECT 1 FROM report_metadata);
-SELECT '<tr><td><bdi>' || key || '</bdi><td><bdi>' || value || '</bdi>' FROM report_metadata;
-SELECT '</table></div>' WHERE EXISTS (SELECT 1 FROM report_metadata);
+SELECT key, value FROM report_files AS f JOIN parameters AS p JOIN safetensors_metadata(ifnull(f.file, p.path)) WHERE f.status = 'ok' GROUP BY key, value;
 
-SELECT '<p style="margin-top:2rem">' || safetensors_version() || '</p>
+-- Its name is what its maker called it, else that of the repository, of the file, or of its directory.
+DROP TABLE IF EXISTS temp.report_model;
+CREATE TEMP TABLE report_model AS
+WITH given(path) AS (SELECT rtrim(iif(typeof(path) = 'blob', 'a BLOB', replace(path, '\', '/')), '/') FROM parameters),
+folder(path) AS (  -- a file that is named as they all are is known by its directory
+  SELECT CASE WHEN above <> '' AND (last GLOB 'model*.safetensors*' OR last GLOB 'adapter_model*' OR last GLOB 'diffusion_pytorch_model*')
+              THEN above ELSE path END
+  FROM (SELECT path, rtrim(rtrim(path, replace(path, '/', '')), '/') AS above, substr(path, length(rtrim(path, replace(path, '/', ''))) + 1) AS last FROM given)
+),
+named(name) AS (
+  SELECT CASE
+    WHEN path LIKE 'hf://%' THEN substr(path, 6)
+    WHEN path LIKE '%models--%' THEN replace(substr(path, instr(path, 'models--') + 8, instr(substr(path, instr(path, 'models--') + 8) || '/', '/') - 1), '--', '/')
+    WHEN last GLOB 'checkpoint-[0-9]*' THEN substr(above, length(rtrim(above, replace(above, '/', ''))) + 1) || '/' || last
+    ELSE replace(last, '.safetensors', '') END
+  FROM (SELECT path, rtrim(rtrim(path, replace(path, '/', '')), '/') AS above, substr(path, length(rtrim(path, replace(path, '/', ''))) + 1) AS last FROM folder)
+),
+counted AS (
+  SELECT sum(numel) FILTER (WHERE role = 'weight' AND copy_of IS NULL) AS parameters, sum(nbytes) FILTER (WHERE copy_of IS NULL) AS nbytes,
+         count(DISTINCT family || ' ' || layer) AS layers, count(*) AS tensors FROM report_weights
+),
+adapted AS (
+  SELECT CASE kind WHEN 'lora' THEN 'LoRA' WHEN 'dora' THEN 'DoRA' WHEN 'loha' THEN 'LoHa' WHEN 'lokr' THEN 'LoKr' ELSE upper(kind) END AS kind,
+         count(*) AS modules, min(rank) AS low, max(rank) AS high FROM report_files AS f JOIN parameters AS p JOIN safetensors_adapter(ifnull(f.file, p.path))
+  WHERE f.status = 'ok' AND kind NOT IN ('full', 'unknown') GROUP BY kind ORDER BY count(*) DESC LIMIT 1
+)
+SELECT coalesce((SELECT value FROM report_metadata WHERE key IN ('modelspec.title', 'ss_output_name', 'general.name') AND trim(value) <> '' ORDER BY key LIMIT 1),
+                name) AS title,
+       coalesce(
+         (SELECT printf('%s of %,d module%s', kind, modules, iif(modules = 1, '', 's')) ||
+                 iif(low IS NULL, '', ', rank ' || low || iif(high > low, '-' || high, '')) FROM adapted) ||
+           ifnull(', for ' || (config ->> '$.base_model_name_or_path'), ''),
+         ifnull(config ->> '$.architectures[0]', config ->> '$._class_name') || ifnull(', width ' || (config ->> '$.hidden_size'), '') ||
+           ifnull(', vocabulary ' || (config ->> '$.vocab_size'), ''),
+         (SELECT value FROM report_metadata WHERE key IN ('modelspec.architecture', 'model_type') ORDER BY key LIMIT 1),
+         printf('a model of %,d weights', tensors)) || iif(layers = 0, '', printf(', %,d layer%s', layers, iif(layers = 1, '', 's'))) AS kind,
+       tensors, parameters, nbytes, layers
+FROM named, counted, (SELECT ifnull((SELECT config FROM report_found_models WHERE n = 1 AND json_valid(config)), '{}') AS config);
+
+DROP VIEW IF EXISTS temp.report;
+CREATE TEMP VIEW report AS
+SELECT title, kind, (SELECT group_concat(sentence, ' ') FROM report_said) AS verdict,
+       CASE WHEN EXISTS (SELECT 1 FROM report_said WHERE status = 'error') THEN 'error'
+            WHEN EXISTS (SELECT 1 FROM report_said WHERE status = 'warning') THEN 'warning' ELSE 'ok' END AS status,
+       tensors, parameters, nbytes, layers, (SELECT count(*) FROM report_files) AS files
+FROM report_model;
+CREATE TEMP VIEW IF NOT EXISTS report_changes AS
+SELECT name, status, dtype_a AS from_dtype, dtype_b AS to_dtype, shape_a AS from_shape, shape_b AS to_shape, n_diff, max_abs_diff, rel_l2,
+       cosine, new_nan, new_inf
+FROM report_compared ORDER BY new_nan + new_inf > 0 DESC, instr('reshaped gone new unknown', status) = 0, rel_l2 DESC, name;
+CREATE TEMP VIEW IF NOT EXISTS report_tensors AS
+SELECT name, scheme, dtype, shape, numel, nbytes, layer, n_nan, n_inf, n_zero, min, max, mean, std, l2, rms, deviation FROM report_weights;
+SELECT safetensors_print(format, 'report', 'report_findings', 'report_changes', 'report_tensors') FROM parameters WHERE format <> 'text';
+
+-- ---- The page ----
+
+-- The page's lines. Those of a list are printed as far as they are not too many: `most` lines, and no more than `room`
+-- bytes. A line with a `rest` stands behind a list, says how many lines were left out, and is printed if there are any.
+DROP TABLE IF EXISTS temp.report_page;
+CREATE TEMP TABLE report_page(place INTEGER PRIMARY KEY, html TEXT, list TEXT, rest TEXT);
+DROP TABLE IF EXISTS temp.report_lists;
+CREATE TEMP TABLE report_lists(list TEXT PRIMARY KEY, most INTEGER, room INTEGER) WITHOUT ROWID;
+INSERT INTO report_lists VALUES
+('findings', 60, 25000), ('structure', 40, 15000), ('change map', 400, 50000), ('outside', 30, 10000), ('changes', 30, 15000),
+('norm map', 400, 50000), ('modules', 30, 15000), ('treemap', 60, 15000), ('dtypes', 30, 4000), ('distributions', 8, 20000), ('metadata', 40, 20000);
+
+INSERT INTO report_page(html) SELECT safetensors_page(title) FROM report;
+INSERT INTO report_page(html)
+SELECT printf('<header><h1>%s</h1>
+<p class="soft">%s</p>
+<p class="note"><code>%s</code>%s</p></header>
+<div class="verdict %s"><b>%s</b>', safetensors_html(title), safetensors_html(kind), safetensors_html(iif(typeof(a.path) = 'blob', 'a BLOB', a.path)),
+              ' compared with <code>' || safetensors_html(iif(typeof(base) = 'blob', 'a BLOB', base)) || '</code>', status,
+              CASE status WHEN 'error' THEN '&#10005; Something is wrong' WHEN 'warning' THEN '! Look at this' ELSE '&#10003; Nothing is wrong' END)
+FROM report, parameters AS a;
+INSERT INTO report_page(html) SELECT printf('<span>%s</span>', safetensors_html(sentence)) FROM report_said ORDER BY rowid;
+INSERT INTO report_page(html) VALUES ('</div><div class="facts">');
+WITH facts(value, what) AS (
+  SELECT safetensors_pretty(parameters), iif(parameters = 1, 'parameter', 'parameters') FROM report
+  UNION ALL SELECT safetensors_pretty(nbytes, 'B'), iif(files = 1, 'in 1 file', printf('in %,d files', files)) FROM report
+  UNION ALL SELECT printf('%,d', tensors), iif(tensors = 1, 'weight', 'weights') FROM report
+  UNION ALL SELECT printf('%,d', layers), iif(layers = 1, 'layer', 'layers') FROM report WHERE layers > 0
+  UNION ALL SELECT printf('%.3g', 8.0 * sum(nbytes) / sum(numel)), 'bits per parameter' FROM report_weights WHERE copy_of IS NULL HAVING sum(numel) > 0
+)
+INSERT INTO report_page(html) SELECT printf('<div><b>%s</b><small>%s</small></div>', value, what) FROM facts;
+INSERT INTO report_page(html) VALUES ('</div>');
+
+-- Findings: each kind once, with how many there are and the first few.
+INSERT INTO report_page(html)
+SELECT '<h2>Findings</h2>' || iif(EXISTS (SELECT 1 FROM report_ranked), '', '<p class="soft">None.</p>');
+INSERT INTO report_page(html, list)
+SELECT printf('<p class="%s"><b>%s: %s</b> %s</p><ul>', severity, severity, code, iif(of = 1, '', printf('%,d times', of))) || group_concat(item, '') ||
+       iif(of > 5, printf('<li class="soft">and %,d more</li>', of - 5), '') || '</ul>', 'findings'
+FROM (SELECT r.rank, r.severity, r.code, r.of, printf('<li>%s%s</li>', '<code>' || safetensors_html(r.tensor) || '</code>: ', safetensors_html(r.message)) AS item
+      FROM report_ranked AS r WHERE n <= 5 ORDER BY r.rank, r.code, r.n)
+GROUP BY rank, severity, code ORDER BY rank, code;
+INSERT INTO report_page(rest, list) VALUES ('<p class="soft">%,d more kinds are left out.</p>', 'findings');
+
+-- What is new, gone or of another shape; before any number.
+INSERT INTO report_page(html)
+SELECT printf('<h2>Structure</h2><p class="note">%s</p>', group_concat(printf('%,d %s', n, text), ', ')) || '<table class="list"><thead><tr><th>weight</th><th>change</th><th>base</th><th>here</th></tr></thead><tbody>'
+FROM (SELECT count(*) AS n, CASE status WHEN 'reshaped' THEN 'of another shape' WHEN 'unknown' THEN 'not compared' ELSE status END AS text
+      FROM report_compared WHERE status IN ('reshaped', 'gone', 'new', 'unknown') GROUP BY status ORDER BY instr('reshaped gone new unknown', status))
+HAVING count(*) > 0;
+INSERT INTO report_page(html, list)
+SELECT printf('<tr><td><code>%s</code></td><td>%s</td><td%s>%s %s</td><td%s>%s %s</td></tr>', safetensors_html(name),
+              CASE status WHEN 'reshaped' THEN 'other shape' || CASE WHEN n_diff = 0 THEN ', common rows equal' WHEN n_diff > 0 THEN ', common rows differ' ELSE '' END
+                          WHEN 'unknown' THEN 'not compared' ELSE status END,
+              iif(dtype_a IS NULL, '', ' data-is="base"'), dtype_a, replace(shape_a, ',', ', '),
+              iif(dtype_b IS NULL, '', ' data-is="here"'), dtype_b, replace(shape_b, ',', ', ')), 'structure'
+FROM report_compared WHERE status IN ('reshaped', 'gone', 'new', 'unknown') ORDER BY instr('reshaped gone new unknown', status), name;
+INSERT INTO report_page(rest, list) VALUES ('<tr><td class="soft">and %,d more</td></tr>', 'structure');
+INSERT INTO report_page(html)
+SELECT '</tbody></table>' WHERE EXISTS (SELECT 1 FROM report_compared WHERE status IN ('reshaped', 'gone', 'new', 'unknown'));
+
+-- ---- The maps: a cell per layer and module ----
+
+DROP TABLE IF EXISTS temp.report_cells;
+CREATE TEMP TABLE report_cells(map, family, module, place, layer, class, text);
+WITH parts AS (
+  SELECT family, label, ifnull(position, 1e9) AS place, layer, status, n_diff, l2_a, l2_diff, new_nan, new_inf FROM report_compared WHERE layer IS NOT NULL
+  UNION ALL SELECT family, 'whole layer', -1, layer, status, n_diff, l2_a, l2_diff, new_nan, new_inf FROM report_compared WHERE layer IS NOT NULL
+),
+cells AS (
+  SELECT family, label, min(place) AS place, layer, total(new_nan) AS nans, total(new_inf) AS infs, total(n_diff) AS differ,
+         iif(min(place) < 0, 'same', max(iif(status IN ('gone', 'new', 'reshaped', 'unknown'), status, ''))) AS status,
+         100 * sqrt(sum(l2_diff * l2_diff) / nullif(sum(iif(l2_diff IS NULL, NULL, l2_a * l2_a)), 0)) AS percent
+  FROM parts GROUP BY family, label, layer
+)
+INSERT INTO report_cells
+SELECT 'change', family, label, place, layer,
+       CASE WHEN nans + infs > 0 THEN 'bad' WHEN status IN ('gone', 'new', 'reshaped', 'unknown') THEN 'odd' WHEN differ = 0 THEN 'h0'
+            WHEN percent < 0.01 THEN 'h1' WHEN percent < 0.1 THEN 'h2' WHEN percent < 1 THEN 'h3' WHEN percent < 3 THEN 'h4'
+            WHEN percent < 10 THEN 'h5' WHEN percent < 30 THEN 'h6' WHEN percent < 100 THEN 'h7' ELSE 'h8' END,
+       CASE WHEN nans > 0 THEN 'NaN' WHEN infs > 0 THEN 'inf' WHEN status IN ('gone', 'new') THEN status WHEN status = 'reshaped' THEN 'size'
+            WHEN status = 'unknown' THEN '?' WHEN differ = 0 THEN '=' WHEN percent IS NULL THEN 'all' WHEN percent < 0.01 THEN '&lt;.01'
+            WHEN percent < 0.095 THEN ltrim(printf('%.2f', percent), '0') WHEN percent < 0.95 THEN ltrim(printf('%.1f', percent), '0')
+            WHEN percent < 9.95 THEN printf('%.1f', percent) WHEN percent < 999 THEN printf('%.0f', percent) ELSE '&gt;999' END
+FROM cells;
+
+WITH peers AS (
+  SELECT family, label, position, layer, n_nan, n_inf, deviation, max(deviation, ifnull(1 / nullif(deviation, 0), 9e999)) AS times
+  FROM report_weights WHERE layer IS NOT NULL AND (rms IS NOT NULL OR n_nan + n_inf > 0)
+),
+cells AS (
+  SELECT *, min(position) OVER cell AS place, sum(n_nan) OVER cell AS nans, sum(n_inf) OVER cell AS infs,
+         row_number() OVER (PARTITION BY family, label, layer ORDER BY times DESC) AS nth
+  FROM peers WINDOW cell AS (PARTITION BY family, label, layer)
+)
+INSERT INTO report_cells
+SELECT 'norm', family, label, place, layer,
+       CASE WHEN nans + infs > 0 THEN 'bad' WHEN times IS NULL OR times < 1.1 THEN 'h0'
+            ELSE iif(deviation > 1, 'p', 'n') || CASE WHEN times < 1.25 THEN 1 WHEN times < 1.6 THEN 2 WHEN times < 2.5 THEN 3 ELSE 4 END END,
+       CASE WHEN nans > 0 THEN 'NaN' WHEN infs > 0 THEN 'inf' WHEN times IS NULL THEN '' WHEN times = 9e999 THEN 'zero'
+            WHEN times >= 100 THEN iif(deviation > 1, '&gt;&times;99', '&lt;&divide;99') WHEN deviation >= 2 THEN printf('&times;%.2g', deviation)
+            WHEN deviation <= 0.5 THEN printf('&divide;%.2g', times) WHEN times < 1.005 THEN '0'
+            ELSE replace(printf('%+.0f', 100 * deviation - 100), '-', '&minus;') END
+FROM cells WHERE nth = 1;
+DELETE FROM report_cells
+WHERE map = 'norm' AND family NOT IN (SELECT family FROM report_weights WHERE family IS NOT NULL AND deviation IS NOT NULL);
+
+-- Modules go across and layers down, or the other way round where there are many modules, or they have long names; in
+-- panels that fit a phone, at most 4 panels and 2,500 cells a map.
+DROP TABLE IF EXISTS temp.report_placed;
+CREATE TEMP TABLE report_placed AS
+WITH sized AS (
+  SELECT map, family, count(*) AS cells, count(DISTINCT module) AS modules, count(DISTINCT layer) AS layers, max(length(module)) AS longest
+  FROM report_cells GROUP BY map, family
+),
+ordered AS (
+  SELECT c.*, s.cells, s.longest > 40 OR s.modules > 12 AND s.layers <= 12 AS turned,
+         dense_rank() OVER (PARTITION BY c.map, c.family ORDER BY c.first, c.module) AS m,
+         dense_rank() OVER (PARTITION BY c.map, c.family ORDER BY c.layer) AS l
+  FROM (SELECT *, min(place) OVER (PARTITION BY map, family, module) AS first FROM report_cells) AS c JOIN sized AS s USING (map, family)
+)
+SELECT map, family, cells, turned, iif(turned, m, l) AS row, iif(turned, l, m) AS col, iif(turned, (l - 1) / 8, (m - 1) / 12) AS part,
+       iif(turned, module, layer) AS row_label, iif(turned, layer, module) AS col_label, class, text
+FROM ordered;
+DROP TABLE IF EXISTS temp.report_panels;
+CREATE TEMP TABLE report_panels AS
+SELECT *, row_number() OVER (PARTITION BY map ORDER BY cells DESC, family, part) AS panel,
+       sum(rows * cols) OVER (PARTITION BY map ORDER BY cells DESC, family, part) AS before, count(*) OVER (PARTITION BY map) AS panels
+FROM (SELECT map, family, part, cells, max(turned) AS turned, count(DISTINCT row) AS rows, count(DISTINCT col) AS cols,
+             count(DISTINCT family) AS n
+      FROM report_placed GROUP BY map, family, part);
+DELETE FROM report_panels WHERE panel > 4 OR panel > 1 AND before > 2500;
+CREATE INDEX temp.report_placed_at ON report_placed(map, family, part, row, col);
+
+DROP TABLE IF EXISTS temp.report_lines;
+CREATE TEMP TABLE report_lines AS
+WITH cols AS (SELECT DISTINCT map, family, part, col, col_label FROM report_placed),
+rows AS (SELECT DISTINCT map, family, part, row, row_label FROM report_placed),
+cells AS (
+  SELECT p.map, p.panel, r.row, r.row_label, c.col, f.class, f.text
+  FROM report_panels AS p JOIN rows AS r USING (map, family, part) JOIN cols AS c USING (map, family, part)
+  LEFT JOIN report_placed AS f USING (map, family, part, row, col) ORDER BY p.map, p.panel, r.row, c.col
+)
+SELECT p.map, p.panel, -1 AS row,
+       iif(part = 0, '<h3>' || safetensors_html(iif(family = '', 'layers', family)) || '</h3>', '') || printf('<table class="map%s"><thead><tr><th>%s</th>', iif(turned, ' turned', ''), iif(turned, '', 'layer')) ||
+       (SELECT group_concat(printf('<th><span>%s</span></th>', safetensors_html(col_label)), '')
+        FROM (SELECT col_label FROM cols AS c WHERE (c.map, c.family, c.part) = (p.map, p.family, p.part) ORDER BY col)) || '</tr></thead><tbody>' AS html
+FROM report_panels AS p
+UNION ALL
+SELECT map, panel, row,
+       printf('<tr><th>%s</th>', safetensors_html(row_label)) ||
+       group_concat(iif(class IS NULL, '<td></td>', printf('<td class="%s">%s</td>', class, text)), '') || '</tr>'
+FROM cells GROUP BY map, panel, row
+UNION ALL
+SELECT map, panel, 1e9, '</tbody></table>' FROM report_panels;
+
+-- The change.
+INSERT INTO report_page(html)
+SELECT '<h2>What changed</h2>' WHERE EXISTS (SELECT 1 FROM report_compared WHERE status NOT IN ('new', 'gone'));
+INSERT INTO report_page(html)
+SELECT '<p class="note">' || group_concat(printf('%,d %s', n, text), ', ') || '.</p>'
+FROM (SELECT count(*) AS n, CASE WHEN status = 'same' OR status = 'retyped' AND n_diff = 0 THEN 'equal' ELSE 'with other values' END AS text
+      FROM report_compared WHERE status IN ('same', 'changed', 'retyped') GROUP BY 2 ORDER BY text DESC) HAVING count(*) > 0;
+INSERT INTO report_page(html)
+SELECT '<p>Change of each module in each layer, in percent of its norm in the base.</p>
+<div class="key"><span><i class="h0">=</i>equal</span><span><i class="h2"></i>under 0.1</span><span><i class="h3"></i>under 1</span><span><i class="h4"></i>under 3</span><span><i class="h5"></i>under 10</span><span><i class="h6"></i>under 30</span><span><i class="h7"></i>under 100</span><span><i class="h8"></i>more</span><span><i class="odd"></i>new, gone, of another size</span><span><i class="bad">NaN</i>not finite</span></div>'
+WHERE EXISTS (SELECT 1 FROM report_panels WHERE map = 'change');
+INSERT INTO report_page(html, list) SELECT html, iif(row BETWEEN 0 AND 9e8, 'change map', NULL) FROM report_lines WHERE map = 'change' ORDER BY panel, row;
+INSERT INTO report_page(rest, list) VALUES ('<p class="note">%,d more rows are left out.</p>', 'change map');
+INSERT INTO report_page(html)
+SELECT printf('<p class="note">%,d more maps like this are left out.</p>', max(panels) - count(*)) FROM report_panels WHERE map = 'change' HAVING max(panels) > count(*);
+
+INSERT INTO report_page(html)
+SELECT '<h3>Outside the layers</h3><table class="list"><thead><tr><th>weight</th><th class="n">change of its norm</th><th>values</th><th>dtype</th></tr></thead><tbody>'
+WHERE EXISTS (SELECT 1 FROM report_compared WHERE layer IS NULL AND status NOT IN ('new', 'gone', 'unknown'));
+INSERT INTO report_page(html, list)
+SELECT printf('<tr><td><code>%s</code></td><td class="n">%s</td><td>%s</td><td>%s</td></tr>', safetensors_html(name),
+              CASE WHEN new_nan > 0 THEN 'NaN' WHEN new_inf > 0 THEN 'inf' WHEN n_diff = 0 THEN '=' WHEN rel_l2 IS NULL THEN '' ELSE printf('%.2g%%', 100 * rel_l2) END,
+              CASE WHEN new_nan + new_inf > 0 THEN '<b class="error">not finite</b>' WHEN n_diff = 0 THEN 'equal' WHEN n_diff IS NULL THEN 'not compared'
+                   ELSE printf('%.3g%% of %s differ', 100.0 * n_diff / max(1, compared), safetensors_pretty(compared)) END,
+              iif(dtype_a = dtype_b, dtype_b, dtype_a || ' to ' || dtype_b)), 'outside'
+FROM report_compared WHERE layer IS NULL AND status NOT IN ('new', 'gone', 'unknown')
+ORDER BY new_nan + new_inf DESC, n_diff = 0, rel_l2 DESC, name;
+INSERT INTO report_page(rest, list) VALUES ('<tr><td class="soft">and %,d more</td></tr>', 'outside');
+INSERT INTO report_page(html)
+SELECT '</tbody></table>' WHERE EXISTS (SELECT 1 FROM report_compared WHERE layer IS NULL AND status NOT IN ('new', 'gone', 'unknown'));
+INSERT INTO report_page(html)
+SELECT '<h3>Changed the most</h3><table class="list"><thead><tr><th>weight</th><th class="n">change</th><th class="n">largest difference</th><th class="n">elements</th><th class="n">cosine</th></tr></thead><tbody>'
+WHERE EXISTS (SELECT 1 FROM report_compared WHERE layer IS NOT NULL AND n_diff > 0);
+INSERT INTO report_page(html, list)
+SELECT printf('<tr><td><code>%s</code></td><td class="n" data-is="change">%s</td><td class="n" data-is="largest difference">%s</td><td class="n" data-is="elements">%.1f%%</td><td class="n" data-is="cosine">%s</td></tr>', safetensors_html(name),
+              CASE WHEN new_nan > 0 THEN 'NaN' WHEN new_inf > 0 THEN 'inf' WHEN rel_l2 IS NULL THEN '-' ELSE printf('%.2g%%', 100 * rel_l2) END,
+              iif(new_nan + new_inf > 0 OR max_abs_diff IS NULL, '-', printf('%.3g', max_abs_diff)), 100.0 * n_diff / max(1, compared),
+              iif(new_nan + new_inf > 0 OR cosine IS NULL, '-', printf('%.6f', cosine))), 'changes'
+FROM report_compared WHERE layer IS NOT NULL AND n_diff > 0
+ORDER BY new_nan + new_inf DESC, rel_l2 IS NULL, rel_l2 DESC, name;
+INSERT INTO report_page(rest, list) VALUES ('<tr><td class="soft">and %,d more</td></tr>', 'changes');
+INSERT INTO report_page(html) SELECT '</tbody></table>' WHERE EXISTS (SELECT 1 FROM report_compared WHERE layer IS NOT NULL AND n_diff > 0);
+
+-- The norms.
+INSERT INTO report_page(html)
+SELECT '<h2>Norms beside their peers</h2>
+<p>Root mean square of each module, in percent above or below the median of the same module in all layers; of several weights the one that is farthest from it.</p>
+<div class="key"><span><i class="h0">0</i>within 10%</span><span><i class="p2">+30</i>30% more</span><span><i class="p4">&times;3</i>3 times the median</span><span><i class="n2">&minus;30</i>30% less</span><span><i class="n4">&divide;3</i>a third of it</span><span><i class="bad">NaN</i>not finite</span></div>'
+WHERE EXISTS (SELECT 1 FROM report_panels WHERE map = 'norm');
+INSERT INTO report_page(html, list) SELECT html, iif(row BETWEEN 0 AND 9e8, 'norm map', NULL) FROM report_lines WHERE map = 'norm' ORDER BY panel, row;
+INSERT INTO report_page(rest, list) VALUES ('<p class="note">%,d more rows are left out.</p>', 'norm map');
+INSERT INTO report_page(html)
+SELECT printf('<p class="note">%,d more maps like this are left out.</p>', max(panels) - count(*)) FROM report_panels WHERE map = 'norm' HAVING max(panels) > count(*);
+
+-- ---- Where the parameters are ----
+
+DROP TABLE IF EXISTS temp.report_modules;
+CREATE TEMP TABLE report_modules AS
+SELECT row_number() OVER (ORDER BY sum(numel) DESC, min(position)) AS rank, bare, count(*) AS tensors, sum(numel) AS numel, min(shape) AS shape, max(shape) > min(shape) AS shapes,
+       iif(layer IS NULL, bare, family || ' ' || substr(label, 1, instr(label || '.', '.') - 1)) AS block, 1.0 * sum(numel) / max(1, sum(sum(numel)) OVER ()) AS share
+FROM report_weights WHERE copy_of IS NULL GROUP BY bare;
+
+-- Each block is a column, or on a phone a row, of the modules in it; areas are numbers of parameters. What is too
+-- small to see is in the table below. A module shows its name where that fits.
+INSERT INTO report_page(html)
+SELECT '<h2>Where the parameters are</h2>' || iif(sum(numel) > 0, '<p class="note">Areas are parameters, all layers of a module together.</p><div class="tree">', '')
+FROM report_modules;
+WITH blocks AS (SELECT block, sum(numel) AS numel, sum(share) AS share FROM report_modules GROUP BY block)
+INSERT INTO report_page(html, list)
+SELECT printf('<div style="flex:%d 0 0">', b.numel) ||
+       group_concat(printf('<div style="flex:%d 0 0"><span class="%s">%s<br>%s</span></div>', m.numel,
+                           CASE WHEN length(m.label) <= 9 THEN 's' WHEN length(m.label) <= 16 THEN 'm' ELSE 'l' END, safetensors_html(m.label), safetensors_pretty(m.numel)), '') || '</div>', 'treemap'
+FROM blocks AS b JOIN (SELECT m.*, iif(instr(bare, '#.') = 0, bare, substr(bare, instr(bare, '#.') + 2)) AS label FROM report_modules AS m ORDER BY rank) AS m USING (block)
+WHERE m.share > 0.0005 GROUP BY b.block ORDER BY b.numel DESC;
+INSERT INTO report_page(html) SELECT '</div>' WHERE (SELECT sum(numel) FROM report_modules) > 0;
+
+INSERT INTO report_page(html) VALUES ('<table class="list"><thead><tr><th>module</th><th class="wide"></th><th class="n">parameters</th><th class="n">share</th><th class="n">weights</th><th>shape</th></tr></thead><tbody>');
+INSERT INTO report_page(html, list)
+SELECT printf('<tr><td><code>%s</code></td><td class="wide"><i class="bar" style="width:%.1f%%"></i></td><td class="n" data-is="parameters">%s</td><td class="n">%.1f%%</td><td class="n" data-is="weights">%,d</td><td class="w" data-is="shape">%s</td></tr>',
+              safetensors_html(bare), 100.0 * numel / max(1, max(numel) OVER ()), safetensors_pretty(numel), 100 * share, tensors, iif(shapes, 'several', replace(shape, ',', ', '))), 'modules'
+FROM report_modules ORDER BY rank;
+INSERT INTO report_page(rest, list) VALUES ('<tr><td class="soft">and %,d more</td></tr>', 'modules');
+INSERT INTO report_page(html) VALUES ('</tbody></table>');
+
+INSERT INTO report_page(html) VALUES ('<h3>Stored as</h3><table class="list"><thead><tr><th>dtype</th><th class="wide"></th><th class="n">bytes</th><th class="n">share</th><th class="n">weights</th></tr></thead><tbody>');
+INSERT INTO report_page(html, list)
+SELECT printf('<tr><td>%s</td><td class="wide"><i class="bar" style="width:%.1f%%"></i></td><td class="n">%s</td><td class="n">%.1f%%</td><td class="n" data-is="weights">%,d</td></tr>',
+              dtype, 100.0 * nbytes / max(1, max(nbytes) OVER ()), safetensors_pretty(nbytes, 'B'), 100.0 * nbytes / max(1, sum(nbytes) OVER ()), n), 'dtypes'
+FROM (SELECT iif(scheme = 'none', dtype, scheme || ' for ' || dtype) AS dtype, sum(nbytes) AS nbytes, count(*) AS n FROM report_weights WHERE copy_of IS NULL GROUP BY 1)
+ORDER BY nbytes DESC;
+INSERT INTO report_page(rest, list) VALUES ('<tr><td class="soft">and %,d more</td></tr>', 'dtypes');
+INSERT INTO report_page(html) VALUES ('</tbody></table>');
+
+-- ---- Distributions: of the largest modules the weight in the middle, at most a million values ----
+
+DROP TABLE IF EXISTS temp.report_sampled;
+CREATE TEMP TABLE report_sampled AS
+SELECT rank, name, numel, iif(numel > 1000000, tensor_slice(ref, '0:' || max(1, 1000000 * (shape ->> 0) / numel)), ref) AS ref,
+       max(min, mean - 4 * std) AS lo, min(max, mean + 4 * std) AS hi
+FROM (SELECT m.rank, w.*, row_number() OVER (PARTITION BY m.rank ORDER BY w.layer, w.position) AS n, count(*) OVER (PARTITION BY m.rank) AS of
+      FROM report_modules AS m JOIN report_weights AS w USING (bare) WHERE m.rank <= 12 AND w.ref IS NOT NULL AND w.std > 0 AND w.numel >= 100)
+WHERE n = (of + 1) / 2 ORDER BY rank LIMIT 8;
+INSERT INTO report_page(html)
+SELECT '<h2>Distributions</h2><p class="note">Of the largest modules the weight in the middle layer, within four standard deviations of the mean' ||
+       iif(max(numel) > 1000000, '; of large ones the first million values', '') || '.</p><div class="grid">' FROM report_sampled HAVING count(*) > 0;
+WITH bins AS (
+  SELECT s.rank, h.bin, h.count, max(h.count) OVER (PARTITION BY s.rank) AS top, sum(h.count) OVER (PARTITION BY s.rank) AS of
+  FROM report_sampled AS s, tensor_histogram(s.ref, 31, s.lo, s.hi) AS h
+)
+INSERT INTO report_page(html, list)
+SELECT printf('<div class="card"><code>%s</code><div class="axis"><span>up to %.3g%% in a bin</span></div><div class="plot">', safetensors_html(s.name), 100.0 * max(b.top) / max(1, max(b.of))) ||
+       group_concat(printf('<i style="height:%.1f%%"></i>', 100.0 * b.count / max(1, b.top)), '') ||
+       printf('</div><div class="axis"><span>%.3g</span><span>%.3g</span><span>%.3g</span></div></div>', lo, (lo + hi) / 2, hi), 'distributions'
+FROM report_sampled AS s JOIN (SELECT * FROM bins ORDER BY rank, bin) AS b USING (rank) GROUP BY s.rank ORDER BY s.rank;
+INSERT INTO report_page(html) SELECT '</div>' WHERE EXISTS (SELECT 1 FROM report_sampled);
+
+-- ---- Metadata ----
+
+INSERT INTO report_page(html)
+SELECT '<h2>Metadata</h2><table class="list"><thead><tr><th>key</th><th>value</th></tr></thead><tbody>' WHERE EXISTS (SELECT 1 FROM report_metadata);
+INSERT INTO report_page(html, list)
+SELECT printf('<tr><td><code>%s</code></td><td>%s</td></tr>', safetensors_html(key), safetensors_html(value)), 'metadata'
+FROM report_metadata ORDER BY key, value;
+INSERT INTO report_page(rest, list) VALUES ('<tr><td class="soft">and %,d more</td></tr>', 'metadata');
+INSERT INTO report_page(html) SELECT '</tbody></table>' WHERE EXISTS (SELECT 1 FROM report_metadata);
+INSERT INTO report_page(html) VALUES ('<footer><p class="note">' || safetensors_version() || '</p></footer>
 </body>
-</html>';
+</html>');
+
+WITH listed AS (
+  SELECT place, list, row_number() OVER (PARTITION BY list ORDER BY place) AS n, count(*) OVER (PARTITION BY list) AS of,
+         sum(length(CAST(html AS BLOB))) OVER (PARTITION BY list ORDER BY place) AS bytes
+  FROM report_page WHERE rest IS NULL
+),
+kept AS (SELECT l.place, l.list, l.of FROM listed AS l LEFT JOIN report_lists AS a USING (list) WHERE l.list IS NULL OR l.n <= a.most AND (l.n = 1 OR l.bytes <= a.room)),
+left_out AS (SELECT list, max(of) - count(*) AS n FROM kept GROUP BY list)
+SELECT iif(p.rest IS NULL, p.html, printf(p.rest, o.n))
+FROM report_page AS p JOIN parameters AS a LEFT JOIN kept AS k USING (place) LEFT JOIN left_out AS o ON o.list = p.list
+WHERE a.format = 'text' AND (k.place IS NOT NULL OR p.rest IS NOT NULL AND o.n > 0) ORDER BY p.place;
+
+DROP TABLE IF EXISTS temp.verdict;
+CREATE TEMP TABLE verdict(unreadable INTEGER);
+CREATE TEMP TRIGGER unreadable BEFORE INSERT ON verdict WHEN new.unreadable > 0 BEGIN SELECT RAISE(ABORT, 'a file of the model cannot be read'); END;
+INSERT INTO verdict SELECT files - ok FROM report_files LIMIT 1;

@@ -60,6 +60,9 @@ Function function_safetensors_refuse;
 /* print.c */
 Function function_safetensors_print;
 
+/* page.c */
+Function function_safetensors_html, function_safetensors_page;
+
 /* label.c */
 Function function_safetensors_label, aggregate_common_step;
 void aggregate_common_final(sqlite3_context *context);

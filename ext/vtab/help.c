@@ -306,6 +306,13 @@ static const char *const help_rows[][HELP_ROW_COLUMNS] = {
      "A name for a terminal: nothing in it can control one",
      "SELECT safetensors_label(name, (SELECT safetensors_common(name) FROM "
      "safetensors_tensors('model.safetensors'))) FROM safetensors_tensors('model.safetensors');"},
+    {"safetensors_html", "function", "safetensors_html(text) -> TEXT",
+     "A text for a page: nothing in it is markup",
+     "SELECT safetensors_html(name) FROM safetensors_tensors('model.safetensors');"},
+    {"safetensors_page", "function", "safetensors_page(title) -> TEXT",
+     "The beginning of an HTML page, with its style",
+     "SELECT safetensors_page('Two & three') || '<p>' || safetensors_html('<5>') || "
+     "'</body></html>';"},
     {"safetensors_common", "aggregate", "safetensors_common(name) -> TEXT",
      "The beginning that names share, to the last . or /",
      "SELECT safetensors_common(name) FROM safetensors_tensors('model.safetensors');"},

@@ -57,6 +57,7 @@ NO = {"average": {"path": f"{ROOT}/twice", "checkpoints": "*.safetensors"}, "che
       "lora_merge": {"base": f"{ROOT}/base.safetensors"}, "lora_merged": {"model": f"{ROOT}/small.safetensors"},
       "neighbours": {"path": f"{ROOT}/flat.safetensors"}, "neighbours_vec": {"path": f"{ROOT}/flat.safetensors"},
       "quantized": {"path": f"{ROOT}/halved.safetensors"}, "repair": {"path": f"{ROOT}/lost.safetensors"},
+      "report": {"path": f"{ROOT}/half"},
       "resize_vocab": {"names": "none"}, "split": {"modules": '{"x":["y","z"]}'}, "strip_prefix": {"prefix": "none."},
       "tensors": {"names": "none"}, "verify": {"path": f"{ROOT}/base.safetensors"}}
 FREE = {"new", "title", "version"}  # texts that need not be in a checkpoint
@@ -64,6 +65,9 @@ FREE = {"new", "title", "version"}  # texts that need not be in a checkpoint
 
 def make():
     subprocess.run(["tests/make_demo", ROOT], check=True)
+    for directory in ("half",):
+        making.model(f"{ROOT}/{directory}", {"a.safetensors": {"x": b"1"}, "b.safetensors": {"y": b"2"}})
+        os.truncate(f"{ROOT}/{directory}/b.safetensors", 9)
     making.model(f"{ROOT}/sharded", {"a.safetensors": {"x": b"1"}, "b.safetensors": {"y": b"2"}})
     for name in "ab":
         making.file(f"{ROOT}/twice/{name}.safetensors", {"x": b"1"})
