@@ -180,8 +180,8 @@ check-bare: ## follow README on a bare Debian 12 to an answer within a minute (d
 	@$(PARALLEL_MAKE) all
 	@BUILD='$(BUILD)' tests/build/bare
 
-picture: all ## draw sql/report.png, README's picture (needs chromium)
-	@BUILD='$(BUILD)' HEIGHT=1450 .package/picture
+picture: all ## draw the pictures of the documents, ext/docs/images (needs chromium)
+	@BUILD='$(BUILD)' .package/picture
 
 exact: all ## test statistics of 100,000,000 elements against exact arithmetic
 	@EXACT_ELEMENTS=100000000 BUILD='$(BUILD)' tests/python tests/sql/exact.py

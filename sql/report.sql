@@ -337,14 +337,14 @@ WITH facts(value, what) AS (
   UNION ALL SELECT safetensors_pretty(nbytes, 'B'), iif(files = 1, 'in 1 file', printf('in %,d files', files)) FROM report
   UNION ALL SELECT printf('%,d', tensors), iif(tensors = 1, 'weight', 'weights') FROM report
   UNION ALL SELECT printf('%,d', layers), iif(layers = 1, 'layer', 'layers') FROM report WHERE layers > 0
-  UNION ALL SELECT printf('%.3g', 8.0 * sum(nbytes) / sum(numel)), 'bits per parameter' FROM report_weights WHERE copy_of IS NULL HAVING sum(numel) > 0
+  UNION ALL SELECT printf('%.3g', 8.0 * sum(nbytes) / sum(numel)), 'bits each' FROM report_weights WHERE copy_of IS NULL HAVING sum(numel) > 0
 )
 INSERT INTO report_page(html) SELECT printf('<div><b>%s</b><small>%s</small></div>', value, what) FROM facts;
 INSERT INTO report_page(html) VALUES ('</div>');
 
 -- Findings: each kind once, with how many there are and the first few.
 INSERT INTO report_page(html)
-SELECT '<h2>Findings</h2>' || iif(EXISTS (SELECT 1 FROM report_ranked), '', '<p class="soft">None.</p>');
+SELECT '<h2>Findings</h2>' WHERE EXISTS (SELECT 1 FROM report_ranked);
 INSERT INTO report_page(html, list)
 SELECT printf('<p class="%s"><b>%s: %s</b> %s</p><ul>', severity, severity, code, iif(of = 1, '', printf('%,d times', of))) || group_concat(item, '') ||
        iif(of > 5, printf('<li class="soft">and %,d more</li>', of - 5), '') || '</ul>', 'findings'

@@ -37,7 +37,7 @@ static const char *const page_style[] = {
     "color: var(--ink); font: 15px/1.5 system-ui, sans-serif;\n",
     "overflow-wrap: anywhere; }\n",
     "h1 { font-size: 1.7rem; line-height: 1.2; margin: 0; }\n",
-    "h2 { font-size: 1.15rem; margin: 2.5rem 0 .25rem; }\n",
+    "h2 { font-size: 1.15rem; margin: 2rem 0 .25rem; }\n",
     "h3 { font-size: .9rem; margin: 1.25rem 0 .25rem; }\n",
     "p { margin: .25rem 0 .75rem; } .soft, small, p.note { color: var(--soft); }\n",
     ".note, small { font-size: .85rem; }\n",
@@ -74,8 +74,9 @@ static const char *const page_style[] = {
     ".turned th:first-child { width: 38%; white-space: normal; }\n",
     ".key { display: flex; flex-wrap: wrap; gap: .25rem .75rem; font-size: .8rem; color: "
     "var(--soft); margin: .5rem 0; }\n",
+    ".key span { display: flex; align-items: center; }\n",
     ".key i { display: inline-block; width: 1.6rem; height: 1rem; margin-right: .3rem; "
-    "vertical-align: -.15rem; font: .7rem/1rem system-ui; text-align: center; }\n",
+    "font: .7rem/1rem system-ui; text-align: center; }\n",
     ".h0 { background: var(--h0); color: var(--soft); } .h1 { background: var(--h1); color: "
     "var(--ink); }\n",
     ".h2 { background: var(--h2); color: var(--ink); } .h3 { background: var(--h3); color: "
