@@ -51,7 +51,7 @@ BESIDE = {("average", "decay"): {"method": "exponential"}, ("convert_dtype", "li
 NO = {"average": {"path": f"{ROOT}/twice", "checkpoints": "*.safetensors"}, "check": {"path": f"{ROOT}/cut.safetensors"},
       "dequantize": {"path": f"{ROOT}/base.safetensors"},
       **{verb: {"path": f"{ROOT}/some"} for verb in ("health", "layers", "memory", "run", "summary")},
-      "experts": {"part": "none"}, "extract": {"names": "none"}, "fuse": {"modules": '{"x":["y","z"]}'}, "index": {"path": f"{ROOT}/twice"},
+      "identify": {"path": f"{ROOT}/unfit"}, "experts": {"part": "none"}, "extract": {"names": "none"}, "fuse": {"modules": '{"x":["y","z"]}'}, "index": {"path": f"{ROOT}/twice"},
       "lockfile": {"check": "1", "lock": f"{ROOT}/old.lock"}, "merge": {"models": f'["{ROOT}/base.safetensors","{ROOT}/sharded"]'},
       "lora": {"path": f"{ROOT}/lora_nan"}, "loras": {"path": f"{ROOT}/lora_nan"}, "lora_convert": {"path": f"{ROOT}/lora"}, "lora_fit": {"base": f"{ROOT}/base.safetensors"},
       "lora_merge": {"base": f"{ROOT}/base.safetensors"}, "lora_merged": {"model": f"{ROOT}/small.safetensors"},
@@ -73,6 +73,9 @@ def make():
         making.file(f"{ROOT}/twice/{name}.safetensors", {"x": b"1"})
     making.file(f"{ROOT}/pair/a.safetensors", {"p.x": b"1", "y": b"2"})
     making.file(f"{ROOT}/pair/b.safetensors", {"x": b"1", "q.y": b"2"})
+    making.file(f"{ROOT}/unfit/model.safetensors", {f"model.layers.0.{name}.weight": making.zeros("F32", 2, 2) for name in ("self_attn.q_proj", "mlp.up_proj")})
+    with open(f"{ROOT}/unfit/config.json", "w", encoding="utf-8") as config:
+        json.dump({"model_type": "gpt2"}, config)
     making.file(f"{ROOT}/flat.safetensors", {"lm_head.weight": ("F32", [3, 2], bytes(24))})
     for step, number in ((1, 0x3F), (2, 0x40)):
         making.file(f"{ROOT}/run/checkpoint-{step}.safetensors", {"x": ("F32", [1], bytes((0, 0, 0, number)))})

@@ -77,6 +77,8 @@ try:
     for name in [f"{kind}{LONG}" for kind in "c45id"] + ["many", f"{LONG}layers.3.{'x' * 60}.weight"]:
         narrow("values", path=paths[0], name=name)
         narrow("distribution", path=paths[0], name=name)
+    for path in paths:
+        narrow("identify", path=path)
     narrow("neighbours", path=paths[0], name=f"d{LONG}", token="0")
     narrow("compare", a=paths[0], b=f"{ROOT}/other.safetensors", c=paths[1])
     out = f"{ROOT}/{'out' * 40}.safetensors"
