@@ -34,6 +34,7 @@
 -- @param dtype text           F64, F32, F16 or BF16 for all tensors of these; without it, each keeps its own
 -- @param limit integer        the most bytes of tensors in a shard, which an index needs
 -- @param replace flag         replace what is there
+-- @param format enum text|json|csv   how to print what was done
 -- @table averaged(name, action, dtype, shape, numel, overflowed, not_finite)   one row per tensor of the result. action
 --    is averaged or copied. not_finite counts NaN and infinity, overflowed those of them that come from finite values;
 --    both are NULL in a dry run
@@ -63,11 +64,14 @@ CREATE TEMP TABLE parameters(
     CONSTRAINT ":limit is set if :out is an index"
       CHECK ("limit" IS NOT NULL OR out NOT LIKE '%.safetensors.index.json')
     CONSTRAINT ":limit is not set if :out is one file" CHECK ("limit" IS NULL OR out NOT LIKE '%.safetensors'),
-  "replace" INTEGER
+  "replace" INTEGER,
+  format TEXT CONSTRAINT ":format is text, json or csv" CHECK (format IN ('text', 'json', 'csv'))
 );
 INSERT INTO parameters
-VALUES (:path, :out, ifnull(:checkpoints, 'checkpoint-*'), :last, ifnull(:method, 'plain'), :weights, ifnull(:decay, 0.9), :dtype,
-        :limit, ifnull(:replace, 0));
+  SELECT :path, :out, ifnull(:checkpoints, 'checkpoint-*'), :last, ifnull(:method, 'plain'), :weights, ifnull(:decay, 0.9), :dtype,
+         :limit, ifnull(:replace, 0), ifnull(:format, 'text')
+  WHERE safetensors_parameters(':path', ':out', ':checkpoints', ':last', ':method', ':weights', ':decay', ':dtype', ':limit',
+                               ':replace', ':format');
 -- If there is no such directory, this raises the error and ends the script.
 INSERT INTO parameters(path)
 SELECT t.name FROM safetensors_files(:path) AS f, safetensors_tensors(iif(f.error LIKE '%: no such %', :path, NULL)) AS t;
@@ -138,20 +142,22 @@ CREATE TEMP TABLE average_tensors AS
   FROM run_checkpoints AS c, safetensors_tensors(c.path) AS t ORDER BY c.position;
 CREATE INDEX temp.average_tensors_by_name ON average_tensors(name, position);
 -- What the last checkpoint has, and whether all have it alike.
-DROP TABLE IF EXISTS temp.averaged;
-CREATE TEMP TABLE averaged AS
+DROP TABLE IF EXISTS temp.average_results;
+CREATE TEMP TABLE average_results AS
   SELECT l.name, iif(l.is_float AND l.numel > 0 AND (
                        SELECT count(*) = (SELECT count(*) FROM run_checkpoints) FROM average_tensors AS t
                        WHERE t.name = l.name AND t.is_float AND t.shape = l.shape), 'averaged', 'copied') AS action,
          iif(l.dtype IN ('F64', 'F32', 'F16', 'BF16'), ifnull(p.dtype, l.dtype), l.dtype) AS dtype, l.shape, l.numel,
          CAST(NULL AS INTEGER) AS overflowed, CAST(NULL AS INTEGER) AS not_finite, l.ref, l.is_float
   FROM parameters AS p, average_tensors AS l WHERE l.is_last ORDER BY l.rowid;
+CREATE TEMP VIEW IF NOT EXISTS averaged AS
+  SELECT name, action, dtype, shape, numel, overflowed, not_finite FROM average_results;
 DROP TABLE IF EXISTS temp.left_out;
 CREATE TEMP TABLE left_out AS
   SELECT ifnull(t.name, a.name) AS name, c.path AS checkpoint, t.shape, CASE
            WHEN t.name IS NULL THEN 'it has no such tensor' WHEN t.shape <> a.shape THEN 'another shape'
            WHEN NOT (t.is_float AND a.is_float) THEN 'no floats' ELSE 'not all have it alike' END AS why
-  FROM averaged AS a JOIN run_checkpoints AS c LEFT JOIN average_tensors AS t ON t.name = a.name AND t.position = c.position
+  FROM average_results AS a JOIN run_checkpoints AS c LEFT JOIN average_tensors AS t ON t.name = a.name AND t.position = c.position
   WHERE a.action = 'copied' AND c.position < (SELECT max(position) FROM run_checkpoints) AND a.numel > 0
     AND (a.is_float OR t.name IS NULL OR t.shape <> a.shape)
   UNION ALL
@@ -184,7 +190,7 @@ CREATE TEMP TABLE out_source AS
 DROP TABLE IF EXISTS temp.beside;
 CREATE TEMP TABLE beside AS
   SELECT f.file, length(readfile(f.path)) AS nbytes,
-         iif(p."replace" OR readfile(t.directory || '/' || f.file) IS NULL, 'copied', 'kept, as it was there') AS status, f.path
+         iif(p."replace" OR readfile(t.directory || '/' || f.file) IS NULL, 'copied', 'kept, as it was there') AS status
   FROM parameters AS p, out_target AS t,
     (SELECT d.name AS path, substr(d.name, length(s.directory) + 2) AS file FROM out_source AS s, fsdir(s.directory) AS d
      WHERE (d.mode & 0xF000) IN (0x8000, 0xA000)) AS f
@@ -199,9 +205,10 @@ CREATE TEMP TABLE beside AS
         THEN readfile(f.path) IS NOT NULL END -- which is not read before its name is seen to be one of these
   ORDER BY f.file;
 
+CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
 .mode list
 .headers off
-SELECT printf('error: %s is packed: its scale is beside it', name) FROM average_packed GROUP BY name LIMIT 10;
+SELECT printf('error: %s is packed: its scale is beside it', safetensors_label(name)) FROM as_text, average_packed GROUP BY name LIMIT 10;
 
 DROP TABLE IF EXISTS temp.verdict;
 CREATE TEMP TABLE verdict(packed, twice, tensors);
@@ -217,14 +224,15 @@ INSERT INTO verdict
 -- Its configuration, with the new dtype.
 DROP TABLE IF EXISTS temp.average_config;
 CREATE TEMP TABLE average_config AS
-  SELECT CAST(readfile(path) AS TEXT) AS config FROM beside
-  WHERE file = 'config.json' AND status = 'copied' AND json_valid(readfile(path));
+  SELECT config FROM (SELECT CAST(readfile(s.directory || '/config.json') AS TEXT) AS config FROM out_source AS s, beside AS b
+                      WHERE b.file = 'config.json' AND b.status = 'copied')
+  WHERE json_valid(config);
 UPDATE average_config SET config = json_replace(config, CASE WHEN json_type(config, '$.torch_dtype') = 'text' THEN '$.torch_dtype'
                                                              ELSE '$.dtype' END, CASE p.dtype
          WHEN 'F64' THEN 'float64' WHEN 'F32' THEN 'float32' WHEN 'F16' THEN 'float16' ELSE 'bfloat16' END)
 FROM parameters AS p WHERE p.dtype IS NOT NULL AND 'text' IN (json_type(config, '$.torch_dtype'), json_type(config, '$.dtype'));
 UPDATE beside SET status = 'copied, but for dtype'
-WHERE file = 'config.json' AND (SELECT config <> CAST(readfile(path) AS TEXT) FROM average_config);
+WHERE file = 'config.json' AND (SELECT c.config <> CAST(readfile(s.directory || '/config.json') AS TEXT) FROM out_source AS s, average_config AS c);
 
 -- A directory that is not there is made. In a dry run it is still missing then, and there is no place to write to.
 DROP TABLE IF EXISTS temp.out_made;
@@ -238,12 +246,12 @@ INSERT INTO safetensors_write(path, name, dtype, shape, data, metadata, max_shar
          (SELECT json_group_object(key, value) FROM (
             SELECT key, value, min(rowid) FROM safetensors_metadata((SELECT path FROM run_checkpoints ORDER BY position DESC LIMIT 1))
             GROUP BY key ORDER BY 3)), p."limit", iif(p."replace", 'replace', 'create')
-  FROM parameters AS p, out_target AS t, averaged AS a
+  FROM parameters AS p, out_target AS t, average_results AS a
   WHERE NOT EXISTS (SELECT 1 FROM out_missing) ORDER BY a.rowid;
 INSERT INTO out_made
-  SELECT writefile(t.directory || '/' || f.file, iif(f.file = 'config.json', ifnull((SELECT config FROM average_config), readfile(f.path)),
-                                                     readfile(f.path)))
-  FROM out_target AS t, beside AS f WHERE f.status LIKE 'copied%';
+  SELECT writefile(t.directory || '/' || f.file, ifnull(iif(f.file = 'config.json', (SELECT config FROM average_config), NULL),
+                                                   readfile(s.directory || '/' || f.file)))
+  FROM out_target AS t, out_source AS s, beside AS f WHERE f.status LIKE 'copied%';
 
 -- What came out. While a transaction is open, there is no file yet.
 DROP TABLE IF EXISTS temp.out_files;
@@ -254,67 +262,68 @@ DROP TABLE IF EXISTS temp.average_stats;
 CREATE TEMP TABLE average_stats AS
   SELECT w.name, w.ref, s.n_nan + s.n_inf AS not_finite
   FROM out_target AS t, safetensors_tensors(iif(EXISTS (SELECT 1 FROM out_files), t.path, NULL)) AS w, tensor_stats(w.ref) AS s;
-UPDATE averaged SET not_finite = ifnull(s.not_finite, 0), overflowed = 0 FROM average_stats AS s WHERE s.name = averaged.name;
+UPDATE average_results SET not_finite = ifnull(s.not_finite, 0), overflowed = 0 FROM average_stats AS s WHERE s.name = average_results.name;
 -- A value has overflowed if all that went into it is finite.
-UPDATE averaged SET overflowed = (
-  SELECT averaged.numel - s.n_zero
+UPDATE average_results SET overflowed = (
+  SELECT average_results.numel - s.n_zero
   FROM (SELECT tensors_sum(tensor_less(tensor_abs(ref), 9e999)) AS finite, count(*) AS n
-        FROM average_tensors AS o WHERE o.name = averaged.name AND (averaged.action = 'averaged' OR o.is_last)) AS f,
-    (SELECT ref FROM average_stats AS w WHERE w.name = averaged.name) AS w,
+        FROM average_tensors AS o WHERE o.name = average_results.name AND (average_results.action = 'averaged' OR o.is_last)) AS f,
+    (SELECT ref FROM average_stats AS w WHERE w.name = average_results.name) AS w,
     tensor_stats(tensor_mul(tensor_sub(1, tensor_less(tensor_abs(w.ref), 9e999)), tensor_equals(f.finite, f.n))) AS s)
 WHERE not_finite > 0;
 
-.mode list
-.headers off
-.print == Verdict
-SELECT printf('warning: %,d %s of %,d %s overflowed in %s.', sum(overflowed), iif(sum(overflowed) = 1, 'value', 'values'),
+SELECT safetensors_print(format, 'averaged', 'run_checkpoints', 'left_out', 'beside') FROM parameters WHERE format <> 'text';
+
+SELECT printf('error: %,d %s of %,d %s overflowed in %s.', sum(overflowed), iif(sum(overflowed) = 1, 'value', 'values'),
               count(*), iif(count(*) = 1, 'tensor', 'tensors'), group_concat(DISTINCT dtype))
-FROM averaged WHERE overflowed > 0 HAVING count(*) > 0;
-SELECT printf('warning: %,d %s NaN or infinite, as in the checkpoints.', n, iif(n = 1, 'value is', 'values are'))
-FROM (SELECT sum(not_finite - overflowed) AS n FROM averaged) WHERE n > 0;
-SELECT printf('warning: %,d %s of the checkpoints took no part.', count(*), iif(count(*) = 1, 'tensor', 'tensors'))
-FROM left_out HAVING count(*) > 0;
+FROM as_text, averaged WHERE overflowed > 0 HAVING count(*) > 0;
+SELECT printf('error: %,d %s NaN or infinite, as in the checkpoints.', n, iif(n = 1, 'value is', 'values are'))
+FROM as_text, (SELECT sum(not_finite - overflowed) AS n FROM averaged) WHERE n > 0;
 SELECT printf('%,d of %,d tensors averaged over %,d checkpoints (%s), %,d copied.', total(action = 'averaged'),
               count(*), (SELECT count(*) FROM run_checkpoints), p.method, total(action = 'copied'))
-FROM parameters AS p, averaged;
+FROM as_text, parameters AS p, averaged HAVING count(*) > 0;
+SELECT printf('warning: %,d %s of the checkpoints took no part.', count(*), iif(count(*) = 1, 'tensor', 'tensors'))
+FROM as_text, left_out HAVING count(*) > 0;
 
-.print
-.print == Checkpoints
+SELECT char(10) || '== Not finite' FROM as_text WHERE EXISTS (SELECT 1 FROM averaged WHERE not_finite > 0);
 .mode column
 .headers on
-SELECT iif(length(path) > 58, '...' || substr(path, -55), path) AS checkpoint,
-       printf('%7.4f', weight / (SELECT total(weight) FROM run_checkpoints)) AS "  share"
-FROM run_checkpoints AS c ORDER BY c.position DESC LIMIT 20;
+SELECT printf('%,10d', not_finite) AS not_finite, printf('%,10d', overflowed) AS overflowed, safetensors_label(name) AS name
+FROM as_text, average_results AS a WHERE a.not_finite > 0 ORDER BY a.overflowed DESC, a.not_finite DESC, a.rowid LIMIT 20;
 .mode list
 .headers off
-SELECT printf('and %,d before', count(*) - 20) FROM run_checkpoints HAVING count(*) > 20;
+SELECT printf('and %,d more', count(*) - 20) FROM as_text, averaged WHERE not_finite > 0 HAVING count(*) > 20;
 
-SELECT char(10) || '== Took no part' WHERE EXISTS (SELECT 1 FROM left_out);
+SELECT char(10) || '== Took no part' FROM as_text WHERE EXISTS (SELECT 1 FROM left_out);
 .mode column
 .headers on
-SELECT tensors, iif(length(why) > 30, substr(why, 1, 27) || '...', why) AS why,
-       iif(length("first") > 30, substr("first", 1, 14) || '...' || substr("first", -13), "first") AS "first"
-FROM (SELECT count(*) AS tensors, why, min(name) AS "first" FROM left_out AS o GROUP BY o.why ORDER BY count(*) DESC, o.why LIMIT 20);
+SELECT printf('%,7d', count(*)) AS tensors, why, safetensors_label(min(name)) AS "first"
+FROM as_text, left_out AS o GROUP BY o.why ORDER BY count(*) DESC, o.why;
 
 .mode list
 .headers off
-SELECT char(10) || '== Written';
+SELECT char(10) || '== Checkpoints' FROM as_text;
 .mode column
 .headers on
-SELECT iif(length(path) > 48, '...' || substr(path, -45), path) AS file, nullif(o.shards, 0) AS files,
-       (SELECT count(*) FROM averaged) AS tensors, printf('%8s', safetensors_pretty(o.nbytes, 'B')) AS "   bytes"
-FROM out_target AS t, (SELECT count(*) AS shards, sum(nbytes) AS nbytes FROM out_files) AS o;
+SELECT printf('%7.4f', weight / (SELECT total(weight) FROM run_checkpoints)) AS "  share", safetensors_label(path) AS checkpoint
+FROM as_text, run_checkpoints AS c ORDER BY c.position DESC LIMIT 20;
 .mode list
 .headers off
-SELECT char(10) || '== Beside the weights' FROM out_target WHERE directory IS NOT NULL;
-SELECT 'Nothing.' FROM out_target WHERE directory IS NOT NULL AND NOT EXISTS (SELECT 1 FROM beside);
+SELECT printf('and %,d before', count(*) - 20) FROM as_text, run_checkpoints HAVING count(*) > 20;
+
+SELECT char(10) || '== Written' FROM as_text;
 .mode column
 .headers on
-SELECT iif(length(file) > 36, substr(file, 1, 17) || '...' || substr(file, -16), file) AS file,
-       printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes", iif(length(status) > 30, substr(status, 1, 27) || '...', status) AS status
-FROM beside AS b ORDER BY b.file LIMIT 40;
+SELECT printf('%,5d', nullif(o.shards, 0)) AS files, printf('%,7d', (SELECT count(*) FROM averaged)) AS tensors,
+       printf('%8s', safetensors_pretty(o.nbytes, 'B')) AS "   bytes", safetensors_label(path) AS file
+FROM as_text, out_target AS t, (SELECT count(*) AS shards, sum(nbytes) AS nbytes FROM out_files) AS o;
 .mode list
 .headers off
-SELECT printf('and %,d more', count(*) - 40) FROM beside HAVING count(*) > 40;
+SELECT char(10) || '== Beside the weights' FROM as_text WHERE EXISTS (SELECT 1 FROM beside);
 .mode column
 .headers on
+SELECT printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes", status, safetensors_label(file) AS file
+FROM as_text, beside AS b ORDER BY b.file LIMIT 40;
+.mode list
+.headers off
+SELECT printf('and %,d more', count(*) - 40) FROM as_text, beside HAVING count(*) > 40;

@@ -14,6 +14,7 @@
 -- @param direction enum stack|unstack   what to do
 -- @param part text experts    the part of a name that the number follows
 -- @param limit integer        the most bytes of tensors in a shard, which an index needs
+-- @param format enum text|json|csv   how to print what was done
 -- @table restacked(name, source, expert, dtype, shape)   one row per expert and tensor: its own name is `name` if they
 --    are unstacked, and else `source`
 -- @table not_restacked(name, why)   one row per stacked tensor, or that would be one, that stays as it is
@@ -31,9 +32,14 @@ CREATE TEMP TABLE parameters(
   "limit" INTEGER CONSTRAINT ":limit is a number of bytes" CHECK (typeof("limit") IN ('integer', 'null'))
     CONSTRAINT ":limit is greater than 0" CHECK ("limit" > 0)
     CONSTRAINT ":limit is set if :out is an index"
-      CHECK ("limit" IS NOT NULL OR out NOT LIKE '%.safetensors.index.json')
+      CHECK ("limit" IS NOT NULL OR out NOT LIKE '%.safetensors.index.json'),
+  format TEXT CONSTRAINT ":format is text, json or csv" CHECK (format IN ('text', 'json', 'csv')),
+  models INTEGER CONSTRAINT ":path is one model" CHECK (models < 2)
 );
-INSERT INTO parameters VALUES (:path, :out, ifnull(:direction, 'stack'), ifnull(:part, 'experts'), :limit);
+INSERT INTO parameters
+  SELECT :path, :out, ifnull(:direction, 'stack'), ifnull(:part, 'experts'), :limit, ifnull(:format, 'text'),
+         (SELECT count(*) FROM safetensors_models(:path))
+  WHERE safetensors_parameters(':path', ':out', ':direction', ':part', ':limit', ':format');
 
 DROP TABLE IF EXISTS temp.expert_tensors;
 CREATE TEMP TABLE expert_tensors AS
@@ -53,8 +59,8 @@ CREATE TEMP TABLE expert_names AS
               FROM (SELECT *, substr(name, length(module) + 1) AS "after" FROM expert_tensors WHERE module IS NOT NULL)));
 CREATE INDEX temp.expert_names_by_module ON expert_names(module, rest, expert);
 
-DROP TABLE IF EXISTS temp.not_restacked;
-CREATE TEMP TABLE not_restacked AS
+DROP TABLE IF EXISTS temp.expert_stacks;
+CREATE TEMP TABLE expert_stacks AS
   SELECT e.module || e.rest AS name, CASE
            WHEN e.experts < c.experts THEN printf('%,d of %,d experts', e.experts, c.experts)
            WHEN e.highest <> e.experts - 1 THEN printf('numbers up to %,d, of %,d experts', e.highest, e.experts)
@@ -77,22 +83,23 @@ CREATE TEMP TABLE not_restacked AS
     JOIN (SELECT module, count(DISTINCT "rows") AS different FROM expert_names WHERE expert IS NULL GROUP BY module) AS c USING (module)
   WHERE p.direction = 'unstack' AND e.expert IS NULL;
 
-DROP TABLE IF EXISTS temp.restacked;
-CREATE TEMP TABLE restacked AS
+CREATE TEMP VIEW IF NOT EXISTS not_restacked AS SELECT name, why FROM expert_stacks WHERE why IS NOT NULL;
+DROP TABLE IF EXISTS temp.expert_results;
+CREATE TEMP TABLE expert_results AS
   WITH RECURSIVE numbers(expert) AS (
     SELECT 0 UNION ALL SELECT expert + 1 FROM numbers WHERE expert + 1 < (
-      SELECT max(e."rows") FROM not_restacked AS n JOIN expert_names AS e USING (module, rest) WHERE n.why IS NULL AND e.expert IS NULL))
+      SELECT max(e."rows") FROM expert_stacks AS n JOIN expert_names AS e USING (module, rest) WHERE n.why IS NULL AND e.expert IS NULL))
   SELECT e.module || e.rest AS name, e.name AS source, e.expert, e.dtype, replace('[' || c.experts || ',' || substr(e.shape, 2), ',]', ']') AS shape, e.ref
-  FROM parameters AS p, not_restacked AS n JOIN expert_names AS e USING (module, rest)
+  FROM parameters AS p, expert_stacks AS n JOIN expert_names AS e USING (module, rest)
     JOIN (SELECT module, rest, count(*) AS experts FROM expert_names WHERE expert IS NOT NULL GROUP BY module, rest) AS c
       USING (module, rest)
   WHERE p.direction = 'stack' AND n.why IS NULL AND e.expert IS NOT NULL
   UNION ALL
   SELECT e.module || i.expert || '.' || e.rest, e.name, i.expert, e.dtype, json_remove(e.shape, '$[0]'), e.ref
-  FROM parameters AS p, not_restacked AS n JOIN expert_names AS e USING (module, rest) JOIN numbers AS i ON i.expert < e."rows"
+  FROM parameters AS p, expert_stacks AS n JOIN expert_names AS e USING (module, rest) JOIN numbers AS i ON i.expert < e."rows"
   WHERE p.direction = 'unstack' AND n.why IS NULL AND e.expert IS NULL
   ORDER BY 1, 3;
-DELETE FROM not_restacked WHERE why IS NULL;
+CREATE TEMP VIEW IF NOT EXISTS restacked AS SELECT name, source, expert, dtype, shape FROM expert_results;
 
 DROP TABLE IF EXISTS temp.verdict;
 CREATE TEMP TABLE verdict(tensors);
@@ -106,39 +113,37 @@ INSERT INTO safetensors_write(path, name, data, metadata, max_shard_bytes, mode)
            SELECT key, value, min(rowid) FROM safetensors_metadata(:path) GROUP BY key ORDER BY 3)),
          (SELECT "limit" FROM parameters WHERE out LIKE '%.safetensors.index.json'), 'replace'
   FROM (SELECT name, ref AS value FROM expert_tensors WHERE name NOT IN (SELECT source FROM restacked)
-        UNION ALL SELECT name, tensors_stack(ref, expert) FROM restacked
+        UNION ALL SELECT name, tensors_stack(ref, expert) FROM expert_results
         WHERE (SELECT direction = 'stack' FROM parameters) GROUP BY name
-        UNION ALL SELECT name, tensor_slice(ref, CAST(expert AS TEXT)) FROM restacked
+        UNION ALL SELECT name, tensor_slice(ref, CAST(expert AS TEXT)) FROM expert_results
         WHERE (SELECT direction = 'unstack' FROM parameters));
 
-.mode column
-.headers on
-
-.print == Written
-SELECT iif(length(out) > 44, '...' || substr(out, -41), out) AS file,
-       (SELECT count(DISTINCT name) FROM restacked) AS new_tensors, (SELECT count(DISTINCT source) FROM restacked) AS old_tensors
-FROM parameters;
-.print
-
-.print == Experts
-SELECT iif(length(name) > 36, substr(name, 1, 17) || '...' || substr(name, -16), name) AS tensor, experts, dtype,
-       iif(length(shape) > 20, substr(shape, 1, 17) || '...', shape) AS shape
-FROM (SELECT iif(p.direction = 'stack', r.name, r.source) AS name, count(*) AS experts, min(r.dtype) AS dtype,
-             min(r.shape) AS shape
-      FROM parameters AS p, restacked AS r GROUP BY 1 ORDER BY min(r.rowid) LIMIT 20);
+CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
 .mode list
 .headers off
-SELECT printf('and %,d more', n - 20) FROM (
+SELECT safetensors_print(format, 'restacked', 'not_restacked') FROM parameters WHERE format <> 'text';
+
+SELECT printf('%,d tensors %s %,d, into %s.', (SELECT count(DISTINCT source) FROM restacked),
+              iif(p.direction = 'stack', 'stacked to', 'unstacked to'), (SELECT count(DISTINCT name) FROM restacked), safetensors_label(p.out))
+FROM as_text, parameters AS p;
+SELECT printf('warning: %,d %s as %s.', count(*), iif(count(*) = 1, 'stack stays', 'stacks stay'), iif(count(*) = 1, 'it was', 'they were'))
+FROM as_text, not_restacked HAVING count(*) > 0;
+
+SELECT char(10) || '== Left as they are' FROM as_text WHERE EXISTS (SELECT 1 FROM not_restacked);
+.mode column
+.headers on
+SELECT why, safetensors_label(name) AS name FROM as_text, expert_stacks AS n WHERE n.why IS NOT NULL ORDER BY n.rowid LIMIT 20;
+.mode list
+.headers off
+SELECT printf('and %,d more', count(*) - 20) FROM as_text, not_restacked HAVING count(*) > 20;
+
+SELECT char(10) || '== Experts' FROM as_text;
+.mode column
+.headers on
+SELECT printf('%,7d', experts) AS experts, safetensors_label(dtype) AS dtype, safetensors_label(shape) AS shape, safetensors_label(name) AS name
+FROM (SELECT iif(p.direction = 'stack', r.name, r.source) AS name, count(*) AS experts, min(r.dtype) AS dtype, min(r.shape) AS shape
+      FROM as_text, parameters AS p, expert_results AS r GROUP BY 1 ORDER BY min(r.rowid) LIMIT 20);
+.mode list
+.headers off
+SELECT printf('and %,d more', n - 20) FROM as_text, (
   SELECT count(DISTINCT iif(p.direction = 'stack', r.name, r.source)) AS n FROM parameters AS p, restacked AS r) WHERE n > 20;
-
-SELECT char(10) || '== Left as they are' WHERE EXISTS (SELECT 1 FROM not_restacked);
-.mode column
-.headers on
-SELECT iif(length(name) > 44, substr(name, 1, 21) || '...' || substr(name, -20), name) AS tensor,
-       iif(length(why) > 30, substr(why, 1, 27) || '...', why) AS why
-FROM not_restacked AS n ORDER BY n.rowid LIMIT 20;
-.mode list
-.headers off
-SELECT printf('and %,d more', count(*) - 20) FROM not_restacked HAVING count(*) > 20;
-.mode column
-.headers on

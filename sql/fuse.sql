@@ -15,6 +15,7 @@
 --    {"qkv_proj": ["q_proj", "k_proj", "v_proj"], "gate_up_proj": ["gate_proj", "up_proj"]}
 -- @param limit integer        the most bytes of tensors in a shard, which an index needs
 -- @param transposed flag      weights are [inputs, outputs], as those of GPT-2
+-- @param format enum text|json|csv   how to print what was done
 -- @table fused(name, parts, dtype, shape)   one row per new tensor; parts is a JSON array of names
 -- @table not_fused(module, why)   one row per module with a part that stays as it is
 -- @status 1                   when there is nothing to join; then nothing is written
@@ -31,10 +32,14 @@ CREATE TEMP TABLE parameters(
     CONSTRAINT ":limit is greater than 0" CHECK ("limit" > 0)
     CONSTRAINT ":limit is set if :out is an index"
       CHECK ("limit" IS NOT NULL OR out NOT LIKE '%.safetensors.index.json'),
-  transposed INTEGER
+  transposed INTEGER,
+  format TEXT CONSTRAINT ":format is text, json or csv" CHECK (format IN ('text', 'json', 'csv')),
+  models INTEGER CONSTRAINT ":path is one model" CHECK (models < 2)
 );
-INSERT INTO parameters VALUES (:path, :out, ifnull(
-  :modules, '{"qkv_proj":["q_proj","k_proj","v_proj"],"gate_up_proj":["gate_proj","up_proj"]}'), :limit, ifnull(:transposed, 0));
+INSERT INTO parameters
+  SELECT :path, :out, ifnull(:modules, '{"qkv_proj":["q_proj","k_proj","v_proj"],"gate_up_proj":["gate_proj","up_proj"]}'), :limit,
+         ifnull(:transposed, 0), ifnull(:format, 'text'), (SELECT count(*) FROM safetensors_models(:path))
+  WHERE safetensors_parameters(':path', ':out', ':modules', ':limit', ':transposed', ':format');
 
 DROP TABLE IF EXISTS temp.fuse_parts;
 CREATE TEMP TABLE fuse_parts(
@@ -57,8 +62,8 @@ CREATE TEMP TABLE fuse_joined AS
   SELECT *, max(0, rank - iif("after" = '.bias' OR p_transposed, 1, 2)) AS axis
   FROM (SELECT t.*, p.transposed AS p_transposed FROM parameters AS p, fuse_tensors AS t);
 
-DROP TABLE IF EXISTS temp.not_fused;
-CREATE TEMP TABLE not_fused AS
+DROP TABLE IF EXISTS temp.fuse_modules;
+CREATE TEMP TABLE fuse_modules AS
   SELECT "before" || becomes AS module, CASE
            WHEN min("after" IN ('.weight', '.bias', '')) = 0
            THEN 'has ' || min(ltrim("after", '.')) FILTER (WHERE "after" NOT IN ('.weight', '.bias', ''))
@@ -77,14 +82,15 @@ CREATE TEMP TABLE not_fused AS
            THEN 'is there already' END AS why, becomes, "before"
   FROM fuse_joined AS j GROUP BY becomes, "before";
 
-DROP TABLE IF EXISTS temp.fused;
-CREATE TEMP TABLE fused AS
+CREATE TEMP VIEW IF NOT EXISTS not_fused AS SELECT module, why FROM fuse_modules WHERE why IS NOT NULL;
+DROP TABLE IF EXISTS temp.fuse_results;
+CREATE TEMP TABLE fuse_results AS
   SELECT "before" || becomes || "after" AS name, json_group_array(name) AS parts, dtype,
          json_set(shape, '$[' || axis || ']', sum(json_extract(shape, '$[' || axis || ']'))) AS shape, axis, json_group_array(ref) AS refs,
          becomes
-  FROM (SELECT j.* FROM fuse_joined AS j JOIN not_fused AS n USING (becomes, "before") WHERE n.why IS NULL ORDER BY j.position)
+  FROM (SELECT j.* FROM fuse_joined AS j JOIN fuse_modules AS n USING (becomes, "before") WHERE n.why IS NULL ORDER BY j.position)
   GROUP BY becomes, "before", "after";
-DELETE FROM not_fused WHERE why IS NULL;
+CREATE TEMP VIEW IF NOT EXISTS fused AS SELECT name, parts, dtype, shape FROM fuse_results;
 
 DROP TABLE IF EXISTS temp.verdict;
 CREATE TEMP TABLE verdict(tensors);
@@ -99,31 +105,29 @@ INSERT INTO safetensors_write(path, name, data, metadata, max_shard_bytes, mode)
          (SELECT "limit" FROM parameters WHERE out LIKE '%.safetensors.index.json'), 'replace'
   FROM (SELECT name, ref AS value FROM safetensors_tensors(:path)
         WHERE name NOT IN (SELECT j.value FROM fused AS f, json_each(f.parts) AS j)
-        UNION ALL SELECT name, tensor_concat(axis, refs) FROM fused);
+        UNION ALL SELECT name, tensor_concat(axis, refs) FROM fuse_results);
 
-.mode column
-.headers on
-
-.print == Written
-SELECT iif(length(out) > 50, '...' || substr(out, -47), out) AS file, (SELECT count(*) FROM fused) AS joined,
-       (SELECT count(*) FROM fused AS f, json_each(f.parts)) AS parts
-FROM parameters;
-.print
-
-.print == Joined
-SELECT becomes AS module, count(*) AS tensors, min(dtype) AS dtype, count(DISTINCT shape) AS shapes, min(shape) AS such_as
-FROM fused AS f GROUP BY f.becomes ORDER BY min(f.rowid) LIMIT 20;
-
+CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
 .mode list
 .headers off
-SELECT char(10) || '== Not joined' WHERE EXISTS (SELECT 1 FROM not_fused);
+SELECT safetensors_print(format, 'fused', 'not_fused') FROM parameters WHERE format <> 'text';
+
+SELECT printf('%,d tensors joined to %,d, into %s.', (SELECT count(*) FROM fused AS f, json_each(f.parts)), (SELECT count(*) FROM fused),
+              safetensors_label(p.out)) FROM as_text, parameters AS p;
+SELECT printf('warning: %,d %s as %s.', count(*), iif(count(*) = 1, 'module stays', 'modules stay'), iif(count(*) = 1, 'it was', 'they were'))
+FROM as_text, not_fused HAVING count(*) > 0;
+
+SELECT char(10) || '== Not joined' FROM as_text WHERE EXISTS (SELECT 1 FROM not_fused);
 .mode column
 .headers on
-SELECT iif(length(module) > 44, substr(module, 1, 21) || '...' || substr(module, -20), module) AS module,
-       iif(length(why) > 30, substr(why, 1, 27) || '...', why) AS why
-FROM not_fused AS n ORDER BY n.rowid LIMIT 20;
+SELECT why, safetensors_label(module) AS module FROM as_text, fuse_modules AS n WHERE n.why IS NOT NULL ORDER BY n.rowid LIMIT 20;
 .mode list
 .headers off
-SELECT printf('and %,d more', count(*) - 20) FROM not_fused HAVING count(*) > 20;
+SELECT printf('and %,d more', count(*) - 20) FROM as_text, not_fused HAVING count(*) > 20;
+
+SELECT char(10) || '== Joined' FROM as_text;
 .mode column
 .headers on
+SELECT printf('%,7d', count(*)) AS tensors, safetensors_label(min(dtype)) AS dtype, printf('%,6d', count(DISTINCT shape)) AS shapes,
+       safetensors_label(min(shape)) AS such_as, safetensors_label(becomes) AS module
+FROM as_text, fuse_results AS f GROUP BY f.becomes ORDER BY min(f.rowid) LIMIT 20;

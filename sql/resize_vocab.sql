@@ -19,6 +19,7 @@
 -- @param names text           a pattern (*, ?, [...]) of the names of what is resized; without it, the usual names
 -- @param limit integer        the most bytes of tensors in a shard, which an index needs
 -- @param replace flag         replace what is there
+-- @param format enum text|json|csv   how to print what was done
 -- @table resized(name, dtype, shape, new_shape)   one row per tensor that gets or loses rows
 -- @table not_resized(name, shape, why)   tensors that one may expect there, and why they are not
 -- @table beside(file, nbytes, status)   one row per file that is copied beside the weights
@@ -41,9 +42,14 @@ CREATE TEMP TABLE parameters(
     CONSTRAINT ":limit is set if :out is an index"
       CHECK ("limit" IS NOT NULL OR out NOT LIKE '%.safetensors.index.json')
     CONSTRAINT ":limit is not set if :out is one file" CHECK ("limit" IS NULL OR out NOT LIKE '%.safetensors'),
-  "replace" INTEGER
+  "replace" INTEGER,
+  format TEXT CONSTRAINT ":format is text, json or csv" CHECK (format IN ('text', 'json', 'csv')),
+  models INTEGER CONSTRAINT ":path is one model" CHECK (models < 2)
 );
-INSERT INTO parameters VALUES (:path, :out, :rows, ifnull(:fill, 'zeros'), :names, :limit, ifnull(:replace, 0));
+INSERT INTO parameters
+  SELECT :path, :out, :rows, ifnull(:fill, 'zeros'), :names, :limit, ifnull(:replace, 0), ifnull(:format, 'text'),
+         (SELECT count(*) FROM safetensors_models(:path))
+  WHERE safetensors_parameters(':path', ':out', ':rows', ':fill', ':names', ':limit', ':replace', ':format');
 
 -- The file or index to write, and `out` if that is a directory.
 DROP TABLE IF EXISTS temp.out_target;
@@ -86,12 +92,13 @@ CREATE TEMP TABLE vocabulary AS
                  OR '.' || t.name GLOB '*[._/]predictions.decoder.bias') END AS is_named
         FROM parameters AS p, safetensors_tensors(p.path) AS t);
 
-DROP TABLE IF EXISTS temp.resized;
-CREATE TEMP TABLE resized AS
+DROP TABLE IF EXISTS temp.resize_results;
+CREATE TEMP TABLE resize_results AS
   SELECT v.name, v.dtype, v.shape, json_set(v.shape, '$[0]', p."rows") AS new_shape, v."rows" AS old_rows, v.ref,
          json_set(v.shape, '$[0]', p."rows" - v."rows") AS more, json_set(v.shape, '$[0]', 1) AS one
   FROM parameters AS p, vocabulary AS v
   WHERE v.is_named AND v."rows" = v.tokens AND v."rows" <> p."rows" AND v.dtype IN ('F64', 'F32', 'F16', 'BF16');
+CREATE TEMP VIEW IF NOT EXISTS resized AS SELECT name, dtype, shape, new_shape FROM resize_results;
 DROP TABLE IF EXISTS temp.not_resized;
 CREATE TEMP TABLE not_resized AS
   SELECT v.name, v.shape, CASE WHEN NOT v.is_named THEN printf('has %,d rows, too', v.tokens)
@@ -114,7 +121,7 @@ CREATE TEMP TABLE out_source AS
 DROP TABLE IF EXISTS temp.beside;
 CREATE TEMP TABLE beside AS
   SELECT f.file, length(readfile(f.path)) AS nbytes,
-         iif(p."replace" OR readfile(t.directory || '/' || f.file) IS NULL, 'copied', 'kept, as it was there') AS status, f.path
+         iif(p."replace" OR readfile(t.directory || '/' || f.file) IS NULL, 'copied', 'kept, as it was there') AS status
   FROM parameters AS p, out_target AS t,
     (SELECT d.name AS path, substr(d.name, length(s.directory) + 2) AS file FROM out_source AS s, fsdir(s.directory) AS d
      WHERE (d.mode & 0xF000) IN (0x8000, 0xA000)) AS f
@@ -139,8 +146,9 @@ INSERT INTO verdict SELECT count(*) FROM resized;
 -- Its configuration, with the new size.
 DROP TABLE IF EXISTS temp.resize_config;
 CREATE TEMP TABLE resize_config AS
-  SELECT CAST(readfile(path) AS TEXT) AS config FROM beside
-  WHERE file = 'config.json' AND status = 'copied' AND json_valid(readfile(path));
+  SELECT config FROM (SELECT CAST(readfile(s.directory || '/config.json') AS TEXT) AS config FROM out_source AS s, beside AS b
+                      WHERE b.file = 'config.json' AND b.status = 'copied')
+  WHERE json_valid(config);
 UPDATE beside SET status = 'copied, but for vocab_size'
 WHERE file = 'config.json' AND (SELECT json_type(config, '$.vocab_size') IS NOT NULL
                                     OR json_type(config, '$.text_config.vocab_size') IS NOT NULL FROM resize_config);
@@ -162,67 +170,62 @@ INSERT INTO safetensors_write(path, name, dtype, data, metadata, max_shard_bytes
          (SELECT json_group_object(key, value) FROM (
             SELECT key, value, min(rowid) FROM safetensors_metadata(:path) GROUP BY key ORDER BY 3)),
          p."limit", iif(p."replace", 'replace', 'create')
-  FROM parameters AS p, out_target AS t, vocabulary AS v LEFT JOIN resized AS r USING (name)
+  FROM parameters AS p, out_target AS t, vocabulary AS v LEFT JOIN resize_results AS r USING (name)
   WHERE NOT EXISTS (SELECT 1 FROM out_missing);
 INSERT INTO out_made
-  SELECT writefile(t.directory || '/' || f.file, iif(f.file = 'config.json', ifnull((SELECT config FROM resize_config), readfile(f.path)),
-                                                     readfile(f.path)))
-  FROM out_target AS t, beside AS f WHERE f.status LIKE 'copied%';
+  SELECT writefile(t.directory || '/' || f.file, ifnull(iif(f.file = 'config.json', (SELECT config FROM resize_config), NULL),
+                                                   readfile(s.directory || '/' || f.file)))
+  FROM out_target AS t, out_source AS s, beside AS f WHERE f.status LIKE 'copied%';
 
 -- What came out. While a transaction is open, there is no file yet.
 DROP TABLE IF EXISTS temp.out_files;
 CREATE TEMP TABLE out_files AS
   SELECT f.file, f.nbytes, f.status FROM out_target AS t, safetensors_files(t.path) AS f
   WHERE NOT EXISTS (SELECT 1 FROM safetensors_write) AND f.status = 'ok';
+CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
 .mode list
 .headers off
-.print == Verdict
-SELECT printf('warning: the new rows of %s are not finite, as its mean is not.',
-              iif(length(r.name) > 26, substr(r.name, 1, 12) || '...' || substr(r.name, -11), r.name))
-FROM parameters AS p, out_target AS t, resized AS r, safetensors_tensors(iif(EXISTS (SELECT 1 FROM out_files), t.path, NULL)) AS w,
-  tensor_stats(tensor_slice(w.ref, r.old_rows || ':')) AS s
+SELECT safetensors_print(format, 'resized', 'not_resized', 'beside') FROM parameters WHERE format <> 'text';
+
+SELECT printf('warning: the new rows of %s are not finite, as its mean is not.', safetensors_label(r.name))
+FROM as_text, parameters AS p, out_target AS t, resize_results AS r,
+  safetensors_tensors(iif(EXISTS (SELECT 1 FROM out_files), t.path, NULL)) AS w, tensor_stats(tensor_slice(w.ref, r.old_rows || ':')) AS s
 WHERE w.name = r.name AND p."rows" > r.old_rows AND p.fill = 'mean' AND s.n_nan + s.n_inf > 0;
 SELECT printf('%,d %s from %,d to %,d rows%s.', count(*), iif(count(*) = 1, 'tensor goes', 'tensors go'), min(r.old_rows), p."rows",
               CASE WHEN p."rows" < min(r.old_rows) THEN ''
                    WHEN p.fill = 'zeros' THEN '; the new ones are zero' ELSE '; the new ones are the mean' END)
-FROM parameters AS p, resized AS r;
+FROM as_text, parameters AS p, resize_results AS r HAVING count(*) > 0;
 
-.print
-.print == Resized
+SELECT char(10) || '== Resized' FROM as_text;
 .mode column
 .headers on
-SELECT iif(length(name) > 36, substr(name, 1, 17) || '...' || substr(name, -16), name) AS name, dtype, shape, new_shape
-FROM resized AS r ORDER BY r.rowid LIMIT 20;
+SELECT safetensors_label(dtype) AS dtype, safetensors_label(shape) AS shape, safetensors_label(new_shape) AS new_shape,
+       safetensors_label(name) AS name FROM as_text, resize_results AS r ORDER BY r.rowid LIMIT 20;
 .mode list
 .headers off
-SELECT printf('and %,d more', count(*) - 20) FROM resized HAVING count(*) > 20;
+SELECT printf('and %,d more', count(*) - 20) FROM as_text, resized HAVING count(*) > 20;
 
-SELECT char(10) || '== Left as they are' WHERE EXISTS (SELECT 1 FROM not_resized);
+SELECT char(10) || '== Left as they are' FROM as_text WHERE EXISTS (SELECT 1 FROM not_resized);
 .mode column
 .headers on
-SELECT iif(length(name) > 36, substr(name, 1, 17) || '...' || substr(name, -16), name) AS name,
-       iif(length(shape) > 16, substr(shape, 1, 13) || '...', shape) AS shape, why FROM not_resized AS r ORDER BY r.rowid LIMIT 20;
+SELECT why, safetensors_label(shape) AS shape, safetensors_label(name) AS name FROM as_text, not_resized AS r ORDER BY r.rowid LIMIT 20;
 .mode list
 .headers off
-SELECT printf('and %,d more', count(*) - 20) FROM not_resized HAVING count(*) > 20;
+SELECT printf('and %,d more', count(*) - 20) FROM as_text, not_resized HAVING count(*) > 20;
 
-SELECT char(10) || '== Written';
+SELECT char(10) || '== Written' FROM as_text;
 .mode column
 .headers on
-SELECT iif(length(path) > 48, '...' || substr(path, -45), path) AS file, nullif(o.shards, 0) AS files,
-       (SELECT count(*) FROM vocabulary) AS tensors, printf('%8s', safetensors_pretty(o.nbytes, 'B')) AS "   bytes"
-FROM out_target AS t, (SELECT count(*) AS shards, sum(nbytes) AS nbytes FROM out_files) AS o;
+SELECT printf('%,5d', nullif(o.shards, 0)) AS files, printf('%,7d', (SELECT count(*) FROM vocabulary)) AS tensors,
+       printf('%8s', safetensors_pretty(o.nbytes, 'B')) AS "   bytes", safetensors_label(path) AS file
+FROM as_text, out_target AS t, (SELECT count(*) AS shards, sum(nbytes) AS nbytes FROM out_files) AS o;
 .mode list
 .headers off
-SELECT char(10) || '== Beside the weights' FROM out_target WHERE directory IS NOT NULL;
-SELECT 'Nothing.' FROM out_target WHERE directory IS NOT NULL AND NOT EXISTS (SELECT 1 FROM beside);
+SELECT char(10) || '== Beside the weights' FROM as_text WHERE EXISTS (SELECT 1 FROM beside);
 .mode column
 .headers on
-SELECT iif(length(file) > 36, substr(file, 1, 17) || '...' || substr(file, -16), file) AS file,
-       printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes", iif(length(status) > 30, substr(status, 1, 27) || '...', status) AS status
-FROM beside AS b ORDER BY b.file LIMIT 40;
+SELECT printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes", status, safetensors_label(file) AS file
+FROM as_text, beside AS b ORDER BY b.file LIMIT 40;
 .mode list
 .headers off
-SELECT printf('and %,d more', count(*) - 40) FROM beside HAVING count(*) > 40;
-.mode column
-.headers on
+SELECT printf('and %,d more', count(*) - 40) FROM as_text, beside HAVING count(*) > 40;

@@ -15,6 +15,7 @@
 -- @param sizes text           the proportions of the parts, a JSON object such as {"qkv_proj":[32,8,8]}
 -- @param limit integer        the most bytes of tensors in a shard, which an index needs
 -- @param transposed flag      weights are [inputs, outputs], as those of GPT-2
+-- @param format enum text|json|csv   how to print what was done
 -- @table parts(name, source, dtype, shape)   one row per new tensor, and the joined one that it is a part of
 -- @table not_split(module, why)   one row per joined module that stays as it is
 -- @status 1                   when there is nothing to take apart; then nothing is written
@@ -32,10 +33,14 @@ CREATE TEMP TABLE parameters(
     CONSTRAINT ":limit is greater than 0" CHECK ("limit" > 0)
     CONSTRAINT ":limit is set if :out is an index"
       CHECK ("limit" IS NOT NULL OR out NOT LIKE '%.safetensors.index.json'),
-  transposed INTEGER
+  transposed INTEGER,
+  format TEXT CONSTRAINT ":format is text, json or csv" CHECK (format IN ('text', 'json', 'csv')),
+  models INTEGER CONSTRAINT ":path is one model" CHECK (models < 2)
 );
-INSERT INTO parameters VALUES (:path, :out, ifnull(
-  :modules, '{"qkv_proj":["q_proj","k_proj","v_proj"],"gate_up_proj":["gate_proj","up_proj"]}'), :sizes, :limit, ifnull(:transposed, 0));
+INSERT INTO parameters
+  SELECT :path, :out, ifnull(:modules, '{"qkv_proj":["q_proj","k_proj","v_proj"],"gate_up_proj":["gate_proj","up_proj"]}'), :sizes,
+         :limit, ifnull(:transposed, 0), ifnull(:format, 'text'), (SELECT count(*) FROM safetensors_models(:path))
+  WHERE safetensors_parameters(':path', ':out', ':modules', ':sizes', ':limit', ':transposed', ':format');
 
 DROP TABLE IF EXISTS temp.split_tensors;
 CREATE TEMP TABLE split_tensors AS SELECT name, dtype, shape, ref, file FROM safetensors_tensors(:path);
@@ -76,8 +81,8 @@ CREATE TEMP TABLE split_joined AS
               JOIN (SELECT joined, sum(size) AS whole, count(size) = count(*) AS known FROM split_parts GROUP BY joined) AS s
                 ON instr('.' || t.name || '.', '.' || s.joined || '.') > 0));
 
-DROP TABLE IF EXISTS temp.not_split;
-CREATE TEMP TABLE not_split AS
+DROP TABLE IF EXISTS temp.split_modules;
+CREATE TEMP TABLE split_modules AS
   SELECT "before" || joined AS module, CASE
            WHEN min("after" IN ('.weight', '.bias', '')) = 0
            THEN 'has ' || min(ltrim("after", '.')) FILTER (WHERE "after" NOT IN ('.weight', '.bias', ''))
@@ -90,16 +95,17 @@ CREATE TEMP TABLE not_split AS
            THEN 'parts are there already' END AS why, joined, "before"
   FROM split_joined AS j GROUP BY joined, "before";
 
-DROP TABLE IF EXISTS temp.parts;
-CREATE TEMP TABLE parts AS
+CREATE TEMP VIEW IF NOT EXISTS not_split AS SELECT module, why FROM split_modules WHERE why IS NOT NULL;
+DROP TABLE IF EXISTS temp.split_results;
+CREATE TEMP TABLE split_results AS
   SELECT j."before" || s.part || j."after" AS name, j.name AS source, j.dtype,
          json_set(j.shape, '$[' || j.axis || ']', j.length / j.whole * s.size) AS shape,
          replace(hex(zeroblob(j.axis)), '00', ':, ') || (j.length / j.whole * s."from") || ':'
          || (j.length / j.whole * (s."from" + s.size)) AS slice, j.ref, j.joined
-  FROM split_joined AS j JOIN not_split AS n USING (joined, "before")
+  FROM split_joined AS j JOIN split_modules AS n USING (joined, "before")
   JOIN (SELECT *, sum(size) OVER (PARTITION BY joined ORDER BY position) - size AS "from" FROM split_parts) AS s USING (joined)
   WHERE n.why IS NULL ORDER BY j.rowid, s.position;
-DELETE FROM not_split WHERE why IS NULL;
+CREATE TEMP VIEW IF NOT EXISTS parts AS SELECT name, source, dtype, shape FROM split_results;
 
 DROP TABLE IF EXISTS temp.verdict;
 CREATE TEMP TABLE verdict(tensors);
@@ -113,31 +119,29 @@ INSERT INTO safetensors_write(path, name, data, metadata, max_shard_bytes, mode)
            SELECT key, value, min(rowid) FROM safetensors_metadata(:path) GROUP BY key ORDER BY 3)),
          (SELECT "limit" FROM parameters WHERE out LIKE '%.safetensors.index.json'), 'replace'
   FROM (SELECT name, ref AS value FROM split_tensors WHERE name NOT IN (SELECT source FROM parts)
-        UNION ALL SELECT name, tensor_slice(ref, slice) FROM parts);
+        UNION ALL SELECT name, tensor_slice(ref, slice) FROM split_results);
 
-.mode column
-.headers on
-
-.print == Written
-SELECT iif(length(out) > 50, '...' || substr(out, -47), out) AS file, (SELECT count(DISTINCT source) FROM parts) AS taken_apart,
-       (SELECT count(*) FROM parts) AS parts
-FROM parameters;
-.print
-
-.print == Taken apart
-SELECT joined AS module, count(DISTINCT source) AS tensors, min(dtype) AS dtype, count(*) AS parts,
-       min(shape) AS such_as FROM parts AS p GROUP BY p.joined ORDER BY min(p.rowid) LIMIT 20;
-
+CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
 .mode list
 .headers off
-SELECT char(10) || '== Not taken apart' WHERE EXISTS (SELECT 1 FROM not_split);
+SELECT safetensors_print(format, 'parts', 'not_split') FROM parameters WHERE format <> 'text';
+
+SELECT printf('%,d tensors taken apart to %,d, into %s.', (SELECT count(DISTINCT source) FROM parts), (SELECT count(*) FROM parts),
+              safetensors_label(p.out)) FROM as_text, parameters AS p;
+SELECT printf('warning: %,d %s as %s.', count(*), iif(count(*) = 1, 'module stays', 'modules stay'), iif(count(*) = 1, 'it was', 'they were'))
+FROM as_text, not_split HAVING count(*) > 0;
+
+SELECT char(10) || '== Not taken apart' FROM as_text WHERE EXISTS (SELECT 1 FROM not_split);
 .mode column
 .headers on
-SELECT iif(length(module) > 44, substr(module, 1, 21) || '...' || substr(module, -20), module) AS module,
-       iif(length(why) > 30, substr(why, 1, 27) || '...', why) AS why
-FROM not_split AS n ORDER BY n.rowid LIMIT 20;
+SELECT why, safetensors_label(module) AS module FROM as_text, split_modules AS n WHERE n.why IS NOT NULL ORDER BY n.rowid LIMIT 20;
 .mode list
 .headers off
-SELECT printf('and %,d more', count(*) - 20) FROM not_split HAVING count(*) > 20;
+SELECT printf('and %,d more', count(*) - 20) FROM as_text, not_split HAVING count(*) > 20;
+
+SELECT char(10) || '== Taken apart' FROM as_text;
 .mode column
 .headers on
+SELECT printf('%,7d', count(DISTINCT source)) AS tensors, safetensors_label(min(dtype)) AS dtype, printf('%,5d', count(*)) AS parts,
+       safetensors_label(min(shape)) AS such_as, safetensors_label(joined) AS module
+FROM as_text, split_results AS p GROUP BY p.joined ORDER BY min(p.rowid) LIMIT 20;
