@@ -30,7 +30,7 @@ def runs(script, **parameters):
     """Runs a script, and returns what it prints."""
     code, printed, error = shell.script(script, **parameters)
     tally.equal((code, error), (0, ""), f"sql/{script}.sql of {parameters}")
-    tally.check(all(len(line) <= shell.WIDTH for line in printed.splitlines()), f"sql/{script}.sql is narrow enough", printed)
+    tally.check(all(map(shell.is_narrow, map(str.rstrip, printed.splitlines()))), f"sql/{script}.sql is narrow enough", printed)
     return printed
 
 
@@ -40,6 +40,12 @@ def fails(script, message, **parameters):
     tally.check(code == 1 and message in error and error.count("\n") == 1, f"sql/{script}.sql says {message}", code, error)
     after = sorted((path, os.stat(path).st_mtime_ns) for where, _, names in os.walk(ROOT) for path in (f"{where}/{name}" for name in names))
     tally.equal(after, before, f"sql/{script}.sql changes nothing when it fails")
+
+
+def listed(printed, title):
+    """The rows below a title: the name, which is the last column, and why."""
+    rows = printed.partition(f"== {title}\n")[2].partition("\n\n")[0].splitlines()[2:]
+    return [(name, why.rstrip()) for why, _, name in (line.rstrip().rpartition("  ") for line in rows)]
 
 
 def same_tensors(got, expected, what):
@@ -80,7 +86,7 @@ def test_average():
                                 ((0.9, 1), {"method": "exponential", "last": "2"})):
         printed = runs("average", path=RUN, out=OUT, replace="1", **parameters)
         same_tensors(making.tensors_of(OUT), averaged(made[-len(weights):], weights), f"average {parameters}")
-    tally.check(printed.startswith("== Verdict\n4 of 5 tensors averaged over 2 checkpoints (exponential), 1 copied.\n"), "its verdict", printed)
+    tally.check(printed.startswith("4 of 5 tensors averaged over 2 checkpoints (exponential), 1 copied.\n"), "its verdict", printed)
     printed = runs("average", path=f"{RUN}/", out=f"{ROOT}/new/average", dtype="BF16", limit="40")
     written = sorted(os.listdir(f"{ROOT}/new/average"))
     tally.equal([name for name in written if not name.startswith("model")], ["config.json", "tokenizer.model"], "files beside it")
@@ -99,8 +105,8 @@ def test_average():
     printed = runs("average", path=files, out=OUT, checkpoints="s*", dtype="F16")
     values = decoded(making.tensors_of(OUT)["a"])
     tally.check(values[0] == 2 and np.isnan(values[1]) and values[2] == inf, "what is not finite", values)
-    tally.check(printed.startswith("== Verdict\nwarning: 2 values are NaN or infinite, as in the checkpoints.\nwarning: 3 tensors of the checkpoints took no part.\n"
-                                   "1 of 4 tensors averaged over 2 checkpoints (plain), 3 copied.\n"), "is told, and what took no part", printed)
+    tally.check(printed.startswith("warning: 2 values are NaN or infinite, as in the checkpoints.\n1 of 4 tensors averaged over 2 checkpoints (plain), 3 copied.\n"
+                                   "warning: 3 tensors of the checkpoints took no part.\n"), "is told, and what took no part", printed)
     making.file(f"{files}/s10.safetensors", {"a": encoded(np.array([3, 1, 9e4]), "F32")})
     printed = runs("average", path=files, out=OUT, checkpoints="s*", dtype="F16", replace="1")
     tally.check("warning: 1 value of 1 tensor overflowed in F16.\n" in printed, "what overflows is told", printed)
@@ -170,8 +176,8 @@ def test_what_is_not_joined():
         "f.gate_proj.weight": ("I8", [1, 1], b"1"), "f.up_proj.weight": ("I8", [1, 1], b"1"), "g.gate_proj.weight": w, "g.up_proj.weight": w, "g.gate_up_proj.weight": w,
         "h.gate_proj.weight": w, "h.up_proj.weight": some("F32", 7, 3), "xgate_proj.weight": w, "h.gate_proj2.up": w})
     printed = runs("fuse", path=f"{ROOT}/apart.safetensors", out=OUT)
-    said = [tuple(line.split(None, 1)) for line in printed.partition("== Not joined\n")[2].splitlines()[2:]]
-    tally.equal([(module, why.strip()) for module, why in said],
+    said = listed(printed, "Not joined")
+    tally.equal(said,
                 [("a.gate_up_proj", "lacks up_proj"), ("b.gate_up_proj", "other dtypes: F32,BF16"), ("c.gate_up_proj", "other shapes"), ("d.gate_up_proj", "has weight_scale"),
                  ("e.gate_up_proj", "not all parts have a bias"), ("f.gate_up_proj", "no floats: I8"), ("g.gate_up_proj", "is there already")], "what is not joined, and why")
     before, after = making.tensors_of(f"{ROOT}/apart.safetensors"), making.tensors_of(OUT)
@@ -181,8 +187,8 @@ def test_what_is_not_joined():
         "a.gate_up_proj.weight": some("F32", 5, 3), "b.gate_up_proj.weight": ("I8", [2, 1], b"12"), "c.gate_up_proj.weight": some("F32", 4, 3), "c.gate_proj.weight": w,
         "d.gate_up_proj.weight": some("F32", 4, 3), "d.gate_up_proj.weight_scale": w, "e.gate_up_proj.weight": some("F32", 4, 3)})
     printed = runs("split", path=f"{ROOT}/fused.safetensors", out=OUT)
-    said = [tuple(line.split(None, 1)) for line in printed.partition("== Not taken apart\n")[2].splitlines()[2:]]
-    tally.equal([(module, why.strip()) for module, why in said], [("a.gate_up_proj", "5 outputs in 2"), ("b.gate_up_proj", "no floats: I8"),
+    said = listed(printed, "Not taken apart")
+    tally.equal(said, [("a.gate_up_proj", "5 outputs in 2"), ("b.gate_up_proj", "no floats: I8"),
                                                                   ("c.gate_up_proj", "parts are there already"), ("d.gate_up_proj", "has weight_scale")], "what is not split, and why")
     for script, message, parameters in (
             ("fuse", "there is nothing to join", {"path": f"{ROOT}/fused.safetensors", "modules": '{"z":["x","y"]}'}), ("split", "there is nothing to take apart", {"modules": '{"z":["x","y"]}'}),
@@ -211,7 +217,7 @@ def test_experts():
     expected = {f"l.{layer}.mlp.experts.{name}": stacked([model[f"l.{layer}.mlp.experts.{i}.{name}"] for i in range(count)])
                 for layer in (0, 11) for name in ("up_proj.weight", "down_proj.weight", "scale", "codes")}
     same_tensors(making.tensors_of(OUT), {**expected, **others}, "experts")
-    tally.check(["l.11.mlp.experts.up_proj.weight", "128", "BF16", "[128,2,3]"] in [line.split() for line in printed.splitlines()], "what it prints", printed)
+    tally.check(["128", "BF16", "[128,2,3]", "l.11.mlp.experts.up_proj.weight"] in [line.split() for line in printed.splitlines()], "what it prints", printed)
     back = f"{ROOT}/back.safetensors"
     runs("experts", path=OUT, out=back, direction="unstack")
     same_tensors(making.tensors_of(back), {**model, **others}, "experts unstack")
@@ -223,7 +229,7 @@ def test_what_is_not_stacked():
         **{f"a.experts.{i}.w": w for i in (0, 2)}, **{f"b.experts.{i}.w": some("F32", 2 + i) for i in (0, 1)}, **{f"c.experts.{i}.w": (("F32", "I32")[i], [2], w[2]) for i in (0, 1)},
         **{f"d.experts.{i}.w": w for i in (0, 1)}, "d.experts.1.v": w, **{f"e.experts.{i}.w": w for i in (0, 1)}, "e.experts.w": w, "experts.0.w": w, "f.experts.00.w": w, "f.experts.1x.w": w})
     printed = runs("experts", path=path, out=OUT)
-    said = [tuple(line.split(None, 1)) for line in printed.partition("== Left as they are\n")[2].splitlines()[2:]]
+    said = listed(printed, "Left as they are")
     tally.equal([(name, why.strip()) for name, why in said], [("a.experts.w", "numbers up to 2, of 2 experts"), ("b.experts.w", "shapes differ"), ("c.experts.w", "dtypes differ"),
                                                               ("d.experts.v", "1 of 2 experts"), ("e.experts.w", "is there already")], "what is not stacked, and why")
     tally.equal({"d.experts.w", "experts.w"} <= set(making.tensors_of(OUT)), True, "what is")
@@ -261,12 +267,12 @@ def test_resize_vocab():
             tally.equal(file.read(), b'{"vocab_size":%d,"eps":1e-06,"text_config":{"vocab_size":%d}}' % (rows, rows), "its configuration")
         with open(f"{out}/tokenizer.model", "rb") as file:
             tally.equal(file.read(), bytes(range(256)), "its tokenizer")
-        tally.check("wte.weight  [3,2]  has not 8 rows" in printed and "has 8 rows, too" in printed, "what stays is told", printed)
+        tally.check("has not 8 rows   [3,2]  wte.weight" in printed and "has 8 rows, too" in printed, "what stays is told", printed)
     runs("resize_vocab", path=directory, out=OUT, rows="4", names="wte*", replace="1")
     tally.equal(making.tensors_of(OUT)["wte.weight"], encoded(np.concatenate([decoded(model["wte.weight"]), np.zeros((1, 2))]), "F32"), "by a pattern")
     making.file(f"{ROOT}/nan.safetensors", {"lm_head.weight": encoded(np.array([[nan, 1], [2, 3]]), "F32")})
     printed = runs("resize_vocab", path=f"{ROOT}/nan.safetensors", out=OUT, rows="3", fill="mean", replace="1")
-    tally.check(printed.startswith("== Verdict\nwarning: the new rows of lm_head.weight are not finite, as its mean is not.\n"), "a mean that is NaN", printed)
+    tally.check(printed.startswith("warning: the new rows of lm_head.weight are not finite, as its mean is not.\n"), "a mean that is NaN", printed)
     fails("resize_vocab", "no tensor has rows of the vocabulary to add or to drop", path=directory, out=f"{ROOT}/not.safetensors", rows="8")
     fails("resize_vocab", "no tensor has rows of the vocabulary to add or to drop", path=directory, out=f"{ROOT}/not.safetensors", rows="9", names="none")
     fails("resize_vocab", ":rows is greater than 0", path=directory, out=f"{ROOT}/not.safetensors", rows="0")
