@@ -38,7 +38,6 @@ PENDING = {
     "lora_merged",
     "merge",
     "repair",
-    "report",
     "reshard",
     "sbom",
     "shards",
@@ -49,11 +48,11 @@ ASKED = sys.argv[1:]
 CHOSEN = [verb for verb in verbs.RUNNABLE if (verb in ASKED if ASKED else verb not in PENDING)]
 
 # About files, whatever is in them: no tensor at all is not nothing.
-OF_FILES = {"check", "edit_metadata", "inventory", "lockfile", "lora", "loras", "report", "sbom", "verify"}
+OF_FILES = {"check", "edit_metadata", "inventory", "lockfile", "lora", "loras", "sbom", "verify"}
 # About bytes: a file that cannot be read as tensors is as good as another.
 OF_BYTES = {"lockfile", "verify"}
 # About one model, tensor or set: several models, of which one is bad, may be refused.
-OF_ONE = {"compare", "distribution", "gate", "identify", "lora_fit", "lora_merged", "memory", "neighbours", "neighbours_vec", "run", "values"}
+OF_ONE = {"compare", "distribution", "gate", "identify", "lora_fit", "lora_merged", "memory", "neighbours", "neighbours_vec", "report", "run", "values"}
 MADE = {("lockfile", "lock")}  # paths that need not be there
 
 
