@@ -99,7 +99,7 @@ def test_merge():
     two, others = lora_of("two", rank=4, alpha=2, use_rslora=True)
     others = {name: change * 2 for name, change in others.items()}  # alpha / sqrt(r), where lora_of() has alpha / r
     printed, got = merged(base, one)
-    tally.check(printed.startswith("== Verdict\n4 of 6 tensors merged, 2 copied.\n"), "the verdict", printed)
+    tally.check(printed.startswith("4 of 6 tensors merged, 2 copied.\n"), "the verdict", printed)
     close(got, {name: old[name] + changes.get(name, 0) for name in old}, "one adapter")
     tally.check(all(np.array_equal(got[name], old[name]) for name in old if name not in changes), "what is copied has the same bits")
     _, got = merged(base, {one: 0.5, two: -1}, scale="0.5")
@@ -113,6 +113,25 @@ def test_merge():
     expected = {name: decoded(rounded(old[name] + changes.get(name, np.zeros(1)), [("F32",)], "BF16")) for name in old}
     close(got, expected, "in BF16", 0.004)
     tally.equal({tensor[0] for tensor in making.tensors_of(OUT).values()}, {"BF16"}, "dtypes")
+
+
+def test_folder():
+    """Of a folder, each adapter is merged; and what was done is also JSON."""
+    base, old = f"{ROOT}/base", values_of(f"{ROOT}/base/model.safetensors")
+    sums = {}
+    for name in "ab":
+        path, changes = lora_of(f"folder/{name}")
+        for weight, change in changes.items():
+            sums[weight] = sums.get(weight, 0) + change
+    printed, got = merged(base, f"{ROOT}/folder")
+    close(got, {name: old[name] + sums.get(name, 0) for name in old}, "a folder of two")
+    tally.check(f"{ROOT}/folder/a/adapter_model.safetensors\n" in printed and f"{ROOT}/folder/b/adapter_model.safetensors\n" in printed, "both are named", printed)
+    os.remove(OUT)
+    found = json.loads(run("lora_merge", base=base, adapters=f"{ROOT}/one", out=OUT, format="json")[1])
+    tally.equal([len(found[table]) for table in ("merged", "adapter_changes", "beside")], [6, 4, 0], "tables in JSON")
+    tally.equal(sorted({row["action"] for row in found["merged"]}), ["copied", "merged"], "actions in JSON")
+    found = json.loads(run("lora_merge", False, base=base, adapters=f"{ROOT}/nan", out=f"{ROOT}/never.safetensors", format="json")[1]) if os.path.exists(f"{ROOT}/nan") else None
+    tally.check(found is None or "impossible" in {row["action"] for row in found["adapter_changes"]}, "what is refused, in JSON")
 
 
 def test_directory_and_shards():
@@ -160,9 +179,9 @@ def test_merge_of_what_is_wrong():
     for name in ("base", "adapters"):
         fails("lora_merge", "no such file", **{**parameters, name: f"{ROOT}/nowhere"})
     impossible = "a change cannot be merged into this base"
-    fails("lora_merge", impossible, "error: model.layers.7.self_attn.q_proj: ", **{**parameters, "adapters": far})
-    fails("lora_merge", impossible, "error: model.embed_tokens: ", **{**parameters, "adapters": wide})
-    fails("lora_merge", impossible, f"error: {LAYERS[1]}: {PREFIX}{LAYERS[1]}.lora_B.weight has NaN\n", **{**parameters, "adapters": f"{ROOT}/nan"})
+    fails("lora_merge", impossible, "Nothing is written: 1 change cannot be merged.\nerror: model.layers.7.self_attn.q_proj\n  ", **{**parameters, "adapters": far})
+    fails("lora_merge", impossible, "error: model.embed_tokens\n  ", **{**parameters, "adapters": wide})
+    fails("lora_merge", impossible, f"error: {LAYERS[1]}\n  {PREFIX}{LAYERS[1]}.lora_B.weight has NaN\n", **{**parameters, "adapters": f"{ROOT}/nan"})
     fails("lora_merge", impossible, "error: ", **{**parameters, "adapters": prompts})
     fails("lora_merge", ":modules matches a module", **parameters, modules="none")
     fails("lora_merge", ":without matches a module", **parameters, without="none")
@@ -445,7 +464,7 @@ def test_models_of_diffusers():
         for weight in old:
             norm = float(np.linalg.norm(got[weight] - old[weight]))
             tally.check(abs(norm - norms.get(weight, 0)) <= 1e-5 * norm, f"{name}: {weight}", norm, norms.get(weight, 0))
-    fails("lora_merge", "a tensor occurs twice in the base", "ambiguous: 2 weights of the base", base=base, adapters=directory, out=f"{ROOT}/never", modules="*unet?*")
+    tally.equal(fails("lora_merge", ":base is one model, found 2: ", base=base, adapters=directory, out=f"{ROOT}/never", modules="*unet?*"), "", "two variants are no base")
 
 
 def test_dora_converted():

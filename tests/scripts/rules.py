@@ -34,7 +34,6 @@ PENDING = {
     "index",
     "inventory",
     "lora_convert",
-    "lora_merge",
     "lora_merged",
     "merge",
     "repair",
