@@ -1,35 +1,48 @@
 -- What did the fine-tune change?
 --
--- Compares checkpoint b with checkpoint a, its base. The output begins with a verdict in words, the worst first: NaNs
--- and infinities that a does not have are errors. Then come the tensors by status and by layer, the most changed
--- tensors, those that were left untouched (frozen) or renamed, and the tensors that a LoRA adapter modifies. The script
--- makes one pass over both checkpoints, and another over tensors of b that may have new NaNs or infinities.
+-- Compares model b with model a, its base. The first line is the verdict, of one of these kinds: identical; retyped
+-- (the same weights, rounded or packed); part (what both have is the same); low-rank (as an adapter that was merged
+-- leaves it); layers; continued (every layer changed); retrained (unrelated weights in the same architecture); other;
+-- adapter (b is an adapter for a). Below it stand NaNs and infinities, then what is new, gone, renamed or of another
+-- shape, then what was not compared, and then the distances. Each pair of tensors is read once; embeddings of which
+-- some rows changed, and some rows of a few other tensors, are read a second time.
 --
--- If the names begin differently, give the prefixes (one is enough if the other is empty): model.language_model. for a
--- and model. for b.
+-- Tensors are paired by name; then by the names without their prefixes, if they begin differently; then by their bytes.
+-- Give prefix_a and prefix_b where that does not find them (one is enough if the other is empty).
 --
--- A weight that is packed in a or in b is compared with the weight of the same name in the other by what both stand
--- for, in one row. Its dtype is then the scheme, such as gptq, and its parts have no rows of their own. What cannot be
--- unpacked, or has no counterpart, is not compared as numbers: tensors of integers and of floats of at most 8 bits are
--- codes if there is a scale, zero point, absmax or codebook beside them. The script says whether codes differ, but
--- gives no distance, because it would be a distance between codes and not between weights.
+-- A weight that is packed in a or b is compared by what it stands for. Its dtype is then the scheme, such as gptq, and
+-- its parts have no rows. One tensor that is longer than the other is compared as far as both go (resized), and one
+-- that has other dimensions of 1 in row-major order (reshaped). What cannot be compared as numbers has the reason in
+-- not_compared, and NULL for numbers.
 --
--- The columns of `compared` mean what they mean in safetensors_diff. rel_l2 is the norm of the difference divided by
--- the norm of a. new_nan and new_inf count the elements of b that are NaN or infinite where those of a are not. codes_a
--- and codes_b say whether a tensor is codes: if so, max_abs_diff, rel_l2, cosine, l2_a and l2_diff are NULL, and n_diff
--- as well unless both sides are codes.
+-- The numbers mean what they mean in safetensors_diff: rel_l2 is the norm of the difference divided by the norm of a.
+-- NaN is left out of them. new_nan and new_inf count the elements of b that are NaN or infinite where those of a are
+-- not, gone_nan those that are NaN in a alone, nan_both those that are NaN in both.
+--
+-- Low rank is found by sampling: up to 192 rows of the difference in up to 4 tensors. `directions` is how many
+-- directions hold 95% of it, without what rounding adds.
 --
 -- @alias diff
--- @param a path required      the checkpoint before
--- @param b path required      the checkpoint after
+-- @param a path required      the model before
+-- @param b path required      the model after
 -- @param c path               another fine-tune of a, to compare the two
 -- @param prefix_a text ''     what the names of a begin with
 -- @param prefix_b text ''     what the names of b begin with instead
--- @table compared(name, status, dtype_a, dtype_b, shape_a, shape_b, layer, pattern, numel, n_diff, max_abs_diff,
---    rel_l2, cosine, l2_a, l2_diff, ref_a, ref_b, new_nan, new_inf, codes_a, codes_b, dequantized)   one row per
---    tensor; dequantized says whether it is a weight that is packed in a or b
+-- @param format enum text|json|csv|junit|sarif   how to print the tables
+-- @table compared(name, name_b, status, not_compared, stack, layer, pattern, dtype_a, dtype_b, shape_a, shape_b,
+--    numel, n_diff, max_abs_diff, rel_l2, cosine, l2_a, l2_b, l2_diff, nan_both, new_nan, new_inf, gone_nan, rounded,
+--    ref_a, ref_b)   one row per tensor, which is same, changed, retyped, resized, reshaped, only_a or only_b;
+--    rounded: one is the other, rounded
+-- @table comparison(kind, verdict, tensors_a, tensors_b, paired, same, compared, rel_l2, new_nan, new_inf)   one row
+-- @table compared_findings(rule, level, file, tensor, message)   what should be looked at, the worst first
+-- @table compared_layers(stack, layer, tensors, same, changed, numel, n_diff, rel_l2, share, not_compared, new_nan,
+--    new_inf)   one row per layer; share: of all that changed, by squares
+-- @table compared_rows(name, first, last, status)   ranges of rows of embeddings: changed, new, gone
+-- @table compared_ranks(name, rows, directions, low)   the tensors that were sampled; low: whether the rank is low
 -- @table untouched(untouched, tensors, numel)   groups of tensors that are all the same
--- @table compared_c(name, status)   one row per tensor of a or c
+-- @table compared_c(name, status_b, status_c, cosine)   with c: one row per tensor of a or c, and the cosine of the two
+--    changes where b and c changed it
+-- @status 1                   when b has NaN or infinities where a has none
 -- @example safetensors-sql compare base.safetensors tune.safetensors
 
 .bail on
@@ -37,461 +50,668 @@ DROP TABLE IF EXISTS temp.parameters;
 CREATE TEMP TABLE parameters(
   a TEXT CONSTRAINT ":a is set" CHECK (a IS NOT NULL),
   b TEXT CONSTRAINT ":b is set" CHECK (b IS NOT NULL),
+  c TEXT,
   prefix_a TEXT,
-  prefix_b TEXT
+  prefix_b TEXT,
+  format TEXT CONSTRAINT ":format is text, json, csv, junit or sarif"
+    CHECK (format IN ('text', 'json', 'csv', 'junit', 'sarif'))
 );
-INSERT INTO parameters VALUES (:a, :b, ifnull(:prefix_a, ''), ifnull(:prefix_b, ''));
+INSERT INTO parameters SELECT :a, :b, :c, ifnull(:prefix_a, ''), ifnull(:prefix_b, ''), ifnull(:format, 'text')
+  WHERE safetensors_parameters(':a', ':b', ':c', ':prefix_a', ':prefix_b', ':format');
+
+-- What a run before left in this session.
+DROP TABLE IF EXISTS temp.compare_models; DROP TABLE IF EXISTS temp.compare_weights;
+DROP TABLE IF EXISTS temp.compare_prefixes; DROP TABLE IF EXISTS temp.compare_ends;
+DROP TABLE IF EXISTS temp.compare_moves; DROP TABLE IF EXISTS temp.compare_hashes;
+DROP TABLE IF EXISTS temp.compare_pairs; DROP TABLE IF EXISTS temp.compare_alike; DROP TABLE IF EXISTS temp.compared;
+DROP TABLE IF EXISTS temp.compare_not_finite; DROP TABLE IF EXISTS temp.compare_kinds;
+DROP TABLE IF EXISTS temp.compare_samples; DROP TABLE IF EXISTS temp.compare_products;
+DROP TABLE IF EXISTS temp.compare_remainders; DROP TABLE IF EXISTS temp.compare_factors;
+DROP TABLE IF EXISTS temp.compare_left; DROP TABLE IF EXISTS temp.compare_steps;
+DROP TABLE IF EXISTS temp.compared_ranks; DROP TABLE IF EXISTS temp.compared_rows;
+DROP TABLE IF EXISTS temp.compared_layers; DROP TABLE IF EXISTS temp.untouched; DROP TABLE IF EXISTS temp.compared_c;
+DROP TABLE IF EXISTS temp.compare_adapted; DROP TABLE IF EXISTS temp.compare_counts;
+DROP TABLE IF EXISTS temp.compare_spans; DROP TABLE IF EXISTS temp.compare_words; DROP TABLE IF EXISTS temp.comparison;
+DROP TABLE IF EXISTS temp.compared_findings; DROP TABLE IF EXISTS temp.compare_otherwise;
+DROP TABLE IF EXISTS temp.compare_renamed;
+
+-- Each is one model; beside models in its folders, a folder stands for the one that is in itself.
+CREATE TEMP TABLE compare_models AS
+  SELECT g.side, g.path, m.model, m.model = rtrim(g.path, '/') OR m.model = g.path OR substr(m.model, 1, length(rtrim(g.path, '/')) + 1) = rtrim(g.path, '/') || '/'
+         AND instr(substr(m.model, length(rtrim(g.path, '/')) + 2), '/') = 0 AS here
+  FROM (SELECT 'a' AS side, a AS path FROM parameters UNION ALL SELECT 'b', b FROM parameters
+        UNION ALL SELECT 'c', c FROM parameters WHERE c IS NOT NULL) AS g, safetensors_models(g.path) AS m;
+DELETE FROM compare_models WHERE NOT here AND side IN (SELECT side FROM compare_models GROUP BY side HAVING total(here) = 1);
 DROP TABLE IF EXISTS temp.needs;
 CREATE TEMP TABLE needs(
+  one_model,
+  some_a CONSTRAINT ":a has a tensor" CHECK (some_a > 0),
+  some_b CONSTRAINT ":b has a tensor" CHECK (some_b > 0),
+  some_c CONSTRAINT ":c has a tensor" CHECK (some_c > 0),
   begin_a CONSTRAINT "the name of a tensor of :a begins with :prefix_a" CHECK (begin_a > 0),
   begin_b CONSTRAINT "the name of a tensor of :b begins with :prefix_b" CHECK (begin_b > 0)
 );
-INSERT INTO needs(begin_a)
-  SELECT count(*) FROM parameters AS p, safetensors_tensors(p.a) AS t
-  WHERE substr(t.name, 1, length(p.prefix_a)) = p.prefix_a HAVING :prefix_a <> '';
-INSERT INTO needs(begin_b)
-  SELECT count(*) FROM parameters AS p, safetensors_tensors(p.b) AS t
-  WHERE substr(t.name, 1, length(p.prefix_b)) = p.prefix_b HAVING :prefix_b <> '';
+INSERT INTO needs(one_model)
+  SELECT safetensors_refuse(printf(':%s is %d models, and one is compared: %s%s', side, max(of),
+           group_concat(safetensors_label(model), ', '), iif(max(of) > 20, ', …', '')))
+  FROM (SELECT side, model, row_number() OVER (PARTITION BY side) AS n, count(*) OVER (PARTITION BY side) AS of FROM compare_models)
+  WHERE of > 1 AND n <= 20 GROUP BY side;
+INSERT INTO needs(some_a, some_b, some_c)
+  SELECT total(side = 'a'), total(side = 'b'), iif(c IS NULL, 1, total(side = 'c')) FROM parameters LEFT JOIN compare_models;
+UPDATE parameters SET a = (SELECT model FROM compare_models WHERE side = 'a'), b = (SELECT model FROM compare_models WHERE side = 'b'),
+                      c = (SELECT model FROM compare_models WHERE side = 'c');
 
-DROP TABLE IF EXISTS temp.compared_c;
-CREATE TEMP TABLE compared_c AS SELECT name, status FROM safetensors_diff(:a, :c);
-
--- Weights that one side has packed, or both, and the other has under the same name, or the name with its own prefix.
--- packed_parts says which tensors they are made of.
-DROP TABLE IF EXISTS temp.compare_weights;
+-- Weights as modules see them: what is packed is one, and its parts are none.
 CREATE TEMP TABLE compare_weights(
-  side TEXT, name TEXT, scheme TEXT, dtype TEXT, shape TEXT, numel INTEGER, layer INTEGER, pattern TEXT, parts TEXT, ref TEXT,
-  PRIMARY KEY(side, name)
-) WITHOUT ROWID;
-INSERT OR IGNORE INTO compare_weights
-  SELECT 'a', name, scheme, dtype, shape, numel, layer, pattern, parts, ref FROM safetensors_weights(:a)
-  WHERE role = 'weight' AND scheme <> 'unknown';
-INSERT OR IGNORE INTO compare_weights
-  SELECT 'b', name, scheme, dtype, shape, numel, layer, pattern, parts, ref FROM safetensors_weights(:b)
-  WHERE role = 'weight' AND scheme <> 'unknown';
-DROP TABLE IF EXISTS temp.packed_pairs;
-CREATE TEMP TABLE packed_pairs AS
-  SELECT a.name, b.name AS name_b, a.scheme AS scheme_a, b.scheme AS scheme_b, iif(a.scheme = 'none', a.dtype, a.scheme) AS dtype_a,
-         iif(b.scheme = 'none', b.dtype, b.scheme) AS dtype_b, a.shape, a.numel, a.layer, a.pattern, a.parts AS parts_a,
-         b.parts AS parts_b, a.ref AS ref_a, b.ref AS ref_b
-  FROM parameters AS p, compare_weights AS a JOIN compare_weights AS b
-    ON b.side = 'b' AND b.name = CASE
-         WHEN EXISTS (SELECT 1 FROM compare_weights AS o WHERE o.side = 'b' AND o.name = a.name) THEN a.name
-         WHEN substr(a.name, 1, length(p.prefix_a)) = p.prefix_a THEN p.prefix_b || substr(a.name, length(p.prefix_a) + 1) END
-  WHERE a.side = 'a' AND (a.scheme <> 'none' OR b.scheme <> 'none') AND a.shape = b.shape AND a.ref IS NOT NULL AND b.ref IS NOT NULL;
-DROP TABLE IF EXISTS temp.packed_parts;
-CREATE TEMP TABLE packed_parts(
-  side TEXT, name TEXT, pair INTEGER, role TEXT, dtype TEXT, shape TEXT, ref TEXT, PRIMARY KEY(name, side)
-) WITHOUT ROWID;
-INSERT OR IGNORE INTO packed_parts(side, name, pair, role)
-  SELECT 'a', j.value, p.rowid, j.key FROM packed_pairs AS p, json_each(ifnull(p.parts_a, json_object('', p.name))) AS j;
-INSERT OR IGNORE INTO packed_parts(side, name, pair, role)
-  SELECT 'b', j.value, p.rowid, j.key FROM packed_pairs AS p, json_each(ifnull(p.parts_b, json_object('', p.name_b))) AS j;
-UPDATE packed_parts SET (dtype, shape, ref) = (
-  SELECT t.dtype, t.shape, t.ref FROM safetensors_tensors(iif(packed_parts.side = 'a', :a, :b)) AS t WHERE t.name = packed_parts.name)
-WHERE pair IN (SELECT rowid FROM packed_pairs WHERE scheme_a = scheme_b);
-CREATE INDEX temp.packed_parts_by_pair ON packed_parts(pair, side, role);
+  id INTEGER PRIMARY KEY, side TEXT, name TEXT, scheme TEXT, dtype TEXT, shape TEXT, numel INTEGER, layer INTEGER,
+  pattern TEXT, parts TEXT, why TEXT, ref TEXT, pair INTEGER, UNIQUE(side, name)
+);
+CREATE INDEX temp.compare_weights_by_pair ON compare_weights(side, pair);
+INSERT OR IGNORE INTO compare_weights(side, name, scheme, dtype, shape, numel, layer, pattern, parts, why, ref)
+  SELECT side, name, scheme, iif(scheme = 'none', dtype, scheme), shape, numel, layer, pattern, parts,
+         CASE WHEN scheme = 'unknown' THEN 'packed in a way that is not known'
+              WHEN ref IS NULL THEN scheme || ': ' || status END, iif(scheme = 'unknown', NULL, ref)
+  FROM (SELECT 'a' AS side, t.* , t.layer, t.pattern, t.parts, t.ref FROM safetensors_weights((SELECT a FROM parameters)) AS t
+        UNION ALL SELECT 'b', t.*, t.layer, t.pattern, t.parts, t.ref FROM safetensors_weights((SELECT b FROM parameters)) AS t);
+INSERT INTO needs(some_a, some_b) SELECT total(side = 'a'), total(side = 'b') FROM compare_weights;
+INSERT INTO needs(some_c) SELECT count(*) FROM parameters AS p, safetensors_tensors(p.c) HAVING :c IS NOT NULL;
+INSERT INTO needs(begin_a)
+  SELECT count(*) FROM parameters AS p JOIN compare_weights AS t
+  WHERE side = 'a' AND substr(t.name, 1, length(p.prefix_a)) = p.prefix_a HAVING :prefix_a <> '';
+INSERT INTO needs(begin_b)
+  SELECT count(*) FROM parameters AS p JOIN compare_weights AS t
+  WHERE side = 'b' AND substr(t.name, 1, length(p.prefix_b)) = p.prefix_b HAVING :prefix_b <> '';
 
-DROP TABLE IF EXISTS temp.compared;
-CREATE TEMP TABLE compared AS
-  SELECT d.name, d.name AS label, d.status, d.dtype_a, d.dtype_b, d.shape_a, d.shape_b, d.layer, d.pattern, d.numel, d.n_diff,
-         d.max_abs_diff, d.rel_l2, d.cosine, d.l2_a, d.l2_diff, d.ref_a, d.ref_b, d.n_nan, d.n_nan_one, 0 AS new_nan,
-         0 AS new_inf, 0 AS codes_a, 0 AS codes_b, 0 AS dequantized
-  FROM safetensors_diff(:a, :b) AS d
-  LEFT JOIN packed_parts AS a ON a.side = 'a' AND a.name = d.name
-  LEFT JOIN packed_parts AS b ON b.side = 'b' AND b.name = d.name
-  WHERE a.name IS NULL AND b.name IS NULL;
--- What is a part on one side, and a tensor by itself on the other.
-INSERT INTO compared
-  SELECT d.name, d.name, iif(a.name IS NULL, 'only_a', 'only_b'), iif(a.name IS NULL, d.dtype_a, NULL),
-         iif(b.name IS NULL, d.dtype_b, NULL), iif(a.name IS NULL, d.shape_a, NULL), iif(b.name IS NULL, d.shape_b, NULL),
-         d.layer, d.pattern, tensor_numel(iif(a.name IS NULL, d.ref_a, d.ref_b)), NULL, NULL, NULL, NULL, NULL, NULL,
-         iif(a.name IS NULL, d.ref_a, NULL), iif(b.name IS NULL, d.ref_b, NULL), NULL, NULL, 0, 0, 0, 0, 0
-  FROM safetensors_diff(:a, :b) AS d
-  LEFT JOIN packed_parts AS a ON a.side = 'a' AND a.name = d.name
-  LEFT JOIN packed_parts AS b ON b.side = 'b' AND b.name = d.name
-  WHERE (a.name IS NULL) <> (b.name IS NULL) AND d.dtype_a IS NOT NULL AND d.dtype_b IS NOT NULL;
--- Packed weights are the same if their parts are, byte for byte, and mean the same.
-INSERT INTO compared
-  SELECT q.name, q.name,
-         CASE WHEN q.dtype_a <> q.dtype_b THEN 'retyped'
-              WHEN c.equal AND json_extract(q.ref_a, '$.options') IS json_extract(q.ref_b, '$.options') AND NOT EXISTS (
-                SELECT 1 FROM packed_parts AS a
-                LEFT JOIN packed_parts AS b ON b.side = 'b' AND b.pair = a.pair AND b.role = a.role
-                WHERE a.side = 'a' AND a.pair = q.rowid
-                  AND (a.dtype IS NOT b.dtype OR a.shape IS NOT b.shape OR tensor_hash(a.ref) IS NOT tensor_hash(b.ref)))
-              THEN 'same' ELSE 'changed' END,
-         q.dtype_a, q.dtype_b, q.shape, q.shape, q.layer, q.pattern, q.numel, c.n_diff, c.max_abs_diff, c.rel_l2, c.cosine,
-         c.l2_a, c.l2_diff, q.ref_a, q.ref_b, c.n_nan, c.n_nan_one, 0, 0, 0, 0, 1
-  FROM packed_pairs AS q, tensor_compare(q.ref_a, q.ref_b) AS c;
+-- == Pairs. `pair` of a weight is the id of the one it is compared with.
+UPDATE compare_weights AS w SET pair = (
+  SELECT o.id FROM compare_weights AS o WHERE o.name = w.name AND o.side = iif(w.side = 'a', 'b', 'a'));
+CREATE TEMP TABLE compare_prefixes(
+  id INTEGER PRIMARY KEY, prefix_a TEXT, prefix_b TEXT, votes INTEGER, given INTEGER, example_a INTEGER, example_b INTEGER
+);
+INSERT INTO compare_prefixes(prefix_a, prefix_b, given) SELECT prefix_a, prefix_b, 1 FROM parameters WHERE prefix_a <> prefix_b;
+-- The ends of names that no other name on that side has.
+CREATE TEMP TABLE compare_ends AS
+  WITH RECURSIVE ends(side, id, name, shape, rest) AS (
+    SELECT side, id, name, shape, name FROM compare_weights
+    WHERE pair IS NULL AND EXISTS (SELECT 1 FROM compare_weights WHERE pair IS NULL AND side = 'a')
+      AND EXISTS (SELECT 1 FROM compare_weights WHERE pair IS NULL AND side = 'b')
+      AND NOT EXISTS (SELECT 1 FROM compare_prefixes)
+    UNION ALL
+    SELECT side, id, name, shape, substr(rest, instr(rest, '.') + 1) FROM ends WHERE instr(rest, '.') > 0
+  )
+  SELECT side, id, rest, min(shape) AS shape, substr(name, 1, length(name) - length(rest)) AS prefix
+  FROM ends GROUP BY side, rest HAVING count(*) = 1;
+CREATE INDEX temp.compare_ends_by_rest ON compare_ends(side, rest);
+INSERT INTO compare_prefixes(prefix_a, prefix_b, votes, example_a, example_b)
+  SELECT prefix_a, prefix_b, count(*), id_a, max(id_b) FROM (
+    SELECT a.id AS id_a, b.id AS id_b, a.prefix AS prefix_a, b.prefix AS prefix_b, max(length(a.rest)), a.rest
+    FROM compare_ends AS a JOIN compare_ends AS b ON b.side = 'b' AND b.rest = a.rest AND b.shape = a.shape
+    WHERE a.side = 'a' AND (a.prefix = '' OR b.prefix = '' OR instr(a.rest, '.') > 0)
+    GROUP BY a.id)
+  GROUP BY prefix_a, prefix_b HAVING count(*) > 1 OR total(instr(rest, '.')) > 0
+  ORDER BY count(*) DESC, length(prefix_a) + length(prefix_b);
+-- Where both sides have a prefix, the ends may agree by chance: then the weights of an example must resemble.
+DELETE FROM compare_prefixes WHERE given IS NULL AND prefix_a <> '' AND prefix_b <> '' AND ifnull((
+  SELECT c.cosine < 0.3 AND NOT c.equal FROM compare_weights AS a JOIN compare_weights AS b, tensor_compare(a.ref, b.ref) AS c
+  WHERE a.id = example_a AND b.id = example_b), 1);
+CREATE TEMP TABLE compare_moves(id_a INTEGER UNIQUE, id_b INTEGER UNIQUE);
+INSERT OR IGNORE INTO compare_moves
+  SELECT a.id, b.id FROM compare_prefixes AS p JOIN compare_weights AS a
+    ON a.side = 'a' AND a.pair IS NULL AND substr(a.name, 1, length(p.prefix_a)) = p.prefix_a
+  JOIN compare_weights AS b
+    ON b.side = 'b' AND b.pair IS NULL AND b.name = p.prefix_b || substr(a.name, length(p.prefix_a) + 1)
+  ORDER BY p.id, a.id;
+UPDATE compare_weights SET pair = (SELECT id_b FROM compare_moves WHERE id_a = id)
+WHERE pair IS NULL AND id IN (SELECT id_a FROM compare_moves);
+UPDATE compare_weights SET pair = (SELECT id_a FROM compare_moves WHERE id_b = id)
+WHERE pair IS NULL AND id IN (SELECT id_b FROM compare_moves);
+-- What is left, by bytes: in the order of both where several have the same.
+CREATE TEMP TABLE compare_hashes AS
+  SELECT id, side, dtype, shape, tensor_hash(ref) AS hash FROM compare_weights AS w
+  WHERE pair IS NULL AND scheme = 'none' AND numel > 0 AND EXISTS (
+    SELECT 1 FROM compare_weights AS o
+    WHERE o.side = iif(w.side = 'a', 'b', 'a') AND o.pair IS NULL AND o.dtype = w.dtype AND o.shape = w.shape);
+DELETE FROM compare_moves;
+INSERT INTO compare_moves
+  WITH numbered AS MATERIALIZED (
+    SELECT *, row_number() OVER (PARTITION BY side, hash, dtype, shape ORDER BY id) AS n,
+           count(*) OVER (PARTITION BY side, hash, dtype, shape) AS of FROM compare_hashes)
+  SELECT a.id, b.id FROM numbered AS a JOIN numbered AS b USING (hash, dtype, shape, n, of)
+  WHERE a.side = 'a' AND b.side = 'b';
+UPDATE compare_weights SET pair = (SELECT id_b FROM compare_moves WHERE id_a = id)
+WHERE id IN (SELECT id_a FROM compare_moves);
+UPDATE compare_weights SET pair = (SELECT id_a FROM compare_moves WHERE id_b = id)
+WHERE id IN (SELECT id_b FROM compare_moves);
 
--- A packed tensor has a scale or the like in its module ("q_proj.") or under its own name ("q_proj.weight.").
--- Scales of activations and caches say nothing about weights.
-DROP TABLE IF EXISTS temp.scaled_modules;
-CREATE TEMP TABLE scaled_modules(side, module, PRIMARY KEY(side, module)) WITHOUT ROWID;
-INSERT OR IGNORE INTO scaled_modules
-  SELECT side, module
-  FROM (SELECT side, module, substr(name, length(module) + 1) AS last
-        FROM (SELECT 'a' AS side, name, rtrim(name, replace(name, '.', '')) AS module
-              FROM compared WHERE status <> 'only_b'
-              UNION ALL
-              SELECT 'b', name, rtrim(name, replace(name, '.', '')) FROM compared WHERE status <> 'only_a'))
-  WHERE (last LIKE '%scale%' OR last LIKE '%absmax%' OR last LIKE '%zero%' OR last LIKE '%codebook%'
-         OR last LIKE '%quant%map%' OR last = 'SCB')
-    AND last NOT IN ('input_scale', 'output_scale', 'input_global_scale', 'scale_input', 'scale_output',
-                     'k_scale', 'v_scale', 'q_scale');
-CREATE TEMP VIEW IF NOT EXISTS code_tensors AS
-  SELECT row, side FROM (
-    SELECT c.rowid AS row, s.side, c.name, iif(s.side = 'a', dtype_a, dtype_b) AS dtype,
-           rtrim(name, replace(name, '.', '')) AS module, dequantized
-    FROM compared AS c JOIN (SELECT 'a' AS side UNION ALL SELECT 'b') AS s
-  ) AS t
-  WHERE t.dtype IS NOT NULL AND NOT t.dequantized AND (
-    EXISTS (SELECT 1 FROM scaled_modules AS m WHERE m.side = t.side AND m.module = t.name || '.')
-    OR (t.dtype IN ('I8', 'U8', 'I16', 'U16', 'I32', 'U32') OR t.dtype GLOB 'F[468]_*' OR t.dtype = 'F4')
-       AND (EXISTS (SELECT 1 FROM scaled_modules AS m WHERE m.side = t.side AND
-                    m.module = iif(t.module LIKE '%.\_data.' ESCAPE '\',
-                                   substr(t.module, 1, length(t.module) - 6), t.module))
-            OR t.name LIKE '%qweight' OR t.name LIKE '%\_packed' ESCAPE '\'));
-UPDATE compared SET codes_a = 1 WHERE rowid IN (SELECT row FROM code_tensors WHERE side = 'a');
-UPDATE compared SET codes_b = 1 WHERE rowid IN (SELECT row FROM code_tensors WHERE side = 'b');
+-- == How each pair is compared: plain (by safetensors_diff, which looks at bytes, too), or by two expressions.
+CREATE TEMP TABLE compare_pairs AS
+  WITH shapes AS (
+    SELECT w.id, json_group_array(j.value) FILTER (WHERE j.value <> 1) AS squeezed
+    FROM compare_weights AS w, json_each(w.shape) AS j GROUP BY w.id
+  ), overlaps AS (
+    SELECT a.id, group_concat(':' || min(x.value, y.value)) AS slice,
+           min(x.value <= y.value) OR min(x.value >= y.value) AS one_way, total(x.value <> y.value) AS n_differ,
+           total(x.value <> y.value AND x.key > 0) = 0 AS rows_alone,
+           min(x.value <= y.value) AS b_longer
+    FROM compare_weights AS a JOIN compare_weights AS b ON b.id = a.pair, json_each(a.shape) AS x
+    JOIN json_each(b.shape) AS y ON y.key = x.key
+    WHERE a.side = 'a' AND a.shape <> b.shape AND json_array_length(a.shape) = json_array_length(b.shape)
+    GROUP BY a.id
+  )
+  SELECT a.id AS id_a, b.id AS id_b, o.slice, o.b_longer, o.n_differ, o.rows_alone,
+         CASE WHEN b.id IS NULL THEN 'only_a'
+              WHEN a.ref IS NULL OR b.ref IS NULL THEN 'codes'
+              WHEN a.shape = b.shape AND a.scheme = 'none' AND b.scheme = 'none' AND a.name = b.name THEN 'plain'
+              WHEN a.shape = b.shape THEN 'whole'
+              WHEN ifnull(x.squeezed, '[]') = ifnull(y.squeezed, '[]') THEN 'flat'
+              WHEN o.one_way THEN 'overlap' ELSE 'none' END AS way
+  FROM compare_weights AS a LEFT JOIN compare_weights AS b ON b.id = a.pair
+  LEFT JOIN shapes AS x ON x.id = a.id LEFT JOIN shapes AS y ON y.id = b.id LEFT JOIN overlaps AS o ON o.id = a.id
+  WHERE a.side = 'a'
+  UNION ALL SELECT NULL, id, NULL, NULL, NULL, NULL, 'only_b' FROM compare_weights WHERE side = 'b' AND pair IS NULL;
+-- Packed alike: the same if all parts are, and mean the same.
+CREATE TEMP TABLE compare_alike(id INTEGER PRIMARY KEY);
+INSERT INTO compare_alike
+  SELECT a.id FROM compare_pairs AS p JOIN compare_weights AS a ON a.id = p.id_a JOIN compare_weights AS b ON b.id = p.id_b
+  WHERE p.way IN ('whole', 'codes') AND a.scheme = b.scheme AND a.parts IS NOT NULL
+    AND json_extract(iif(a.ref LIKE '{%', a.ref, '{}'), '$.options') IS json_extract(iif(b.ref LIKE '{%', b.ref, '{}'), '$.options')
+    AND (SELECT group_concat(key) FROM json_each(a.parts)) = (SELECT group_concat(key) FROM json_each(b.parts))
+    AND NOT EXISTS (
+      SELECT 1 FROM (SELECT tensor_ref(q.a, x.value) AS u, tensor_ref(q.b, y.value) AS v
+                     FROM parameters AS q, json_each(a.parts) AS x JOIN json_each(b.parts) AS y ON y.key = x.key)
+      WHERE NOT CASE WHEN tensor_dtype(u) = tensor_dtype(v) AND tensor_shape(u) = tensor_shape(v) THEN tensor_equal(u, v) ELSE 0 END);
 
--- Tensors whose names differ only in the prefix become one row, under a's name, instead of two.
-DROP TABLE IF EXISTS temp.renamed_by_prefix;
-CREATE TEMP TABLE renamed_by_prefix AS
-  SELECT a.rowid AS a_row, b.rowid AS b_row, a.shape_a <> b.shape_b AS reshaped
-  FROM parameters AS p JOIN compared AS a ON substr(a.name, 1, length(p.prefix_a)) = p.prefix_a
-  JOIN compared AS b ON b.name = p.prefix_b || substr(a.name, length(p.prefix_a) + 1)
-  WHERE a.status = 'only_a' AND b.status = 'only_b' AND p.prefix_a <> p.prefix_b;
-UPDATE compared SET
-  (status, dtype_b, shape_b, ref_b, n_diff, max_abs_diff, rel_l2, cosine, l2_a, l2_diff, n_nan, n_nan_one,
-   codes_b) = (
-    SELECT CASE WHEN r.reshaped THEN 'reshaped'
-                WHEN compared.dtype_a <> b.dtype_b THEN 'retyped'
-                WHEN c.equal THEN 'same' ELSE 'changed' END,
-           b.dtype_b, b.shape_b, b.ref_b, c.n_diff, c.max_abs_diff, c.rel_l2, c.cosine, c.l2_a,
-           c.l2_diff, c.n_nan, c.n_nan_one, b.codes_b
-    FROM renamed_by_prefix AS r JOIN compared AS b ON b.rowid = r.b_row
-    LEFT JOIN tensor_compare(iif(r.reshaped, NULL, compared.ref_a), b.ref_b) AS c
-    WHERE r.a_row = compared.rowid)
-WHERE rowid IN (SELECT a_row FROM renamed_by_prefix);
-DELETE FROM compared WHERE rowid IN (SELECT b_row FROM renamed_by_prefix);
+-- == The pass over both.
+CREATE TEMP TABLE compared(
+  name TEXT, name_b TEXT, status TEXT, not_compared TEXT, stack TEXT, layer INTEGER, pattern TEXT, dtype_a TEXT, dtype_b TEXT,
+  shape_a TEXT, shape_b TEXT, numel INTEGER, n_diff INTEGER, max_abs_diff REAL, rel_l2 REAL, cosine REAL, l2_a REAL,
+  l2_b REAL, l2_diff REAL, nan_both INTEGER, new_nan INTEGER, new_inf INTEGER, gone_nan INTEGER, rounded INTEGER, ref_a TEXT,
+  ref_b TEXT
+);
+INSERT INTO compared(rowid, name, name_b, status, not_compared, stack, layer, pattern, dtype_a, dtype_b, shape_a, shape_b, numel,
+                     n_diff, max_abs_diff, rel_l2, cosine, l2_a, l2_b, l2_diff, nan_both, new_nan, new_inf, gone_nan, rounded,
+                     ref_a, ref_b)
+  SELECT p.rowid, ifnull(a.name, b.name), b.name,
+         CASE WHEN p.way IN ('only_a', 'only_b') THEN p.way
+              WHEN p.way = 'plain' THEN d.status
+              WHEN p.way = 'overlap' THEN 'resized'
+              WHEN p.way IN ('flat', 'none') OR a.shape <> b.shape THEN 'reshaped'
+              WHEN a.dtype <> b.dtype THEN 'retyped'
+              WHEN p.way = 'codes' THEN iif(s.id IS NULL, 'changed', 'same')
+              WHEN s.id IS NOT NULL OR a.scheme = 'none' AND c.equal THEN 'same' ELSE 'changed' END,
+         CASE WHEN p.way = 'codes' AND s.id IS NULL THEN iif(a.ref IS NULL, 'a: ' || a.why, 'b: ' || b.why)
+              WHEN p.way = 'none' THEN 'the dimensions do not fit'
+              WHEN p.way NOT IN ('only_a', 'only_b') AND s.id IS NULL AND a.numel > 0 AND b.numel > 0
+                   AND ifnull(d.max_abs_diff, c.max_abs_diff) IS NULL THEN 'no number stands in the place of another' END,
+         substr(ifnull(a.pattern, b.pattern), 1, instr(ifnull(a.pattern, b.pattern), '#') - 1), ifnull(a.layer, b.layer),
+         ifnull(a.pattern, b.pattern), a.dtype, b.dtype, a.shape, b.shape, ifnull(a.numel, b.numel),
+         iif(s.id, 0, ifnull(d.n_diff, c.n_diff)), iif(s.id, 0, ifnull(d.max_abs_diff, c.max_abs_diff)),
+         iif(s.id, 0, ifnull(d.rel_l2, c.rel_l2)), ifnull(d.cosine, c.cosine), ifnull(d.l2_a, c.l2_a),
+         ifnull(d.l2_b, c.l2_b), iif(s.id, 0, ifnull(d.l2_diff, c.l2_diff)), ifnull(d.n_nan, c.n_nan), 0, 0,
+         ifnull(d.n_nan_one, c.n_nan_one), NULL, a.ref, b.ref
+  FROM compare_pairs AS p LEFT JOIN compare_weights AS a ON a.id = p.id_a LEFT JOIN compare_weights AS b ON b.id = p.id_b
+  LEFT JOIN compare_alike AS s ON s.id = p.id_a
+  LEFT JOIN safetensors_diff(iif(p.way = 'plain', (SELECT a FROM parameters), NULL), (SELECT b FROM parameters)) AS d ON d.name = a.name
+  LEFT JOIN tensor_compare(
+    CASE WHEN s.id IS NOT NULL THEN NULL WHEN p.way IN ('whole', 'flat') THEN a.ref
+         WHEN p.way = 'overlap' THEN tensor_slice(a.ref, p.slice) END,
+    CASE p.way WHEN 'whole' THEN b.ref WHEN 'flat' THEN tensor_reshape(b.ref, a.shape)
+               WHEN 'overlap' THEN tensor_slice(b.ref, p.slice) END) AS c;
 
--- Counts the NaNs of b where a has none, and the infinities of b that a does not have in the same place. If both
--- have a tensor, there can be new ones only if a NaN is paired with a number, or a difference is infinite.
-DROP TABLE IF EXISTS temp.not_finite;
-CREATE TEMP TABLE not_finite AS
-  SELECT c.rowid AS row, c.status, c.dtype_b, c.n_nan, c.ref_a, c.ref_b, b.n_nan AS nan_b, b.n_inf AS inf_b
-  FROM compared AS c, tensor_stats(c.ref_b) AS b
-  WHERE (c.dtype_b LIKE '%F%' OR c.dtype_b = 'C64' OR c.dequantized)
-    AND (c.status IN ('only_b', 'reshaped') OR c.n_nan_one > 0 OR c.max_abs_diff = 9e999)
-    AND b.n_nan + b.n_inf > 0;
+-- What may be not finite in b alone: what a has not; a NaN paired with a number; an infinite difference.
+CREATE TEMP TABLE compare_not_finite AS
+  SELECT c.rowid AS row, f.way, c.ref_a, c.ref_b, c.dtype_b, f.nan_both, s.n_nan AS nan_b, s.n_inf AS inf_b
+  FROM (SELECT c.rowid AS row, p.way,
+               CASE WHEN p.way IN ('only_b', 'none') OR c.gone_nan > 0 OR c.max_abs_diff = 9e999 THEN c.ref_b
+                    WHEN p.way = 'overlap' AND p.b_longer
+                    THEN iif(p.rows_alone, tensor_slice(c.ref_b, json_extract(c.shape_a, '$[0]') || ':'), c.ref_b) END AS part,
+               CASE WHEN p.way = 'overlap' AND p.rows_alone AND ifnull(c.gone_nan, 0) = 0
+                         AND ifnull(c.max_abs_diff, 0) < 9e999 THEN 0 ELSE ifnull(c.nan_both, 0) END AS nan_both
+        FROM compared AS c JOIN compare_pairs AS p ON p.rowid = c.rowid
+        WHERE c.ref_b IS NOT NULL AND (c.dtype_b LIKE '%F%' OR c.dtype_b = 'C64' OR c.ref_b LIKE '{%')) AS f
+  JOIN compared AS c ON c.rowid = f.row JOIN tensor_stats(f.part) AS s ON s.n_nan + s.n_inf > 0;
 UPDATE compared SET (new_nan, new_inf) = (
-  SELECT CASE f.status WHEN 'only_b' THEN nan_b WHEN 'reshaped' THEN max(0, nan_b - ifnull(a.n_nan, 0))
-                       ELSE nan_b - f.n_nan END,
+  SELECT CASE f.way WHEN 'none' THEN max(0, nan_b - ifnull(a.n_nan, 0)) ELSE nan_b - f.nan_both END,
          CASE WHEN inf_b = 0 OR ifnull(a.n_inf, 0) = 0 THEN inf_b
-              WHEN f.status = 'reshaped' OR dtype_b = 'C64' THEN max(0, inf_b - a.n_inf)
+              WHEN f.way IN ('none', 'overlap', 'flat') OR f.dtype_b = 'C64' THEN max(0, inf_b - a.n_inf)
               ELSE (SELECT count(*) FROM (
                       SELECT idx, value FROM tensor_elements(f.ref_b) WHERE abs(value) = 9e999
-                      EXCEPT
-                      SELECT idx, value FROM tensor_elements(f.ref_a) WHERE abs(value) = 9e999)) END
-  FROM not_finite AS f LEFT JOIN tensor_stats(f.ref_a) AS a WHERE f.row = compared.rowid)
-WHERE rowid IN (SELECT row FROM not_finite);
+                      EXCEPT SELECT idx, value FROM tensor_elements(f.ref_a) WHERE abs(value) = 9e999)) END
+  FROM compare_not_finite AS f LEFT JOIN tensor_stats(f.ref_a) AS a WHERE f.row = compared.rowid)
+WHERE rowid IN (SELECT row FROM compare_not_finite);
+UPDATE compared SET gone_nan = iif(status = 'resized', NULL, max(0, gone_nan - new_nan)) WHERE gone_nan > 0;
 
-UPDATE compared SET max_abs_diff = NULL, rel_l2 = NULL, cosine = NULL, l2_a = NULL, l2_diff = NULL,
-                    n_diff = iif(codes_a AND codes_b AND dtype_a = dtype_b, n_diff, NULL)
-WHERE codes_a OR codes_b;
+-- Another dtype and other values: is one the other, rounded? Up to 64 rows show it.
+UPDATE compared SET rounded = CASE
+  WHEN n_diff = 0 THEN 1
+  WHEN (dtype_a IN ('F64', 'F32', 'F16', 'BF16') OR dtype_a GLOB 'F8_*' OR ref_a LIKE '{%')
+       AND (dtype_b IN ('F64', 'F32', 'F16', 'BF16') OR dtype_b GLOB 'F8_*' OR ref_b LIKE '{%') THEN (
+    SELECT iif(ref_b LIKE '{%', 0, tensor_equal(tensor_convert(a, dtype_b), b))
+           OR iif(ref_a LIKE '{%', 0, tensor_equal(tensor_convert(b, dtype_a), a))
+    FROM (SELECT iif(shape_a = '[]', ref_a, tensor_slice(ref_a, step)) AS a, iif(shape_b = '[]', ref_b, tensor_slice(ref_b, step)) AS b
+          FROM (SELECT '::' || max(1, json_extract(shape_a, '$[0]') / 64) AS step))) ELSE 0 END
+WHERE status = 'retyped' AND not_compared IS NULL;
+-- What the pair is for the verdict: alone, unknown, same (in value), changed; packed: as far apart as packing takes the
+-- others, too.
+CREATE TEMP TABLE compare_kinds(row INTEGER PRIMARY KEY, kind TEXT, shaped INTEGER, size INTEGER);
+INSERT INTO compare_kinds
+  SELECT c.rowid,
+         CASE WHEN status IN ('only_a', 'only_b') THEN 'alone'
+              WHEN not_compared IS NOT NULL THEN 'unknown'
+              WHEN status = 'same' OR n_diff = 0 OR rounded THEN 'same'
+              WHEN dtype_a <> dtype_b AND (ref_a LIKE '{%' OR ref_b LIKE '{%') AND cosine > 0.8
+                   AND rel_l2 <= 2 * min(rel_l2) OVER (PARTITION BY dtype_a, dtype_b, rel_l2 > 0) THEN 'packed'
+              ELSE 'changed' END,
+         p.way IN ('plain', 'whole', 'flat', 'codes') OR p.way = 'overlap' AND p.n_differ = 1, max(ifnull(numel, 1), 1)
+  FROM compared AS c JOIN compare_pairs AS p ON p.rowid = c.rowid;
+-- The norms of what is the same and was not read for them, where others of the layer changed.
+UPDATE compared SET l2_a = (SELECT s.l2 FROM tensor_stats(ref_a) AS s)
+WHERE l2_a IS NULL AND status = 'same' AND ref_a IS NOT NULL AND numel > 0 AND (stack, ifnull(layer, -1)) IN (
+  SELECT stack, ifnull(layer, -1) FROM compared AS c JOIN compare_kinds AS k ON k.row = c.rowid WHERE k.kind = 'changed');
 
--- Shortens names to 38 characters, so that a label keeps the layer, the word directly before it, the end, and
--- numbers in the part that is cut.
-UPDATE compared SET label = (
-  SELECT CASE WHEN length(begin || rest) <= 38 THEN begin || rest
-              WHEN numbers IS NULL AND tail GLOB '*[0-9]*'
-              THEN begin || substr(rest, 1, room - 3 - length(tail)) || '...' || tail
-              WHEN numbers IS NULL
-              THEN begin || substr(rest, 1, room * 2 / 5) || '...' || substr(rest, room * 2 / 5 + 3 - room)
-              ELSE begin || '..' || numbers || '..' || substr(tail, -max(1, room - 4 - length(numbers))) END
-  FROM (SELECT begin, rest, tail, room, (
-          SELECT group_concat(value, '.')
-          FROM json_each('[' || replace(replace(json_quote(substr(rest, 1, length(rest) - length(tail))),
-                                                '.', '","'), '_', '","') || ']')
-          WHERE value <> '' AND value NOT GLOB '*[^0-9]*') AS numbers
-        FROM (SELECT begin, rest, 38 - length(begin) AS room, iif(
-                       substr(rest, length(begin) - 31) GLOB '[0-9]*',
-                       ltrim(substr(rest, length(begin) - 31), '0123456789'),
-                       substr(rest, length(begin) - 31)) AS tail
-              FROM (SELECT iif(length(head) <= 18, head, '...' || substr(head, -min(15, length(head) - length(
-                             rtrim(stem, replace(stem, iif(instr(stem, '.'), '.', '_'), '')))))) AS begin,
-                           substr(name, length(head) + 1) AS rest
-                    FROM (SELECT substr(name, 1, first - 2) AS stem,
-                                 substr(name, 1, iif(first = 0, 16, first - 1 + length(after)
-                                        - length(ltrim(after, '0123456789')))) AS head
-                          FROM (SELECT instr(pattern, '#') AS first,
-                                       substr(name, instr(pattern, '#')) AS after))))))
-WHERE length(name) > 38;
+-- == Low rank: rows of the difference, and their products with each other, taken apart as Cholesky does with the largest
+-- remainder first. The sum of the remainders is what so many directions leave.
+CREATE TEMP TABLE compare_samples AS
+  SELECT row, name, ref_a, ref_b, shape_a, rows, cols, min(rows, 192) AS n,
+         CASE dtype_b WHEN 'BF16' THEN 2.2e-6 WHEN 'F16' THEN 3.4e-8 WHEN 'F8_E4M3' THEN 5.6e-4 WHEN 'F8_E5M2' THEN 2.2e-3 ELSE 0 END
+         * l2_a * l2_a * min(rows, 192) / rows AS noise
+  FROM (SELECT c.rowid AS row, c.*, json_extract(shape_a, '$[0]') AS rows, numel / json_extract(shape_a, '$[0]') AS cols,
+               row_number() OVER (PARTITION BY stack, pattern ORDER BY rel_l2 DESC) AS place
+        FROM compared AS c JOIN compare_kinds AS k ON k.row = c.rowid
+        WHERE k.kind = 'changed' AND status IN ('changed', 'retyped') AND cosine > 0.3 AND new_nan + new_inf + gone_nan + nan_both = 0
+          AND json_array_length(shape_a) > 1 AND ref_a NOT LIKE '{%' AND ref_b NOT LIKE '{%' AND dtype_a <> 'C64' AND dtype_b <> 'C64')
+  WHERE place = 1 AND rows >= 16 AND cols >= 16 ORDER BY l2_diff DESC LIMIT 4;
+CREATE TEMP TABLE compare_products(t INTEGER, i INTEGER, j INTEGER, v REAL, PRIMARY KEY(t, i, j)) WITHOUT ROWID;
+INSERT INTO compare_products
+  WITH differences AS MATERIALIZED (
+    SELECT row, n, tensor_convert(tensor_sub(tensor_take(tensor_reshape(ref_b, flat), indices, 0),
+                                             tensor_take(tensor_reshape(ref_a, flat), indices, 0)), 'F64') AS d
+    FROM (SELECT *, json_array(rows, cols) AS flat, (
+            WITH RECURSIVE i(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM i WHERE i + 1 < n) SELECT json_group_array(i * rows / n) FROM i) AS indices
+          FROM compare_samples))
+  SELECT row, e.idx / n, e.idx % n, e.value FROM differences, tensor_elements(tensor_matmul(d, tensor_transpose(d))) AS e;
+CREATE TEMP TABLE compare_remainders AS SELECT t, i, v AS d, 0 AS used FROM compare_products WHERE i = j;
+CREATE INDEX temp.compare_remainders_by_row ON compare_remainders(t, i);
+CREATE TEMP TABLE compare_factors(t INTEGER, i INTEGER, k INTEGER, v REAL, PRIMARY KEY(t, i, k)) WITHOUT ROWID;
+CREATE TEMP TABLE compare_left(t INTEGER, k INTEGER, pivot INTEGER, d REAL, rest REAL, PRIMARY KEY(t, k)) WITHOUT ROWID;
+INSERT INTO compare_left SELECT t, 0, NULL, NULL, sum(d) FROM compare_remainders GROUP BY t HAVING sum(d) > 0;
+CREATE TEMP TABLE compare_steps(k INTEGER);
+CREATE TEMP TRIGGER compare_step AFTER INSERT ON compare_steps BEGIN
+  INSERT INTO compare_left SELECT t, new.k, i, max(d), NULL FROM compare_remainders WHERE used = 0 GROUP BY t HAVING max(d) > 0
+    AND (SELECT l.rest FROM compare_left AS l WHERE l.t = compare_remainders.t AND l.k = new.k - 1)
+        > (SELECT 1e-3 * l.rest FROM compare_left AS l WHERE l.t = compare_remainders.t AND l.k = 0);
+  INSERT INTO compare_factors
+    SELECT r.t, r.i, new.k, (g.v - ifnull((
+             SELECT sum(x.v * y.v) FROM compare_factors AS x JOIN compare_factors AS y ON y.t = x.t AND y.i = l.pivot AND y.k = x.k
+             WHERE x.t = r.t AND x.i = r.i), 0)) / sqrt(l.d)
+    FROM compare_left AS l JOIN compare_remainders AS r ON r.t = l.t AND r.used = 0
+    JOIN compare_products AS g ON g.t = l.t AND g.i = l.pivot AND g.j = r.i WHERE l.k = new.k;
+  UPDATE compare_remainders SET d = max(0, compare_remainders.d - f.v * f.v), used = used OR compare_remainders.i = l.pivot
+    FROM compare_factors AS f JOIN compare_left AS l ON l.t = f.t AND l.k = f.k
+    WHERE f.k = new.k AND f.t = compare_remainders.t AND f.i = compare_remainders.i;
+  UPDATE compare_left SET rest = (SELECT sum(d) FROM compare_remainders AS r WHERE r.t = compare_left.t AND used = 0) WHERE k = new.k;
+END;
+INSERT INTO compare_steps WITH RECURSIVE k(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM k WHERE k < 72) SELECT k FROM k;
+-- Of no use is what rounding may have made, or what has few rows that changed: the rank of those is low in any case.
+CREATE TEMP TABLE compared_ranks AS
+  SELECT name, n AS rows, directions, ifnull(directions <= 0.375 * min(moved, cols), 0) AS low
+  FROM (SELECT s.*, (SELECT count(*) FROM compare_products AS g WHERE g.t = s.row AND g.i = g.j AND g.v > 0) AS moved,
+               first.rest AS whole,
+               (SELECT min(l.k) FROM compare_left AS l
+                WHERE l.t = s.row AND l.rest - s.noise * (1 - 1.0 * l.k / n) <= 0.05 * (first.rest - s.noise)) AS directions
+        FROM compare_samples AS s JOIN compare_left AS first ON first.t = s.row AND first.k = 0)
+  WHERE moved >= 16 AND whole > 3 * noise;
 
--- Weights of one checkpoint that are packed in the other, which has a scale in the same module.
-DROP TABLE IF EXISTS temp.packed_in_other;
-CREATE TEMP TABLE packed_in_other AS
-  SELECT c.rowid AS row, c.status FROM compared AS c JOIN scaled_modules AS m
-    ON m.side = iif(c.status = 'only_a', 'b', 'a') AND m.module = rtrim(c.name, replace(c.name, '.', ''))
-  WHERE c.status IN ('only_a', 'only_b') AND NOT codes_a AND NOT codes_b AND c.name LIKE '%weight';
-
--- Tensors with the same bytes under another name, if exactly one tensor on each side has them.
-DROP TABLE IF EXISTS temp.renamed;
-CREATE TEMP TABLE renamed AS
-  WITH a AS MATERIALIZED (
-    SELECT rowid AS row, label, dtype_a AS dtype, shape_a AS shape, tensor_hash(ref_a) AS hash
-    FROM compared WHERE status = 'only_a' AND numel > 0 AND (dtype_a, shape_a) IN (
-      SELECT dtype_b, shape_b FROM compared WHERE status = 'only_b')
-  ), b AS MATERIALIZED (
-    SELECT rowid AS row, label, dtype_b AS dtype, shape_b AS shape, tensor_hash(ref_b) AS hash
-    FROM compared WHERE status = 'only_b' AND numel > 0 AND (dtype_b, shape_b) IN (
-      SELECT dtype_a, shape_a FROM compared WHERE status = 'only_a')
+-- == Rows of embeddings: those that only one has, and those that changed, if not nearly all did.
+CREATE TEMP TABLE compared_rows(name TEXT, first INTEGER, last INTEGER, status TEXT);
+INSERT INTO compared_rows
+  SELECT name, min(a, b), max(a, b) - 1, iif(b > a, 'new', 'gone')
+  FROM (SELECT c.name, json_extract(shape_a, '$[0]') AS a, json_extract(shape_b, '$[0]') AS b
+        FROM compared AS c JOIN compare_pairs AS p ON p.rowid = c.rowid WHERE c.status = 'resized' AND p.rows_alone);
+INSERT INTO compared_rows
+  WITH embeddings AS MATERIALIZED (
+    SELECT c.name, iif(p.way = 'overlap', tensor_slice(c.ref_a, p.slice), c.ref_a) AS a,
+           iif(p.way = 'overlap', tensor_slice(c.ref_b, p.slice), c.ref_b) AS b
+    FROM compared AS c JOIN compare_pairs AS p ON p.rowid = c.rowid
+    WHERE p.way IN ('plain', 'whole', 'overlap') AND json_array_length(shape_a) = 2 AND n_diff BETWEEN 1 AND 0.9 * numel
+      AND dtype_a <> 'C64' AND dtype_b <> 'C64' AND ref_a NOT LIKE '{%' AND ref_b NOT LIKE '{%' AND (p.rows_alone
+        OR name LIKE '%embed%' OR name LIKE '%wte%' OR name LIKE '%wpe%' OR name LIKE '%lm\_head%' ESCAPE '\'
+        OR name LIKE '%shared.weight' OR name LIKE '%output.weight')
+  ), moved AS MATERIALIZED (
+    SELECT name, idx, idx - row_number() OVER (PARTITION BY name ORDER BY idx) AS run
+    FROM embeddings, tensor_elements(tensor_norm(tensor_sub(b, a), 1)) AS e WHERE e.value IS NULL OR e.value <> 0
   )
-  SELECT min(a.label) AS name_a, min(b.label) AS name_b, min(a.row) AS row, min(b.row) AS row_b
-  FROM a JOIN b USING (hash, dtype, shape) GROUP BY hash, dtype, shape HAVING count(*) = 1;
--- In PEFT, base_model.model.X.lora_A.weight modifies X.weight.
-DROP TABLE IF EXISTS temp.adapted;
-CREATE TEMP TABLE adapted AS
-  SELECT a.pattern, json_extract(l.shape_b, '$[0]') AS rank,
-         json_extract(l.shape_b, '$[1]') = json_extract(a.shape_a, '$[1]') AS fits
-  FROM compared AS l
-  JOIN compared AS a
-    ON a.name = replace(replace(l.name, 'base_model.model.', ''), '.lora_A.weight', '.weight')
-  WHERE l.status = 'only_b' AND l.name LIKE '%.lora\_A.weight' ESCAPE '\'
-    AND a.shape_a IS NOT NULL;
-.mode list
-.headers off
+  SELECT name, min(idx), max(idx), 'changed' FROM moved GROUP BY name, run ORDER BY name, min(idx);
 
-.print == Verdict
-WITH counted AS MATERIALIZED (
-  SELECT count(*) AS tensors, total(status NOT IN ('only_a', 'only_b')) AS common,
-         total(status <> 'only_a') AS in_b, total(status = 'same') AS same,
-         total(status = 'changed' AND NOT (dequantized AND n_diff = 0) OR status = 'retyped' AND n_diff > 0) AS changed,
-         total(status IN ('same', 'changed') OR status = 'retyped' AND NOT codes_a AND NOT codes_b) AS comparable,
-         total(status = 'retyped') AS retyped, total(status = 'reshaped') AS reshaped,
-         total(status = 'only_a') - (SELECT count(*) FROM renamed)
-         - (SELECT total(status = 'only_a') FROM packed_in_other) AS only_a,
-         total(status = 'only_b') - (SELECT count(*) FROM renamed) AS only_b,
-         (SELECT total(status = 'only_a') FROM packed_in_other) AS packed_in_b,
-         (SELECT total(status = 'only_b') FROM packed_in_other) AS packed_in_a,
-         (SELECT count(*) FROM renamed) AS renamed, (SELECT count(*) FROM adapted) AS adapted,
-         total(new_nan + new_inf > 0) AS bad, total(new_nan) AS new_nan, total(new_inf) AS new_inf,
-         total(n_nan_one > new_nan) AS nan_gone,
-         total((codes_a OR codes_b) AND status IN ('changed', 'retyped', 'reshaped')) AS codes
-  FROM compared
-)
-SELECT l.value FROM counted, json_each(json_array(
-  iif(bad > 0, printf('error: %,d tensor%s of b ha%s NaN or infinities where a has none: %,d NaN,'
-                      || char(10) || '  %,d infinite.', bad, iif(bad = 1, '', 's'), iif(bad = 1, 's', 've'),
-                      new_nan, new_inf), NULL),
-  iif(common + renamed + adapted + packed_in_a + packed_in_b = 0 AND in_b > 0 AND in_b < tensors,
-      'warning: no tensor of b has the name of one of a. If names begin differently,'
-      || char(10) || '  set :prefix_a and :prefix_b.', NULL),
-  iif(reshaped > 0, printf('warning: %,d tensor%s another shape.', reshaped, iif(reshaped = 1, ' has', 's have')),
-      NULL),
-  iif(only_a > 0 AND adapted = 0,
-      printf('warning: %,d tensor%s of a %s not in b.', only_a, iif(only_a = 1, '', 's'),
-             iif(only_a = 1, 'is', 'are')), NULL),
-  iif(packed_in_b > 0, printf('warning: %,d weight%s of a %s packed in b: not compared.', packed_in_b,
-                              iif(packed_in_b = 1, '', 's'), iif(packed_in_b = 1, 'is', 'are')), NULL),
-  iif(packed_in_a > 0, printf('warning: %,d weight%s of b %s packed in a: not compared.', packed_in_a,
-                              iif(packed_in_a = 1, '', 's'), iif(packed_in_a = 1, 'is', 'are')), NULL),
-  iif(codes > 0, printf('warning: %,d tensor%s packed codes: other bytes, but not compared as numbers.', codes,
-                        iif(codes = 1, ' is', 's are')), NULL),
-  iif(nan_gone > 0, printf('warning: %,d tensor%s of a ha%s NaN where b has numbers: left out of distances.',
-                           nan_gone, iif(nan_gone = 1, '', 's'), iif(nan_gone = 1, 's', 've')), NULL),
-  (SELECT group_concat(line, char(10)) FROM (
-     SELECT printf('%,d weight%s packed in %s (%s), and compared dequantized: rel_l2 %s.', count(*), iif(count(*) = 1, ' is', 's are'),
-                   side, iif(length(group_concat(DISTINCT scheme)) > 14, substr(group_concat(DISTINCT scheme), 1, 11) || '...',
-                             group_concat(DISTINCT scheme)),
-                   CASE WHEN total(new_nan + new_inf) > 0 THEN 'NaN' WHEN total(l2_diff) = 0 THEN '0' WHEN total(l2_a) = 0 THEN 'Inf'
-                        ELSE printf('%.3g', sqrt(total(l2_diff * l2_diff) / total(l2_a * l2_a))) END) AS line
-     FROM (SELECT c.*, iif(q.scheme_a = 'none', q.scheme_b, q.scheme_a) AS scheme,
-                  CASE WHEN q.scheme_a = 'none' THEN 'b' WHEN q.scheme_b = 'none' THEN 'a' ELSE 'both' END AS side
-           FROM packed_pairs AS q JOIN compared AS c ON c.dequantized AND c.name = q.name)
-     GROUP BY side ORDER BY side)),
-  iif(adapted > 0, printf('b has parts of a LoRA adapter for %,d weight%s of a.', adapted,
-                          iif(adapted = 1, '', 's')), NULL),
-  iif(renamed > 0, printf('%,d tensor%s renamed: the same bytes have another name.', renamed,
-                          iif(renamed = 1, ' is', 's are')), NULL),
-  iif(comparable > 0 AND same < tensors,
-      printf('%,d of %,d tensors that can be compared %s other values%s.', changed, comparable,
-             iif(changed = 1, 'has', 'have'),
-             iif(retyped > 0, printf(', %,d %s another dtype', retyped, iif(retyped = 1, 'has', 'have')), '')),
-      NULL),
-  iif(only_b > 0, printf('%,d tensor%s only in b.', only_b, iif(only_b = 1, ' is', 's are')), NULL),
-  iif(same = tensors AND tensors > 0, 'All tensors are the same, byte for byte.', NULL),
-  iif(bad = 0 AND in_b > 0, 'No NaN and no infinity is new in b.', NULL),
-  iif(tensors = 0, 'Neither has a tensor.', NULL)
-)) AS l JOIN (SELECT 1) ON l.value IS NOT NULL;
+-- == Layers.
+CREATE TEMP TABLE compared_layers AS
+  SELECT stack, layer, count(*) AS tensors, total(kind = 'same') AS same, total(kind IN ('changed', 'packed')) AS changed, sum(numel) AS numel,
+         sum(n_diff) AS n_diff,
+         CASE WHEN total(l2_diff * l2_diff) = 0 THEN iif(count(l2_diff), 0.0, NULL)
+              WHEN total(l2_a * l2_a) > 0 THEN sqrt(total(l2_diff * l2_diff) / total(l2_a * l2_a) FILTER (WHERE l2_diff IS NOT NULL)) END AS rel_l2,
+         iif(max(l2_diff) = 9e999, NULL, total(l2_diff * l2_diff) / nullif(sum(total(l2_diff * l2_diff)) OVER (), 0)) AS share,
+         total(not_compared IS NOT NULL) AS not_compared, total(new_nan) AS new_nan, total(new_inf) AS new_inf
+  FROM compared AS c JOIN compare_kinds AS k ON k.row = c.rowid GROUP BY stack, layer;
 
-SELECT char(10) || '== New NaN and infinities' FROM compared WHERE new_nan + new_inf > 0 LIMIT 1;
-.mode column
-.headers on
-SELECT label AS name, dtype_b AS dtype, printf('%,d', new_nan) AS nan, printf('%,d', new_inf) AS inf,
-       printf('%5.1f%%', 100.0 * (new_nan + new_inf) / tensor_numel(ref_b)) AS " share"
-FROM compared AS c WHERE new_nan + new_inf > 0 ORDER BY c.new_nan + c.new_inf DESC, c.rowid LIMIT 20;
-.mode list
-.headers off
-SELECT printf('and %,d more, with %,d NaN and %,d infinities', count(*), sum(new_nan), sum(new_inf))
-FROM (SELECT * FROM compared AS c WHERE new_nan + new_inf > 0
-      ORDER BY c.new_nan + c.new_inf DESC, c.rowid LIMIT -1 OFFSET 20) HAVING count(*) > 0;
-.print
-.mode column
-.headers on
-
-.print == Tensors by status
-SELECT status, count(*) AS tensors, printf('%10s', safetensors_pretty(sum(numel))) AS parameters,
-       printf('%8s', iif(count(n_diff), safetensors_pretty(sum(n_diff)), '-')) AS "  differ"
-FROM compared GROUP BY status ORDER BY count(*) DESC, status;
-.mode list
-.headers off
-SELECT 'None: neither has a tensor.' WHERE NOT EXISTS (SELECT 1 FROM compared);
-.mode column
-.headers on
-.print
-
-.print == By layer
-SELECT ifnull(c.layer, '-') AS layer, count(*) AS tensors, sum(status <> 'same') AS not_same,
-       printf('%5.1f%%', 100.0 * sum(status <> 'same') / count(*)) AS " share",
-       iif(count(n_diff), printf('%5.1f%%', 100.0 * total(n_diff) / nullif(total(numel) FILTER
-           (WHERE n_diff IS NOT NULL), 0)), '-') AS values_differ,
-       CASE WHEN total(new_nan + new_inf) > 0 THEN 'not finite'
-            WHEN max((codes_a OR codes_b) AND status <> 'same') THEN 'codes'
-            WHEN total(l2_a * l2_a) > 0
-            THEN printf('%.3g', sqrt(total(l2_diff * l2_diff) / total(l2_a * l2_a))) ELSE '-' END AS rel_l2
-FROM compared AS c GROUP BY c.layer ORDER BY c.layer;
-.mode list
-.headers off
-SELECT 'None.' WHERE NOT EXISTS (SELECT 1 FROM compared);
-.mode column
-.headers on
-.print
-
-.print == Twenty most changed tensors
-SELECT label AS name, printf('%5.1f%%', 100.0 * n_diff / numel) AS differ,
-       CASE WHEN new_nan > 0 THEN 'NaN' WHEN max_abs_diff IS NULL THEN '-'
-            ELSE printf('%.3g', max_abs_diff) END AS max,
-       CASE WHEN new_nan > 0 THEN 'NaN' WHEN rel_l2 IS NULL THEN '-' ELSE printf('%.3g', rel_l2) END AS rel_l2,
-       CASE WHEN new_nan > 0 THEN 'NaN' WHEN cosine IS NULL THEN '-' ELSE printf('%.6f', cosine) END AS cosine
-FROM compared AS c WHERE n_diff > 0 AND NOT codes_a AND NOT codes_b
-ORDER BY c.new_nan + c.new_inf > 0 DESC, c.rel_l2 DESC, c.max_abs_diff DESC, c.rowid LIMIT 20;
-.mode list
-.headers off
-SELECT printf('and %,d more', count(*) - 20) FROM compared
-WHERE n_diff > 0 AND NOT codes_a AND NOT codes_b HAVING count(*) > 20;
-SELECT iif(EXISTS (SELECT 1 FROM compared WHERE (codes_a OR codes_b) AND status IN ('changed', 'retyped')),
-           'None: of what is compared as numbers, all values are the same.',
-           'None: what both have, with one shape, has the same values.')
-WHERE NOT EXISTS (SELECT 1 FROM compared WHERE n_diff > 0 AND NOT codes_a AND NOT codes_b);
-.print
-
-DROP TABLE IF EXISTS temp.compared_codes;
-CREATE TEMP TABLE compared_codes AS
-  SELECT label, dtype_a, dtype_b, numel, n_diff, 1.0 * n_diff / numel AS share,
-         CASE WHEN NOT codes_b THEN 'codes in a, values in b' WHEN NOT codes_a THEN 'values in a, codes in b'
-              ELSE 'codes differ' END AS what
-  FROM compared AS c WHERE (codes_a OR codes_b) AND status IN ('changed', 'retyped', 'reshaped')
-  ORDER BY c.codes_a AND c.codes_b, share DESC, c.rowid;
-SELECT '== Packed, not compared as numbers' FROM compared_codes LIMIT 1;
-.mode column
-.headers on
-SELECT label AS name, iif(dtype_a = dtype_b, dtype_a, dtype_a || ' > ' || dtype_b) AS dtype,
-       iif(n_diff IS NULL, '-', printf('%5.1f%%', 100 * share)) AS differ, what
-FROM compared_codes AS c ORDER BY c.rowid LIMIT 20;
-.mode list
-.headers off
-SELECT printf('and %,d more', count(*) - 20) FROM compared_codes HAVING count(*) > 20;
-SELECT '' FROM compared_codes LIMIT 1;
-.mode column
-.headers on
-
-.print == In one only, retyped or reshaped
-DROP TABLE IF EXISTS temp.compared_otherwise;
-CREATE TEMP TABLE compared_otherwise AS
-  SELECT label, status, substr(CASE status WHEN 'retyped' THEN dtype_a || ' > ' || dtype_b
-                                           WHEN 'reshaped' THEN shape_a || ' > ' || shape_b
-                                           WHEN 'only_a' THEN dtype_a || ' ' || shape_a
-                                           ELSE dtype_b || ' ' || shape_b END, 1, 30) AS what,
-         row_number() OVER (PARTITION BY status ORDER BY rowid) AS n,
-         CASE status WHEN 'reshaped' THEN 1 WHEN 'only_a' THEN 2 WHEN 'only_b' THEN 3 ELSE 4 END AS place
-  FROM compared WHERE status NOT IN ('same', 'changed')
-    AND rowid NOT IN (SELECT row FROM renamed UNION ALL SELECT row_b FROM renamed);
-SELECT label AS name, status, what FROM compared_otherwise AS o WHERE o.n <= 10 ORDER BY o.place, o.n;
-.mode list
-.headers off
-SELECT printf('and %,d more %s', count(*) - 10, status) FROM compared_otherwise
-GROUP BY status HAVING count(*) > 10 ORDER BY place;
-SELECT iif(EXISTS (SELECT 1 FROM renamed), 'None but what is renamed.', 'None.')
-WHERE NOT EXISTS (SELECT 1 FROM compared_otherwise);
-.mode column
-.headers on
-.print
-
--- Ranges of adjacent layers in which nothing differs; then, where some layers differ, the patterns whose tensors
--- differ in none of them.
-.print == Untouched groups
-DROP TABLE IF EXISTS temp.untouched;
+-- == Groups that nothing changed: ranges of adjacent layers; then, where some layers changed, the patterns of which
+-- nothing did in any of them.
 CREATE TEMP TABLE untouched AS
-WITH layers AS (
-  SELECT substr(pattern, 1, instr(pattern, '#') - 1) AS stack, layer, count(*) AS tensors,
-         sum(numel) AS numel,
-         layer - row_number() OVER (PARTITION BY substr(pattern, 1, instr(pattern, '#') - 1)
-                                    ORDER BY layer) AS run
-  FROM compared WHERE layer IS NOT NULL GROUP BY 1, 2 HAVING min(status = 'same')
-)
-SELECT untouched, tensors, numel
-FROM (
-  SELECT stack || min(layer) || iif(max(layer) > min(layer), ' to ' || max(layer), '') AS untouched,
-         sum(tensors) AS tensors, sum(numel) AS numel, 0 AS kind, stack, min(layer) AS first
-  FROM layers GROUP BY stack, run
-  UNION ALL
-  SELECT pattern, count(*), sum(numel), 1, pattern, 0
-  FROM compared GROUP BY pattern
-  HAVING min(status = 'same') AND max((substr(pattern, 1, instr(pattern, '#') - 1), layer)
-                                      NOT IN (SELECT stack, layer FROM layers) OR layer IS NULL)
-)
-ORDER BY kind, stack, first;
-SELECT iif(length(untouched) > 52, '...' || substr(untouched, -49), untouched) AS untouched,
-       tensors, printf('%10s', safetensors_pretty(numel)) AS parameters
-FROM untouched AS u ORDER BY u.rowid LIMIT 20;
+  WITH tensors AS MATERIALIZED (
+    SELECT c.*, (status = 'same' OR n_diff = 0 AND not_compared IS NULL) AND status NOT IN ('resized', 'reshaped') AS still
+    FROM compared AS c JOIN compare_kinds AS k ON k.row = c.rowid WHERE status <> 'only_b'
+  ), layers AS MATERIALIZED (
+    SELECT stack, layer, count(*) AS tensors, sum(numel) AS numel,
+           layer - row_number() OVER (PARTITION BY stack ORDER BY layer) AS run
+    FROM tensors WHERE layer IS NOT NULL GROUP BY stack, layer HAVING min(still)
+  )
+  SELECT untouched, tensors, numel
+  FROM (
+    SELECT stack || min(layer) || iif(max(layer) > min(layer), '-' || max(layer), '') AS untouched,
+           sum(tensors) AS tensors, sum(numel) AS numel, 0 AS kind, stack, min(layer) AS first
+    FROM layers GROUP BY stack, run
+    UNION ALL
+    SELECT pattern, count(*), sum(numel), 1, pattern, 0 FROM tensors
+    GROUP BY pattern HAVING min(still) AND max((stack, layer) NOT IN (SELECT stack, layer FROM layers) OR layer IS NULL)
+  )
+  ORDER BY kind, stack, first;
+
+-- == A third model.
+CREATE TEMP TABLE compared_c AS
+  SELECT name, status_b, status_c, iif(both, tensor_cosine(tensor_sub(ref_b, ref_a), tensor_sub(ref_c, ref_a)), NULL) AS cosine
+  FROM (SELECT c.name, b.status AS status_b, c.status AS status_c, b.ref_a, b.ref_b, c.ref_b AS ref_c,
+               b.n_diff > 0 AND c.n_diff > 0 AND b.status IN ('changed', 'retyped') AND b.not_compared IS NULL
+               AND c.dtype_b <> 'C64' AND b.dtype_b <> 'C64' AS both
+        FROM safetensors_diff((SELECT a FROM parameters), (SELECT c FROM parameters)) AS c LEFT JOIN compared AS b ON b.name = c.name AND b.status <> 'only_b'
+          OR b.name_b = c.name AND b.status = 'only_b' AND c.status = 'only_b');
+
+-- == What b is an adapter for, if it is no model like a.
+CREATE TEMP TABLE compare_adapted AS
+  SELECT l.kind, l.rank, l.status, w.pattern
+  FROM safetensors_adapter(iif((SELECT total(size) FILTER (WHERE shaped) = 0 FROM compare_kinds), (SELECT b FROM parameters), NULL), (SELECT a FROM parameters)) AS l
+  JOIN compare_weights AS w ON w.side = 'a' AND w.name = l.weight;
+
+-- == The verdict.
+CREATE TEMP TABLE compare_counts AS
+  SELECT count(*) AS tensors, total(status <> 'only_b') AS in_a, total(status <> 'only_a') AS in_b,
+         total(kind <> 'alone') AS paired, total(kind = 'same') AS same, total(kind = 'changed') AS changed,
+         total(kind = 'packed') AS packed, total(kind = 'unknown') AS unknown, total(status = 'only_a') AS only_a,
+         total(status = 'only_b') AS only_b, total(status = 'resized') AS resized, total(status = 'reshaped') AS reshaped,
+         total(status = 'retyped' AND kind = 'same') AS retyped, total(status = 'same' AND p.way IN ('plain', 'codes')) AS bytes,
+         total(name <> name_b AND kind <> 'alone') AS moved, total(new_nan > 0) AS nan, total(new_inf > 0) AS inf,
+         total(new_nan + new_inf > 0) AS bad, total(nan_both > 0) AS nan_both, total(gone_nan > 0) AS nan_gone,
+         total(new_nan) AS new_nan, total(new_inf) AS new_inf,
+         total(not_compared IS NULL AND kind <> 'alone') AS numbers,
+         total(size * (kind = 'changed')) >= 0.9 * total(size * (kind <> 'alone')) AS most_changed,
+         total(size * (kind = 'changed')) > 0.5 * total(size * (kind <> 'alone')) AS half_changed,
+         total(size * shaped) < 0.5 * min(total(size * (status <> 'only_b')), total(size * (status <> 'only_a'))) AS foreign_to_a,
+         total(shaped) AS shaped,
+         CASE WHEN total(l2_a * l2_a) FILTER (WHERE kind IN ('changed', 'packed')) > 0
+              THEN sqrt(total(l2_diff * l2_diff) FILTER (WHERE kind IN ('changed', 'packed'))
+                        / total(l2_a * l2_a) FILTER (WHERE kind IN ('changed', 'packed') AND l2_diff IS NOT NULL)) END AS rel_l2,
+         total(cosine * l2_a * l2_b) FILTER (WHERE kind = 'changed' AND json_array_length(shape_a) > 1)
+         / nullif(sqrt(total(l2_a * l2_a) FILTER (WHERE kind = 'changed' AND cosine IS NOT NULL AND json_array_length(shape_a) > 1)
+                       * total(l2_b * l2_b) FILTER (WHERE kind = 'changed' AND cosine IS NOT NULL AND json_array_length(shape_a) > 1)), 0) AS cosine,
+         (SELECT min(low) FROM compared_ranks) AS low, (SELECT max(directions) FROM compared_ranks) AS directions,
+         (SELECT min(some) FROM (SELECT max(kind = 'changed') AS some FROM compared AS c JOIN compare_kinds AS k ON k.row = c.rowid
+          WHERE layer IS NOT NULL AND status <> 'only_b' GROUP BY stack, layer)) AS every_layer,
+         (SELECT count(*) FROM compare_pairs WHERE way = 'overlap' AND NOT rows_alone) AS reformed,
+         (SELECT count(*) FROM compare_adapted) AS adapted
+  FROM compared AS c JOIN compare_kinds AS k ON k.row = c.rowid JOIN compare_pairs AS p ON p.rowid = c.rowid;
+-- "layers 5-9" of each numbering.
+CREATE TEMP TABLE compare_spans AS
+  WITH runs AS (
+    SELECT stack, min(layer) AS first, min(layer) || iif(max(layer) > min(layer), '-' || max(layer), '') AS span, count(*) AS layers
+    FROM (SELECT stack, layer, layer - row_number() OVER (PARTITION BY stack ORDER BY layer) AS run
+          FROM compared AS c JOIN compare_kinds AS k ON k.row = c.rowid
+          WHERE layer IS NOT NULL AND kind = 'changed' GROUP BY stack, layer)
+    GROUP BY stack, run ORDER BY stack, first
+  )
+  SELECT r.stack, sum(r.layers) AS layers, n.layers AS of, group_concat(r.span, ', ') AS spans, count(*) AS runs
+  FROM runs AS r JOIN (SELECT stack, count(*) AS layers FROM compared_layers WHERE layer IS NOT NULL GROUP BY stack) AS n USING (stack)
+  GROUP BY r.stack;
+CREATE TEMP TABLE compare_words AS
+  WITH stacks AS (SELECT count(*) AS stacks, total(layers) AS layers, total(of) AS of FROM compare_spans),
+  numberings AS (SELECT count(DISTINCT stack) AS n FROM compared_layers WHERE layer IS NOT NULL),
+  loose AS (SELECT count(*) AS n, max(name) AS one FROM compared AS c JOIN compare_kinds AS k ON k.row = c.rowid
+            WHERE kind = 'changed' AND layer IS NULL)
+  SELECT CASE WHEN stacks = 0 THEN NULL
+              WHEN stacks > 3 THEN printf('%,d of %,d layers in %d numberings changed', layers, of, stacks)
+              ELSE (SELECT group_concat(iif(numberings.n = 1, '', safetensors_label(rtrim(stack, '.')) || ' ')
+                             || CASE WHEN s.layers = s.of THEN printf(iif(s.of = 1, 'the only layer', 'all %,d layers'), s.of)
+                                     WHEN runs > 6 THEN printf('%,d of %,d layers', s.layers, s.of)
+                                     WHEN s.layers = 1 THEN 'layer ' || spans ELSE 'layers ' || spans END, ', ')
+                    FROM compare_spans AS s) || ' changed' END AS layers,
+         CASE WHEN loose.n = 1 THEN safetensors_label(one) || ' changed' WHEN loose.n > 1 THEN printf('%,d tensors outside layers changed', loose.n) END AS loose
+  FROM stacks, numberings, loose;
+CREATE TEMP TABLE comparison AS
+  WITH judged AS MATERIALIZED (
+    SELECT *, CASE
+      WHEN adapted > 0 AND shaped = 0 THEN 'adapter'
+      WHEN foreign_to_a THEN 'other'
+      WHEN changed = 0 AND (retyped > 0 OR packed > 0) THEN 'retyped'
+      WHEN changed + only_a + only_b + resized + reshaped + unknown = 0 THEN 'identical'
+      WHEN changed = 0 THEN 'part'
+      WHEN cosine < 0.3 AND half_changed THEN iif(only_a + only_b + reshaped + reformed = 0, 'retrained', 'other')
+      WHEN low THEN 'low-rank'
+      WHEN most_changed AND ifnull(every_layer, 1) THEN 'continued'
+      ELSE 'layers' END AS kind,
+      only_a + only_b + reshaped = 0 AS alike
+    FROM compare_counts
+  ), said AS MATERIALIZED (
+    SELECT j.*, layers, loose, CASE kind
+      WHEN 'adapter' THEN (SELECT printf('b is an adapter for a: %s for %,d weight%s', group_concat(what, ', '), total(n), iif(total(n) = 1, '', 's'))
+                           FROM (SELECT ifnull(kind, 'parts') || ifnull(' of rank ' || rank, '') AS what, count(*) AS n
+                                 FROM compare_adapted GROUP BY 1 ORDER BY 2 DESC))
+      WHEN 'other' THEN printf('Another model: %,d of %,d tensors of a %s a tensor of that name and shape in b', shaped, in_a, iif(in_a = 1, 'has', 'have'))
+                            || iif(shaped > 0 AND cosine < 0.3, ', with unrelated weights', '')
+      WHEN 'retyped' THEN (
+        SELECT printf('The same weights in another form: %s', group_concat(printf('%,d %s → %s', n, dtype_a, dtype_b)
+                      || CASE WHEN high > 1.5 * low THEN printf(' (rel_l2 %.3g to %.3g)', low, high) WHEN high > 0 THEN printf(' (rel_l2 %.3g)', high) ELSE '' END, ', ')
+                      || CASE j.same - j.retyped WHEN 0 THEN '' WHEN 1 THEN ', the other is the same' ELSE printf(', the other %,d are the same', j.same - j.retyped) END)
+        FROM (SELECT count(*) AS n, dtype_a, dtype_b, min(rel_l2) AS low, max(rel_l2) AS high
+              FROM compared AS c JOIN compare_kinds AS k ON k.row = c.rowid
+              WHERE status = 'retyped' AND kind IN ('same', 'packed') GROUP BY dtype_a, dtype_b ORDER BY n DESC LIMIT 3))
+      WHEN 'identical' THEN printf('Identical: %s the same%s', iif(tensors = 1, 'the only tensor is', printf('all %,d tensors are', tensors)),
+                                   iif(bytes = tensors, ', byte for byte', ' in value'))
+      WHEN 'part' THEN CASE
+        WHEN same = 0 THEN 'Nothing could be compared'
+        WHEN only_a > 0 AND only_b + resized + reshaped + unknown = 0
+        THEN printf('b is a part of a: %s', iif(same = 1, 'its only tensor is the same', printf('its %,d tensors are the same', same)))
+        WHEN only_b > 0 AND only_a + resized + reshaped + unknown = 0
+        THEN printf('a is a part of b: %s', iif(same = 1, 'its only tensor is the same', printf('its %,d tensors are the same', same)))
+        ELSE printf('The same values in what can be compared: %,d tensor%s', same, iif(same = 1, '', 's')) END
+      WHEN 'retrained' THEN printf('Retrained: unrelated weights in the same architecture (cosine %.2f)', iif(abs(cosine) < 0.005, 0, cosine))
+      WHEN 'low-rank' THEN 'Adapter-like fine-tune' || iif(alike, ' of the same architecture', '')
+                           || printf(', low-rank (%,d direction%s in sampled rows)', directions, iif(directions = 1, '', 's'))
+      WHEN 'continued' THEN 'Full fine-tune or continued pretraining' || iif(alike, ' of the same architecture', '')
+      ELSE 'Fine-tune' || iif(alike, ' of the same architecture', '') END AS head
+    FROM judged AS j, compare_words
+  )
+  SELECT kind, head || ifnull((
+           SELECT iif(kind IN ('low-rank', 'continued', 'layers'), ': ', ', ') || group_concat(value, ', ') FROM json_each(json_array(
+             iif(kind IN ('low-rank', 'continued', 'layers'), layers, NULL), iif(kind IN ('low-rank', 'continued', 'layers'), loose, NULL),
+             iif(rel_l2 > 0 AND rel_l2 < 9e999 AND kind IN ('low-rank', 'continued', 'layers') AND bad = 0, printf('by %.3g of their norm', rel_l2), NULL),
+             iif(kind IN ('other', 'adapter'), NULL, (SELECT group_concat(what, ', ') FROM (
+               SELECT CASE WHEN max(name LIKE '%embed%' OR name LIKE '%wte%') THEN 'embedding' WHEN count(*) = 1 THEN safetensors_label(max(name))
+                           ELSE printf('%,d tensors', count(*)) END || ' resized ' || old || ' → ' || new AS what
+               FROM (SELECT c.name, iif(p.rows_alone, json_extract(shape_a, '$[0]'), shape_a) AS old,
+                            iif(p.rows_alone, json_extract(shape_b, '$[0]'), shape_b) AS new
+                     FROM compared AS c JOIN compare_pairs AS p ON p.rowid = c.rowid WHERE status = 'resized')
+               GROUP BY old, new ORDER BY count(*) DESC LIMIT 2))),
+             iif(reshaped > 0 AND kind <> 'other', printf('%,d reshaped', reshaped), NULL),
+             iif(retyped > 0 AND kind <> 'retyped', printf('%,d retyped', retyped), NULL),
+             iif(packed > 0 AND kind <> 'retyped', printf('%,d packed in one of both', packed), NULL),
+             iif(moved > 0, printf('%,d renamed', moved), NULL),
+             iif(only_a > 0 AND kind NOT IN ('other', 'adapter'), printf('%,d only in a', only_a), NULL),
+             iif(only_b > 0 AND kind NOT IN ('other', 'adapter'), printf('%,d only in b', only_b), NULL),
+             iif(unknown > 0 AND kind NOT IN ('other', 'adapter'), printf('%,d could not be compared', unknown), NULL),
+             iif(nan > 0, printf('%,d tensor%s NaN in b', nan, iif(nan = 1, ' has', 's have')), NULL),
+             iif(inf > 0, printf('%,d tensor%s Inf in b', inf, iif(inf = 1, ' has', 's have')), NULL),
+             iif(nan_both > 0, printf('%,d tensor%s NaN in both', nan_both, iif(nan_both = 1, ' has', 's have')), NULL),
+             iif(nan_gone > 0, printf('%,d tensor%s NaN in a alone', nan_gone, iif(nan_gone = 1, ' has', 's have')), NULL)))
+           WHERE value IS NOT NULL), '') || '.' AS verdict,
+         CAST(in_a AS INTEGER) AS tensors_a, CAST(in_b AS INTEGER) AS tensors_b, CAST(paired AS INTEGER) AS paired,
+         CAST(same AS INTEGER) AS same, CAST(numbers AS INTEGER) AS compared, rel_l2, CAST(new_nan AS INTEGER) AS new_nan,
+         CAST(new_inf AS INTEGER) AS new_inf
+  FROM said;
+
+CREATE TEMP TABLE compared_findings AS
+  SELECT 'verdict' AS rule, iif(v.new_nan + v.new_inf > 0, 'error', 'ok') AS level, b AS file, NULL AS tensor, verdict AS message
+  FROM comparison AS v, parameters;
+INSERT INTO compared_findings
+  SELECT rule, level, iif(rule = 'gone', a, b), name, message
+  FROM (
+    SELECT 1 AS place, 'nan' AS rule, 'error' AS level, c.rowid AS row, name, printf('%,d NaN where a has numbers', new_nan) AS message
+    FROM compared AS c WHERE new_nan > 0
+    UNION ALL SELECT 2, 'infinity', 'error', c.rowid, name, printf('%,d infinities where a has numbers', new_inf) FROM compared AS c WHERE new_inf > 0
+    UNION ALL SELECT 3, 'nan-in-both', 'warning', c.rowid, name, printf('%,d NaN in both', nan_both) FROM compared AS c WHERE nan_both > 0
+    UNION ALL SELECT 4, 'nan-in-a', 'ok', c.rowid, name, printf('%,d NaN in a alone', gone_nan) FROM compared AS c WHERE gone_nan > 0
+    UNION ALL SELECT 5, 'shape', 'warning', c.rowid, name, status || ': ' || shape_a || ' > ' || shape_b FROM compared AS c
+    WHERE status IN ('resized', 'reshaped')
+    UNION ALL SELECT 6, 'gone', 'warning', c.rowid, name, 'only in a' FROM compared AS c, comparison AS v
+    WHERE status = 'only_a' AND v.kind NOT IN ('other', 'adapter')
+    UNION ALL SELECT 7, 'new', 'warning', c.rowid, name, 'only in b' FROM compared AS c, comparison AS v
+    WHERE status = 'only_b' AND v.kind NOT IN ('other', 'adapter')
+    UNION ALL SELECT 8, 'not-compared', 'skipped', c.rowid, name, not_compared FROM compared AS c WHERE not_compared IS NOT NULL
+  ), parameters ORDER BY place, row;
+
+-- == For people.
+CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
 .mode list
 .headers off
-SELECT printf('and %,d more', count(*) - 20) FROM untouched HAVING count(*) > 20;
-SELECT iif(EXISTS (SELECT 1 FROM compared),
-           'None: every layer and every kind of tensor has something that differs.', 'None.')
-WHERE NOT EXISTS (SELECT 1 FROM untouched);
-.mode column
-.headers on
+SELECT safetensors_print(format, 'compared', 'comparison', 'compared_findings', 'compared_layers', 'compared_rows', 'compared_ranks', 'untouched',
+                         'compared_c') FROM parameters WHERE format IN ('json', 'csv');
+SELECT safetensors_print(format, 'compared_findings') FROM parameters WHERE format IN ('junit', 'sarif');
+SELECT verdict || char(10) || printf('%,d of %,d tensors were compared as numbers%s.', compared, max(tensors_a, tensors_b),
+       iif(new_nan + new_inf = 0, '; no NaN and no infinity is new in b', printf('; %,d NaN and %,d infinities are new in b', new_nan, new_inf)))
+FROM as_text, comparison;
 
--- The remaining tables are printed only if they have rows.
+SELECT char(10) || '== Not finite' FROM as_text WHERE EXISTS (SELECT 1 FROM compared WHERE new_nan + new_inf > 0 OR nan_both > 0 OR gone_nan > 0);
+.mode column --wrap 300
+.headers on
+SELECT printf('%9s', iif(new_nan, printf('%,d', new_nan), '')) AS "  new NaN", printf('%9s', iif(new_inf, printf('%,d', new_inf), '')) AS "  new Inf",
+       printf('%8s', iif(nan_both, printf('%,d', nan_both), '')) AS " in both", printf('%9s', iif(gone_nan, printf('%,d', gone_nan), '')) AS "NaN in a",
+       printf('%6.1f%%', 100.0 * max(new_nan + new_inf, ifnull(nan_both, 0), ifnull(gone_nan, 0)) / tensor_numel(ifnull(ref_b, ref_a))) AS "  share",
+       dtype_b AS dtype, safetensors_label(name) AS name
+FROM as_text, compared AS c WHERE new_nan + new_inf > 0 OR nan_both > 0 OR gone_nan > 0
+ORDER BY new_nan + new_inf > 0 DESC, c.new_nan + c.new_inf DESC, nan_both DESC, c.rowid LIMIT 20;
+.mode list
+.headers off
+SELECT printf('and %,d more', count(*) - 20) FROM as_text, compared
+WHERE new_nan + new_inf > 0 OR nan_both > 0 OR gone_nan > 0 HAVING count(*) > 20;
+
+-- What has another shape, is gone, is new, has another dtype; ten of each.
+CREATE TEMP TABLE compare_otherwise AS
+  SELECT name, status, CASE status WHEN 'retyped' THEN dtype_a || ' > ' || dtype_b WHEN 'only_a' THEN dtype_a || ifnull(' ' || shape_a, '')
+                                   WHEN 'only_b' THEN dtype_b || ifnull(' ' || shape_b, '') ELSE shape_a || ' > ' || shape_b END AS what,
+         row_number() OVER (PARTITION BY status ORDER BY c.rowid) AS n,
+         CASE status WHEN 'reshaped' THEN 1 WHEN 'resized' THEN 2 WHEN 'only_a' THEN 3 WHEN 'only_b' THEN 4 ELSE 5 END AS place
+  FROM compared AS c, comparison AS v WHERE status NOT IN ('same', 'changed') AND NOT (v.kind = 'adapter' AND status LIKE 'only%');
+SELECT char(10) || '== Other shapes, names and dtypes' FROM as_text WHERE EXISTS (SELECT 1 FROM compare_otherwise);
+.mode column --wrap 300
+.headers on
+SELECT status, iif(length(what) > 30, substr(what, 1, 29) || '…', what) AS what, safetensors_label(name) AS name
+FROM as_text, compare_otherwise AS o WHERE n <= iif(status = 'retyped' AND EXISTS (SELECT 1 FROM comparison WHERE kind = 'retyped'), 3, 10)
+ORDER BY o.place, o.n;
+.mode list
+.headers off
+SELECT printf('and %,d more %s', count(*) - iif(status = 'retyped' AND v.kind = 'retyped', 3, 10), status)
+FROM as_text, compare_otherwise, comparison AS v GROUP BY status HAVING count(*) > iif(status = 'retyped' AND v.kind = 'retyped', 3, 10) ORDER BY place;
+
+SELECT char(10) || '== Renamed' FROM as_text WHERE EXISTS (SELECT 1 FROM compared WHERE name <> name_b AND status <> 'only_b');
+CREATE TEMP TABLE compare_renamed AS
+  SELECT c.rowid AS row, p.id AS prefix, ifnull(p.prefix_a, c.name) AS old, ifnull(p.prefix_b, c.name_b) AS new
+  FROM compared AS c LEFT JOIN compare_prefixes AS p
+    ON p.id = (SELECT min(id) FROM compare_prefixes AS o WHERE substr(c.name, 1, length(o.prefix_a)) = o.prefix_a
+               AND c.name_b = o.prefix_b || substr(c.name, length(o.prefix_a) + 1))
+  WHERE c.name <> c.name_b AND c.status <> 'only_b';
+SELECT printf('%,d tensor%s: %s* → %s*', count(*), iif(count(*) = 1, '', 's'), safetensors_label(old), safetensors_label(new))
+FROM as_text, compare_renamed WHERE prefix IS NOT NULL GROUP BY prefix ORDER BY count(*) DESC;
+SELECT safetensors_label(old) || ' → ' || safetensors_label(new) FROM as_text, compare_renamed WHERE prefix IS NULL ORDER BY row LIMIT 20;
+SELECT printf('and %,d more', count(*) - 20) FROM as_text, compare_renamed WHERE prefix IS NULL HAVING count(*) > 20;
+
+SELECT char(10) || '== Not compared as numbers' FROM as_text WHERE EXISTS (SELECT 1 FROM compared WHERE not_compared IS NOT NULL);
+.mode column --wrap 300
+.headers on
+SELECT printf('%7s', printf('%,d', count(*))) AS tensors,
+       iif(length(not_compared) > 58, substr(safetensors_label(not_compared), 1, 57) || '…', safetensors_label(not_compared)) AS reason,
+       safetensors_label(min(name)) AS first
+FROM as_text, compared WHERE not_compared IS NOT NULL GROUP BY not_compared ORDER BY count(*) DESC LIMIT 20;
 
 .mode list
 .headers off
-SELECT char(10) || '== Renamed' WHERE EXISTS (SELECT 1 FROM renamed);
-.mode column
+SELECT char(10) || '== Layers that changed' FROM as_text WHERE EXISTS (SELECT 1 FROM compared_layers WHERE changed + not_compared + new_nan + new_inf > 0);
+.mode column --wrap 300
 .headers on
-SELECT name_a, name_b FROM renamed ORDER BY row LIMIT 20;
+SELECT printf('%7s', printf('%,d', tensors)) AS tensors, printf('%7s', printf('%,d', changed)) AS changed,
+       printf('%6s', iif(numel > 0 AND n_diff IS NOT NULL, printf('%.1f%%', 100.0 * n_diff / numel), '-')) AS differ,
+       printf('%9s', CASE WHEN new_nan > 0 THEN 'NaN' WHEN new_inf > 0 OR rel_l2 = 9e999 THEN 'Inf' WHEN rel_l2 IS NULL THEN '-'
+                          ELSE printf('%.3g', rel_l2) END) AS "   rel_l2",
+       printf('%6s', iif(share IS NULL OR changed = 0, '-', printf('%.1f%%', 100 * share))) AS " share",
+       printf('%3s', iif(not_compared > 0, printf('%,d', not_compared), '')) AS "not compared",
+       iif(layer IS NULL, 'outside layers', safetensors_label(stack) || layer) AS layer
+FROM as_text, compared_layers AS l WHERE changed + not_compared + new_nan + new_inf > 0 ORDER BY new_nan + new_inf > 0 DESC, l.layer IS NULL, l.stack, l.layer LIMIT 100;
 .mode list
 .headers off
-SELECT printf('and %,d more', count(*) - 20) FROM renamed HAVING count(*) > 20;
+SELECT printf('and %,d more', count(*) - 100) FROM as_text, compared_layers WHERE changed + not_compared + new_nan + new_inf > 0 HAVING count(*) > 100;
 
-SELECT char(10) || '== Weights of a that the LoRA adapter b changes'
-WHERE EXISTS (SELECT 1 FROM adapted);
-.mode column
+SELECT char(10) || '== Most changed tensors' FROM as_text WHERE EXISTS (SELECT 1 FROM compared WHERE n_diff > 0);
+.mode column --wrap 300
 .headers on
-SELECT iif(length(pattern) > 40, '...' || substr(pattern, -37), pattern) AS pattern,
-       count(*) AS weights, substr(group_concat(DISTINCT rank), 1, 16) AS ranks,
-       iif(min(fits), 'yes', 'no') AS shapes_fit
-FROM adapted AS a GROUP BY a.pattern ORDER BY a.pattern;
+SELECT printf('%6.1f%%', 100.0 * n_diff / numel) AS " differ",
+       printf('%8s', CASE WHEN new_nan > 0 THEN 'NaN' WHEN max_abs_diff IS NULL THEN '-' ELSE printf('%.3g', max_abs_diff) END) AS "     max",
+       printf('%8s', CASE WHEN new_nan > 0 THEN 'NaN' WHEN rel_l2 IS NULL THEN '-' ELSE printf('%.3g', rel_l2) END) AS "  rel_l2",
+       printf('%9s', CASE WHEN new_nan > 0 THEN 'NaN' WHEN cosine IS NULL THEN '-' ELSE printf('%.6f', cosine) END) AS "   cosine",
+       printf('%4s', iif(new_nan + new_inf, new_nan + new_inf, '')) AS " NaN", safetensors_label(name) AS name
+FROM as_text, compared AS c WHERE n_diff > 0 ORDER BY c.new_nan + c.new_inf > 0 DESC, c.rel_l2 DESC, c.max_abs_diff DESC, c.rowid LIMIT 20;
+.mode list
+.headers off
+SELECT printf('and %,d more', count(*) - 20) FROM as_text, compared WHERE n_diff > 0 HAVING count(*) > 20;
+
+SELECT char(10) || '== Rows of embeddings' FROM as_text WHERE EXISTS (SELECT 1 FROM compared_rows);
+SELECT printf('%s: %,d row%s %s: %s%s', safetensors_label(name), sum(rows), iif(sum(rows) = 1, '', 's'), status,
+              group_concat(first || iif(last > first, '-' || last, ''), ', ') FILTER (WHERE n <= 12), iif(count(*) > 12, ', …', ''))
+FROM as_text, (SELECT *, rowid AS row, last - first + 1 AS rows, row_number() OVER (PARTITION BY name, status ORDER BY first) AS n FROM compared_rows)
+GROUP BY name, status ORDER BY min(row);
+
+SELECT char(10) || '== Rank of the change, in sampled rows' FROM as_text WHERE EXISTS (SELECT 1 FROM compared_ranks WHERE low);
+.mode column --wrap 300
+.headers on
+SELECT printf('%5d', rows) AS " rows", printf('%10s', ifnull(directions, '-')) AS directions, safetensors_label(name) AS name FROM as_text, compared_ranks
+WHERE EXISTS (SELECT 1 FROM compared_ranks WHERE low);
+.mode list
+.headers off
+
+SELECT char(10) || '== Untouched' FROM as_text WHERE EXISTS (SELECT 1 FROM untouched) AND EXISTS (SELECT 1 FROM comparison WHERE kind NOT IN ('identical', 'other'));
+.mode column --wrap 300
+.headers on
+SELECT printf('%7s', printf('%,d', tensors)) AS tensors, printf('%10s', safetensors_pretty(numel)) AS parameters, safetensors_label(untouched) AS untouched
+FROM as_text, untouched AS u WHERE EXISTS (SELECT 1 FROM comparison WHERE kind NOT IN ('identical', 'other')) ORDER BY u.rowid LIMIT 20;
+.mode list
+.headers off
+SELECT printf('and %,d more', count(*) - 20) FROM as_text, untouched
+WHERE EXISTS (SELECT 1 FROM comparison WHERE kind NOT IN ('identical', 'other')) HAVING count(*) > 20;
+
+SELECT char(10) || '== What the adapter changes' FROM as_text WHERE EXISTS (SELECT 1 FROM compare_adapted);
+.mode column --wrap 300
+.headers on
+SELECT printf('%7s', printf('%,d', count(*))) AS weights, group_concat(DISTINCT rank) AS rank, kind, safetensors_label(pattern) AS pattern
+FROM as_text, compare_adapted AS a GROUP BY a.pattern, a.kind ORDER BY a.pattern;
 
 .mode list
 .headers off
-SELECT char(10) || '== Three ways: b and c, each compared with a' WHERE :c IS NOT NULL;
-.mode column
+SELECT char(10) || '== Three ways: b and c, each compared with a' FROM as_text WHERE EXISTS (SELECT 1 FROM compared_c);
+.mode column --wrap 300
 .headers on
-SELECT ifnull(b.status, '-') AS status_b, ifnull(c.status, '-') AS status_c, count(*) AS tensors
-FROM compared_c AS c FULL JOIN compared AS b USING (name)
-WHERE :c IS NOT NULL GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2;
+SELECT printf('%7s', printf('%,d', count(*))) AS tensors, ifnull(status_b, '-') AS status_b, ifnull(status_c, '-') AS status_c,
+       printf('%6s', iif(avg(cosine) IS NULL, '-', printf('%.3f', avg(cosine)))) AS "cosine of changes"
+FROM as_text, compared_c AS c GROUP BY c.status_b, c.status_c ORDER BY count(*) DESC, 2, 3;
+.mode list
+.headers off
+
+DROP TABLE IF EXISTS temp.verdict;
+CREATE TEMP TABLE verdict(bad);
+CREATE TEMP TRIGGER verdict_is_no BEFORE INSERT ON verdict WHEN new.bad > 0 BEGIN
+  SELECT RAISE(ABORT, 'b has NaN or infinities that a has not');
+END;
+INSERT INTO verdict SELECT new_nan + new_inf FROM comparison;

@@ -1,8 +1,11 @@
 """sql/compare.sql, on models made here: what it prints was worked out by hand."""
 
-import functools
+import collections
+import csv
+import io
+import json
 import math
-import re
+import random
 import struct
 import tempfile
 
@@ -12,158 +15,24 @@ from tally import Tally
 
 tally = Tally()
 ROOT = tempfile.mkdtemp(prefix="scripts.")
-shows = functools.partial(shell.shows, tally, ROOT)
 
 
-def test_compare():
-    one = b"\0\0\x80\x3f"
-    base = {"embed": b"\1\2\3\4", "layers.0.w": b"\5\5", "layers.1.w": b"\6\6", "layers.2.w": b"\3\4",
-            "head": b"\7\7", "norm": ("F32", [1], one), "x": b"\0\0"}
-    # layers.2.w moves by 3, and its norm was 5
-    tune = {"embed": b"\1\2\3\4", "layers.0.w": b"\5\5", "layers.1.w": b"\6\6", "layers.2.w": b"\0\4",
-            "norm": ("BF16", [1], one[2:]), "x": ("U8", [1, 2], b"\0\0"), "new": b"\1\1"}
-    a, b = (making.file(f"{ROOT}/compare/{name}.safetensors", tensors) for name, tensors in (("a", base), ("b", tune)))
-    shows("compare", """
-== Verdict
-warning: 1 tensor has another shape.
-warning: 1 tensor of a is not in b.
-1 of 5 tensors that can be compared has other values, 1 has another dtype.
-1 tensor is only in b.
-No NaN and no infinity is new in b.
-
-== Tensors by status
-status    tensors  parameters    differ
---------  -------  ----------  --------
-same      3                 8         0
-changed   1                 2         1
-only_a    1                 2         -
-only_b    1                 2         -
-reshaped  1                 2         -
-retyped   1                 1         0
-
-== By layer
-layer  tensors  not_same   share  values_differ  rel_l2
------  -------  --------  ------  -------------  ------
--      5        4          80.0%    0.0%         0
-0      1        0           0.0%    0.0%         0
-1      1        0           0.0%    0.0%         0
-2      1        1         100.0%   50.0%         0.6
-
-== Twenty most changed tensors
-name        differ  max  rel_l2  cosine
-----------  ------  ---  ------  --------
-layers.2.w   50.0%  3    0.6     0.800000
-
-== In one only, retyped or reshaped
-name  status    what
-----  --------  -----------
-x     reshaped  [2] > [1,2]
-head  only_a    U8 [2]
-new   only_b    U8 [2]
-norm  retyped   F32 > BF16
-
-== Untouched groups
-untouched      tensors  parameters
--------------  -------  ----------
-layers.0 to 1  2                 4
-embed          1                 4
-""", a=a, b=b)
-    # with itself, and without tensors
-    shows("compare", """
-== Verdict
-All tensors are the same, byte for byte.
-No NaN and no infinity is new in b.
-
-== Tensors by status
-status  tensors  parameters    differ
-------  -------  ----------  --------
-same    7                15         0
-
-== By layer
-layer  tensors  not_same   share  values_differ  rel_l2
------  -------  --------  ------  -------------  ------
--      4        0           0.0%    0.0%         0
-0      1        0           0.0%    0.0%         0
-1      1        0           0.0%    0.0%         0
-2      1        0           0.0%    0.0%         0
-
-== Twenty most changed tensors
-None: what both have, with one shape, has the same values.
-
-== In one only, retyped or reshaped
-None.
-
-== Untouched groups
-untouched      tensors  parameters
--------------  -------  ----------
-layers.0 to 2  3                 6
-embed          1                 4
-head           1                 2
-norm           1                 1
-x              1                 2
-""", a=a, b=a)
-    nothing = making.file(f"{ROOT}/compare/nothing.safetensors", {})
-    shows("compare", """
-== Verdict
-Neither has a tensor.
-
-== Tensors by status
-None: neither has a tensor.
-
-== By layer
-None.
-
-== Twenty most changed tensors
-None: what both have, with one shape, has the same values.
-
-== In one only, retyped or reshaped
-None.
-
-== Untouched groups
-None.
-""", a=nothing, b=nothing)
+def printed(a, b, code=0, **parameters):
+    status, out, error = shell.script("compare", a=a, b=b, **parameters)
+    tally.equal((status, error), (code, "" if code == 0 else error), f"sql/compare.sql runs with {parameters}")
+    tally.check(all(shell.is_narrow(line.rstrip()) for line in out.splitlines()[1:]), "all but the verdict is narrow enough", out)
+    return out
 
 
-def test_compare_names():
-    """A prefix, names that moved, an adapter, and a third checkpoint; long names in 80 columns."""
-    base = {f"model.layers.{i}.a_module_with_quite_a_long_name.and_another_one.weight": bytes([i, 1]) for i in range(25)}
-    base["model.w.weight"] = "F32", [2, 3], bytes(24)
-    tune = {name: bytes([byte ^ 1 for byte in value]) if isinstance(value, bytes) else value for name, value in base.items()}
-    a = making.file(f"{ROOT}/names/a.safetensors", base)
-    prefixed = making.file(f"{ROOT}/names/prefixed.safetensors", {f"inner.{name}": value for name, value in tune.items()})
-    moved = making.file(f"{ROOT}/names/moved.safetensors", {name.replace("layers", "h"): value for name, value in base.items()})
-    adapter = making.file(f"{ROOT}/names/adapter.safetensors", {
-        "base_model.model.model.w.lora_A.weight": ("F32", [8, 3], bytes(96)),
-        "base_model.model.model.w.lora_B.weight": ("F32", [2, 8], bytes(64))})
-
-    def printed(**parameters):
-        code, out, error = shell.script("compare", a=a, **parameters)
-        tally.equal((code, error), (0, ""), f"sql/compare.sql runs with {parameters}")
-        lines = [line.rstrip() for line in out.splitlines()]
-        tally.check(all(len(line) <= shell.WIDTH for line in lines), "sql/compare.sql is narrow enough", out)
-        return lines
-
-    def section(lines, title):
-        rest = lines[lines.index(f"== {title}") + 1:]
-        return rest[:rest.index("")] if "" in rest else rest
-
-    lines = printed(b=prefixed, prefix_a="model.", prefix_b="inner.model.")
-    tally.equal([line.split() for line in section(lines, "Tensors by status")[2:]],
-                [["changed", "25", "50", "50"], ["same", "1", "6", "0"]], "a prefix")
-    tally.equal(section(lines, "Twenty most changed tensors")[-1], "and 5 more", "more than twenty")
-    tally.check("== Renamed" not in lines, "nothing is renamed")
-    bare = making.file(f"{ROOT}/bare.safetensors", {"w": f32(1, 2), "v": f32(3)})
-    wrapped = making.file(f"{ROOT}/wrapped.safetensors", {"module.w": f32(1, 4), "module.v": f32(3)})
-    for names, parameters in (((bare, wrapped), {"prefix_b": "module."}), ((wrapped, bare), {"prefix_a": "module."})):
-        code, out, error = shell.script("compare", a=names[0], b=names[1], **parameters)
-        tally.check(code == 0 and "\n1 of 2 tensors that can be compared has other values.\n" in out, f"one prefix: {parameters}", out, error)
-    lines = section(printed(b=moved), "Renamed")
-    tally.equal((len(lines), lines[-1]), (23, "and 5 more"), "moved tensors")
-    tally.equal(lines[2].split(), ["model.layers.0.a_module...r_one.weight", "model.h.0.a_module_w...ther_one.weight"], "a moved tensor")
-    lines = printed(b=adapter, c=prefixed)
-    tally.equal(section(lines, "Weights of a that the LoRA adapter b changes")[2:], ["model.w.weight  1        8      yes"], "an adapter")
-    tally.equal([line.split() for line in section(lines, "Three ways: b and c, each compared with a")[2:]],
-                [["-", "only_b", "26"], ["only_a", "only_a", "26"], ["only_b", "-", "2"]], "three ways")
+def tables(a, b, code=0, **parameters):
+    """What a machine reads: the tables by name, with the verdict as `said` and the tensors by name as `by_name`."""
+    status, out, error = shell.script("compare", a=a, b=b, format="json", **parameters)
+    tally.equal((status, error.count("\n")), (code, code), f"sql/compare.sql runs with {parameters}: {error}")
+    found = json.loads(out)
+    found["said"] = found["comparison"][0]["verdict"]
+    found["kind"] = found["comparison"][0]["kind"]
+    found["by_name"] = {row["name"]: row for row in found["compared"]}
+    return found
 
 
 def section(text, title):
@@ -175,15 +44,190 @@ def section(text, title):
     return rest[:rest.index("")] if "" in rest else rest
 
 
-def compared(a, b, **parameters):
-    code, out, error = shell.script("compare", a=a, b=b, **parameters)
-    tally.equal((code, error), (0, ""), "sql/compare.sql runs")
-    tally.check(all(len(line.rstrip()) <= shell.WIDTH for line in out.splitlines()), "sql/compare.sql is narrow enough", out)
-    return out
+def f32(*values, shape=None):
+    return "F32", shape or [len(values)], struct.pack(f"<{len(values)}f", *values)
 
 
-def f32(*values):
-    return "F32", [len(values)], struct.pack(f"<{len(values)}f", *values)
+def bf16(values, shape):
+    """Rounded to nearest, ties to even."""
+    words = struct.unpack(f"<{len(values)}I", struct.pack(f"<{len(values)}f", *values))
+    return "BF16", shape, struct.pack(f"<{len(values)}H", *((word + 0x7FFF + (word >> 16 & 1)) >> 16 for word in words))
+
+
+def test_compare():
+    one = b"\0\0\x80\x3f"
+    base = {"embed": b"\1\2\3\4", "layers.0.w": b"\5\5", "layers.1.w": b"\6\6", "layers.2.w": b"\3\4",
+            "head": b"\7\7", "norm": ("F32", [1], one), "x": b"\0\0"}
+    # layers.2.w moves by 3, and its norm was 5
+    tune = {"embed": b"\1\2\3\4", "layers.0.w": b"\5\5", "layers.1.w": b"\6\6", "layers.2.w": b"\0\4",
+            "norm": ("BF16", [1], one[2:]), "x": ("U8", [1, 2], b"\0\0"), "new": b"\1\1"}
+    a, b = (making.file(f"{ROOT}/compare/{name}.safetensors", tensors) for name, tensors in (("a", base), ("b", tune)))
+    tally.equal("\n".join(line.rstrip() for line in printed(a, b).splitlines()), """
+Fine-tune: layer 2 changed, by 0.6 of their norm, 1 reshaped, 1 retyped, 1 only in a, 1 only in b.
+6 of 7 tensors were compared as numbers; no NaN and no infinity is new in b.
+
+== Other shapes, names and dtypes
+status    what         name
+--------  -----------  ----
+reshaped  [2] > [1,2]  x
+only_a    U8 [2]       head
+only_b    U8 [2]       new
+retyped   F32 > BF16   norm
+
+== Layers that changed
+tensors  changed  differ     rel_l2   share  not compared  layer
+-------  -------  ------  ---------  ------  ------------  --------
+      1        1   50.0%        0.6  100.0%                layers.2
+
+== Most changed tensors
+ differ       max    rel_l2     cosine   NaN  name
+-------  --------  --------  ---------  ----  ----------
+  50.0%         3       0.6   0.800000        layers.2.w
+
+== Untouched
+tensors  parameters  untouched
+-------  ----------  ----------
+      2           4  layers.0-1
+      1           4  embed
+      1           1  norm
+""".strip(), "what is printed")
+    tally.equal(printed(a, a), "Identical: all 7 tensors are the same, byte for byte.\n"
+                "7 of 7 tensors were compared as numbers; no NaN and no infinity is new in b.\n", "with itself")
+
+
+def test_kinds():
+    """The verdict's kinds, on models whose differences are made so."""
+    chance = random.Random(5)
+    values = lambda count, size=0.02: [chance.gauss(0, size) for _ in range(count)]  # noqa: E731
+    shapes = {"embed_tokens.weight": [40, 32], **{f"layers.{i}.{k}.weight": [64, 32] for i in range(4) for k in ("q", "v")}}
+    numbers = {name: values(rows * columns) for name, (rows, columns) in shapes.items()}
+    rounded = {name: struct.unpack(f"<{len(row)}f", b"".join(b"\0\0" + bf16(row, [])[2][i:i + 2] for i in range(0, 2 * len(row), 2)))
+               for name, row in numbers.items()}
+
+    def write(name, content, make=bf16, prefix=""):
+        return making.file(f"{ROOT}/kinds/{name}.safetensors", {prefix + key: make(row, shapes.get(key, [len(row)])) for key, row in content.items()})
+
+    def wide(row, shape):
+        return f32(*row, shape=shape)
+
+    def moved(size, names):
+        return {name: [x + y for x, y in zip(row, values(len(row), size))] if names in name else row for name, row in rounded.items()}
+
+    def low(rank):
+        """As merging an adapter of this rank does it, and rounding then."""
+        new = dict(rounded)
+        for name, (rows, columns) in shapes.items():
+            if "q" in name:
+                up, down = values(rows * rank, 0.1), values(rank * columns, 0.1)
+                new[name] = [x + sum(up[i // columns * rank + k] * down[k * columns + i % columns] for k in range(rank))
+                             for i, x in enumerate(rounded[name])]
+        return new
+
+    base = write("base", rounded)
+    for what, b, kind, said in (
+            ("the same under other names", write("named", rounded, prefix="model."), "identical", "9 renamed"),
+            ("in F32", write("wide", rounded, wide), "retyped", "9 BF16 → F32"),
+            ("every tensor", write("all", moved(0.001, "")), "continued", "all 4 layers changed, embed_tokens.weight changed"),
+            ("some layers", write("some", moved(0.001, "s.2.")), "layers", "layer 2 changed, by "),
+            ("two layers", write("two", {**moved(0.001, "s.2."), **{k: v for k, v in moved(0.001, "").items() if "s.3." in k}}), "layers", "layers 2-3 changed"),
+            ("other weights", write("new", {name: values(len(row)) for name, row in rounded.items()}), "retrained", "unrelated weights"),
+            ("a merged adapter", write("low", low(2)), "low-rank", "all 4 layers changed"),
+            ("a part", write("part", {k: v for k, v in rounded.items() if "s.1." in k}), "part", "b is a part of a: its 2 tensors are the same, 7 only in a"),
+            ("another model", making.file(f"{ROOT}/kinds/other.safetensors", {"h.0.w": f32(1, 2), "h.1.w": f32(1, 3)}), "other", "Another model: 0 of 9"),
+            ("an adapter", making.file(f"{ROOT}/kinds/adapter.safetensors", {
+                f"base_model.model.layers.1.q.lora_{part}.weight": f32(*[1.0] * 8 * size, shape=shape)
+                for part, size, shape in (("A", 32, [8, 32]), ("B", 64, [64, 8]))}), "adapter", "lora of rank 8 for 1 weight")):
+        found = tables(base, b)
+        tally.check(found["kind"] == kind and said in found["said"], what, found["said"])
+    # rounding is known as such, in either direction, and what comes on top of it is not called that
+    full = write("full", numbers, wide)
+    found = tables(full, write("rounded", numbers))
+    tally.check(found["kind"] == "retyped" and {row["rounded"] for row in found["compared"]} == {1}, "F32 to BF16", found["said"])
+    tally.equal(tables(write("rounded", numbers), full)["kind"], "retyped", "BF16 to the F32 that it comes from")
+    tally.equal(tables(full, write("trained", moved(0.0001, "")))["kind"], "continued", "trained in BF16")
+    # a rank that half of the rows have is low, and more is not said to be
+    tally.equal([row["directions"] for row in tables(base, f"{ROOT}/kinds/low.safetensors")["compared_ranks"]], [2], "the directions")
+    tally.equal([row["low"] for row in tables(base, f"{ROOT}/kinds/all.safetensors")["compared_ranks"]], [0, 0, 0], "no low rank")
+    # several numberings of layers
+    two = {f"{stack}.{i}.w": f32(i, 1) for stack, n in (("model.layers", 4), ("visual.blocks", 3), ("mtp", 1)) for i in range(n)}
+    a = making.file(f"{ROOT}/stacks/a.safetensors", two)
+    b = making.file(f"{ROOT}/stacks/b.safetensors", {**two, "model.layers.3.w": f32(3, 2), "visual.blocks.0.w": f32(0, 2), "visual.blocks.2.w": f32(2, 2)})
+    found = tables(a, b)
+    tally.check("model.layers layer 3, visual.blocks layers 0, 2 changed" in found["said"], "several numberings", found["said"])
+    tally.equal([(row["stack"], row["layer"], row["changed"]) for row in found["compared_layers"] if row["changed"]],
+                [("model.layers.", 3, 1), ("visual.blocks.", 0, 1), ("visual.blocks.", 2, 1)], "their layers")
+    tally.equal({row["untouched"] for row in found["untouched"]}, {"model.layers.0-2", "visual.blocks.1", "mtp.0"}, "what is untouched")
+    tally.equal([round(row["share"], 6) for row in found["compared_layers"] if row["changed"]], [0.333333] * 3, "each has a third of the change")
+
+
+def test_resized():
+    """What is longer is compared as far as both go; the rows that are new, and those that changed, are listed."""
+    rows = [[i, 1, 2, 3] for i in range(40)]
+    grown = [list(row) for row in rows] + [[9, 9, 9, 9]] * 3
+    for i in (5, 7, 8):
+        grown[i][1] += 1
+    flat = lambda rows: f32(*(x for row in rows for x in row), shape=[len(rows), 4])  # noqa: E731
+    a = making.file(f"{ROOT}/resized/a.safetensors", {"embed_tokens.weight": flat(rows), "w": f32(1, 2, 3, 4), "turned": f32(*range(6), shape=[2, 3]),
+                                                      "scalar": ("F32", [], f32(3)[2]), "none": ("F32", [0, 3], b"")})
+    b = making.file(f"{ROOT}/resized/b.safetensors", {"embed_tokens.weight": flat(grown), "w": f32(1, 2, 3, 5, shape=[2, 2]), "turned": f32(*range(6), shape=[3, 2]),
+                                                      "scalar": f32(3), "none": ("F32", [0, 3], b"")})
+    found = tables(a, b)
+    embed = found["by_name"]["embed_tokens.weight"]
+    tally.equal((embed["status"], embed["n_diff"], embed["max_abs_diff"], round(embed["l2_diff"], 6)), ("resized", 3, 1, 1.732051), "the overlap")
+    tally.equal([(row["first"], row["last"], row["status"]) for row in found["compared_rows"]], [(40, 42, "new"), (5, 5, "changed"), (7, 8, "changed")], "its rows")
+    tally.check("embedding resized 40 → 43" in found["said"], "the verdict", found["said"])
+    tally.equal({name: (found["by_name"][name]["status"], found["by_name"][name]["not_compared"], found["by_name"][name]["n_diff"])
+                 for name in ("w", "turned", "scalar", "none")},
+                {"w": ("reshaped", "the dimensions do not fit", None), "turned": ("reshaped", "the dimensions do not fit", None),
+                 "scalar": ("reshaped", None, 0), "none": ("same", None, 0)}, "other shapes")
+    tally.check("2 could not be compared" in found["said"], "which the verdict says", found["said"])
+    tally.equal(section(printed(a, b), "Rows of embeddings"), ["embed_tokens.weight: 3 rows new: 40-42", "embed_tokens.weight: 3 rows changed: 5, 7-8"], "as text")
+    back = tables(b, a)
+    tally.equal([(row["first"], row["last"], row["status"]) for row in back["compared_rows"]][0], (40, 42, "gone"), "the other way")
+    # a NaN in a row that is new is new
+    grown[41] = [math.nan, 1, 1, math.inf]
+    found = tables(a, making.file(f"{ROOT}/resized/c.safetensors", {"embed_tokens.weight": flat(grown)}), code=1)
+    tally.equal((found["comparison"][0]["new_nan"], found["comparison"][0]["new_inf"]), (1, 1), "a NaN in a new row")
+
+
+def test_compare_names():
+    """A prefix, given and found; names that moved; a third model."""
+    base = {f"model.layers.{i}.a_module_with_quite_a_long_name.and_another_one.weight": bytes([i, 1]) for i in range(25)}
+    base["model.w.weight"] = "F32", [2, 3], bytes(24)
+    tune = {name: bytes([byte ^ 1 for byte in value]) if isinstance(value, bytes) else value for name, value in base.items()}
+    a = making.file(f"{ROOT}/names/a.safetensors", base)
+    prefixed = making.file(f"{ROOT}/names/prefixed.safetensors", {f"inner.{name}": value for name, value in tune.items()})
+    moved = making.file(f"{ROOT}/names/moved.safetensors", {name.replace("layers", "h"): value for name, value in base.items()})
+    for parameters in ({"prefix_a": "model.", "prefix_b": "inner.model."}, {"prefix_b": "inner."}, {}):
+        found = tables(a, prefixed, **parameters)
+        tally.equal(collections.Counter(row["status"] for row in found["compared"]), {"changed": 25, "same": 1}, f"a prefix: {parameters}")
+        tally.check("26 renamed" in found["said"], "which the verdict says", found["said"])
+    out = printed(a, prefixed)
+    tally.equal((section(out, "Renamed"), section(out, "Most changed tensors")[-1]),
+                (["26 tensors: * → inner.*"], "and 5 more"), "as text")
+    bare = making.file(f"{ROOT}/bare.safetensors", {"w": f32(1, 2), "v": f32(3)})
+    wrapped = making.file(f"{ROOT}/wrapped.safetensors", {"module.w": f32(1, 4), "module.v": f32(3)})
+    for names, parameters in (((bare, wrapped), {"prefix_b": "module."}), ((wrapped, bare), {"prefix_a": "module."}), ((bare, wrapped), {})):
+        found = tables(*names, **parameters)
+        tally.equal([row["status"] for row in found["compared"]], ["changed", "same"], f"one prefix: {parameters}")
+    found = tables(a, moved)
+    tally.equal([(row["name"], row["name_b"]) for row in found["compared"]], [(name, name.replace("layers", "h")) for name in base], "moved tensors")
+    tally.check(found["kind"] == "identical", "are the same", found["said"])
+    # by bytes alone, where nothing in the names tells
+    c = making.file(f"{ROOT}/names/c.safetensors", {f"n{i}": value for i, value in enumerate(base.values())})
+    tally.equal([row["name_b"] for row in tables(a, c)["compared"]], [f"n{i}" for i in range(26)], "by bytes")
+    # ends that agree by chance are no names that moved
+    one = making.file(f"{ROOT}/names/one.safetensors", {"image.layer.w.weight": f32(1, 2, 3, 4), "image.layer.v.weight": f32(1, 2), "same": f32(1)})
+    other = making.file(f"{ROOT}/names/other.safetensors", {"sound.layer.w.weight": f32(4, -3, 2, -1), "sound.layer.v.weight": f32(-2, 1), "same": f32(1)})
+    tally.equal(collections.Counter(row["status"] for row in tables(one, other)["compared"]), {"only_a": 2, "only_b": 2, "same": 1}, "by chance")
+    # three ways: w and v move in both, once together and once against each other
+    paths = [making.file(f"{ROOT}/three/{name}.safetensors", {"w": f32(*w), "v": f32(*v), "u": f32(5)}) for name, w, v in
+             (("a", (1, 1), (1, 1)), ("b", (2, 1), (2, 1)), ("c", (3, 1), (0, 1)))]
+    found = tables(paths[0], paths[1], c=paths[2])
+    tally.equal([(row["name"], row["status_b"], row["status_c"], row["cosine"]) for row in found["compared_c"]],
+                [("w", "changed", "changed", 1), ("v", "changed", "changed", -1), ("u", "same", "same", None)], "three ways")
+    tally.equal([line.split() for line in section(printed(paths[0], paths[1], c=paths[2]), "Three ways: b and c, each compared with a")[2:]],
+                [["2", "changed", "changed", "0.000"], ["1", "same", "same", "-"]], "as text")
 
 
 def test_new_nan():
@@ -197,32 +241,37 @@ def test_new_nan():
     b = making.file(f"{ROOT}/nan/b.safetensors", tune | {
         "one": f32(1, nan, 3, inf), "old": f32(nan, inf, 1, 2), "moved": f32(1, inf, 1, -inf), "gone": f32(1, 1, 1, 1),
         "grown": f32(1, 1, nan), "wide": ("F16", [2], struct.pack("<2e", 1, inf)), "new": f32(nan, nan, -inf)})
-    out = compared(a, b)
+    out = printed(a, b, code=1)
     # one: a NaN and an infinity; moved: one of two infinities has another place; grown and new by themselves
-    tally.equal(section(out, "Verdict")[:2], [
-        "error: 5 tensors of b have NaN or infinities where a has none: 4 NaN,", "  4 infinite."], "the verdict")
-    tally.check("warning: 1 tensor of a has NaN where b has numbers: left out of distances." in section(out, "Verdict"),
-                "a NaN that is gone", out)
-    tally.equal(section(out, "New NaN and infinities"), [
-        "name   dtype  nan  inf   share", "-----  -----  ---  ---  ------", "new    F32    2    1    100.0%",
-        "one    F32    1    1     50.0%", "moved  F32    0    1     25.0%", "grown  F32    1    0     33.3%",
-        "wide   F16    0    1     50.0%"], "new NaN and infinities")
-    tally.check(out.index("== New NaN") < out.index("== Tensors by status"), "they come first", out)
-    changed = [line.split() for line in section(out, "Twenty most changed tensors")[2:5]]
-    tally.equal([changed[0][0], changed[0][2:]], ["one", ["NaN", "NaN", "NaN"]], "a NaN is not a distance of 0")
-    tally.equal(sorted(row[0] for row in changed), ["moved", "one", "wide"], "and stands first among what changed")
-    tally.check(["-", "7", "7", "100.0%", "44.4%", "not", "finite"] in [line.split() for line in section(out, "By layer")], "by layer", out)
+    first = out.splitlines()[0]
+    tally.check("3 tensors have NaN in b, 4 tensors have Inf in b, 1 tensor has NaN in both, 1 tensor has NaN in a alone." in first, "the verdict", first)
+    tally.equal(out.splitlines()[1], "46 of 47 tensors were compared as numbers; 4 NaN and 4 infinities are new in b.", "how many")
+    tally.equal([line.split() for line in section(out, "Not finite")[2:]], [
+        ["2", "1", "100.0%", "F32", "new"], ["1", "1", "50.0%", "F32", "one"], ["1", "25.0%", "F32", "moved"],
+        ["1", "33.3%", "F32", "grown"], ["1", "50.0%", "F16", "wide"], ["1", "25.0%", "F32", "old"], ["1", "25.0%", "F32", "gone"]], "new NaN and infinities")
+    tally.check(out.index("== Not finite") < out.index("== Other shapes") < out.index("== Most changed"), "they come first", out)
+    changed = [line.split() for line in section(out, "Most changed tensors")[2:5]]
+    tally.equal([changed[0][-1], changed[0][1:4]], ["one", ["NaN", "NaN", "NaN"]], "a NaN is not a distance of 0")
+    tally.equal(sorted(row[-1] for row in changed), ["moved", "one", "wide"], "and stands first among what changed")
+    tally.check(section(out, "Layers that changed")[2].split()[3:] == ["NaN", "-", "outside", "layers"], "by layer", out)
+    found = tables(a, b, code=1)
+    tally.equal({row["tensor"]: row["rule"] for row in found["compared_findings"] if row["level"] == "error" and row["tensor"]},
+                {"one": "infinity", "grown": "nan", "new": "infinity", "moved": "infinity", "wide": "infinity"}, "the findings")
+    tally.equal([(row["level"], row["message"]) for row in found["compared_findings"]][0], ("error", found["said"]), "the first of them")
     # more than are shown
     a = making.file(f"{ROOT}/nan/many_a.safetensors", {f"t{i:02}": f32(1) for i in range(25)})
     b = making.file(f"{ROOT}/nan/many_b.safetensors", {f"t{i:02}": f32(nan) for i in range(25)})
-    out = compared(a, b)
-    tally.equal(section(out, "New NaN and infinities")[-1], "and 5 more, with 5 NaN and 0 infinities", "more than twenty")
+    tally.equal(section(printed(a, b, code=1), "Not finite")[-1], "and 5 more", "more than twenty")
+    found = tables(a, b, code=1)
+    tally.equal({(row["rel_l2"], row["not_compared"]) for row in found["compared"]}, {(None, "no number stands in the place of another")}, "no distance")
     # under another prefix, and in a tensor that has its old infinities in the same places
     a = making.file(f"{ROOT}/nan/prefix_a.safetensors", {"x.w": f32(1, inf), "x.v": f32(inf, 1)})
     b = making.file(f"{ROOT}/nan/prefix_b.safetensors", {"y.w": f32(nan, inf), "y.v": f32(inf, 2)})
-    out = compared(a, b, prefix_a="x.", prefix_b="y.")
-    tally.equal([line.split() for line in section(out, "New NaN and infinities")[2:]], [["x.w", "F32", "1", "0", "50.0%"]], "under a prefix")
-    tally.check("No NaN and no infinity is new in b." in compared(a, a), "what a has is not new")
+    found = tables(a, b, code=1, prefix_a="x.", prefix_b="y.")
+    tally.equal([(row["name"], row["new_nan"], row["new_inf"]) for row in found["compared"]], [("x.w", 1, 0), ("x.v", 0, 0)], "under a prefix")
+    tally.check("no NaN and no infinity is new in b" in printed(a, a), "what a has is not new")
+    same = making.file(f"{ROOT}/nan/same.safetensors", {"x": f32(nan, 1)})
+    tally.equal(tables(same, same)["said"], "Identical: the only tensor is the same, byte for byte, 1 tensor has NaN in both.", "a NaN in both")
 
 
 def test_compare_codes():
@@ -238,31 +287,28 @@ def test_compare_codes():
                 "m.layers.5.cast.weight": ("F8_E4M3", [2], words), "m.layers.5.attn.weight": ("F8_E4M3", [2], words),
                 "m.layers.5.attn.k_scale": ("F32", [], scale[-4:])}
 
+    packed = ["m.layers.0.q.weight", "m.layers.1.bnb.weight", "m.layers.2.fp8.weight", "m.layers.3.hqq.weight", "m.layers.4.quanto.weight"]
     a = making.file(f"{ROOT}/codes/a.safetensors", quantized(3, b"\x38\x38"))  # twice 1 in E4M3
     b = making.file(f"{ROOT}/codes/b.safetensors", quantized(5, b"\x38\x40"))  # 1 and 2
-    out = compared(a, b)
-    packed = section(out, "Packed, not compared as numbers")[2:]
-    tally.equal(sorted((row.split()[0], row.split("  ")[-1].strip()) for row in packed), [
-        ("m.layers.0.q.qweight", "codes differ"), ("m.layers.1.bnb.weight", "codes differ"),
-        ("m.layers.2.fp8.weight", "codes differ"), ("m.layers.3.hqq.W_q", "codes differ"),
-        ("m.layers.4.quanto.weight._data._data", "codes differ")], "codes with codes")
-    named = {line.split()[0] for line in section(out, "Twenty most changed tensors")[2:]}
-    # without a scale of its own F8 is plain numbers; scales are numbers, too
-    tally.check({"m.layers.5.cast.weight", "m.layers.5.attn.weight", "m.layers.0.q.scales"} <= named, "what is numbers", out)
-    tally.check(not named & {row.split()[0] for row in packed}, "codes have no distance", out)
-    layers = {line.split()[0]: line.split()[-1] for line in section(out, "By layer")[2:]}
-    tally.equal([layers[str(i)] for i in range(6)], ["codes"] * 5 + ["0.679"], "by layer")  # of 1, 1, 1, 1 and 3, by 1, 1 and 2: sqrt(6 / 13)
-    tally.check("warning: 5 tensors are packed codes: other bytes, but not compared as numbers." in section(out, "Verdict"), "the verdict", out)
-    # values before, codes afterwards: under the same name, and under another
+    found = tables(a, b)
+    rows = found["by_name"]
+    tally.equal({name: (row["status"], row["rel_l2"], row["n_diff"]) for name, row in rows.items() if row["not_compared"]},
+                {name: ("changed", None, None) for name in packed}, "codes with codes")
+    tally.check(all("missing" in rows[name]["not_compared"] or "expected" in rows[name]["not_compared"] for name in packed), "why", rows)
+    # without a scale of its own F8 is plain numbers
+    tally.equal([round(rows[f"m.layers.5.{name}.weight"]["rel_l2"], 12) for name in ("cast", "attn")], [round(math.sqrt(0.5), 12)] * 2, "what is numbers")
+    tally.check("5 could not be compared" in found["said"], "the verdict", found["said"])
+    out = printed(a, b)
+    tally.equal(len(section(out, "Not compared as numbers")) - 2, 5, "as text")
+    layers = {line.split()[-1]: line.split()[3] for line in section(out, "Layers that changed")[2:]}
+    tally.equal([layers[f"m.layers.{i}"] for i in range(6)], ["-"] * 5 + ["0.679"], "by layer")  # of 1, 1, 1, 1 and 3, by 1, 1 and 2: sqrt(6 / 13)
+    tally.equal({row["status"] for row in tables(a, a)["compared"]}, {"same"}, "codes that are the same")
+    # values before, codes afterwards
     plain = making.file(f"{ROOT}/codes/plain.safetensors", {
         "m.layers.2.fp8.weight": ("BF16", [8, 8], bytes(128)), "m.layers.0.q.weight": ("BF16", [8, 4], bytes(64)),
         "m.layers.1.bnb.weight": ("BF16", [8, 16], bytes(256))})
-    out = compared(plain, b)
-    tally.equal(sorted((row.split()[0], row.split("  ")[-1].strip()) for row in section(out, "Packed, not compared as numbers")[2:]),
-                [("m.layers.1.bnb.weight", "values in a, codes in b"), ("m.layers.2.fp8.weight", "values in a, codes in b")],
-                "values with codes")
-    tally.check("warning: 1 weight of a is packed in b: not compared." in section(out, "Verdict"), "a weight that is packed", out)
-    tally.check(section(out, "Twenty most changed tensors")[0].startswith("None: of what is compared as numbers"), "no distance", out)
+    rows = tables(plain, b)["by_name"]
+    tally.equal([rows[name]["rel_l2"] for name in packed[:3]] + [rows[name]["not_compared"][:3] for name in packed[:3]], [None] * 3 + ["b: "] * 3, "values with codes")
 
 
 def test_compare_packed():
@@ -281,51 +327,66 @@ def test_compare_packed():
     a = making.file(f"{ROOT}/packed/plain.safetensors", plain)
     # 1 2 2 4 and 3 2: one of 6 differs, by 2; of squares that are 25 and 25 in a
     b = making.file(f"{ROOT}/packed/packed.safetensors", {**fp8([one, two, two, four], 1), **i8(6, 4), "norm": f32(1)})
-    for first, second, side, dtypes in ((a, b, "b", "F32 > int8"), (b, a, "a", "int8 > F32")):
-        out = compared(first, second)
-        tally.equal(section(out, "Verdict"), [
-            f"2 weights are packed in {side} (fp8,int8), and compared dequantized: rel_l2 {'0.283' if side == 'b' else '0.324'}.",
-            "1 of 3 tensors that can be compared has other values, 2 have another dtype.", "No NaN and no infinity is new in b."], "the verdict")
-        tally.equal([line.split()[:3] for line in section(out, "Twenty most changed tensors")[2:]], [["m.layers.1.w.weight", "50.0%", "2"]], "what differs")
-        tally.equal([re.split("  +", line) for line in section(out, "In one only, retyped or reshaped")[2:]],
-                    [["m.layers.0.w.weight", "retyped", dtypes.replace("int8", "fp8")], ["m.layers.1.w.weight", "retyped", dtypes]], "no rows of parts")
+    for first, second, dtypes, rel in ((a, b, ("F32", "int8"), 0.4), (b, a, ("int8", "F32"), 2 / math.sqrt(13))):
+        found = tables(first, second)
+        row = found["by_name"][name.format(1)]
+        tally.equal(((row["dtype_a"], row["dtype_b"]), row["n_diff"], row["max_abs_diff"], round(row["rel_l2"], 9)), (dtypes, 1, 2, round(rel, 9)), "what differs")
+        tally.equal([row["name"] for row in found["compared"]], [name.format(0), name.format(1), "norm"], "no rows of parts")
+        tally.check(found["kind"] == "retyped" and "the other is the same" in found["said"], "the verdict", found["said"])
     # packed alike: the same by bytes; by numbers alone; not the same. 2 2 2 4 for 1 2 2 4
-    for codes, scale, said, status in (([one, two, two, four], 1, "All tensors are the same, byte for byte.", "same"),
-                                       ([0x30, one, one, two], 2, "0 of 2 tensors that can be compared have other values.", "changed"),
-                                       ([two, two, two, four], 1, "1 of 2 tensors that can be compared has other values.", "changed")):
+    for codes, scale, kind, status in (([one, two, two, four], 1, "identical", "same"), ([0x30, one, one, two], 2, "identical", "changed"),
+                                       ([two, two, two, four], 1, "layers", "changed")):
         a = making.file(f"{ROOT}/packed/a.safetensors", fp8([one, two, two, four], 1, norm=f32(1)))
         b = making.file(f"{ROOT}/packed/b.safetensors", fp8(codes, scale, norm=f32(1)))
-        out = compared(a, b)
-        tally.check(said in section(out, "Verdict"), said, out)
-        tally.equal(len(section(out, "Tensors by status")), 3 if status == "same" else 4, f"by status: {status}")
+        found = tables(a, b)
+        tally.equal((found["kind"], found["by_name"][name.format(0)]["status"]), (kind, status), f"packed alike: {codes}")
     # under a prefix, and with a NaN that is new
     b = making.file(f"{ROOT}/packed/b.safetensors", {f"p.{key}": value for key, value in fp8([one, two, 0x7F, four], 1).items()})
-    out = compared(a, b, prefix_b="p.")
-    tally.equal(section(out, "Verdict")[0], "error: 1 tensor of b has NaN or infinities where a has none: 1 NaN,", "a NaN as packed")
-    tally.check(section(out, "New NaN and infinities")[2].split() == ["m.layers.0.w.weight", "fp8", "1", "0", "25.0%"], "where it is", out)
-    tally.check("1 weight is packed in both (fp8), and compared dequantized: rel_l2 NaN." in section(out, "Verdict"), "no distance", out)
+    found = tables(a, b, code=1, prefix_b="p.")
+    tally.check("1 tensor has NaN in b" in found["said"], "a NaN as packed", found["said"])
+    row = found["by_name"][name.format(0)]
+    tally.equal((row["new_nan"], row["dtype_b"], row["name_b"]), (1, "fp8", f"p.{name.format(0)}"), "where it is")
 
 
-def test_labels():
-    """Names that are cut keep the layer and expert, so that rows can be distinguished."""
-    names = [f"model.language_model.layers.{layer}.mlp.a_block_of_experts.{expert}.{part}_proj.weight"
-             for layer in (3, 27) for expert in (1, 127) for part in ("gate", "down")]
-    names += [f"model.language_model.layers.{layer}.{norm}_feedforward_layernorm.weight" for layer in (3, 27) for norm in ("pre", "post")]
-    names += [f"lora_unet_down_blocks_{block}_attentions_0_transformer_blocks_{part}_attn1_to_q.lora_down.weight"
-              for block in (1, 2) for part in (4, 5)]
-    a = making.file(f"{ROOT}/labels/a.safetensors", {name: b"\1" for name in names})
-    b = making.file(f"{ROOT}/labels/b.safetensors", {name: b"\2" for name in names})
-    shown = [line.split()[0] for line in section(compared(a, b), "Twenty most changed tensors")[2:]]
-    tally.equal(len(set(shown)), len(names), f"labels {shown}")
-    for name, label in zip(names, shown):
-        numbers = [part for part in re.split("[._]", name) if part.isdigit()]
-        tally.check(numbers[0] in re.split("[._]", label) and numbers[-1] in re.split("[._]", label), f"numbers of {name}", label)
+def test_formats():
+    """The same facts for machines; names from files reach no terminal as they are."""
+    evil = "a\x1b[31m\u202e.0.w"
+    a = making.file(f"{ROOT}/formats/a.safetensors", {evil: f32(1, 2), "x": f32(1)})
+    b = making.file(f"{ROOT}/formats/b.safetensors", {evil: f32(1, 3), "x": f32(math.nan)})
+    for form in ("text", "csv", "junit", "sarif"):
+        code, out, error = shell.script("compare", a=a, b=b, format=form)
+        tally.check(code == 1 and "infinities that a has not" in error, f"{form} has the status", code, error)
+        tally.check(form != "text" or not {"\x1b", "\u202e"} & set(out), "no control characters", out)
+        if form == "csv":
+            rows = list(csv.DictReader(io.StringIO(out)))
+            tally.equal([(row["name"], row["status"], row["n_diff"]) for row in rows], [(evil.replace("\x1b", "\ufffd"), "changed", "1"), ("x", "changed", "1")], "csv is of the first table")
+        if form == "junit":
+            tally.check(out.count("<testcase") == 3 and out.count("<failure") == 2, "junit: the verdict, the NaN, and what was not compared", out)
+
+
+def test_units():
+    """a and b are one model each: a folder of many is refused with what is in it."""
+    a = making.file(f"{ROOT}/units/a.safetensors", {"x": b"1"})
+    making.file(f"{ROOT}/units/b.safetensors", {"x": b"2"})
+    code, out, error = shell.script("compare", a=a, b=f"{ROOT}/units")
+    tally.check(code == 1 and out == "" and ":b is 2 models" in error and "a.safetensors" in error and "b.safetensors" in error and error.count("\n") == 1, "several", error)
+    # shards and one file are the same model
+    whole = {f"layers.{i}.w": f32(i, 1) for i in range(4)}
+    making.model(f"{ROOT}/sharded", {f"model-{k + 1:05}-of-00002.safetensors": {f"layers.{i}.w": f32(i, 1) for i in (2 * k, 2 * k + 1)} for k in (0, 1)})
+    single = making.file(f"{ROOT}/single/model.safetensors", whole)
+    for path in (f"{ROOT}/sharded", f"{ROOT}/sharded/model.safetensors.index.json"):
+        tally.equal(tables(single, path)["said"], "Identical: all 4 tensors are the same, byte for byte.", "sharded")
+    # beside the checkpoints below it, a folder is the model in it
+    making.file(f"{ROOT}/single/checkpoint-1/model.safetensors", whole)
+    tally.equal(tables(f"{ROOT}/single", single)["kind"], "identical", "a run's folder")
 
 
 def test_missing():
     """A missing path ends it with one sentence and nothing else, whichever it is."""
     a = making.file(f"{ROOT}/missing/a.safetensors", {"x": b"1"})
-    for parameters in ({"a": a}, {"b": a}, {"a": a, "b": "/none"}, {"a": "/none", "b": a}, {"a": a, "b": a, "c": "/none"}):
+    nothing = making.file(f"{ROOT}/missing/nothing.safetensors", {})
+    for parameters in ({"a": a}, {"b": a}, {"a": a, "b": "/none"}, {"a": "/none", "b": a}, {"a": a, "b": a, "c": "/none"}, {"a": nothing, "b": a},
+                       {"a": a, "b": nothing}, {"a": nothing, "b": nothing}, {"a": a, "b": a, "prefixa": "x"}, {"a": a, "b": a, "format": "xml"}):
         code, out, error = shell.script("compare", **parameters)
         tally.equal((code, out, error.count("\n")), (1, "", 1), f"sql/compare.sql with {list(parameters)}: {error}")
 

@@ -49,7 +49,7 @@ BESIDE = {("average", "decay"): {"method": "exponential"}, ("convert_dtype", "li
              for name, method in (("density", "dare_linear"), ("lambda", "task_arithmetic"), ("seed", "dare_linear"))}}
 # Parameters with which the verdict is no.
 NO = {"average": {"path": f"{ROOT}/twice", "checkpoints": "*.safetensors"}, "check": {"path": f"{ROOT}/cut.safetensors"},
-      "dequantize": {"path": f"{ROOT}/base.safetensors"},
+      "compare": {"b": f"{ROOT}/pair/nan.safetensors"}, "dequantize": {"path": f"{ROOT}/base.safetensors"},
       **{verb: {"path": f"{ROOT}/some"} for verb in ("health", "layers", "memory", "run", "summary")},
       "identify": {"path": f"{ROOT}/unfit"}, "experts": {"part": "none"}, "extract": {"names": "none"}, "fuse": {"modules": '{"x":["y","z"]}'}, "index": {"path": f"{ROOT}/twice"},
       "lockfile": {"check": "1", "lock": f"{ROOT}/old.lock"}, "merge": {"models": f'["{ROOT}/base.safetensors","{ROOT}/sharded"]'},
@@ -73,6 +73,7 @@ def make():
         making.file(f"{ROOT}/twice/{name}.safetensors", {"x": b"1"})
     making.file(f"{ROOT}/pair/a.safetensors", {"p.x": b"1", "y": b"2"})
     making.file(f"{ROOT}/pair/b.safetensors", {"x": b"1", "q.y": b"2"})
+    making.file(f"{ROOT}/pair/nan.safetensors", {"x": ("F32", [1], b"\0\0\xc0\x7f")})
     making.file(f"{ROOT}/unfit/model.safetensors", {f"model.layers.0.{name}.weight": making.zeros("F32", 2, 2) for name in ("self_attn.q_proj", "mlp.up_proj")})
     with open(f"{ROOT}/unfit/config.json", "w", encoding="utf-8") as config:
         json.dump({"model_type": "gpt2"}, config)
