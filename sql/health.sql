@@ -150,8 +150,8 @@ CREATE TEMP TABLE health_findings AS
   FROM health_models WHERE status <> 'ok'
   UNION ALL
   SELECT 'finite', 'error', model, ifnull(part, name),
-         ltrim(iif(n_nan > 0, printf(', %,d NaN', n_nan) || ifnull(', the first at ' || first_nan, ''), '')
-               || iif(n_inf > 0, printf(', %,d Inf', n_inf) || ifnull(', the first at ' || first_inf, ''), ''), ', ')
+         ltrim(iif(n_nan > 0, printf('; %,d NaN', n_nan) || ifnull(', the first at ' || first_nan, ''), '')
+               || iif(n_inf > 0, printf('; %,d Inf', n_inf) || ifnull(', the first at ' || first_inf, ''), ''), '; ')
          || iif(part IS NOT NULL, ' of ' || name, '')
   FROM health_read WHERE n_nan + n_inf > 0
   UNION ALL
@@ -192,6 +192,7 @@ SELECT l.value FROM as_text, (
        THEN printf('%,d of %,d tensors %s %s%s.', bad, tensors, iif(bad = 1, 'has', 'have'),
                    ltrim(iif(nan > 0, printf(' and %,d NaN', nan), '') || iif(inf > 0, printf(' and %,d Inf', inf), ''), ' and'),
                    ifnull(', in ' || safetensors_label(iif(length(layers) <= 42, layers, NULL)), ''))
+       WHEN tensors = 1 THEN 'The only tensor is finite.'
        ELSE printf('All %,d tensors are finite.', tensors) END,
   iif(unread > 0 AND models = 1, 'error: it is not whole:' || char(10) || '  ' || safetensors_label(substr(error, 14)), NULL),
   iif(unread > 0 AND models > 1, printf('error: %,d of %,d models cannot be read, or not whole.', unread, models), NULL),
@@ -203,7 +204,7 @@ SELECT l.value FROM as_text, (
 )) AS l WHERE l.value IS NOT NULL;
 
 DROP TABLE IF EXISTS temp.health_common;
-CREATE TEMP TABLE health_common AS SELECT safetensors_common(model) AS common, count(*) AS models FROM health_models;
+CREATE TEMP TABLE health_common AS SELECT iif(count(*) > 1, safetensors_common(model), '') AS common, count(*) AS models FROM health_models;
 
 SELECT char(10) || '== Models' FROM as_text, health_common WHERE models > 1;
 .mode column --wrap 0

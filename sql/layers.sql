@@ -72,7 +72,7 @@ SELECT safetensors_print(format, 'layers', 'layer_numberings', 'layer_kinds') FR
 
 DROP TABLE IF EXISTS temp.layer_common;
 CREATE TEMP TABLE layer_common AS
-  SELECT safetensors_common(model) AS common, count(*) AS models, total(status <> 'ok') AS unread FROM layer_models;
+  SELECT iif(count(*) > 1, safetensors_common(model), '') AS common, count(*) AS models, total(status <> 'ok') AS unread FROM layer_models;
 
 -- In words: how many parameters are in how many layers, of how many numberings.
 SELECT l.value FROM as_text, layer_common AS c, (

@@ -62,8 +62,9 @@ DROP TABLE IF EXISTS temp.memory_models;
 CREATE TEMP TABLE memory_models AS
   SELECT model, kind, status, error, architecture, config, c, json_extract(c, '$.model_type') AS type
   FROM (SELECT model, kind, status, error, config, ifnull(json_extract(config, '$.architectures[0]'), json_extract(config, '$._class_name')) AS architecture,
-               coalesce(json_extract(config, '$.text_config'), json_extract(config, '$.llm_config'),
-                        json_extract(config, '$.language_config'), json_extract(config, '$.thinker_config.text_config'), config) AS c
+               ifnull((SELECT json_extract(config, part.value) FROM json_each(
+                         '["$.text_config","$.llm_config","$.language_config","$.thinker_config.text_config"]') AS part
+                       WHERE json_type(config, part.value) = 'object' ORDER BY part.key LIMIT 1), config) AS c
         FROM (SELECT model, kind, status, error, iif(json_valid(config) AND json_type(config) = 'object', config, '{}') AS config
               FROM safetensors_models(:path) WHERE status <> 'empty'));
 DROP TABLE IF EXISTS temp.needs;
@@ -93,11 +94,13 @@ CREATE TEMP TABLE memory_weights AS
 -- What the configurations say, each under the names that it has in one model or another.
 DROP TABLE IF EXISTS temp.memory_config;
 CREATE TEMP TABLE memory_config AS
-  SELECT m.*, iif(layers BETWEEN 1 AND 100000, layers, NULL) AS n_layers, coalesce(head, hidden / nullif(heads, 0)) AS d,
+  SELECT m.*, iif(layers BETWEEN 1 AND 100000, layers, NULL) AS n_layers,
+         iif(most BETWEEN 1 AND 1000000000000, CAST(most AS INTEGER), NULL) AS positions, coalesce(head, hidden / nullif(heads, 0)) AS d,
          coalesce(kv, iif(json_extract(c, '$.multi_query') AND json_extract(c, '$.new_decoder_architecture') IS NOT 1, 1, NULL), heads) AS kv_heads,
          -- In transformers, these say by their class or by is_decoder whether they generate.
-         coalesce(architecture GLOB '*ForCausalLM' OR architecture GLOB '*LMHead*' OR architecture GLOB '*ForConditionalGeneration'
-                  OR architecture GLOB '*Chat*', kv IS NOT NULL) AS generates
+         ifnull(architecture GLOB '*ForCausalLM' OR architecture GLOB '*LMHead*' OR architecture GLOB '*ForConditionalGeneration'
+                OR architecture GLOB '*Chat*' OR (kv IS NOT NULL AND architecture NOT GLOB '*For[A-Z]*' AND architecture NOT GLOB '*Model'),
+                kv IS NOT NULL) AS generates
   FROM (SELECT model, kind, status, error, architecture, config, c, type,
                coalesce(json_extract(c, '$.decoder_layers'), json_extract(c, '$.num_decoder_layers'), json_extract(c, '$.num_hidden_layers'),
                         json_extract(c, '$.n_layer'), json_extract(c, '$.n_layers'), json_extract(c, '$.num_layers')) AS layers,
@@ -182,8 +185,8 @@ CREATE TEMP TABLE memory_projections AS
 DROP TABLE IF EXISTS temp.memory_sizes;
 CREATE TEMP TABLE memory_sizes AS
   SELECT c.model, k.kind, k.layers, c.window, CASE p.kv_dtype WHEN 'auto' THEN b.dtype ELSE p.kv_dtype END AS kv_dtype,
-         coalesce(p.context, CAST(c.most AS INTEGER), 4096) AS context,
-         ifnull(json_extract(c.c, '$.max_source_positions'), coalesce(p.context, CAST(c.most AS INTEGER), 4096)) AS source,
+         coalesce(p.context, c.positions, 4096) AS context,
+         coalesce(json_extract(c.c, '$.max_source_positions'), p.context, c.positions, 4096) AS source,
          iif(b.dtype = 'F32', 4, 2) AS width,
          CASE WHEN k.kind = 'mla' OR c.kv_heads * c.d IS NULL THEN 1 ELSE iif(k.kind = 'sliding', coalesce(json_extract(c.c, '$.swa_num_key_value_heads'), c.kv_heads),
              iif(k.kind = 'full', coalesce(json_extract(c.c, '$.num_global_key_value_heads'), c.kv_heads), c.kv_heads)) END AS heads,
@@ -219,9 +222,12 @@ CREATE TEMP TABLE memory_sizes AS
         FROM memory_config) AS s ON s.model = c.model;
 DROP TABLE IF EXISTS temp.memory_layers;
 CREATE TEMP TABLE memory_layers AS
-  SELECT model, kind, layers, heads, "key", value, iif(kind = 'sliding', window, NULL) AS window, token AS token_nbytes, state AS state_nbytes,
-         state + token * CASE kind WHEN 'sliding' THEN min(window, context) WHEN 'cross' THEN source ELSE context END AS sequence_nbytes
-  FROM (SELECT model, kind, layers, window, context, source, iif(has_tokens, heads, NULL) AS heads, iif(has_tokens, "key", NULL) AS "key",
+  SELECT model, kind, layers, heads, "key", value, iif(kind = 'sliding', window, NULL) AS window,
+         iif(token >= 0 AND state >= 0 AND sequence < 1e18, CAST(token AS INTEGER), NULL) AS token_nbytes,
+         iif(token >= 0 AND state >= 0 AND sequence < 1e18, CAST(state AS INTEGER), NULL) AS state_nbytes,
+         iif(token >= 0 AND state >= 0 AND sequence < 1e18, CAST(sequence AS INTEGER), NULL) AS sequence_nbytes
+  FROM (SELECT *, state + token * CASE kind WHEN 'sliding' THEN min(window, context) WHEN 'cross' THEN source ELSE context END AS sequence
+        FROM (SELECT model, kind, layers, window, context, source, iif(has_tokens, heads, NULL) AS heads, iif(has_tokens, "key", NULL) AS "key",
                iif(has_tokens, value, NULL) AS value,
                iif(has_tokens, layers * heads * ("key" + value) * CASE WHEN kv_dtype = 'F32' THEN 4 WHEN kv_dtype IN ('F16', 'BF16') THEN 2 ELSE 1 END, 0) AS token,
                CASE WHEN has_tokens THEN 0
@@ -230,7 +236,7 @@ CREATE TEMP TABLE memory_layers AS
                     WHEN kind = 'mamba' THEN layers * width * (mh * md * state + kernel * (mh * md + 2 * groups * state))
                     WHEN kind = 'conv' THEN layers * width * conv * hidden
                     WHEN kind = 'rwkv' THEN layers * 4 * (2 * hidden + 3 * attention_hidden) END AS state
-        FROM (SELECT *, kind IN ('full', 'mla', 'sliding', 'cross') AS has_tokens FROM memory_sizes))
+        FROM (SELECT *, kind IN ('full', 'mla', 'sliding', 'cross') AS has_tokens FROM memory_sizes)))
   ORDER BY model, sequence_nbytes DESC;
 
 -- Mixtures: what is routed is in experts, but not in shared ones. Layers that predict further tokens come after the last.
@@ -262,7 +268,8 @@ CREATE TEMP TABLE memory AS
          p.batch * l.sequence AS cache_nbytes, w.nbytes + ifnull(p.batch * l.sequence, 0) AS nbytes,
          CASE WHEN c.kind = 'adapter' THEN 'an adapter: its base''s memory comes on top'
               WHEN c.config = '{}' THEN 'no config.json: what a token takes is not known'
-              WHEN c.generates IS NOT 1 THEN ifnull(c.architecture, 'it') || ' generates no text: nothing is kept'
+              WHEN c.generates IS NOT 1
+              THEN ifnull(c.architecture || ' generates no text: nothing is kept', 'config.json names no architecture: what a token takes is not known')
               WHEN c.n_layers IS NULL THEN 'config.json says no number of layers: what a token takes is not known'
               WHEN l.unknown > 0 THEN printf('what %,d layers (%s) keep is not known here', l.unknown, l.words)
               WHEN l.sequence IS NULL THEN 'config.json lacks sizes: what a token takes is not known'
@@ -284,7 +291,7 @@ SELECT safetensors_print(format, 'memory', 'memory_weights', 'memory_layers', 'm
 
 DROP TABLE IF EXISTS temp.memory_common;
 CREATE TEMP TABLE memory_common AS
-  SELECT safetensors_common(model) AS common, count(*) AS models, total(status <> 'ok') AS unread, total(nbytes) AS nbytes FROM memory;
+  SELECT iif(count(*) > 1, safetensors_common(model), '') AS common, count(*) AS models, total(status <> 'ok') AS unread, total(nbytes) AS nbytes FROM memory;
 SELECT l.value FROM as_text, memory_common AS c, (SELECT * FROM memory LIMIT 1) AS m, json_each(json_array(
   CASE WHEN models > 1 THEN printf('%,d models take %s together: weights, and what %,d sequence%s each keep%s.', models,
                                    safetensors_pretty(CAST(c.nbytes AS INTEGER), 'B'), batch, iif(batch = 1, '', 's'), iif(batch = 1, 's', ''))

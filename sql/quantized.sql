@@ -168,7 +168,7 @@ FROM parameters WHERE format <> 'text';
 
 DROP TABLE IF EXISTS temp.quantized_common;
 CREATE TEMP TABLE quantized_common AS
-  SELECT safetensors_common(model) AS common, count(*) AS models, total(status <> 'ok') AS unread FROM quantized_models;
+  SELECT iif(count(*) > 1, safetensors_common(model), '') AS common, count(*) AS models, total(status <> 'ok') AS unread FROM quantized_models;
 
 SELECT l.value FROM as_text, (
   SELECT (SELECT count(*) FROM not_whole WHERE NOT unpacks) AS not_whole, (SELECT count(*) FROM not_whole WHERE unpacks) AS doubtful,

@@ -244,7 +244,7 @@ SELECT safetensors_print(format, 'run', 'run_tensors', 'run_layers', 'run_faults
 
 DROP TABLE IF EXISTS temp.run_common;
 CREATE TEMP TABLE run_common AS
-  SELECT safetensors_common(model) AS common, safetensors_common(run) AS common_run, count(DISTINCT run) AS runs FROM run;
+  SELECT iif(count(*) > 1, safetensors_common(model), '') AS common, safetensors_common(run) AS common_run, count(DISTINCT run) AS runs FROM run;
 
 -- All runs in words, and each.
 SELECT printf('%,d runs, %,d checkpoints: ', runs, count(*)) || CASE

@@ -106,7 +106,7 @@ FROM parameters WHERE format <> 'text';
 
 DROP TABLE IF EXISTS temp.summary_common;
 CREATE TEMP TABLE summary_common AS
-  SELECT safetensors_common(model) AS common, count(*) AS models, count(DISTINCT rtrim(model, replace(model, '/', ''))) AS folders,
+  SELECT iif(count(*) > 1, safetensors_common(model), '') AS common, count(*) AS models, count(DISTINCT rtrim(model, replace(model, '/', ''))) AS folders,
          total(status <> 'ok') AS unread
   FROM summary;
 

@@ -111,8 +111,12 @@ def test_unknown():
     """What cannot be told is said, and is no number."""
     for name, config, part in (("no configuration", None, "no config.json"), ("no sizes", {"architectures": ["XForCausalLM"], "num_hidden_layers": 2}, "lacks sizes"),
                                ("an encoder", {"architectures": ["BertForMaskedLM"], "num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 8}, "generates no text"),
+                               ("an embedding", {**llama(2, 4, 2, 16, 8), "architectures": ["Qwen2Model"]}, "Qwen2Model generates no text"),
+                               ("no architecture", {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 8}, "names no architecture"),
                                ("a new kind", llama(2, 4, 2, 16, 8, layer_types=["full_attention", "retention"]), "1 layers (retention)"),
                                ("too many", llama(10**15, 4, 2, 16, 8), "no number of layers"), ("a list", [], "no config.json"),
+                               ("sizes without bounds", llama(2, 2**62, 2**62, 4, 2**62), "lacks sizes"), ("less than nothing", llama(2, -4, -2, 16, 8), "lacks sizes"),
+                               ("no object", {**llama("x", 4, 2, 16, 8), "text_config": "x"}, "no number of layers"),
                                ("words", llama("two", "four", "x", "y", "z"), "no number of layers")):
         found = memory(model(name, config))["memory"][0]
         tally.check(found["cache_nbytes"] is None and part in (found["note"] or "") and found["nbytes"] == 8, name, found)
