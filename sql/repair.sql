@@ -7,6 +7,7 @@
 --
 -- @param path path required   the damaged file, or an index
 -- @param out path required    the file to write, which must not exist
+-- @param format enum text|json|csv   how to print the tables
 -- @table salvaged(name, nbytes, status, message, ref)   one row per tensor, whole or lost
 -- @status 1                   when no tensor is whole; then nothing is written
 -- @writes out
@@ -16,9 +17,10 @@
 DROP TABLE IF EXISTS temp.parameters;
 CREATE TEMP TABLE parameters(
   path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
-  out TEXT CONSTRAINT ":out is set" CHECK (out IS NOT NULL)
+  out TEXT CONSTRAINT ":out is set" CHECK (out IS NOT NULL),
+  format TEXT CONSTRAINT ":format is text, json or csv" CHECK (format IN ('text', 'json', 'csv'))
 );
-INSERT INTO parameters VALUES (:path, :out);
+INSERT INTO parameters SELECT :path, :out, ifnull(:format, 'text') WHERE safetensors_parameters(':path', ':out', ':format');
 
 DROP TABLE IF EXISTS temp.salvaged;
 CREATE TEMP TABLE salvaged AS
@@ -38,26 +40,16 @@ INSERT INTO safetensors_write(path, name, data, metadata)
                  GROUP BY j.key ORDER BY max(j.id)))
   FROM salvaged AS s WHERE s.status = 'whole';
 
+CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
 .mode list
 .headers off
-SELECT CASE WHEN sum(status <> 'whole') = 0 THEN printf('All %,d tensors are whole.', count(*))
-            ELSE printf('warning: %,d of %,d tensors %s lost:', sum(status <> 'whole'), count(*),
-                        iif(sum(status <> 'whole') = 1, 'is', 'are')) END
-FROM salvaged;
-.mode column
-.headers on
-SELECT CASE WHEN name IS NULL THEN '(without a name)' WHEN length(name) <= 32 THEN name
-            ELSE substr(name, 1, 14) || '...' || substr(name, -15) END AS lost, status,
-       iif(length(message) > 34, substr(message, 1, 31) || '...', message) AS why
-FROM salvaged AS s WHERE s.status <> 'whole' ORDER BY s.rowid LIMIT 40;
-.mode list
-.headers off
-SELECT printf('and %,d more', count(*) - 40) FROM salvaged AS s WHERE s.status <> 'whole' HAVING count(*) > 40;
-.mode column
-.headers on
+SELECT safetensors_print(format, 'salvaged') FROM parameters WHERE format <> 'text';
 
-.print
-.print == Written
-SELECT iif(length(:out) > 58, '...' || substr(:out, -55), :out) AS file, count(*) AS tensors,
-       printf('%8s', safetensors_pretty(total(nbytes), 'B')) AS "   bytes"
-FROM salvaged AS s WHERE s.status = 'whole';
+SELECT CASE WHEN lost = 0 THEN printf('All %,d tensor%s whole', n, iif(n = 1, ' is', 's are'))
+            ELSE printf('%,d of %,d tensors %s lost, the other%s', lost, n, iif(lost = 1, 'is', 'are'), iif(n - lost = 1, ' one is whole', 's are whole')) END
+       || printf(': %s, in %s.', safetensors_pretty(bytes, 'B'), safetensors_label(:out))
+FROM as_text, (SELECT count(*) AS n, total(status <> 'whole') AS lost, total(iif(status = 'whole', nbytes, 0)) AS bytes FROM salvaged);
+SELECT char(10) || '== Lost' FROM as_text WHERE EXISTS (SELECT 1 FROM salvaged WHERE status <> 'whole');
+SELECT printf('%-10s  %s%s            %s', s.status, ifnull(safetensors_label(name), '(without a name)'), char(10), safetensors_label(message))
+FROM as_text, salvaged AS s WHERE s.status <> 'whole' ORDER BY s.rowid LIMIT 40;
+SELECT printf('and %,d more', count(*) - 40) FROM as_text, salvaged AS s WHERE s.status <> 'whole' HAVING count(*) > 40;

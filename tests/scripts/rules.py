@@ -28,18 +28,13 @@ PENDING = {
     "dequantize",
     "distribution",
     "duplicates",
-    "edit_metadata",
-    "extract",
     "index",
     "inventory",
     "lora_convert",
     "lora_merged",
     "merge",
-    "repair",
-    "reshard",
     "sbom",
     "shards",
-    "strip_prefix",
     "values",
 }
 ASKED = sys.argv[1:]

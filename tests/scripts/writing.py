@@ -13,7 +13,6 @@ import reader
 import shell
 from tally import Tally
 
-WIDTH = 80
 tally = Tally()
 ROOT = tempfile.mkdtemp(prefix="writing.")
 MODEL = f"{ROOT}/model.safetensors"
@@ -44,7 +43,7 @@ def runs(script, **parameters):
     code, out, error = shell.script(script, **parameters)
     tally.equal((code, error), (0, ""), f"sql/{script}.sql runs with {parameters}")
     lines = [line.rstrip() for line in out.replace(ROOT, "ROOT").splitlines()]
-    tally.check(all(len(line) <= WIDTH for line in lines if not line.startswith("safetensors: ")), f"sql/{script}.sql is narrow enough", out)
+    tally.check(all(shell.is_narrow(line) for line in lines if not line.startswith("safetensors: ")), f"sql/{script}.sql is narrow enough", out)
     return squeezed("\n".join(lines))
 
 
@@ -75,10 +74,12 @@ def test_edit_metadata():
     make_model({"format": "pt", "author": "you", "note": "x" * 60})
     before = contents(MODEL)[0]
     got = runs("edit_metadata", path=MODEL, patch='{"format":null,"author":"me","new":"1"}')
-    tally.equal(got, squeezed(f"""== Written
-file                    tensors
-----------------------  -------
-ROOT/model.safetensors  5
+    tally.equal(got, squeezed(f"""The metadata of the file are changed.
+
+== Written
+tensors  file
+-------  ----------------------
+      5  ROOT/model.safetensors
 
 == Metadata
 key     value
@@ -87,7 +88,10 @@ author  me
 note    {"x" * 47}...
 new     1"""), "sql/edit_metadata.sql")
     tally.equal(contents(MODEL), (before, [("author", "me"), ("note", "x" * 60), ("new", "1")]), "edited metadata")
-    runs("edit_metadata", path=MODEL, patch="{}")
+    nothing = "Nothing changed: the metadata of the file are already so."
+    for patch in ("{}", '{"author":"me","none":null}'):
+        written = os.stat(MODEL).st_mtime_ns
+        tally.equal((runs("edit_metadata", path=MODEL, patch=patch), os.stat(MODEL).st_mtime_ns), (nothing, written), f"nothing is written for {patch}")
     tally.equal(contents(MODEL)[1], [("author", "me"), ("note", "x" * 60), ("new", "1")], "an empty patch")
     got = runs("edit_metadata", path=MODEL, patch='{"author":null,"note":null,"new":null}')
     tally.check(got.endswith("== Metadata\nNone."), "no metadata", got)
@@ -111,17 +115,18 @@ def test_strip_prefix():
     make_model({"b": "1", "a": "2"})
     before, metadata = contents(MODEL)
     got = runs("strip_prefix", path=MODEL, prefix="model.", out=OUT)
-    tally.equal(got, squeezed("""== Written
-file                  renamed  tensors
---------------------  -------  -------
-ROOT/out.safetensors  3        5
+    tally.equal(got, squeezed("""3 of 5 tensors are renamed, in ROOT/out.safetensors.
 
 == First names
-name              new_name
-----------------  ----------
-model.norm        norm
-model.layers.0.w  layers.0.w
-model.layers.1.w  layers.1.w"""), "sql/strip_prefix.sql")
+model.norm
+  > norm
+model.layers.0.w
+  > layers.0.w
+model.layers.1.w
+  > layers.1.w"""), "sql/strip_prefix.sql")
+    tally.equal(runs("strip_prefix", path=MODEL, prefix="model.", new="model.", out=OUT),
+                "Nothing changed: the new names are the old ones, in ROOT/out.safetensors.", "a prefix that stays")
+    runs("strip_prefix", path=MODEL, prefix="model.", out=OUT)
     tally.equal(contents(OUT), ({n.removeprefix("model."): t for n, t in before.items()}, metadata), "stripped names")
     tally.equal(contents(MODEL)[0], before, "the source stays")
     runs("strip_prefix", path=MODEL, prefix="model.layers.", new="blocks_", out=MODEL)
@@ -219,31 +224,25 @@ def test_reshard():
     os.mkdir(f"{ROOT}/shards")
     index = f"{ROOT}/shards/m.safetensors.index.json"
     got = runs("reshard", path=MODEL, out=index, limit="20")
-    tally.equal(got, squeezed("""== Written
-index                                 tensors
-------------------------------------  -------
-ROOT/shards/m.safetensors.index.json  5
+    tally.equal(got, squeezed("""5 tensors, 33 B, are in ROOT/shards/m.safetensors.index.json and its 3 shards.
 
 == Files
-name                          tensors     bytes
-----------------------------  -------  --------
-m-00001-of-00003.safetensors  1             8 B
-m-00002-of-00003.safetensors  2            20 B
-m-00003-of-00003.safetensors  2             5 B"""), "sql/reshard.sql")  # 8, 16 + 4, 2 + 3
+tensors     bytes  name
+-------  --------  ----------------------------
+      1       8 B  m-00001-of-00003.safetensors
+      2      20 B  m-00002-of-00003.safetensors
+      2       5 B  m-00003-of-00003.safetensors"""), "sql/reshard.sql")  # 8, 16 + 4, 2 + 3
     tally.equal(sorted(os.listdir(f"{ROOT}/shards")),
                 [f"m-0000{i}-of-00003.safetensors" for i in (1, 2, 3)] + ["m.safetensors.index.json"], "shards")
     runs("reshard", path=f"{ROOT}/shards", out=index, limit="1000")
     tally.equal(sorted(os.listdir(f"{ROOT}/shards")), ["m-r2-00001-of-00001.safetensors", "m.safetensors.index.json"], "one shard")
     got = runs("reshard", path=index, out=OUT)
-    tally.equal(got, squeezed("""== Written
-file                  tensors
---------------------  -------
-ROOT/out.safetensors  5
+    tally.equal(got, squeezed("""5 tensors, 33 B, are in ROOT/out.safetensors.
 
 == Files
-name             tensors     bytes
----------------  -------  --------
-out.safetensors  5            33 B"""), "sql/reshard.sql into one file")
+tensors     bytes  name
+-------  --------  ---------------
+      5      33 B  out.safetensors"""), "sql/reshard.sql into one file")
     tally.equal(contents(OUT), before, "one file of a model")
     fails("reshard", ":limit is greater than 0", path=MODEL, out=index, limit="0")
     fails("reshard", ":limit is set if :out is an index", path=MODEL, out=index)
@@ -258,15 +257,12 @@ def test_extract():
     make_model({"k": "v"})
     before = contents(MODEL)[0]
     got = runs("extract", path=MODEL, names="model.*", without="*norm", out=OUT)
-    tally.equal(got, squeezed("""== Written
-file                  tensors
---------------------  -------
-ROOT/out.safetensors  2
+    tally.equal(got, squeezed("""2 tensors are copied, 20 B, in ROOT/out.safetensors.
 
 == Kinds of tensors
-pattern           tensors  dtypes    parameters
-----------------  -------  --------  ----------------
-model.layers.#.w  2        F32,BF16                 6"""), "sql/extract.sql")
+tensors  dtypes    parameters  pattern
+-------  --------  ----------  ----------------
+      2  F32,BF16           6  model.layers.#.w"""), "sql/extract.sql")
     tally.equal(contents(OUT), ({n: before[n] for n in ("model.layers.0.w", "model.layers.1.w")}, [("k", "v")]), "extracted")
     runs("extract", path=MODEL, without="lm_head", out=OUT)
     tally.equal(set(contents(OUT)[0]), set(before) - {"lm_head"}, "all but one")
@@ -342,14 +338,11 @@ def test_repair():
     three = {"a": ("F32", [2], f32(1, 2)), "b": b"abcd", "c": ("F32", [2], f32(3, 4))}
     path, out = damage("truncated", three, {"format": "pt"}, cut=1), f"{ROOT}/repaired.safetensors"
     got = runs("repair", path=path, out=out)
-    tally.check(got.startswith(squeezed("""warning: 1 of 3 tensors is lost:
-lost  status  why
-----  ------  ----------------------------------
-c     cut     expected bytes""")), "sql/repair.sql", got)
-    tally.check(got.endswith(squeezed("""== Written
-file                       tensors     bytes
--------------------------  -------  --------
-ROOT/repaired.safetensors  2            12 B""")), "sql/repair.sql", got)
+    tally.check(got.startswith(squeezed("""1 of 3 tensors is lost, the others are whole: 12 B, in ROOT/repaired.safetensors.
+
+== Lost
+cut  c
+  expected bytes""")), "sql/repair.sql", got)
     tally.equal(contents(out), ({"a": three["a"], "b": ("U8", [4], b"abcd")}, [("format", "pt")]), "what is whole")
     fails("repair", "expected no file there", path=path, out=out)
     os.remove(out)
@@ -357,13 +350,13 @@ ROOT/repaired.safetensors  2            12 B""")), "sql/repair.sql", got)
                            (damage("numbers", three, {"format": "pt", "step": 7, "null": None}),
                             [("format", "pt"), ("step", "7"), ("null", "null")])):
         got = runs("repair", path=path, out=out)
-        tally.check(got.startswith("All 3 tensors are whole.\n"), "nothing is lost", got)
+        tally.check(got.startswith("All 3 tensors are whole: 20 B, in ROOT/repaired.safetensors."), "nothing is lost", got)
         tally.equal(contents(out), ({**three, "b": ("U8", [4], b"abcd")}, metadata), f"{path}: all of it")
         os.remove(out)
     path = making.model(f"{ROOT}/missing", {"x-1.safetensors": {"a": b"1"}, "x-2.safetensors": {"b": b"2"}})
     os.remove(f"{ROOT}/missing/x-2.safetensors")
     got = runs("repair", path=path, out=out)
-    tally.check(got.startswith("warning: 1 of 2 tensors is lost:"), "a model that lacks a shard", got)
+    tally.check(got.startswith("1 of 2 tensors is lost, the other one is whole: 1 B"), "a model that lacks a shard", got)
     tally.equal(contents(out)[0], {"a": ("U8", [1], b"1")}, "what is there of it")
     os.remove(out)
     fails("repair", "nothing of it can be saved", path=damage("nothing", {"a": b"1234"}, cut=2), out=out)
