@@ -58,7 +58,7 @@ SELECT iif(n = 0, printf('Nothing changed: the metadata of %s already so.', iif(
 FROM as_text, (SELECT count(*) AS n FROM edited), (SELECT count(*) AS of FROM edit_files);
 
 SELECT char(10) || '== Written' FROM as_text WHERE EXISTS (SELECT 1 FROM edited);
-.mode column
+.mode column --wrap 0
 .headers on
 SELECT printf('%,7d', f.tensors) AS tensors, safetensors_label(f.file) AS file
 FROM as_text, edited AS e JOIN edit_files AS f ON f.file = e.file ORDER BY e.rowid LIMIT 20;
@@ -66,7 +66,7 @@ FROM as_text, edited AS e JOIN edit_files AS f ON f.file = e.file ORDER BY e.row
 .headers off
 SELECT printf('and %,d more', count(*) - 20) FROM as_text, edited HAVING count(*) > 20;
 SELECT char(10) || '== Metadata' FROM as_text WHERE EXISTS (SELECT 1 FROM edited);
-.mode column
+.mode column --wrap 0
 .headers on
 SELECT iif(length(key) > 26, substr(key, 1, 23) || '...', key) AS key, iif(length(value) > 50, substr(value, 1, 47) || '...', value) AS value
 FROM (SELECT safetensors_label(m.key) AS key, safetensors_label(m.value) AS value

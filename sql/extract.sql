@@ -69,7 +69,7 @@ SELECT printf('%,d tensor%s, %s, in %s.', count(*), iif(count(*) = 1, ' is copie
               safetensors_label(:out))
 FROM extracted HAVING (SELECT 1 FROM as_text);
 SELECT char(10) || '== Kinds of tensors' FROM as_text;
-.mode column
+.mode column --wrap 0
 .headers on
 SELECT printf('%,7d', count(*)) AS tensors,
        iif(count(DISTINCT dtype) > 2, count(DISTINCT dtype) || ' dtypes', group_concat(DISTINCT safetensors_label(dtype))) AS dtypes,

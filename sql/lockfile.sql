@@ -139,14 +139,14 @@ FROM as_text, parameters AS p,
   (SELECT count(*) AS written, total(size) AS bytes FROM locked WHERE tensor IS NULL);
 
 SELECT char(10) || '== Files' FROM as_text, lock_changes WHERE tensor IS NULL LIMIT 1;
-.mode column
+.mode column --wrap 0
 .headers on
 SELECT change, safetensors_label(file) AS file FROM as_text, lock_changes AS c WHERE tensor IS NULL ORDER BY c.rowid LIMIT 40;
 .mode list
 .headers off
 SELECT printf('and %,d more', count(*) - 40) FROM as_text, lock_changes WHERE tensor IS NULL HAVING count(*) > 40;
 SELECT char(10) || '== Tensors' FROM as_text, lock_changes WHERE tensor IS NOT NULL LIMIT 1;
-.mode column
+.mode column --wrap 0
 .headers on
 SELECT c.change,
        CASE WHEN c.change <> 'differs' THEN NULL WHEN b.dtype <> l.dtype THEN safetensors_label(b.dtype) || ' > ' || l.dtype

@@ -67,7 +67,7 @@ SELECT printf('%,d tensor%s, %s, %s in %s%s.', t.n, iif(t.n = 1, '', 's'), safet
               safetensors_label(p.out), iif(p.out LIKE '%.safetensors.index.json', iif(w.n > 0, printf(' and its %,d shard%s', w.n, iif(w.n = 1, '', 's')), ''), ''))
 FROM as_text, parameters AS p, (SELECT count(*) AS n, total(nbytes) AS bytes FROM resharded) AS t, (SELECT count(*) AS n FROM written) AS w;
 SELECT char(10) || '== Files' FROM as_text WHERE EXISTS (SELECT 1 FROM written);
-.mode column
+.mode column --wrap 0
 .headers on
 SELECT printf('%,7d', tensors) AS tensors, printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes",
        safetensors_label(replace(file, rtrim(file, replace(file, '/', '')), '')) AS name

@@ -1,72 +1,65 @@
 -- What do the values look like?
 --
 -- Shows the first elements of every tensor, and one tensor in detail: the first rows of a matrix, its largest and
--- smallest elements. The script reads the first bytes of each tensor, and all of the named one.
+-- smallest elements. The script reads the first bytes of each tensor, and all of the named one. A directory is
+-- searched to any depth; of each model in it the first tensors are shown. A file that cannot be read is named on top,
+-- and the verdict is no at the end.
 --
 -- @alias head
 -- @param path path required   the checkpoint
 -- @param name text            the tensor to show in detail; without it, none
--- @table first_elements(name, dtype, i, elements)   the first 20 tensors, and the first five rows, i, of the named one
--- @table extremes(coord, value)   the three largest and the three smallest elements of the named tensor
+-- @param format enum text|json|csv   how to print the tables
+-- @table first_elements(model, name, dtype, i, elements)   the first 20 tensors of each model, and the first five rows,
+--    i, of the named one
+-- @table extremes(model, coord, value)   the three largest and the three smallest elements of the named tensor
+-- @table not_shown(model, error)   one row per model of which something cannot be read
+-- @status 1                   when something cannot be read
 -- @example safetensors-sql values model.safetensors --name lm_head.weight
 
 .bail on
 DROP TABLE IF EXISTS temp.parameters;
-CREATE TEMP TABLE parameters(path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL), name TEXT);
-INSERT INTO parameters VALUES (:path, :name);
+CREATE TEMP TABLE parameters(
+  path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
+  name TEXT,
+  format TEXT CONSTRAINT ":format is text, json or csv" CHECK (format IN ('text', 'json', 'csv'))
+);
+INSERT INTO parameters SELECT :path, :name, ifnull(:format, 'text') WHERE safetensors_parameters(':path', ':name', ':format');
 
--- If no file can be read, this raises the error and ends the script.
-INSERT INTO parameters(path)
-SELECT t.name FROM (SELECT total(status = 'ok') AS ok FROM safetensors_files(:path)) AS f,
-  safetensors_tensors(iif(f.ok > 0, NULL, :path)) AS t;
+DROP TABLE IF EXISTS temp.shown_models;
+CREATE TEMP TABLE shown_models AS SELECT m.model, m.error FROM parameters AS p, safetensors_models(p.path) AS m;
+DROP TABLE IF EXISTS temp.not_shown;
+CREATE TEMP TABLE not_shown AS SELECT model, error FROM shown_models WHERE error IS NOT NULL;
 
-CREATE TEMP VIEW IF NOT EXISTS tensors AS
-  SELECT t.name, t.dtype, t.shape, t.numel, t.nbytes, t.offset, t.file, t.rank, t.layer, t.pattern, t.ref
-  FROM parameters AS p JOIN safetensors_files(p.path) AS f
-  JOIN safetensors_tensors(ifnull(f.file, p.path)) AS t
-  WHERE f.status = 'ok';
-DROP TABLE IF EXISTS temp.needs;
-CREATE TEMP TABLE needs(named CONSTRAINT ":name is the name of a tensor that can be read" CHECK (named > 0));
-INSERT INTO needs SELECT count(*) FROM tensors WHERE name = :name HAVING :name IS NOT NULL;
-
--- How many elements to show: `n` of each tensor, and fewer complex numbers, which are arrays of two.
+-- Of a model with a file that cannot be read, the others are shown. How many elements: `n` of each tensor, and fewer
+-- complex numbers, which are arrays of two.
 DROP TABLE IF EXISTS temp.shown;
 CREATE TEMP TABLE shown AS
-  SELECT name, name AS label, pattern, dtype, NULL AS i, ref, iif(dtype = 'C64', 1, 3) AS n
-  FROM tensors LIMIT 20;
+  SELECT m.model, t.name, t.dtype, t.rank, NULL AS i, t.ref, iif(t.dtype = 'C64', 1, 3) AS n
+  FROM shown_models AS m JOIN safetensors_files(m.model) AS f JOIN safetensors_tensors(f.file) AS t WHERE f.status = 'ok';
+-- If there is no model, or a single one of which nothing can be read, this raises the error and ends the script.
+INSERT INTO shown_models(model)
+SELECT t.name
+FROM parameters AS p, safetensors_tensors(iif(EXISTS (SELECT 1 FROM shown) OR (SELECT count(*) FROM shown_models) > 1, NULL, p.path)) AS t;
+
+DROP TABLE IF EXISTS temp.needs;
+CREATE TEMP TABLE needs(tensors CONSTRAINT ":path has tensors" CHECK (tensors > 0),
+                        named CONSTRAINT ":name is the name of a tensor that can be read" CHECK (named > 0));
+INSERT INTO needs(tensors, named) SELECT count(*), iif(:name IS NULL, NULL, total(name = :name)) FROM shown;
+
+DROP TABLE IF EXISTS temp.shown_named;
+CREATE TEMP TABLE shown_named AS
+  SELECT s.model, s.name, s.dtype, s.rank, s.ref, d.n_nan, d.n_inf, tensor_numel(s.ref) AS numel, tensor_shape(s.ref) AS shape
+  FROM shown AS s JOIN tensor_stats(s.ref) AS d WHERE s.name = :name;
+DROP TABLE IF EXISTS temp.shown_models_of;
+CREATE TEMP TABLE shown_models_of AS SELECT model, count(*) AS tensors FROM shown GROUP BY model;
+DELETE FROM shown WHERE rowid NOT IN (
+  SELECT at FROM (SELECT s.rowid AS at, row_number() OVER (PARTITION BY s.model ORDER BY s.rowid) AS n FROM shown AS s) WHERE n <= 20);
 INSERT INTO shown
-  SELECT t.name, t.name, t.pattern, t.dtype, r.i, r.ref, iif(t.dtype = 'C64', 2, 6)
-  FROM tensors AS t, tensor_rows(t.ref) AS r WHERE t.name = :name AND t.rank > 0 AND r.i < 5;
--- Shortens names to 33 characters, so that a label keeps the layer, the word directly before it, the end, and
--- numbers in the part that is cut.
-UPDATE shown SET label = (
-  SELECT CASE WHEN length(begin || rest) <= 33 THEN begin || rest
-              WHEN numbers IS NULL AND tail GLOB '*[0-9]*'
-              THEN begin || substr(rest, 1, room - 3 - length(tail)) || '...' || tail
-              WHEN numbers IS NULL
-              THEN begin || substr(rest, 1, room * 2 / 5) || '...' || substr(rest, room * 2 / 5 + 3 - room)
-              ELSE begin || '..' || numbers || '..' || substr(tail, -max(1, room - 4 - length(numbers))) END
-  FROM (SELECT begin, rest, tail, room, (
-          SELECT group_concat(value, '.')
-          FROM json_each('[' || replace(replace(json_quote(substr(rest, 1, length(rest) - length(tail))),
-                                                '.', '","'), '_', '","') || ']')
-          WHERE value <> '' AND value NOT GLOB '*[^0-9]*') AS numbers
-        FROM (SELECT begin, rest, 33 - length(begin) AS room, iif(
-                       substr(rest, length(begin) - 26) GLOB '[0-9]*',
-                       ltrim(substr(rest, length(begin) - 26), '0123456789'),
-                       substr(rest, length(begin) - 26)) AS tail
-              FROM (SELECT iif(length(head) <= 18, head, '...' || substr(head, -min(15, length(head) - length(
-                             rtrim(stem, replace(stem, iif(instr(stem, '.'), '.', '_'), '')))))) AS begin,
-                           substr(name, length(head) + 1) AS rest
-                    FROM (SELECT substr(name, 1, first - 2) AS stem,
-                                 substr(name, 1, iif(first = 0, 16, first - 1 + length(after)
-                                        - length(ltrim(after, '0123456789')))) AS head
-                          FROM (SELECT instr(pattern, '#') AS first,
-                                       substr(name, instr(pattern, '#')) AS after))))))
-WHERE length(name) > 33;
+  SELECT t.model, t.name, t.dtype, t.rank, r.i, r.ref, iif(t.dtype = 'C64', 2, 6)
+  FROM shown_named AS t, tensor_rows(t.ref) AS r WHERE t.rank > 0 AND r.i < 5;
 DROP TABLE IF EXISTS temp.first_elements;
 CREATE TEMP TABLE first_elements AS
-  SELECT name, label, dtype, i, (
+  SELECT model, name, dtype, i, (
     SELECT group_concat(CASE WHEN value IS NULL THEN 'nan'
                              WHEN typeof(value) = 'text' THEN (
                                SELECT printf('[%s]', group_concat(iif(p.type = 'null', 'null',
@@ -79,52 +72,66 @@ CREATE TEMP TABLE first_elements AS
 
 DROP TABLE IF EXISTS temp.extremes;
 CREATE TEMP TABLE extremes AS
-  SELECT * FROM (SELECT coord, value FROM tensors AS t, tensor_elements(t.ref)
-                 WHERE t.name = :name AND t.dtype <> 'C64' AND value IS NOT NULL ORDER BY value DESC LIMIT 3)
-  UNION ALL
-  SELECT * FROM (SELECT coord, value FROM tensors AS t, tensor_elements(t.ref)
-                 WHERE t.name = :name AND t.dtype <> 'C64' AND value IS NOT NULL ORDER BY value LIMIT 3);
+  SELECT t.model, e.coord, e.value FROM shown_named AS t, json_each((
+    SELECT json_group_array(idx) FROM (
+      SELECT idx FROM tensor_elements(t.ref) WHERE value IS NOT NULL AND t.dtype <> 'C64' ORDER BY value DESC LIMIT 3))) AS j
+  JOIN tensor_elements(t.ref) AS e WHERE e.idx = j.value;
+INSERT INTO extremes
+  SELECT t.model, e.coord, e.value FROM shown_named AS t, json_each((
+    SELECT json_group_array(idx) FROM (
+      SELECT idx FROM tensor_elements(t.ref) WHERE value IS NOT NULL AND t.dtype <> 'C64' ORDER BY value LIMIT 3))) AS j
+  JOIN tensor_elements(t.ref) AS e WHERE e.idx = j.value;
 
--- Files that cannot be read are reported and left out.
+CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
 .mode list
 .headers off
-SELECT iif(n = 1, printf('warning: 1 of %,d files cannot be read, and is left out:', of),
-           printf('warning: %,d of %,d files cannot be read, and are left out:', n, of))
-FROM (SELECT total(status <> 'ok') AS n, count(*) AS of FROM safetensors_files(:path)) WHERE n > 0;
-SELECT error FROM safetensors_files(:path) WHERE status <> 'ok' LIMIT 20;
-SELECT iif(count(*) > 20, printf('and %,d more' || char(10), count(*) - 20), '')
-FROM safetensors_files(:path) WHERE status <> 'ok' HAVING count(*) > 0;
-.mode column
-.headers on
+SELECT safetensors_print(format, 'first_elements', 'extremes', 'not_shown') FROM parameters WHERE format <> 'text';
 
-.print == First elements
-SELECT label AS name, dtype, elements AS first_elements FROM first_elements WHERE i IS NULL;
-.headers off
-.mode list
-SELECT printf('and %,d more', count(*) - 20) FROM tensors HAVING count(*) > 20;
-SELECT 'None: it has no tensors.' WHERE NOT EXISTS (SELECT 1 FROM tensors);
-.headers on
-.mode column
-.print
+SELECT printf('%s: %s %s, %,d element%s%s.', safetensors_label(name), safetensors_label(dtype), shape, numel, iif(numel = 1, '', 's'),
+              iif(models > 1, ', in ' || safetensors_label(model, common), ''))
+FROM as_text, shown_named, (SELECT count(*) AS models, safetensors_common(model) AS common FROM shown_models);
+SELECT printf('The first elements of %,d tensor%s%s.', sum(min(tensors, 20)), iif(sum(min(tensors, 20)) = 1, '', 's'),
+              iif(count(*) > 1, printf(', in %,d models', count(*)), iif(sum(tensors) > 20, printf(', of %,d', sum(tensors)), '')))
+FROM shown_models_of HAVING (SELECT 1 FROM as_text);
+SELECT 'error: ' || safetensors_label(substr(error, 14)) FROM as_text, not_shown LIMIT 40;
+SELECT printf('and %,d more that cannot be read', count(*) - 40) FROM as_text, not_shown HAVING count(*) > 40;
+SELECT printf('error: %,d of its elements %s NaN, %,d infinite: %s%s', n_nan, iif(n_nan = 1, 'is', 'are'), n_inf, safetensors_label(name),
+              iif((SELECT count(*) FROM shown_models) > 1, ' in ' || safetensors_label(model), ''))
+FROM as_text, shown_named WHERE n_nan + n_inf > 0;
 
-.print == First rows of the named tensor
-SELECT i, elements AS first_elements FROM first_elements WHERE i IS NOT NULL;
-.headers off
-.mode list
-SELECT 'None: set :name to a tensor''s name.' WHERE :name IS NULL;
-SELECT 'None: it has rank 0.' FROM tensors WHERE name = :name AND rank = 0;
-SELECT 'None: it has no rows.' FROM tensors
-WHERE name = :name AND rank > 0 AND NOT EXISTS (SELECT 1 FROM shown WHERE i IS NOT NULL);
+SELECT char(10) || '== First elements' FROM as_text;
+.mode column --wrap 0
 .headers on
-.mode column
-.print
+SELECT safetensors_label(dtype) AS dtype, elements AS first_elements,
+       iif(models > 1, safetensors_label(model, common) || ' ', '') || safetensors_label(name) AS name
+FROM as_text, first_elements AS e, (SELECT count(*) AS models, safetensors_common(model) AS common FROM shown_models)
+WHERE i IS NULL ORDER BY e.rowid LIMIT 200;
+.mode list
+.headers off
+SELECT printf('and %,d more', total - shown) FROM as_text, (SELECT sum(tensors) AS total FROM shown_models_of),
+  (SELECT min(200, count(*)) AS shown FROM first_elements WHERE i IS NULL) WHERE total > shown;
 
-.print == Its largest and smallest elements
-SELECT iif(length(coord) > 50, '...' || substr(coord, -47), coord) AS coord, value FROM extremes;
-.headers off
-.mode list
-SELECT 'None.' WHERE :name IS NULL;
-SELECT iif(dtype = 'C64', 'None: complex numbers have no order.', 'None: it has no numbers.') FROM tensors
-WHERE name = :name AND NOT EXISTS (SELECT 1 FROM extremes);
+SELECT char(10) || '== First rows of the named tensor' FROM as_text WHERE :name IS NOT NULL;
+.mode column --wrap 0
 .headers on
-.mode column
+SELECT i, elements AS first_elements FROM as_text, first_elements AS e WHERE i IS NOT NULL ORDER BY e.rowid LIMIT 200;
+.mode list
+.headers off
+SELECT 'None: it has rank 0.' FROM as_text, shown_named WHERE rank = 0;
+SELECT 'None: it has no rows.' FROM as_text, shown_named WHERE rank > 0 AND NOT EXISTS (SELECT 1 FROM shown WHERE i IS NOT NULL) LIMIT 1;
+
+SELECT char(10) || '== Its largest and smallest elements' FROM as_text WHERE :name IS NOT NULL;
+.mode column --wrap 0
+.headers on
+SELECT iif(length(coord) > 50, '...' || substr(coord, -47), coord) AS coord, value FROM as_text, extremes AS e ORDER BY e.rowid LIMIT 200;
+.mode list
+.headers off
+SELECT iif(dtype = 'C64', 'None: complex numbers have no order.', 'None: it has no numbers.') FROM as_text, shown_named
+WHERE NOT EXISTS (SELECT 1 FROM extremes) LIMIT 1;
+
+DROP TABLE IF EXISTS temp.verdict;
+CREATE TEMP TABLE verdict(bad);
+CREATE TEMP TRIGGER verdict_is_no BEFORE INSERT ON verdict WHEN new.bad > 0 BEGIN
+  SELECT RAISE(ABORT, 'not all models can be read');
+END;
+INSERT INTO verdict SELECT count(*) FROM not_shown;

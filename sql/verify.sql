@@ -81,7 +81,7 @@ WHERE status NOT IN ('ok', 'no claim') ORDER BY status NOT IN ('differs', 'missi
 SELECT printf('and %,d more', count(*) - 200) FROM as_text, claims WHERE status NOT IN ('ok', 'no claim') HAVING count(*) > 200;
 
 SELECT char(10) || '== Claims' FROM as_text, claims WHERE claim IS NOT NULL LIMIT 1;
-.mode column
+.mode column --wrap 0
 .headers on
 SELECT safetensors_label(claim) AS claim, safetensors_label(algorithm) AS algorithm, printf('%,7d', count(DISTINCT file)) AS "  files",
        printf('%,6d', total(status = 'ok')) AS "    ok",

@@ -64,7 +64,7 @@ try:
     for script, title in (("summary", "Largest tensors"), ("health", "NaN and infinities"), ("values", "First elements"), ("duplicates", "The tensors")):
         code, out, error = shell.script(script, path=f"{ROOT}/names.safetensors")
         lines = out.split(f"== {title}\n")[1].split("\n\n")[0].splitlines()[2:]
-        labels = {line.split()[1 if script == "duplicates" else 0] for line in lines if "weight" in line}
+        labels = {next(word for word in line.split() if "weight" in word) for line in lines if "weight" in line}
         wanted = len(names) if script != "duplicates" else 5  # of a set, five are shown
         tally.check(len(labels) == wanted and all("layers.3" in label or "layers.27" in label for label in labels), f"labels of sql/{script}.sql", out)
     # a directory that is emptied is a change; one that is gone is an error, and nothing is taken

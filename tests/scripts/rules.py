@@ -35,7 +35,6 @@ PENDING = {
     "merge",
     "sbom",
     "shards",
-    "values",
 }
 ASKED = sys.argv[1:]
 CHOSEN = [verb for verb in verbs.RUNNABLE if (verb in ASKED if ASKED else verb not in PENDING)]

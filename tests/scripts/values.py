@@ -25,15 +25,18 @@ def test_values_of_every_kind():
         "j": ("I64", [3], struct.pack("<3q", 9999999, -10000000, -2**63)),
         "k": ("C64", [2], struct.pack("<4f", float("nan"), 1e-30, 1, 1)), "none": ("F32", [2, 0], b"")})
     shows("values", """
+c: C64 [2], 2 elements.
+The first elements of 6 tensors.
+
 == First elements
-name  dtype  first_elements
-----  -----  -------------------------
-c     C64    [1,2.5]
-f     F32    nan 1.5
-i     I8     1 -1
-j     I64    9999999 -1e+07 -9.223e+18
-k     C64    [null,1e-30]
-none  F32
+dtype  first_elements             name
+-----  -------------------------  ----
+C64    [1,2.5]                    c
+F32    nan 1.5                    f
+I8     1 -1                       i
+I64    9999999 -1e+07 -9.223e+18  j
+C64    [null,1e-30]               k
+F32                               none
 
 == First rows of the named tensor
 i  first_elements
@@ -44,6 +47,33 @@ i  first_elements
 == Its largest and smallest elements
 None: complex numbers have no order.
 """, path=path, name="c")
+    shows("values", """
+f: F32 [2], 2 elements.
+The first elements of 6 tensors.
+error: 1 of its elements is NaN, 0 infinite: f
+
+== First elements
+dtype  first_elements             name
+-----  -------------------------  ----
+C64    [1,2.5]                    c
+F32    nan 1.5                    f
+I8     1 -1                       i
+I64    9999999 -1e+07 -9.223e+18  j
+C64    [null,1e-30]               k
+F32                               none
+
+== First rows of the named tensor
+i  first_elements
+-  --------------
+0  nan
+1  1.5
+
+== Its largest and smallest elements
+coord  value
+-----  -----
+[1]    1.5
+[1]    1.5
+""", path=path, name="f")
 
 
 def test_neighbours():

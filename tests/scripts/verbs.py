@@ -59,7 +59,7 @@ NO = {"average": {"path": f"{ROOT}/twice", "checkpoints": "*.safetensors"}, "che
       "quantized": {"path": f"{ROOT}/halved.safetensors"}, "repair": {"path": f"{ROOT}/lost.safetensors"},
       "report": {"path": f"{ROOT}/half"},
       "resize_vocab": {"names": "none"}, "split": {"modules": '{"x":["y","z"]}'}, "strip_prefix": {"prefix": "none."},
-      "tensors": {"names": "none"}, "verify": {"path": f"{ROOT}/base.safetensors"}}
+      "tensors": {"names": "none"}, "values": {"path": f"{ROOT}/partly", "name": "x"}, "verify": {"path": f"{ROOT}/base.safetensors"}}
 FREE = {"new", "title", "version"}  # texts that need not be in a checkpoint
 
 
@@ -78,6 +78,9 @@ def make():
     with open(f"{ROOT}/unfit/config.json", "w", encoding="utf-8") as config:
         json.dump({"model_type": "gpt2"}, config)
     making.file(f"{ROOT}/flat.safetensors", {"lm_head.weight": ("F32", [3, 2], bytes(24))})
+    making.file(f"{ROOT}/partly/a.safetensors", {"x": b"1"})
+    with open(f"{ROOT}/partly/b.safetensors", "wb") as file:
+        file.write(b"no tensors")
     for step, number in ((1, 0x3F), (2, 0x40)):
         making.file(f"{ROOT}/run/checkpoint-{step}.safetensors", {"x": ("F32", [1], bytes((0, 0, 0, number)))})
     making.file(f"{ROOT}/experts.safetensors", {**{f"{part}.{i}.w": b"1" for i in (0, 1) for part in ("a.experts", "a.parts")}, "b.experts.w": b"12"})
