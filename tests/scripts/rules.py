@@ -26,7 +26,6 @@ tally = Tally()
 # Scripts that do not follow yet. Who makes one follow takes it out.
 PENDING = {
     "dequantize",
-    "distribution",
     "duplicates",
     "index",
     "inventory",
@@ -172,7 +171,7 @@ def check_text(verb, kind, code, out, error):
         first = out.split("\n")[0]
         tally.check(re.match(r"[^\s=].*[.:?]$", first) and " " in first, f"{what} begins with words", first)
         wide = [line for line in map(str.rstrip, out.splitlines()) if not shell.is_narrow(line)]
-        tally.equal(wide, [], f"{what} is narrow enough")
+        tally.equal(wide[:3], [], f"{what} is narrow enough")
 
 
 def read_json(text):

@@ -67,54 +67,47 @@ def test_distribution():
     path = making.file(f"{ROOT}/spread.safetensors", {
         "small": f32(1), "w": f32(0, 1, 1.5, 3, 3, 3.5, 4, math.nan), "bad": f32(math.nan, math.inf)})
     shows("distribution", """
+w, F32 [8]: from 0 to 4, mean 2.2857, deviation 1.359.
+error: 1 of its elements is NaN, 0 infinite: w
+
 == Tensor
-name  dtype  shape
-----  -----  -----
-w     F32    [8]
-min  max  mean    std    zeros  nan  inf
----  ---  ------  -----  -----  ---  ---
-0    4    2.2857  1.359  1      1    0
+      min        max       mean        std    zeros  name
+---------  ---------  ---------  ---------  -------  ----
+        0          4      2.286      1.359        1  w
 
 == Distribution
-       from           to            count  bar
------------  -----------  ---------------  ----------------------------------
+       from           to            count
           0            1                1  ████████▌
           1            2                2  █████████████████
           2            3                0
           3            4                4  ██████████████████████████████████
 """, path=path, bins="4")
     shows("distribution", """
+w, F32 [8]: from 0 to 4, mean 2.2857, deviation 1.359.
+error: 1 of its elements is NaN, 0 infinite: w
+
 == Tensor
-name  dtype  shape
-----  -----  -----
-w     F32    [8]
-min  max  mean    std    zeros  nan  inf
----  ---  ------  -----  -----  ---  ---
-0    4    2.2857  1.359  1      1    0
+      min        max       mean        std    zeros  name
+---------  ---------  ---------  ---------  -------  ----
+        0          4      2.286      1.359        1  w
 
 == Distribution
-       from           to            count  bar
------------  -----------  ---------------  ----------------------------------
+       from           to            count
           1            2                2  ██████████████████████████████████
           2            3                2  ██████████████████████████████████
 3 finite elements are outside.
 """, path=path, name="w", bins="2", lo="1", hi="3")
     shows("distribution", """
-== Tensor
-name  dtype  shape
-----  -----  -----
-bad   F32    [2]
+bad, F32 [2]: no finite elements.
+error: 1 of its elements is NaN, 1 infinite: bad
 
-== Distribution
-It has no finite elements.
+== Tensor
+      min        max       mean        std    zeros  name
+---------  ---------  ---------  ---------  -------  ----
+        -          -          -          -        0  bad
 """, path=path, name="bad")
-    shows("distribution", """
-== Tensor
-There are no tensors.
-
-== Distribution
-None.
-""", path=NOTHING)
+    code, out, error = shell.script("distribution", path=NOTHING)
+    tally.check((code, out) == (1, "") and ":path has tensors" in error, "no tensors", code, out, error)
 
 
 tally.run(globals(), ROOT)
