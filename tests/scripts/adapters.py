@@ -276,18 +276,18 @@ def test_merged():
     for scale in (1, 0.35, -1):
         merged(base, one, scale=str(scale))
         printed = run("lora_merged", path=one, model=OUT, base=base)[1]
-        tally.check(printed.startswith(f"== Verdict\nYes: with scale {scale}.\n"), f"merged with {scale}", printed)
+        tally.check(printed.startswith(f"Yes: with scale {scale}.\n"), f"merged with {scale}", printed)
     merged(base, one, dtype="BF16")
     tally.check("Yes: with scale " in run("lora_merged", path=one, model=OUT, base=base)[1], "rounded to BF16")
     fails("lora_merged", "was not merged into this model", "No: none of 4 changes is found.", path=two, model=OUT, base=base)
     fails("lora_merged", "was not merged into this model", "No: the model is the base", path=one, model=base, base=base)
     merged(base, [one, two])
-    tally.check("== Verdict\nYes" in run("lora_merged", path=one, model=OUT, base=base)[1], "beside another one")
+    tally.check(run("lora_merged", path=one, model=OUT, base=base)[1].startswith("Yes"), "beside another one")
     merged(base, one, modules="*layers.0*")
     fails("lora_merged", "only some of the changes were merged", "In part: 2 of 4 changes are found", path=one, model=OUT, base=base)
     fails("lora_merged", "nothing can be compared", "== Not compared\n", path=f"{ROOT}/prompts", model=base, base=base)
     bad = f"{ROOT}/nan"
-    fails("lora_merged", "only some", f"error: {LAYERS[1]}: NaN or infinities in the adapter\n", path=bad, model=OUT, base=base)
+    fails("lora_merged", "only some", f"error: {LAYERS[1]}\n  NaN or infinities in the adapter\n", path=bad, model=OUT, base=base)
     # without the base: the weights are small beside the change, or there are many of them
     small = base_of("small", factor=0.01)
     merged(small, one, scale="0.5")
@@ -301,6 +301,16 @@ def test_merged():
                                 ({"path": f"{ROOT}/nowhere", "model": base}, "no such file"),
                                 ({"path": one, "model": base, "base": f"{ROOT}/nowhere"}, "no such file")):
         tally.equal(fails("lora_merged", message, **parameters), "", f"nothing else is printed than {message}")
+    # a folder of adapters: each is asked about
+    os.makedirs(f"{ROOT}/asked", exist_ok=True)
+    for name in ("one", "two"):
+        shutil.copytree(f"{ROOT}/{name}", f"{ROOT}/asked/{name}")
+    merged(base, one)
+    printed = fails("lora_merged", "the adapter was not merged", "1 of 2 adapters are merged into it.\n", path=f"{ROOT}/asked", model=OUT, base=base)
+    found = json.loads(run("lora_merged", False, path=f"{ROOT}/asked", model=OUT, base=base, format="json")[1])
+    tally.equal([(row["adapter"].split("/")[-2], row["answer"]) for row in found["merged_answer"]], [("two", "no"), ("one", "yes")], "each adapter, the worst first")
+    tally.equal({row["level"] for row in found["merged_checks"] if "/one/" in row["file"]}, {"ok"}, "findings of what was merged")
+    tally.equal({row["level"] for row in found["merged_checks"] if "/two/" in row["file"]}, {"error"}, "findings of what was not")
 
 
 def changes_of(path):
@@ -323,7 +333,7 @@ def test_convert():
     path, _ = lora_of("unet", unet, rank=4, alpha=2, use_rslora=True, alpha_pattern={"attn1.to_q": 8}, base_model_name_or_path="some/model")
     kohya, back, named = f"{ROOT}/kohya.safetensors", f"{ROOT}/back", f"{ROOT}/named.safetensors"
     printed = run("lora_convert", path=path, out=kohya)[1]
-    tally.check(printed.startswith("== Verdict\n4 modules of peft written by the names of kohya: 12 tensors.\n"), "to kohya's names", printed)
+    tally.check(printed.startswith("4 modules of peft written by the names of kohya: 12 tensors.\n"), "to kohya's names", printed)
     names = making.tensors_of(kohya)
     tally.equal(sorted(names)[:3], [f"lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_out_0.{end}"
                                     for end in ("alpha", "lora_down.weight", "lora_up.weight")], "kohya's names")
@@ -344,7 +354,7 @@ def test_convert():
     odd, _ = lora_of("strange", ["down_blocks.0.strange_thing.to_q", unet[0]])
     run("lora_convert", path=odd, out=f"{ROOT}/odd.safetensors", component="unet")
     message = "no rule matches a module"
-    fails("lora_convert", message, "error: lora_unet_down_blocks_0_strange_thing_to_q: a word of its name is not known: set :base", path=f"{ROOT}/odd.safetensors",
+    fails("lora_convert", message, "Nothing is written: no rule matches 1 module.\nerror: lora_unet_down_blocks_0_strange_thing_to_q\n  a word of its name is not known: set :base", path=f"{ROOT}/odd.safetensors",
           out=f"{ROOT}/never")
     printed = run("lora_convert", path=f"{ROOT}/odd.safetensors", out=f"{ROOT}/partial", partial="1")[1]
     tally.check("1 module is left out.\n\n== Left out\n1 module: a word of its name is not known" in printed, "--partial", printed)

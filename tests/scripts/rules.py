@@ -29,8 +29,6 @@ PENDING = {
     "duplicates",
     "index",
     "inventory",
-    "lora_convert",
-    "lora_merged",
     "merge",
     "sbom",
     "shards",
