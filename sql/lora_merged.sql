@@ -218,7 +218,7 @@ SELECT char(10) || '== Modules' FROM as_text WHERE EXISTS (SELECT 1 FROM lora_me
 .mode column --wrap 0
 .headers on
 SELECT iif(scale IS NULL, '-', printf('%.4g', scale)) AS scale, iif(residual IS NULL, '-', printf('%.2g', residual)) AS residual, state, kind,
-       iif(n > 1, safetensors_label(adapter) || ': ', '') || safetensors_label(module) AS module
+       iif(n > 1, safetensors_label(adapter) || '#', '') || safetensors_label(module) AS module
 FROM as_text, merged_modules AS m, (SELECT count(*) AS n FROM lora_merged_adapters) WHERE state NOT IN ('not compared', 'empty') ORDER BY m.rowid LIMIT 20;
 .mode list
 .headers off
