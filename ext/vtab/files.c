@@ -6,7 +6,9 @@
 ** `status` is 'ok', 'missing' or 'invalid'; `error` is the error with which the other tables would
 ** fail. Unlike them, this table never fails because of a file. What is unknown about a bad file is
 ** NULL. `size` is that of the file, `nbytes` that of all its tensors, header_size that of the JSON
-** alone, and data_offset (hidden) is where the bytes of the tensors begin.
+** alone, and data_offset (hidden) is where the bytes of the tensors begin. Of the file itself, mtime
+** is when it was written, in nanoseconds since 1970, and inode and device say which file it is: links
+** to one file have the same.
 */
 #include "sql/path_table.h"
 #include "vtab/modules.h"
@@ -14,7 +16,8 @@
 static const char files_schema[] =
     "CREATE TABLE x(file TEXT, size INTEGER, header_size INTEGER, tensors INTEGER, numel INTEGER, "
     "nbytes INTEGER, status TEXT, error TEXT, " PATH_TABLE_HIDDEN_COLUMNS
-    ", data_offset INTEGER HIDDEN)";
+    ", data_offset INTEGER HIDDEN, mtime INTEGER HIDDEN, inode INTEGER HIDDEN, device INTEGER "
+    "HIDDEN)";
 
 enum FilesColumn {
   FILES_COLUMN_FILE,
@@ -27,7 +30,10 @@ enum FilesColumn {
   FILES_COLUMN_ERROR,
   FILES_COLUMN_PATH,
   FILES_COLUMN_SURPLUS_ARGUMENT,
-  FILES_COLUMN_DATA_OFFSET
+  FILES_COLUMN_DATA_OFFSET,
+  FILES_COLUMN_MTIME,
+  FILES_COLUMN_INODE,
+  FILES_COLUMN_DEVICE
 };
 
 typedef struct FilesCursor {
@@ -113,6 +119,19 @@ static void files_result_of_header(sqlite3_context *context, const Header *heade
   }
 }
 
+/* Numbers of 64 bits without a sign keep their bits. */
+static void files_result_of_identity(sqlite3_context *context, const File *file,
+                                     enum FilesColumn number) {
+  if (file == NULL) return;
+  switch (number) {
+    case FILES_COLUMN_MTIME: sqlite3_result_int64(context, file->identity.modified); break;
+    case FILES_COLUMN_INODE:
+      sqlite3_result_int64(context, (sqlite3_int64)file->identity.inode);
+      break;
+    default: sqlite3_result_int64(context, (sqlite3_int64)file->identity.device); break;
+  }
+}
+
 static void files_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number) {
   const FilesCursor *cursor = (const FilesCursor *)base;
   const PathScan *scan = &cursor->path.scan;
@@ -132,6 +151,11 @@ static void files_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
       path_scan_result_path((const PathTable *)base->pVtab, scan, context);
       break;
     case FILES_COLUMN_SURPLUS_ARGUMENT: break;
+    case FILES_COLUMN_MTIME:
+    case FILES_COLUMN_INODE:
+    case FILES_COLUMN_DEVICE:
+      files_result_of_identity(context, scan->member.file, (enum FilesColumn)number);
+      break;
     default: files_result_of_header(context, scan->member.header, (enum FilesColumn)number); break;
   }
 }

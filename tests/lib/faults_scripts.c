@@ -79,7 +79,9 @@ static const Script scripts[] = {
     {"metadata", STAGE_SCRIPT, "SELECT *, rowid, checkpoint FROM safetensors_metadata('plain')"},
     {"metadata, tricky", STAGE_SCRIPT,
      "SELECT *, length(value) FROM safetensors_metadata('tricky')"},
-    {"files", STAGE_SCRIPT, "SELECT *, data_offset, checkpoint FROM safetensors_files('tricky')"},
+    {"files", STAGE_SCRIPT,
+     "SELECT *, data_offset, mtime > 0, inode > 0, device IS NOT NULL, checkpoint FROM "
+     "safetensors_files('tricky')"},
     {"files, bad", STAGE_SCRIPT,
      "WITH paths(p) AS (VALUES ('missing'), ('pointer'), ('bad_long_entry'), ('plain'), ('hole')) "
      "SELECT f.* FROM paths, safetensors_files(p) f"},

@@ -26,12 +26,9 @@ tally = Tally()
 # Scripts that do not follow yet. Who makes one follow takes it out.
 PENDING = {
     "dequantize",
-    "duplicates",
     "index",
-    "inventory",
     "merge",
     "sbom",
-    "shards",
 }
 ASKED = sys.argv[1:]
 CHOSEN = [verb for verb in verbs.RUNNABLE if (verb in ASKED if ASKED else verb not in PENDING)]

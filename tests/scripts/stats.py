@@ -22,46 +22,6 @@ def f32(*values):
 NOTHING = making.file(f"{ROOT}/nothing.safetensors", {})
 
 
-def test_duplicates():
-    directory = f"{ROOT}/copies"
-    making.file(f"{directory}/a.safetensors", {"embed": f32(1, 2, 3, 4), "lm_head": f32(1, 2, 3, 4), "x": f32(5, 6),
-                                            "zeros": f32(0), "other": f32(1, 2, 3, 5),
-                                            "nan": f32(math.nan, 0, 0), "nan_too": f32(math.nan, 0, 0)})
-    making.file(f"{directory}/b.safetensors", {
-        "embed": f32(1, 2, 3, 4), "as_bytes": ("U8", [8], struct.pack("<2f", 5, 6)), "zeros": f32(0),
-        "empty": f32(), "a_name_that_is_longer_than_its_column": f32(0)})
-    shows("duplicates", """
-== Sets of equal tensors
-set  copies  each  wasted  files  note
----  ------  ----  ------  -----  --------
-1    3       16 B  32 B    2
-2    2       12 B  12 B    1
-3    3       4 B   8 B     2      all zero
-4    2       8 B   8 B     2
-
-== The tensors
-set  name                                dtype  file
----  ----------------------------------  -----  ----
-1    embed                               F32    a
-1    lm_head                             F32    a
-1    embed                               F32    b
-2    nan                                 F32    a
-2    nan_too                             F32    a
-3    zeros                               F32    a
-3    zeros                               F32    b
-3    a_name_that_is_longer_t...s_column  F32    b
-4    x                                   F32    a
-4    as_bytes                            U8     b
-""", path=directory)
-    shows("duplicates", """
-== Sets of equal tensors
-No two tensors have the same bytes.
-
-== The tensors
-None.
-""", path=NOTHING)
-
-
 def test_distribution():
     # Four bins of 0 to 4: 1, 2, 0 and 4 numbers; in eighths of 34 characters 68, 136, 0 and 272.
     path = making.file(f"{ROOT}/spread.safetensors", {

@@ -50,7 +50,7 @@ BESIDE = {("average", "decay"): {"method": "exponential"}, ("convert_dtype", "li
 # Parameters with which the verdict is no.
 NO = {"average": {"path": f"{ROOT}/twice", "checkpoints": "*.safetensors"}, "check": {"path": f"{ROOT}/cut.safetensors"},
       "compare": {"b": f"{ROOT}/pair/nan.safetensors"}, "dequantize": {"path": f"{ROOT}/base.safetensors"}, "distribution": {"path": f"{ROOT}/partly"},
-      **{verb: {"path": f"{ROOT}/some"} for verb in ("health", "layers", "memory", "run", "summary")},
+      **{verb: {"path": f"{ROOT}/some"} for verb in ("duplicates", "health", "inventory", "layers", "memory", "run", "shards", "summary")},
       "identify": {"path": f"{ROOT}/unfit"}, "experts": {"part": "none"}, "extract": {"names": "none"}, "fuse": {"modules": '{"x":["y","z"]}'}, "index": {"path": f"{ROOT}/twice"},
       "lockfile": {"check": "1", "lock": f"{ROOT}/old.lock"}, "merge": {"models": f'["{ROOT}/base.safetensors","{ROOT}/sharded"]'},
       "lora": {"path": f"{ROOT}/lora_nan"}, "loras": {"path": f"{ROOT}/lora_nan"}, "lora_convert": {"path": f"{ROOT}/lora"}, "lora_fit": {"base": f"{ROOT}/base.safetensors"},

@@ -158,6 +158,11 @@ joined = db.execute("SELECT count(*) FROM safetensors_models(?) m LEFT JOIN safe
 bad = sum(row[4] != "ok" for row in EXPECTED)
 tally.equal(joined.fetchone()[0], bad + sum(row[3] for row in EXPECTED if row[4] == "ok"), "a LEFT JOIN over bad models")
 
+here = os.stat(f"{TREE}/solo/model.safetensors")
+tally.equal(db.execute("SELECT mtime, inode, device FROM safetensors_files(?)", [f"{TREE}/solo/model.safetensors"]).fetchone(),
+            (here.st_mtime_ns, here.st_ino, here.st_dev), "mtime, inode and device")
+tally.equal(db.execute("SELECT mtime, inode, device FROM safetensors_files(?)", [f"{TREE}/bad.safetensors"]).fetchone(), (None, None, None), "of a bad file")
+
 # ---- Lookup and rowids ----
 
 for name, *expected in EXPECTED:
