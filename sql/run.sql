@@ -12,9 +12,10 @@
 --
 -- @param path path required   the folder of a run, or a pattern of checkpoints
 -- @param format enum text|json|csv  how to print the tables
--- @table run(run, step, model, epoch, loss, learning_rate, tensors, nbytes, n_nan, n_inf, norm, change_previous,
---    change_first, changed, added, removed, reshaped, equal_nbytes, status, error)   one row per checkpoint, in order.
---    changed counts the tensors that differ from the checkpoint before; equal_nbytes is what the others take
+-- @table run(run, step, model, epoch, loss, learning_rate, nan_loss, tensors, nbytes, n_nan, n_inf, norm,
+--    change_previous, change_first, changed, added, removed, reshaped, equal_nbytes, status, error)   one row per
+--    checkpoint, in order. nan_loss is the first step whose loss the trainer noted as NaN; changed counts the tensors
+--    that differ from the checkpoint before; equal_nbytes is what the others take
 -- @table run_tensors(run, step, name, numbering, layer, pattern, dtype, nbytes, n_nan, n_inf, norm, change_previous,
 --    change_first, is_equal)   one row per tensor of each checkpoint; is_equal says that it is that of the one before
 -- @table run_layers(run, step, numbering, layer, norm, change_previous, change_first)   one row per layer of each
@@ -46,7 +47,7 @@ DROP TABLE IF EXISTS temp.run_states;
 CREATE TEMP TABLE run_states(model TEXT PRIMARY KEY, step INTEGER, epoch REAL, history TEXT) WITHOUT ROWID;
 INSERT OR IGNORE INTO run_states
   SELECT model, json_extract(state, '$.global_step'), json_extract(state, '$.epoch'), json_extract(state, '$.log_history')
-  FROM (SELECT model, replace(replace(replace(state, ': NaN', ': null'), ': Infinity', ': 9e999'), ': -Infinity', ': -9e999') AS state
+  FROM (SELECT model, replace(replace(replace(replace(state, ':NaN', ':null'), ': NaN', ': null'), ': Infinity', ': 9e999'), ': -Infinity', ': -9e999') AS state
         FROM (SELECT model, CAST(coalesce(readfile(model || '/trainer_state.json'), iif(
                        count(*) OVER (PARTITION BY directory) = 1 AND (model LIKE '%.safetensors' OR model LIKE '%.json'),
                        readfile(directory || 'trainer_state.json'), NULL)) AS TEXT) AS state
@@ -203,7 +204,9 @@ CREATE TEMP TABLE run_layers AS
   GROUP BY w.run, w.number, w.numbering, w.layer ORDER BY w.run, w.number, w.numbering, w.layer;
 DROP TABLE IF EXISTS temp.run;
 CREATE TEMP TABLE run AS
-  SELECT o.run, o.step, o.model, coalesce(o.epoch, l.epoch) AS epoch, l.loss, l.learning_rate, w.tensors, w.nbytes, w.n_nan, w.n_inf,
+  SELECT o.run, o.step, o.model, coalesce(o.epoch, l.epoch) AS epoch, l.loss, l.learning_rate,
+         (SELECT min(json_extract(e.value, '$.step')) FROM json_each(o.history) AS e
+          WHERE json_type(e.value, '$.loss') = 'null' AND json_extract(e.value, '$.step') <= o.step) AS nan_loss, w.tensors, w.nbytes, w.n_nan, w.n_inf,
          w.norm, w.change_previous, w.change_first, w.changed, iif(o.number > 1, w.tensors - w.had, NULL) AS added,
          iif(o.number > 1, p.tensors - w.had, NULL) AS removed, iif(o.number > 1, w.had - w.compared, NULL) AS reshaped, w.equal_nbytes,
          o.status, o.error
@@ -251,7 +254,7 @@ SELECT printf('%,d runs, %,d checkpoints: ', runs, count(*)) || CASE
   WHEN total(n_nan + n_inf > 0) > 0 THEN printf('%,d have NaN or infinities.', total(n_nan + n_inf > 0)) ELSE 'all values are finite.' END
 FROM run, run_common, as_text HAVING runs > 1;
 SELECT l.value FROM as_text, run_common, (
-  SELECT r.run, count(*) AS n, sum(status = 'ok') AS good, min(step) AS first, max(step) AS last, total(nbytes) AS nbytes,
+  SELECT r.run, count(*) AS n, sum(status = 'ok') AS good, min(step) AS first, max(step) AS last, min(nan_loss) AS nan_loss, total(nbytes) AS nbytes,
          total(equal_nbytes) AS equal, (SELECT f.step FROM run_faults AS f WHERE f.run = r.run ORDER BY f.rowid LIMIT 1) AS bad_step,
          (SELECT count(*) FROM run_faults AS f WHERE f.run = r.run) AS bad,
          (SELECT ifnull('at ' || ifnull(first_nan, first_inf) || ' of ', 'in ') || safetensors_label(f.name)
@@ -263,8 +266,9 @@ SELECT l.value FROM as_text, run_common, (
   FROM run AS r GROUP BY r.run) AS n, json_each(json_array(
   iif(runs > 1, char(10) || safetensors_label(run, common_run) || ':', NULL),
   printf('%,d checkpoint%s', n, iif(n = 1, '', 's')) || iif(last IS NULL, '', iif(first = last, printf(' of step %d', first), printf(', steps %d to %d', first, last)))
-  || iif(bad > 0, printf(': NaN or infinities from %s on.', ifnull('step ' || bad_step, 'the last one')), iif(good > 0, ': all values are finite.', '.')),
+  || iif(bad > 0, iif(n = 1, ': NaN or infinities.', printf(': NaN or infinities from %s on.', ifnull('step ' || bad_step, 'the last one'))), iif(good > 0, ': all values are finite.', '.')),
   iif(bad > 0, iif(bad > 1, printf('In %,d tensors; the first is ', bad), 'The first is ') || bad_place, NULL),
+  iif(nan_loss IS NULL, NULL, printf('The loss is NaN from step %d on.', nan_loss)),
   iif(good < n, printf('error: %,d checkpoint%s cannot be read, or not whole.', n - good, iif(n - good = 1, '', 's')), NULL),
   iif(drift IS NULL, NULL, printf('From the first to the last they move by %.3g of the norm; at the end by %.3g.', drift, pace)),
   iif(structure > 0, 'warning: names or shapes of tensors change on the way.', NULL),
@@ -288,12 +292,13 @@ SELECT printf('and %,d more', count(*) - 20) FROM run_faults, as_text HAVING cou
 SELECT char(10) || '== Checkpoints' FROM as_text;
 .mode column --wrap 0
 .headers on
-SELECT printf('%8s', ifnull(step, '-')) AS "    step", printf('%8s', iif(loss IS NULL, '-', printf('%.4g', loss))) AS "    loss",
-       printf('%8s', iif(learning_rate IS NULL, '-', printf('%.3g', learning_rate))) AS "      lr",
+SELECT printf('%7s', ifnull(step, '-')) AS "   step", printf('%5s', iif(epoch IS NULL, '-', printf('%.3g', epoch))) AS epoch,
+       printf('%7s', CASE WHEN loss IS NOT NULL THEN printf('%.4g', loss) WHEN nan_loss IS NOT NULL THEN 'NaN' ELSE '-' END) AS "   loss",
+       printf('%7s', iif(learning_rate IS NULL, '-', printf('%.3g', learning_rate))) AS "     lr",
        printf('%7s', iif(status = 'ok', printf('%,d', n_nan + n_inf), status)) AS "nan+inf",
-       printf('%9s', iif(norm IS NULL, '-', printf('%.4g', norm))) AS "     norm",
-       printf('%9s', iif(change_previous IS NULL, '-', printf('%.3g', change_previous))) AS "  vs prev",
-       printf('%9s', iif(change_first IS NULL, '-', printf('%.3g', change_first))) AS " vs first",
+       printf('%8s', iif(norm IS NULL, '-', printf('%.4g', norm))) AS "    norm",
+       printf('%8s', iif(change_previous IS NULL, '-', printf('%.3g', change_previous))) AS " vs prev",
+       printf('%8s', iif(change_first IS NULL, '-', printf('%.3g', change_first))) AS "vs first",
        safetensors_label(model, common) AS checkpoint
 FROM run AS r, run_common, as_text ORDER BY r.rowid LIMIT 1000;
 .mode list

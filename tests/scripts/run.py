@@ -53,11 +53,11 @@ From the first to the last they move by 1.53 of the norm; at the end by 1.53.
 1 of 2 tensors never change. Equal tensors hold 24 B of 48 B.
 
 == Checkpoints
-    step      loss        lr  nan+inf       norm    vs prev   vs first  checkpoint
---------  --------  --------  -------  ---------  ---------  ---------  ------------------------------------
-      20         -         -        0      5.385          -          -  ...checkpoint-20/model.safetensors
-     100         -         -        0      5.385          0          0  ...checkpoint-100/model.safetensors
-    1000         -         -        0      13.15       1.53       1.53  ...checkpoint-1000/model.safetensors
+   step  epoch     loss       lr  nan+inf      norm   vs prev  vs first  checkpoint
+-------  -----  -------  -------  -------  --------  --------  --------  ------------------------------------
+     20      -        -        -        0     5.385         -         -  ...checkpoint-20/model.safetensors
+    100      -        -        -        0     5.385         0         0  ...checkpoint-100/model.safetensors
+   1000      -        -        -        0     13.15      1.53      1.53  ...checkpoint-1000/model.safetensors
 
 == Change from the first to the last, by layer
     first       last     change  relative              layer
@@ -109,6 +109,9 @@ def test_states():
     tally.equal(column(found, "step"), [5, 10, None], "global_step, and the end without a number")
     tally.equal((column(found, "epoch"), column(found, "learning_rate")), ([0.05, 0.1, None], [0.5, 0.25, None]), "epoch and learning rate")
     tally.equal(column(found, "loss")[0], 4.5, "loss")
+    tally.equal((column(found, "nan_loss"), found["run"][1]["loss"]), ([None, 10, None], None), "a loss that is NaN")
+    code, out, _ = shell.script("run", path=folder)
+    tally.check("\nThe loss is NaN from step 10 on.\n" in out and "     10    0.1      NaN     0.25        0 " in out, "in words", out)
     tally.equal(len({row["run"] for row in found["run"]}), 1, "one run")
 
 
