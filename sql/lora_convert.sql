@@ -366,7 +366,7 @@ INSERT INTO out_made
   FROM parameters AS p, out_target AS t, convert_configs AS c, convert_own AS o WHERE p."to" = 'peft';
 
 SELECT safetensors_print(format, 'converted', 'left_out', 'converted_modules') FROM parameters WHERE format <> 'text';
-SELECT printf('warning: %,d %s NaN or infinities, as before.', count(*), iif(count(*) = 1, 'tensor has', 'tensors have')) FROM as_text, convert_values HAVING count(*) > 0;
+SELECT printf('error: %,d %s NaN or infinities, as before.', count(*), iif(count(*) = 1, 'tensor has', 'tensors have')) FROM as_text, convert_values HAVING count(*) > 0;
 SELECT printf('%,d %s of %s written by the names of %s: %,d tensors.', n, iif(n = 1, 'module', 'modules'),
               (SELECT group_concat(naming, ', ') FROM (SELECT DISTINCT naming FROM convert_modules)), p."to", (SELECT count(*) FROM convert_rows))
 FROM as_text, parameters AS p, (SELECT count(*) AS n FROM convert_modules);

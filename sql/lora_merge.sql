@@ -375,10 +375,10 @@ CREATE TEMP TABLE beside AS SELECT file, nbytes, status FROM lora_beside;
 .mode list
 .headers off
 SELECT safetensors_print(format, 'merged', 'adapter_changes', 'beside') FROM parameters WHERE format <> 'text';
-SELECT printf('warning: %,d %s of %,d %s overflowed in %s.', sum(overflowed), iif(sum(overflowed) = 1, 'value', 'values'),
+SELECT printf('error: %,d %s of %,d %s overflowed in %s.', sum(overflowed), iif(sum(overflowed) = 1, 'value', 'values'),
               count(*), iif(count(*) = 1, 'tensor', 'tensors'), group_concat(DISTINCT dtype))
 FROM as_text, lora_plan WHERE overflowed > 0 HAVING count(*) > 0;
-SELECT printf('warning: %,d %s NaN or infinite, as in the base.', n, iif(n = 1, 'value is', 'values are'))
+SELECT printf('error: %,d %s NaN or infinite, as in the base.', n, iif(n = 1, 'value is', 'values are'))
 FROM as_text, (SELECT sum(not_finite - overflowed) AS n FROM lora_plan) WHERE n > 0;
 SELECT printf('%,d of %,d tensors merged, %,d copied%s.', total(action = 'merged'), count(*), total(action = 'copied'),
               iif(total(action = 'dequantized') > 0, printf(', %,d dequantized', total(action = 'dequantized')), ''))

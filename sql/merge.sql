@@ -39,6 +39,8 @@
 -- loader needs: *.json, tokenizers, chat templates, *.py, licences. Its config.json then has the new dtype and number
 -- of layers.
 --
+-- Each path is one model: a folder of several is refused.
+--
 -- After writing, the script counts values that overflowed: all that went into them is finite, and they are not.
 --
 -- @param models text required   the models, as JSON
@@ -53,6 +55,7 @@
 -- @param sum flag             linear and ties do not divide by the sum of the weights
 -- @param all flag             also copy tensors that only other models than base have
 -- @param replace flag         replace what is there
+-- @param format enum text|json|csv  how to print the tables
 -- @table merged(name, action, dtype, shape, numel, models, merged_rows, overflowed, not_finite)   one row per tensor of
 --    the result. action is merged or copied; merged_rows is NULL if these are all. not_finite counts NaN and infinity,
 --    overflowed those of them that come from finite values; both are NULL in a dry run
@@ -87,11 +90,14 @@ CREATE TEMP TABLE parameters(
   seed INTEGER CONSTRAINT ":seed is a whole number" CHECK (typeof(seed) = 'integer'),
   "sum" INTEGER,
   "all" INTEGER,
-  "replace" INTEGER
+  "replace" INTEGER,
+  format TEXT CONSTRAINT ":format is text, json or csv" CHECK (format IN ('text', 'json', 'csv'))
 );
 INSERT INTO parameters
-VALUES (:models, :out, ifnull(:method, 'linear'), :base, :dtype, :limit, ifnull(:lambda, 1), ifnull(:density, 0.5),
-        ifnull(:seed, 0), ifnull(:sum, 0), ifnull(:all, 0), ifnull(:replace, 0));
+SELECT :models, :out, ifnull(:method, 'linear'), :base, :dtype, :limit, ifnull(:lambda, 1), ifnull(:density, 0.5),
+       ifnull(:seed, 0), ifnull(:sum, 0), ifnull(:all, 0), ifnull(:replace, 0), ifnull(:format, 'text')
+WHERE safetensors_parameters(':models', ':out', ':method', ':base', ':dtype', ':limit', ':lambda', ':density', ':seed', ':sum', ':all', ':replace',
+                             ':format');
 
 -- Position 0 is the base. What the result is like is what the model with the lowest position is like.
 DROP TABLE IF EXISTS temp.merge_models;
@@ -144,6 +150,18 @@ INSERT INTO merge_needs(models, two, t, layered, unlayered)
          p.method <> 'passthrough' OR count(m.layers) = count(*) OR count(*) = 1 AND p.base IS NULL,
          p.method = 'passthrough' OR count(m.layers) = 0
   FROM parameters AS p LEFT JOIN merge_models AS m ON m.position > 0;
+
+-- Each is a path that is read as one model, or has only one below it.
+DROP TABLE IF EXISTS temp.merge_found;
+CREATE TEMP TABLE merge_found AS
+  SELECT p.position, p.path, m.model, m.model = rtrim(p.path, '/') AS is_it, rtrim(m.model, replace(m.model, '/', '')) = rtrim(p.path, '/') || '/' AS is_top
+  FROM merge_models AS p, safetensors_models(p.path) AS m WHERE m.kind <> 'optimizer';
+INSERT INTO parameters(models)
+  SELECT safetensors_refuse(printf('each of :models is one model, found %d in %s: ', n, safetensors_label(path)) || group_concat(safetensors_label(model), ', ') || iif(n > 8, ', ...', ''))
+  FROM (SELECT f.path, f.model, count(*) OVER (PARTITION BY position) AS n, row_number() OVER (PARTITION BY position) AS place, position
+        FROM merge_found AS f JOIN (SELECT position, max(is_top) AS top, max(is_it) AS it FROM merge_found GROUP BY position) AS x USING (position)
+        WHERE f.is_top = x.top AND NOT x.it)
+  WHERE n > 1 AND place <= 8 GROUP BY position ORDER BY position LIMIT 1;
 
 -- The file or index to write, and `out` if that is a directory.
 DROP TABLE IF EXISTS temp.out_target;
@@ -277,16 +295,10 @@ INSERT INTO merge_needs(not_0)
   FROM parameters AS p, merge_parts AS m JOIN merge_names AS r USING (n)
   WHERE p.method = 'linear' AND NOT p."sum" AND m.status = 'merged' AND r.models > 0 GROUP BY m.n;
 
--- A short name of each model for people.
+-- A name of each model for people, without the folder that all are in.
 DROP TABLE IF EXISTS temp.merge_labels;
 CREATE TEMP TABLE merge_labels AS
-  SELECT position, iif(length(label) > 20, substr(label, 1, 9) || '...' || substr(label, -8), label) AS label
-  FROM (SELECT position, replace(place, rtrim(place, replace(place, '/', '')), '') AS label
-        FROM (SELECT position, CASE WHEN path LIKE '%/model.safetensors' THEN substr(path, 1, length(path) - 18)
-                                    WHEN path LIKE '%/model.safetensors.index.json' THEN substr(path, 1, length(path) - 29)
-                                    WHEN path LIKE '%.safetensors' THEN substr(path, 1, length(path) - 12)
-                                    ELSE rtrim(path, '/') END AS place
-              FROM merge_models));
+  SELECT position, safetensors_label(substr(path, 1 + length(rtrim(c, replace(c, '/', ''))))) AS label FROM merge_models, (SELECT safetensors_common(path) AS c FROM merge_models);
 
 -- Packed weights have a scale or the like in their module ("q_proj.") or under their own name ("q_proj.weight.").
 DROP TABLE IF EXISTS temp.merge_scaled;
@@ -311,8 +323,8 @@ CREATE TEMP TABLE merge_twice AS
   SELECT name FROM merge_tensors GROUP BY position, name HAVING count(*) > 1
   UNION SELECT name FROM merge_names GROUP BY name HAVING count(*) > 1;
 
-DROP TABLE IF EXISTS temp.merged;
-CREATE TEMP TABLE merged AS
+DROP TABLE IF EXISTS temp.merge_plan;
+CREATE TEMP TABLE merge_plan AS
   SELECT r.name, iif(r.models > 0, 'merged', 'copied') AS action,
          iif(b.dtype IN ('F64', 'F32', 'F16', 'BF16'), ifnull(p.dtype, b.dtype), b.dtype) AS dtype, b.shape, b.numel,
          r.models, r.merged_rows, CAST(NULL AS INTEGER) AS overflowed, CAST(NULL AS INTEGER) AS not_finite, r.n
@@ -327,8 +339,8 @@ CREATE TEMP TABLE out_source AS
   FROM (SELECT path, rtrim(path, replace(path, '/', '')) AS of_path, rtrim(file, replace(file, '/', '')) AS of_file
         FROM (SELECT m.path, (SELECT file FROM safetensors_files(m.path) LIMIT 1) AS file
               FROM merge_models AS m, out_target AS t WHERE t.directory IS NOT NULL ORDER BY m.position LIMIT 1));
-DROP TABLE IF EXISTS temp.beside;
-CREATE TEMP TABLE beside AS
+DROP TABLE IF EXISTS temp.merge_beside;
+CREATE TEMP TABLE merge_beside AS
   SELECT f.file, length(readfile(f.path)) AS nbytes,
          iif(p."replace" OR readfile(t.directory || '/' || f.file) IS NULL, 'copied', 'kept, as it was there') AS status, f.path
   FROM parameters AS p, out_target AS t,
@@ -345,11 +357,27 @@ CREATE TEMP TABLE beside AS
         THEN readfile(f.path) IS NOT NULL END -- which is not read before its name is seen to be one of these
   ORDER BY f.file;
 
+DROP TABLE IF EXISTS temp.merged;
+CREATE TEMP TABLE merged AS SELECT name, action, dtype, shape, numel, models, merged_rows, overflowed, not_finite FROM merge_plan ORDER BY n;
+DROP TABLE IF EXISTS temp.beside;
+CREATE TEMP TABLE beside AS SELECT file, nbytes, status FROM merge_beside;
+
+-- What cannot be merged: nothing is written then.
+DROP TABLE IF EXISTS temp.merge_refusal;
+CREATE TEMP TABLE merge_refusal AS
+  SELECT (SELECT count(*) FROM merge_packed) AS packed, (SELECT count(*) FROM merge_twice) AS twice,
+         (SELECT count(*) FROM merge_plan WHERE action = 'merged' OR p.method = 'passthrough') AS tensors
+  FROM parameters AS p WHERE p.out IS NOT NULL;
+CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
 .mode list
 .headers off
-SELECT printf('error: %s of %s is packed: its scale is beside it', t.name, l.label)
-FROM merge_packed AS t JOIN merge_labels AS l USING (position) ORDER BY t.rowid LIMIT 10;
-SELECT printf('error: %s occurs twice', name) FROM merge_twice LIMIT 10;
+SELECT safetensors_print(format, 'merged', 'left_out', 'beside') FROM parameters, merge_refusal WHERE format <> 'text' AND (packed + twice > 0 OR tensors = 0);
+SELECT 'Nothing is written: ' || CASE WHEN packed > 0 THEN printf('%,d %s packed.', packed, iif(packed = 1, 'weight is', 'weights are'))
+         WHEN twice > 0 THEN 'tensors occur twice.' ELSE 'no tensor can be merged.' END
+FROM as_text, merge_refusal WHERE packed + twice > 0 OR tensors = 0;
+SELECT 'error: packed, as its scale is beside it: ' || l.label || '#' || safetensors_label(t.name)
+FROM as_text, merge_packed AS t JOIN merge_labels AS l USING (position) ORDER BY t.rowid LIMIT 10;
+SELECT 'error: occurs twice: ' || safetensors_label(name) FROM as_text, merge_twice LIMIT 10;
 
 DROP TABLE IF EXISTS temp.verdict;
 CREATE TEMP TABLE verdict(packed, twice, tensors);
@@ -358,10 +386,7 @@ CREATE TEMP TRIGGER verdict_is_no BEFORE INSERT ON verdict BEGIN
   SELECT RAISE(ABORT, 'a tensor occurs twice') WHERE new.twice > 0;
   SELECT RAISE(ABORT, 'no tensor can be merged') WHERE new.tensors = 0;
 END;
-INSERT INTO verdict
-  SELECT (SELECT count(*) FROM merge_packed), (SELECT count(*) FROM merge_twice),
-         (SELECT count(*) FROM merged WHERE action = 'merged' OR p.method = 'passthrough')
-  FROM parameters AS p;
+INSERT INTO verdict SELECT packed, twice, tensors FROM merge_refusal;
 
 -- Of vocabularies that differ in size, the rows that all have.
 UPDATE merge_parts SET x = tensor_slice(x, '0:' || ifnull(r.merged_rows, b."rows"))
@@ -438,7 +463,7 @@ FROM merge_tensors AS b WHERE b.id = merge_names.id AND merged_rows IS NOT NULL;
 -- Its configuration, with the dtype and the layers that the result has.
 DROP TABLE IF EXISTS temp.merge_config;
 CREATE TEMP TABLE merge_config AS
-  SELECT CAST(readfile(path) AS TEXT) AS config FROM beside
+  SELECT CAST(readfile(path) AS TEXT) AS config FROM merge_beside
   WHERE file = 'config.json' AND status = 'copied' AND json_valid(readfile(path));
 DROP TABLE IF EXISTS temp.merge_edits;
 CREATE TEMP TABLE merge_edits AS
@@ -456,7 +481,7 @@ CREATE TEMP TABLE merge_edits AS
   FROM merge_config AS c WHERE json_type(c.config, '$.layer_types') = 'array' AND EXISTS (SELECT 1 FROM merge_ranges);
 UPDATE merge_config SET config = json_patch(config, (SELECT json_group_object(key, json(value)) FROM merge_edits))
 WHERE EXISTS (SELECT 1 FROM merge_edits);
-UPDATE beside SET status = 'copied, but for ' || (SELECT group_concat(key, ', ') FROM merge_edits)
+UPDATE merge_beside SET status = 'copied, but for ' || (SELECT group_concat(key, ', ') FROM merge_edits)
 WHERE file = 'config.json' AND status = 'copied' AND EXISTS (SELECT 1 FROM merge_edits);
 
 -- A directory that is not there is made. In a dry run it is still missing then, and there is no place to write to.
@@ -469,12 +494,12 @@ INSERT INTO safetensors_write(path, name, dtype, shape, data, metadata, max_shar
          (SELECT json_group_object(key, value) FROM (
             SELECT key, value, min(rowid) FROM safetensors_metadata((SELECT path FROM merge_models ORDER BY position LIMIT 1))
             GROUP BY key ORDER BY 3)), p."limit", iif(p."replace", 'replace', 'create')
-  FROM parameters AS p, out_target AS t, merged AS m JOIN merge_names AS r USING (n) JOIN merge_tensors AS b USING (id)
+  FROM parameters AS p, out_target AS t, merge_plan AS m JOIN merge_names AS r USING (n) JOIN merge_tensors AS b USING (id)
   WHERE NOT EXISTS (SELECT 1 FROM out_missing) ORDER BY m.n;
 INSERT INTO out_made
   SELECT writefile(t.directory || '/' || f.file, iif(f.file = 'config.json', ifnull((SELECT config FROM merge_config), readfile(f.path)),
                                                      readfile(f.path)))
-  FROM out_target AS t, beside AS f WHERE f.status LIKE 'copied%';
+  FROM out_target AS t, merge_beside AS f WHERE f.status LIKE 'copied%';
 
 -- What came out. While a transaction is open, there is no file yet.
 DROP TABLE IF EXISTS temp.out_files;
@@ -487,80 +512,78 @@ DROP TABLE IF EXISTS temp.merge_stats;
 CREATE TEMP TABLE merge_stats AS
   SELECT w.name, w.ref, s.n_nan + s.n_inf AS not_finite
   FROM out_target AS t, safetensors_tensors(iif(EXISTS (SELECT 1 FROM out_files), t.path, NULL)) AS w, tensor_stats(w.ref) AS s;
-UPDATE merged SET not_finite = ifnull(s.not_finite, 0), overflowed = 0 FROM merge_stats AS s WHERE s.name = merged.name;
+UPDATE merge_plan SET not_finite = ifnull(s.not_finite, 0), overflowed = 0 FROM merge_stats AS s WHERE s.name = merge_plan.name;
 -- A value has overflowed if all that went into it is finite.
-UPDATE merged SET overflowed = (
-  SELECT merged.numel - s.n_zero
+UPDATE merge_plan SET overflowed = (
+  SELECT merge_plan.numel - s.n_zero
   FROM (SELECT iif(r.models = 0, tensor_less(tensor_abs(b.ref), 9e999), (
                  SELECT tensor_equals(tensors_sum(tensor_less(tensor_abs(x), 9e999)), count(*))
                  FROM (SELECT x FROM merge_parts AS m WHERE m.n = r.n AND m.status = 'merged'
                        UNION ALL SELECT x FROM parameters AS p, merge_bases AS o
                        WHERE o.n = r.n AND p.method IN ('task_arithmetic', 'ties', 'dare_linear', 'dare_ties')))) AS is_finite,
                r.merged_rows, b.ref
-        FROM merge_names AS r JOIN merge_tensors AS b USING (id) WHERE r.n = merged.n) AS f,
-    (SELECT ref FROM merge_stats AS s WHERE s.name = merged.name) AS w,
+        FROM merge_names AS r JOIN merge_tensors AS b USING (id) WHERE r.n = merge_plan.n) AS f,
+    (SELECT ref FROM merge_stats AS s WHERE s.name = merge_plan.name) AS w,
     tensor_stats(tensor_mul(tensor_sub(1, tensor_less(tensor_abs(w.ref), 9e999)), iif(
       f.merged_rows IS NULL, f.is_finite,
       tensor_concat(0, f.is_finite, tensor_less(tensor_abs(tensor_slice(f.ref, f.merged_rows || ':')), 9e999))))) AS s)
 WHERE not_finite > 0;
 
+DROP TABLE IF EXISTS temp.merged;
+CREATE TEMP TABLE merged AS SELECT name, action, dtype, shape, numel, models, merged_rows, overflowed, not_finite FROM merge_plan ORDER BY n;
+DROP TABLE IF EXISTS temp.beside;
+CREATE TEMP TABLE beside AS SELECT file, nbytes, status FROM merge_beside;
 .mode list
 .headers off
-.print == Verdict
-SELECT printf('warning: %,d %s of %,d %s overflowed in %s.', sum(overflowed), iif(sum(overflowed) = 1, 'value', 'values'),
+SELECT safetensors_print(format, 'merged', 'left_out', 'beside') FROM parameters WHERE format <> 'text';
+SELECT printf('error: %,d %s of %,d %s overflowed in %s.', sum(overflowed), iif(sum(overflowed) = 1, 'value', 'values'),
               count(*), iif(count(*) = 1, 'tensor', 'tensors'), group_concat(DISTINCT dtype))
-FROM merged WHERE overflowed > 0 HAVING count(*) > 0;
-SELECT printf('warning: %,d %s NaN or infinite, as in the models.', n, iif(n = 1, 'value is', 'values are'))
-FROM (SELECT sum(not_finite - overflowed) AS n FROM merged) WHERE n > 0;
+FROM as_text, merge_plan WHERE overflowed > 0 HAVING count(*) > 0;
+SELECT printf('error: %,d %s NaN or infinite, as in the models.', n, iif(n = 1, 'value is', 'values are'))
+FROM as_text, (SELECT sum(not_finite - overflowed) AS n FROM merge_plan) WHERE n > 0;
+SELECT printf('%,d of %,d tensors merged (%s), %,d copied.', total(action = 'merged'), count(*), p.method, total(action = 'copied'))
+FROM as_text, parameters AS p, merge_plan WHERE p.out IS NOT NULL HAVING count(*) > 0;
 SELECT printf('warning: %,d %s of the models took no part.', count(*), iif(count(*) = 1, 'tensor', 'tensors'))
-FROM left_out WHERE why <> 'another layer' HAVING count(*) > 0;
-SELECT printf('%,d of %,d tensors merged (%s), %,d copied.', total(action = 'merged'), count(*), p.method,
-              total(action = 'copied'))
-FROM parameters AS p, merged;
-SELECT printf('%s: %,d of %,d rows merged.',
-              iif(length(name) > 40, substr(name, 1, 19) || '...' || substr(name, -18), name), merged_rows, shape ->> '$[0]')
-FROM merged AS m WHERE merged_rows IS NOT NULL ORDER BY m.rowid LIMIT 10;
-SELECT 'The other rows are as they were.' WHERE EXISTS (SELECT 1 FROM merged WHERE merged_rows IS NOT NULL);
+FROM as_text, left_out WHERE why <> 'another layer' HAVING count(*) > 0;
+SELECT printf('%,d of %,d rows merged: ', merged_rows, shape ->> '$[0]') || safetensors_label(name)
+FROM as_text, merge_plan AS m WHERE merged_rows IS NOT NULL ORDER BY m.rowid LIMIT 10;
+SELECT 'The other rows are as they were.' FROM as_text WHERE EXISTS (SELECT 1 FROM merge_plan WHERE merged_rows IS NOT NULL);
 
-SELECT char(10) || '== Overflowed' WHERE EXISTS (SELECT 1 FROM merged WHERE overflowed > 0);
-.mode column
+SELECT char(10) || '== Overflowed' FROM as_text WHERE EXISTS (SELECT 1 FROM merge_plan WHERE overflowed > 0);
+.mode column --wrap 0
 .headers on
-SELECT iif(length(name) > 48, substr(name, 1, 23) || '...' || substr(name, -22), name) AS name, dtype,
-       printf('%,10d', overflowed) AS overflowed
-FROM merged AS m WHERE overflowed > 0 ORDER BY m.overflowed DESC, m.rowid LIMIT 20;
+SELECT printf('%,10d', overflowed) AS overflowed, dtype, safetensors_label(name) AS name
+FROM as_text, merge_plan AS m WHERE overflowed > 0 ORDER BY m.overflowed DESC, m.n LIMIT 20;
 .mode list
 .headers off
-SELECT printf('and %,d more', count(*) - 20) FROM merged WHERE overflowed > 0 HAVING count(*) > 20;
+SELECT printf('and %,d more', count(*) - 20) FROM as_text, merge_plan WHERE overflowed > 0 HAVING count(*) > 20;
 
-SELECT char(10) || '== Took no part' WHERE EXISTS (SELECT 1 FROM left_out);
-.mode column
+SELECT char(10) || '== Took no part' FROM as_text WHERE EXISTS (SELECT 1 FROM left_out);
+.mode column --wrap 0
 .headers on
-SELECT iif(length(label) > 14, substr(label, 1, 6) || '...' || substr(label, -5), label) AS model, tensors, why, "first"
-FROM (SELECT l.label, count(*) AS tensors, iif(length(o.why) > 28, substr(o.why, 1, 25) || '...', o.why) AS why,
-             iif(length(min(o.name)) > 24, substr(min(o.name), 1, 8) || '...' || substr(min(o.name), -13), min(o.name)) AS "first"
-      FROM left_out AS o JOIN merge_models AS m ON m.path = o.model JOIN merge_labels AS l USING (position)
-      GROUP BY m.position, o.why ORDER BY m.position, min(o.rowid) LIMIT 20);
+SELECT printf('%7d', count(*)) AS tensors, o.why, l.label || '#' || safetensors_label(min(o.name)) AS "first"
+FROM as_text, left_out AS o JOIN merge_models AS m ON m.path = o.model JOIN merge_labels AS l USING (position)
+GROUP BY m.position, o.why ORDER BY m.position, min(o.rowid) LIMIT 20;
 .mode list
 .headers off
-SELECT printf('and %,d more', count(*) - 20) FROM (SELECT DISTINCT model, why FROM left_out) HAVING count(*) > 20;
+SELECT printf('and %,d more', count(*) - 20) FROM as_text, (SELECT DISTINCT model, why FROM left_out) HAVING count(*) > 20;
 
-SELECT char(10) || '== Written';
-.mode column
+SELECT char(10) || '== Written' FROM as_text;
+.mode column --wrap 0
 .headers on
-SELECT iif(length(path) > 48, '...' || substr(path, -45), path) AS file, nullif(o.shards, 0) AS files,
-       (SELECT count(*) FROM merged) AS tensors, printf('%8s', safetensors_pretty(o.nbytes, 'B')) AS "   bytes"
-FROM out_target AS t, (SELECT count(*) AS shards, sum(nbytes) AS nbytes FROM out_files) AS o;
+SELECT printf('%5s', ifnull(nullif(o.shards, 0), '-')) AS files, printf('%7d', (SELECT count(*) FROM merge_plan)) AS tensors,
+       printf('%8s', ifnull(safetensors_pretty(o.nbytes, 'B'), '-')) AS bytes, safetensors_label(path) AS file
+FROM as_text, out_target AS t, (SELECT count(*) AS shards, sum(nbytes) AS nbytes FROM out_files) AS o;
 .mode list
 .headers off
-SELECT char(10) || '== Beside the weights' FROM out_target WHERE directory IS NOT NULL;
-SELECT 'Nothing.' FROM out_target WHERE directory IS NOT NULL AND NOT EXISTS (SELECT 1 FROM beside);
-.mode column
+SELECT char(10) || '== Beside the weights' FROM as_text, out_target WHERE directory IS NOT NULL;
+SELECT 'Nothing.' FROM as_text, out_target WHERE directory IS NOT NULL AND NOT EXISTS (SELECT 1 FROM merge_beside);
+.mode column --wrap 0
 .headers on
-SELECT iif(length(file) > 36, substr(file, 1, 17) || '...' || substr(file, -16), file) AS file,
-       printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes", iif(length(status) > 30, substr(status, 1, 27) || '...', status) AS status
-FROM beside AS b ORDER BY b.file LIMIT 40;
+SELECT printf('%8s', safetensors_pretty(nbytes, 'B')) AS bytes, status, safetensors_label(file) AS file
+FROM as_text, merge_beside AS b ORDER BY b.file LIMIT 40;
 .mode list
 .headers off
-SELECT printf('and %,d more', count(*) - 40) FROM beside HAVING count(*) > 40;
+SELECT printf('and %,d more', count(*) - 40) FROM as_text, merge_beside HAVING count(*) > 40;
 .mode column
 .headers on

@@ -201,7 +201,7 @@ def test_merge_of_what_is_wrong():
     making.file(f"{ROOT}/odd/model.safetensors", {name: encoded(value, "F32") for name, value in values.items()})
     printed, got = merged(f"{ROOT}/odd", big, dtype="F16")
     lost = int(np.sum(~np.isfinite(got[f"{LAYERS[0]}.weight"]))) - 1
-    tally.check(lost > 1 and f"warning: {lost} values of 1 tensor overflowed in F16.\nwarning: 1 value is NaN or infinite, as in the base.\n" in printed,
+    tally.check(lost > 1 and f"error: {lost} values of 1 tensor overflowed in F16.\nerror: 1 value is NaN or infinite, as in the base.\n" in printed,
                 "overflow is counted", lost, printed)
 
 

@@ -27,7 +27,6 @@ tally = Tally()
 PENDING = {
     "dequantize",
     "index",
-    "merge",
     "sbom",
 }
 ASKED = sys.argv[1:]
