@@ -12,6 +12,7 @@
 --
 -- @param path path required   a folder of adapters, a pattern, or one adapter
 -- @param quick flag           do not read the values: no NaN is looked for
+-- @param page flag            one HTML page instead of the text, of at most 300 kB, for wide and narrow screens
 -- @param format enum text|json|csv  how to print the tables
 -- @table loras(file, status, error, base, base_from, made_for, kind, naming, rank, alpha, modules, parameters, dtype,
 --    size, triggers, tags, title, resolution, images, date, epoch, epochs, steps, learning_rate, text_encoder_lr,
@@ -21,6 +22,7 @@
 -- @table loras_others(file, kind, size)   what is there and is no adapter
 -- @status 1                   when a file cannot be read, or has NaN or infinities
 -- @example safetensors-sql loras loras
+-- @example safetensors-sql loras loras --page --output loras.html
 -- @example safetensors-sql loras ComfyUI/models/loras --format csv --output loras.csv
 
 .bail on
@@ -28,9 +30,9 @@ DROP TABLE IF EXISTS temp.parameters;
 CREATE TEMP TABLE parameters(
   path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
   quick INTEGER,
-  format TEXT CONSTRAINT ":format is text, json or csv" CHECK (format IN ('text', 'json', 'csv'))
+  format TEXT CONSTRAINT ":format is text, json or csv" CHECK (format IN ('text', 'page', 'json', 'csv'))
 );
-INSERT INTO parameters SELECT :path, ifnull(:quick, 0), ifnull(:format, 'text') WHERE safetensors_parameters(':path', ':quick', ':format');
+INSERT INTO parameters SELECT :path, ifnull(:quick, 0), coalesce(:format, iif(:page, 'page', 'text')) WHERE safetensors_parameters(':path', ':quick', ':page', ':format');
 
 DROP TABLE IF EXISTS temp.loras_found;
 CREATE TEMP TABLE loras_found AS
@@ -298,7 +300,7 @@ INSERT INTO loras_text
 
 .mode list
 .headers off
-SELECT safetensors_print(format, 'loras', 'loras_others') FROM parameters WHERE format <> 'text';
+SELECT safetensors_print(format, 'loras', 'loras_others') FROM parameters WHERE format IN ('json', 'csv');
 SELECT line FROM as_text, loras_lines WHERE section = 'first' ORDER BY id, place;
 
 SELECT char(10) || '== Broken' FROM as_text WHERE EXISTS (SELECT 1 FROM loras WHERE status NOT IN ('ok', 'nan'));
@@ -335,6 +337,47 @@ WHERE coalesce(date, epoch, epochs, steps, learning_rate, resolution) IS NOT NUL
 .headers off
 SELECT char(10) || '== Trigger words, the most frequent tags, and what they were made on' FROM as_text WHERE EXISTS (SELECT 1 FROM loras_text WHERE section = 'words');
 SELECT line FROM as_text, loras_lines WHERE section = 'words' ORDER BY id, place;
+
+-- The page: what is broken, has NaN or is a copy first, then all, as far as they are no more than 230 kB.
+CREATE TEMP VIEW IF NOT EXISTS as_page AS SELECT 1 FROM parameters WHERE format = 'page';
+SELECT safetensors_page('Adapters in ' || iif(common = '', '.', common)) || printf('<header><h1>Adapters</h1><p class="note"><code>%s</code></p></header>', safetensors_html(iif(common = '', '.', common)))
+FROM as_page, loras_common;
+SELECT printf('<div class="verdict %s"><b>%s</b><span>', iif(bad, 'error', iif(copies, 'warning', 'ok')),
+              iif(bad, '&#10005; Something is wrong', iif(copies, '! Look at this', '&#10003; Nothing is wrong')))
+       || (SELECT group_concat(safetensors_html(text), ' ') FROM (SELECT text FROM loras_text WHERE section = 'first' ORDER BY rowid)) || '</span></div>'
+FROM as_page, (SELECT total(status <> 'ok') > 0 AS bad, count(copy_of) > 0 AS copies FROM loras);
+SELECT '<h2>For which base</h2><table class="list"><thead><tr><th>base</th><th class="wide"></th><th class="n">adapters</th><th class="n">size</th></tr></thead><tbody>'
+       || group_concat(printf('<tr><td>%s</td><td class="wide"><i class="bar" style="width:%.1f%%"></i></td><td class="n" data-is="adapters">%,d</td><td class="n">%s</td></tr>',
+                              safetensors_html(ifnull(base, 'not known')), 100.0 * n / most, n, safetensors_pretty(size, 'B')), '') || '</tbody></table>'
+FROM as_page, (SELECT base, count(*) AS n, sum(size) AS size, max(count(*)) OVER () AS most FROM loras WHERE kind IS NOT NULL GROUP BY base ORDER BY n DESC, base LIMIT 30)
+HAVING count(*) > 0;
+SELECT '<h2>Other files</h2><p class="note">' || group_concat(printf('%,d %s', n, safetensors_html(kind)), ', ') || '.</p>'
+FROM as_page, (SELECT kind, count(*) AS n FROM loras_others GROUP BY kind ORDER BY n DESC, kind) HAVING count(*) > 0;
+
+DROP TABLE IF EXISTS temp.loras_page;
+CREATE TEMP TABLE loras_page AS
+WITH rows AS (
+  SELECT l.rowid AS place, CASE WHEN status NOT IN ('ok', 'nan') THEN 1 WHEN status = 'nan' THEN 2 WHEN copy_of IS NOT NULL THEN 3 ELSE 4 END AS part,
+         iif(status NOT IN ('ok', 'nan'),
+             printf('<tr><td><code>%s</code></td><td class="error">%s</td><td class="n">%s</td></tr>', safetensors_html(n.label),
+                    safetensors_html(replace(replace(ifnull(error, status), l.file || ': ', ''), 'safetensors: ', '')), safetensors_pretty(size, 'B')),
+         printf('<tr><td><code>%s</code>%s%s</td><td class="w"%s>%s</td><td class="w">%s</td><td class="n"%s>%s</td><td%s>%s</td><td class="n">%s</td><td class="w">%s</td></tr>', safetensors_html(iif(n.label LIKE '%_.safetensors', substr(n.label, 1, length(n.label) - 12), n.label)),
+                '<br><small>' || safetensors_html(iif(title = replace(n.label, '.safetensors', ''), NULL, title)) || '</small>',
+                '<br><small class="' || iif(status = 'ok', 'warning', 'error') || '">'
+                || safetensors_html(coalesce(iif(status = 'nan', printf('%,d NaN, %,d infinite', nan, inf), NULL), 'a copy of ' || o.label, note)) || '</small>',
+                iif(base IS NULL, '', ' data-is="for"'), safetensors_html(base), safetensors_html(kind), iif(rank IS NULL, '', ' data-is="rank"'), ifnull(rank || iif(alpha IS NULL, '', ', alpha ' || alpha), ''),
+                CASE WHEN triggers IS NOT NULL THEN ' data-is="words"' WHEN tags IS NOT NULL THEN ' data-is="tags"' ELSE '' END,
+                coalesce(safetensors_html(triggers), '<span class="soft">' || safetensors_html(tags) || '</span>', ''), safetensors_pretty(size, 'B'), safetensors_html(substr(date, 1, 10)))) AS html
+  FROM loras AS l JOIN loras_labels AS n USING (file) LEFT JOIN loras_labels AS o ON o.file = l.copy_of
+)
+SELECT *, sum(length(CAST(html AS BLOB))) OVER (ORDER BY part, place) AS bytes, row_number() OVER (PARTITION BY part ORDER BY place) AS n, count(*) OVER (PARTITION BY part) AS of FROM rows;
+SELECT CASE WHEN n > 1 THEN '' WHEN part = 1 THEN '<h2>Broken</h2><table class="list"><thead><tr><th>file</th><th>what is wrong</th><th class="n">size</th></tr></thead><tbody>'
+            ELSE '<h2>' || CASE part WHEN 2 THEN 'Not finite' WHEN 3 THEN 'Copies' ELSE 'Adapters' END || '</h2><table class="list"><thead><tr><th>file</th><th>base</th><th>kind</th>'
+                 || '<th class="n">rank, alpha</th><th>trigger words or tags</th><th class="n">size</th><th>date</th></tr></thead><tbody>' END
+       || iif(bytes <= 230000, html, '') || iif(n = of, '</tbody></table>', '')
+FROM as_page, loras_page WHERE bytes <= 230000 OR n = 1 OR n = of ORDER BY part, place;
+SELECT printf('<p class="note">%,d more are left out here; --csv has them all.</p>', count(*)) FROM as_page, loras_page WHERE bytes > 230000 HAVING count(*) > 0;
+SELECT '<footer><p class="note">' || safetensors_version() || '</p></footer></body></html>' FROM as_page;
 
 DROP TABLE IF EXISTS temp.verdict;
 CREATE TEMP TABLE verdict(broken, nan);

@@ -10,8 +10,8 @@
 -- weights count as what they stand for. Whatever the model, the page stays under 300 kB, and says what it leaves out.
 --
 -- The script reads all bytes once; those that have a counterpart in the base once more, beside it; and of eight
--- tensors a million values, for their distributions. A folder of adapters is for `loras`,
--- the checkpoints of a run for `run`.
+-- tensors a million values, for their distributions. A folder of adapters is for `loras --page`, the checkpoints of
+-- a run are for `run --page`.
 --
 -- @param path path required   the model
 -- @param base path            the model that it was made from, to show what has changed since
@@ -47,7 +47,7 @@ CREATE TEMP TABLE report_found_models AS
 SELECT model, config, kind, rtrim(model, '/') = given OR rtrim(rtrim(model, replace(model, '/', '')), '/') = given AS here,
        row_number() OVER (ORDER BY rtrim(model, '/') = given OR rtrim(rtrim(model, replace(model, '/', '')), '/') = given DESC) AS n
 FROM (SELECT path, rtrim(path, '/') AS given FROM parameters WHERE typeof(path) <> 'blob') AS p JOIN safetensors_models(p.path);
-SELECT safetensors_refuse(printf('%s has %,d models (%s, ...): name one, or see the verbs loras and run', safetensors_label(:path), count(*),
+SELECT safetensors_refuse(printf('%s has %,d models (%s, ...): name one, or see loras --page and run --page', safetensors_label(:path), count(*),
                                  safetensors_label(min(model))))
 FROM report_found_models HAVING count(*) > 1 AND sum(here) <> 1;
 UPDATE parameters SET path = model FROM report_found_models WHERE n = 1;

@@ -55,6 +55,7 @@ static const char *const page_style[] = {
     ".facts b { display: block; font-size: 1.2rem; line-height: 1.3; }\n",
     "table { border-collapse: collapse; width: 100%; font-size: .85rem; }\n",
     "th { text-align: left; font-weight: 500; color: var(--soft); }\n",
+    ".list th { white-space: nowrap; }\n",
     "td, th { padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: "
     "top; }\n",
     ".n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }\n",
@@ -121,7 +122,7 @@ static const char *const page_style[] = {
     "padding: .4rem 0; }\n",
     ".list td { border: 0; padding: 0; } .list td:first-child { flex: 1 0 100%; }\n",
     ".list td[data-is]::before { content: attr(data-is) \" \"; color: var(--soft); }\n",
-    ".list .wide { display: none; }\n",
+    ".list .wide, .list td:empty { display: none; }\n",
     ".map td, .map th { font-size: .66rem; width: auto; } .map { width: 100%; }\n",
     ".map th:first-child { width: 2.4rem; } .map thead th:first-child { white-space: nowrap; }\n",
     ".turned th:first-child { width: 38%; }\n",
