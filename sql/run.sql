@@ -11,6 +11,7 @@
 -- is read once with the one before it and once with the first, unless it is equal to these.
 --
 -- @param path path required   the folder of a run, or a pattern of checkpoints
+-- @param page flag            one HTML page instead of the text, of at most 300 kB, for wide and narrow screens
 -- @param format enum text|json|csv  how to print the tables
 -- @table run(run, step, model, epoch, loss, learning_rate, nan_loss, tensors, nbytes, n_nan, n_inf, norm,
 --    change_previous, change_first, changed, added, removed, reshaped, equal_nbytes, status, error)   one row per
@@ -25,14 +26,15 @@
 --    of how many, and their bytes in each checkpoint
 -- @status 1                   when a checkpoint has NaN or infinities, or cannot be read
 -- @example safetensors-sql run training
+-- @example safetensors-sql run training --page --output run.html
 
 .bail on
 DROP TABLE IF EXISTS temp.parameters;
 CREATE TEMP TABLE parameters(
   path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
-  format TEXT CONSTRAINT ":format is text, json or csv" CHECK (format IN ('text', 'json', 'csv'))
+  format TEXT CONSTRAINT ":format is text, json or csv" CHECK (format IN ('text', 'page', 'json', 'csv'))
 );
-INSERT INTO parameters SELECT :path, ifnull(:format, 'text') WHERE safetensors_parameters(':path', ':format');
+INSERT INTO parameters SELECT :path, coalesce(:format, iif(:page, 'page', 'text')) WHERE safetensors_parameters(':path', ':page', ':format');
 
 DROP TABLE IF EXISTS temp.run_models;
 CREATE TEMP TABLE run_models AS
@@ -243,17 +245,21 @@ CREATE TEMP TABLE run_frozen AS
 CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
 .mode list
 .headers off
-SELECT safetensors_print(format, 'run', 'run_tensors', 'run_layers', 'run_faults', 'run_frozen') FROM parameters WHERE format <> 'text';
+SELECT safetensors_print(format, 'run', 'run_tensors', 'run_layers', 'run_faults', 'run_frozen') FROM parameters WHERE format IN ('json', 'csv');
 
 DROP TABLE IF EXISTS temp.run_common;
 CREATE TEMP TABLE run_common AS
   SELECT iif(count(*) > 1, safetensors_common(model), '') AS common, safetensors_common(run) AS common_run, count(DISTINCT run) AS runs FROM run;
 
 -- All runs in words, and each.
+DROP TABLE IF EXISTS temp.run_said;
+CREATE TEMP TABLE run_said(text);
+INSERT INTO run_said
 SELECT printf('%,d runs, %,d checkpoints: ', runs, count(*)) || CASE
   WHEN total(n_nan + n_inf > 0) > 0 THEN printf('%,d have NaN or infinities.', total(n_nan + n_inf > 0)) ELSE 'all values are finite.' END
-FROM run, run_common, as_text HAVING runs > 1;
-SELECT l.value FROM as_text, run_common, (
+FROM run, run_common HAVING runs > 1;
+INSERT INTO run_said
+SELECT l.value FROM run_common, (
   SELECT r.run, count(*) AS n, sum(status = 'ok') AS good, min(step) AS first, max(step) AS last, min(nan_loss) AS nan_loss, total(nbytes) AS nbytes,
          total(equal_nbytes) AS equal, (SELECT f.step FROM run_faults AS f WHERE f.run = r.run ORDER BY f.rowid LIMIT 1) AS bad_step,
          (SELECT count(*) FROM run_faults AS f WHERE f.run = r.run) AS bad,
@@ -275,6 +281,7 @@ SELECT l.value FROM as_text, run_common, (
   iif(good > 1, printf('%,d of %,d tensors never change. Equal tensors hold %s of %s.', ifnull(frozen, 0), tensors,
       safetensors_pretty(CAST(equal AS INTEGER), 'B'), safetensors_pretty(CAST(nbytes AS INTEGER), 'B')), NULL)
 )) AS l WHERE l.value IS NOT NULL;
+SELECT text FROM as_text, run_said;
 SELECT safetensors_label(model, common) || ':' || char(10) || '  '
        || safetensors_label(replace(replace(ifnull(substr(error, 14), status), model || ': ', ''), common, '...'))
 FROM run, run_common, as_text WHERE status <> 'ok' LIMIT 20;
@@ -328,6 +335,102 @@ FROM run_frozen AS f, run_common, as_text ORDER BY f.rowid LIMIT 20;
 .mode list
 .headers off
 SELECT printf('and %,d more', count(*) - 20) FROM run_frozen, as_text HAVING count(*) > 20;
+
+-- The page: the verdict, where NaN comes up, curves over the steps, a map of the change by layer and step, all checkpoints.
+CREATE TEMP VIEW IF NOT EXISTS as_page AS SELECT 1 FROM parameters WHERE format = 'page';
+SELECT safetensors_page(title) || printf('<header><h1>%s</h1><p class="note"><code>%s</code></p></header>', safetensors_html(title), safetensors_html(path))
+FROM as_page, (SELECT path, ifnull(nullif(substr(given, length(rtrim(given, replace(given, '/', ''))) + 1), ''), 'Run') AS title FROM (SELECT path, rtrim(path, '/') AS given FROM parameters WHERE path IS NOT NULL LIMIT 1));
+SELECT printf('<div class="verdict %s"><b>%s</b><span>', iif(bad, 'error', 'ok'), iif(bad, '&#10005; Something is wrong', '&#10003; Nothing is wrong'))
+       || (SELECT group_concat(safetensors_html(trim(text, char(10))), iif(text GLOB '*:', ' ', '<br>')) FROM run_said) || '</span></div>'
+FROM as_page, (SELECT EXISTS (SELECT 1 FROM run_faults) OR EXISTS (SELECT 1 FROM run WHERE status <> 'ok') AS bad);
+SELECT '<h2>Cannot be read</h2><ul>' || group_concat(printf('<li><code>%s</code>: %s</li>', safetensors_html(substr(model, 1 + length(common))), safetensors_html(ifnull(replace(error, model || ': ', ''), status))), '') || '</ul>'
+FROM as_page, run_common, (SELECT * FROM run WHERE status <> 'ok' LIMIT 20) HAVING count(*) > 0;
+SELECT '<h2>Where NaN and infinities come up</h2><table class="list"><thead><tr><th>tensor</th><th class="n">step</th><th class="n">NaN</th><th class="n">infinite</th><th>first at</th></tr></thead><tbody>'
+       || group_concat(printf('<tr><td><code>%s</code></td><td class="n" data-is="step">%s</td><td class="n" data-is="NaN">%,d</td><td class="n" data-is="infinite">%,d</td><td data-is="first at">%s</td></tr>',
+                              iif(runs > 1, safetensors_html(substr(run, 1 + length(common_run))) || ': ', '') || safetensors_html(name), ifnull(step, '-'), n_nan, n_inf, ifnull(first_nan, first_inf)), '')
+       || '</tbody></table>' || iif(n > 20, printf('<p class="note">and %,d more</p>', n - 20), '')
+FROM as_page, run_common, (SELECT *, count(*) OVER () AS n FROM run_faults ORDER BY rowid LIMIT 20) HAVING count(*) > 0;
+
+-- Curves: of at most six runs and 400 points each, finite values only; a dashed line where the first NaN is.
+DROP TABLE IF EXISTS temp.run_points;
+CREATE TEMP TABLE run_points AS
+WITH numbered AS (
+  SELECT *, row_number() OVER run - 1 AS i, count(*) OVER (PARTITION BY run) AS of, dense_rank() OVER (ORDER BY run) AS nth,
+         row_number() OVER (PARTITION BY run, n_nan + n_inf > 0 ORDER BY rowid) = 1 AND n_nan + n_inf > 0 AS is_bad
+  FROM (SELECT rowid, * FROM run) WINDOW run AS (PARTITION BY run ORDER BY rowid)
+),
+measured AS (
+  SELECT run, nth, i, of, step, is_bad, 1 AS chart, 'loss' AS what, loss AS value, NULL AS low FROM numbered
+  UNION ALL SELECT run, nth, i, of, step, is_bad, 2, 'norm of all weights', norm, NULL FROM numbered
+  UNION ALL SELECT run, nth, i, of, step, is_bad, 3, 'change from the one before, %', 100 * change_previous, 0 FROM numbered
+  UNION ALL SELECT run, nth, i, of, step, is_bad, 4, 'change from the first, %', 100 * change_first, 0 FROM numbered
+)
+SELECT *, 100.0 * i / max(1, of - 1) AS x, ifnull(low, min(value) OVER chart) AS lo, max(value) OVER chart AS hi, count(value) OVER chart AS values_of
+FROM measured WHERE nth <= 6 AND (value IS NULL OR abs(value) < 9e999) AND (i % (of / 400 + 1) = 0 OR i = of - 1 OR is_bad) WINDOW chart AS (PARTITION BY run, chart);
+SELECT '<h2>Over the steps</h2>' || iif(runs > 6, printf('<p class="note">Of %,d runs the first six.</p>', runs), '') FROM as_page, run_common WHERE EXISTS (SELECT 1 FROM run_points WHERE values_of > 0 AND of > 1);
+SELECT iif(chart = min(chart) OVER (PARTITION BY run), iif(runs > 1, '<h3>' || safetensors_html(substr(run, 1 + length(common_run))) || '</h3>', '') || '<div class="grid two">', '')
+       || printf('<div class="card"><b>%s</b><div class="axis"><span>%.4g</span></div><svg class="line" viewBox="0 0 100 40" preserveAspectRatio="none" role="img" aria-label="%s"><path d="M%s"></path>%s</svg>',
+                 what, hi, what, points, iif(bad IS NULL, '', printf('<path class="mark" d="M%.1f,0V40"></path>', bad)))
+       || printf('<div class="axis"><span>%.4g</span></div><div class="axis"><span>step %s</span><span>%s</span></div></div>', lo, ifnull(first_step, '-'), ifnull(last_step, '-'))
+       || iif(chart = max(chart) OVER (PARTITION BY run), '</div>', '')
+FROM as_page, run_common, (
+  SELECT run, chart, what, lo, hi, min(step) AS first_step, max(step) AS last_step, max(iif(is_bad, x, NULL)) AS bad,
+         group_concat(printf('%.1f,%.1f', x, 40 - 40 * ifnull((value - lo) / nullif(hi - lo, 0), 0.5)), 'L') FILTER (WHERE value IS NOT NULL)
+         || iif(count(value) = 1, 'l0,0', '') AS points
+  FROM (SELECT * FROM run_points WHERE values_of > 0 AND of > 1 ORDER BY run, chart, i) GROUP BY run, chart)
+ORDER BY run, chart;
+SELECT '<p class="note">The dashed line is where NaN or infinities come up.</p>' FROM as_page WHERE EXISTS (SELECT 1 FROM run_points WHERE is_bad AND values_of > 0 AND of > 1);
+
+-- The map: a row per layer, of at most 12 checkpoints that lie evenly; of runs and numberings the first.
+DROP TABLE IF EXISTS temp.run_cells;
+CREATE TEMP TABLE run_cells AS
+WITH faults AS (
+  SELECT run, step, numbering, layer, total(n_nan) AS nan, total(n_inf) AS inf FROM run_tensors WHERE n_nan + n_inf > 0 GROUP BY run, step, numbering, layer
+),
+numbered AS (
+  SELECT l.*, ifnull(f.nan, 0) AS nan, ifnull(f.inf, 0) AS inf, 100 * change_previous AS percent, dense_rank() OVER (PARTITION BY l.run ORDER BY l.step IS NULL, l.step) AS i,
+         dense_rank() OVER (ORDER BY l.run, l.numbering IS NULL, l.numbering, l.layer IS NULL, l.layer) AS place
+  FROM run_layers AS l LEFT JOIN faults AS f ON f.run = l.run AND f.step IS l.step AND f.numbering IS l.numbering AND f.layer IS l.layer
+)
+SELECT run, step, place, iif(numbering <> '' AND many, numbering || '.', '') || ifnull(layer, 'others') AS label, i,
+       CASE WHEN nan + inf > 0 THEN 'bad' WHEN percent IS NULL OR percent = 0 THEN 'h0' WHEN percent < 0.01 THEN 'h1' WHEN percent < 0.1 THEN 'h2' WHEN percent < 1 THEN 'h3'
+            WHEN percent < 3 THEN 'h4' WHEN percent < 10 THEN 'h5' WHEN percent < 30 THEN 'h6' WHEN percent < 100 THEN 'h7' ELSE 'h8' END AS class,
+       CASE WHEN nan > 0 THEN 'NaN' WHEN inf > 0 THEN 'inf' WHEN percent IS NULL THEN '' WHEN percent = 0 THEN '=' WHEN percent < 0.01 THEN '&lt;.01'
+            WHEN percent < 0.095 THEN ltrim(printf('%.2f', percent), '0') WHEN percent < 0.95 THEN ltrim(printf('%.1f', percent), '0')
+            WHEN percent < 9.95 THEN printf('%.1f', percent) WHEN percent < 999 THEN printf('%.0f', percent) ELSE '&gt;999' END AS text, every
+FROM (SELECT *, (max(i) OVER () - 2) / 12 + 1 AS every, (SELECT count(DISTINCT numbering) > 1 FROM run_layers WHERE numbering <> '') AS many
+      FROM numbered WHERE run = (SELECT min(run) FROM numbered))
+WHERE i > 1 AND (i - 2) % every = 0 AND place <= 150;
+SELECT printf('<h2>Change by layer</h2><p>From the checkpoint before, in percent of the layer''s norm%s.</p>', iif(max(every) > 1, printf(', of every %dth checkpoint', max(every)), ''))
+       || '<div class="key"><span><i class="h0">=</i>equal</span><span><i class="h2"></i>under 0.1</span><span><i class="h3"></i>under 1</span><span><i class="h4"></i>under 3</span><span><i class="h5"></i>under 10</span><span><i class="h6"></i>under 30</span><span><i class="h7"></i>under 100</span><span><i class="h8"></i>more</span><span><i class="bad">NaN</i>not finite</span></div>'
+       || '<table class="map"><thead><tr><th>layer</th>' || (SELECT group_concat(printf('<th><span>%s</span></th>', ifnull(step, 'last')), '') FROM (SELECT DISTINCT i, step FROM run_cells ORDER BY i)) || '</tr></thead><tbody>'
+FROM as_page, run_cells HAVING count(*) > 0;
+SELECT printf('<tr><th>%s</th>', safetensors_html(label)) || group_concat(printf('<td class="%s">%s</td>', ifnull(class, 'h0'), ifnull(text, '')), '') || '</tr>'
+FROM as_page, (SELECT r.place, r.label, c.i, d.class, d.text FROM (SELECT DISTINCT place, label FROM run_cells) AS r JOIN (SELECT DISTINCT i FROM run_cells) AS c
+               LEFT JOIN run_cells AS d ON d.place = r.place AND d.i = c.i ORDER BY r.place, c.i) GROUP BY place ORDER BY place;
+SELECT '</tbody></table>' FROM as_page WHERE EXISTS (SELECT 1 FROM run_cells);
+
+SELECT '<h2>Checkpoints</h2><table class="list"><thead><tr><th>checkpoint</th><th class="n">step</th><th class="n">loss</th><th class="n">learning rate</th><th class="n">norm</th><th class="n">change</th>'
+       || '<th class="n">from the first</th><th class="n">bytes that are new</th></tr></thead><tbody>' FROM as_page;
+DROP TABLE IF EXISTS temp.run_rows;
+CREATE TEMP TABLE run_rows AS
+SELECT *, sum(length(CAST(html AS BLOB))) OVER (ORDER BY place) AS bytes
+FROM (SELECT r.rowid AS place, printf('<tr><td><code>%s</code>%s</td><td class="n" data-is="step">%s</td><td class="n"%s>%s</td><td class="n"%s>%s</td><td class="n"%s>%s</td><td class="n"%s>%s</td><td class="n"%s>%s</td><td class="n"%s>%s</td></tr>',
+        safetensors_html(replace(substr(model, 1 + length(common)), '/model.safetensors', '')),
+        CASE WHEN status <> 'ok' THEN '<br><small class="error">' || safetensors_html(status) || '</small>' WHEN n_nan + n_inf > 0 THEN printf('<br><small class="error">%,d NaN, %,d infinite</small>', n_nan, n_inf) ELSE '' END,
+        ifnull(step, '-'), iif(loss IS NULL, '', ' data-is="loss"'), iif(loss IS NULL, '', printf('%.4g', loss)), iif(learning_rate IS NULL, '', ' data-is="rate"'), iif(learning_rate IS NULL, '', printf('%.3g', learning_rate)),
+        iif(norm IS NULL, '', ' data-is="norm"'), iif(norm IS NULL, '', printf('%.4g', norm)), iif(change_previous IS NULL, '', ' data-is="change"'), iif(change_previous IS NULL, '', printf('%.3g%%', 100 * change_previous)),
+        iif(change_first IS NULL, '', ' data-is="from the first"'), iif(change_first IS NULL, '', printf('%.3g%%', 100 * change_first)),
+        iif(nbytes IS NULL, '', ' data-is="new bytes"'), iif(nbytes IS NULL, '', safetensors_pretty(CAST(nbytes - ifnull(equal_nbytes, 0) AS INTEGER), 'B'))) AS html
+      FROM run AS r, run_common);
+SELECT html FROM as_page, run_rows WHERE bytes <= 90000 ORDER BY place;
+SELECT printf('<tr><td class="soft">and %,d more</td></tr>', count(*)) FROM as_page, run_rows WHERE bytes > 90000 HAVING count(*) > 0;
+SELECT '</tbody></table>' FROM as_page;
+SELECT '<h2>Never changed</h2><table class="list"><thead><tr><th>module</th><th class="n">weights</th><th class="n">size</th></tr></thead><tbody>'
+       || group_concat(printf('<tr><td><code>%s</code></td><td class="n">%,d of %,d</td><td class="n">%s</td></tr>', iif(runs > 1, safetensors_html(substr(run, 1 + length(common_run))) || ': ', '') || safetensors_html(pattern), tensors, of, safetensors_pretty(nbytes, 'B')), '')
+       || '</tbody></table>' || iif(n > 20, printf('<p class="note">and %,d more</p>', n - 20), '')
+FROM as_page, run_common, (SELECT *, count(*) OVER () AS n FROM run_frozen ORDER BY rowid LIMIT 20) HAVING count(*) > 0;
+SELECT '<footer><p class="note">' || safetensors_version() || '</p></footer></body></html>' FROM as_page;
 
 DROP TABLE IF EXISTS temp.verdict;
 CREATE TEMP TABLE verdict(bad, unread);

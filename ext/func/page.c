@@ -111,11 +111,17 @@ static const char *const page_style[] = {
     "@container (min-width: 5rem) and (min-height: 4.5rem) { .tree span { display: block; } }\n",
     ".grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: "
     ".75rem; }\n",
+    ".two { grid-template-columns: repeat(auto-fill, minmax(min(22rem, 100%), 1fr)); }\n",
     ".plot { display: flex; align-items: flex-end; gap: 1px; height: 5rem; border-bottom: 1px "
     "solid var(--soft); margin-top: .25rem; }\n",
     ".plot i { flex: 1; background: var(--bar); }\n",
     ".axis { display: flex; justify-content: space-between; font-size: .75rem; color: var(--soft); "
     "font-variant-numeric: tabular-nums; }\n",
+    ".line { display: block; width: 100%; height: 6rem; }\n",
+    ".line path { fill: none; stroke: var(--bar); stroke-width: 2; stroke-linecap: round; "
+    "vector-effect: "
+    "non-scaling-stroke; }\n",
+    ".line .mark { stroke: var(--bad); stroke-dasharray: 4 3; }\n",
     "@media (max-width: 40rem) {\n",
     ".list thead { display: none; }\n",
     ".list tr { display: flex; flex-wrap: wrap; gap: 0 1rem; border-bottom: 1px solid var(--line); "

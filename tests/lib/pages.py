@@ -57,7 +57,7 @@ def check(tally, source, title):
     tally.equal(page.errors[:5], [], f"{title}: is strict HTML")
     tally.equal(len(page.ids), len(set(page.ids)), f"{title}: ids are unique")
     body = re.sub(r"<style>.*?</style>", "", source.removeprefix("<!DOCTYPE html>"), flags=re.S)
-    rest = re.sub(r"</?[a-z][a-z0-9]*(?: [a-z-]+=\"[^\"<>]*\")*>", "", body)
+    rest = re.sub(r"</?[a-z][a-z0-9]*(?: [a-zA-Z-]+=\"[^\"<>]*\")*>", "", body)
     tally.check("<" not in rest and ">" not in rest, f"{title}: tags are tags", re.findall(".{0,20}[<>].{0,20}", rest)[:3])
     tally.check(not re.search(r"&(?!(?:[a-z]+|#\d+);)", body), f"{title}: & is escaped", re.findall(r"&(?!(?:[a-z]+|#\d+);).{0,20}", body)[:3])
     tally.check("default-src 'none'" in source and not re.search(r"url\(|@import|https?:| on[a-z]+=\"|<script", re.sub(r">[^<]*<", "><", source), re.I),

@@ -3,6 +3,7 @@ whatever is in the files; Chromium, where it is installed, shows it at three wid
 
 import html
 import json
+import math
 import os
 import re
 import struct
@@ -64,6 +65,35 @@ def test_many_adapters():
                     {"modelspec.trigger_phrase": "'&" * 300, "modelspec.title": "<&" * 300})
     source, _ = page("loras", f"{ROOT}/many", False, "many adapters")
     tally.check(re.search(r"<p class=\"note\">\d+ more are left out", source), "says how many are left out")
+
+
+def test_run():
+    """Three checkpoints, of which the second has a NaN and the third an infinity; and one whose trainer says nothing."""
+    root = f"{ROOT}/run"
+    steps = {100: (2, 4, 5), 200: (2, 6, math.nan), 1000: (2, 6, math.inf)}
+    for step, (a, b, c) in steps.items():
+        making.file(f"{root}/checkpoint-{step}/model.safetensors", {"m.layers.0.w": f32(a, a), "m.layers.1.w": f32(b, b), "m.layers.10.w": f32(c, 1), f"{EVIL}.2": f32(1)})
+        with open(f"{root}/checkpoint-{step}/trainer_state.json", "w", encoding="utf-8") as file:
+            json.dump({"global_step": step, "log_history": [{"step": s, "loss": 300 / s} for s in steps if s <= step]}, file)
+    source, texts = page("run", root, True, "run")
+    heads = re.findall("<h2>(.*?)</h2>", source)
+    tally.equal(heads, ["Where NaN and infinities come up", "Over the steps", "Change by layer", "Checkpoints", "Never changed"], "the worst first")
+    tally.check("3 checkpoints, steps 100 to 1000: NaN or infinities from step 200 on." in texts, "the verdict", texts[:20])
+    rows = {row[0]: row[1:] for row in ([re.sub("<.*?>", "", cell) for cell in re.findall("<t[hd][^>]*>(.*?)</t[hd]>", line)]
+                                        for line in re.findall("<tr>(.*?)</tr>", source, re.S)) if row}
+    tally.equal((rows["layer"], rows["m.layers.0"], rows["m.layers.1"], rows["m.layers.10"]), (["200", "1000"], ["=", "="], ["50", "="], ["NaN", "inf"]), "the map")
+    places = [source.index(f"<th>m.layers.{layer}</th>") for layer in (0, 1, 10)]
+    tally.equal(places, sorted(places), "layers are in the order of their numbers")
+    curves = re.findall(r"<b>(.*?)</b>.*?<path d=\"M(.*?)\"></path>(<path class=\"mark\" d=\"M([\d.]+),0V40\">)?", source)
+    tally.equal([(what, x) for what, _, _, x in curves], [("loss", "50.0"), ("norm of all weights", "50.0"), ("change from the one before, %", "50.0"), ("change from the first, %", "50.0")],
+                "curves, and where the NaN is")
+    tally.equal(curves[0][1], "0.0,0.0L50.0,22.2L100.0,40.0", "the loss: 3, 1.5, 0.3")
+    for step in steps:
+        tally.check(f"<code>checkpoint-{step}</code>" in source, f"checkpoint {step}")
+    for i in range(40):
+        making.file(f"{ROOT}/long/step{i}.safetensors", {f"layers.{j}.{'&' * 80}": f32(1 + i * (j + 1) / 64, j) for j in range(60)})
+    source, _ = page("run", f"{ROOT}/long", False, "a long run")
+    tally.check("of every 4th checkpoint" in source, "not every checkpoint has a column")
 
 
 def test_drawn():
