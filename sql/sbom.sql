@@ -10,6 +10,7 @@
 -- @param title text           the name of the model; by default that of the directory or file
 -- @param version text         its version
 -- @param replace flag         replace a file that is there
+-- @param format enum text|json|csv   how to print the table; text: the document itself, if it is not written
 -- @table sbom(document)       the document, in one row
 -- @writes out
 -- @example safetensors-sql sbom model_directory --out model.cdx.json
@@ -18,9 +19,12 @@
 DROP TABLE IF EXISTS temp.parameters;
 CREATE TEMP TABLE parameters(
   path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL), out TEXT, title TEXT, version TEXT, "replace" INTEGER,
+  format TEXT CONSTRAINT ":format is text, json or csv" CHECK (format IN ('text', 'json', 'csv')),
   there INTEGER CONSTRAINT ":out is not there, or :replace is set" CHECK (there IS NULL OR "replace")
 );
-INSERT INTO parameters VALUES (:path, :out, :title, :version, ifnull(:replace, 0), length(readfile(:out)));
+INSERT INTO parameters
+SELECT :path, :out, :title, :version, ifnull(:replace, 0), ifnull(:format, 'text'), length(readfile(:out))
+WHERE safetensors_parameters(':path', ':out', ':title', ':version', ':replace', ':format');
 
 DROP TABLE IF EXISTS temp.sbom_files;
 CREATE TEMP TABLE sbom_files AS
@@ -34,6 +38,10 @@ CREATE TEMP TABLE sbom_files AS
          iif(s.status = 'missing', NULL, safetensors_digest(f.file, 'sha256')) AS sha256
   FROM (SELECT *, file LIKE '%.safetensors.index.json' AS is_index FROM files) AS f, directory
   LEFT JOIN safetensors_files(iif(is_index, NULL, f.file)) AS s;
+
+DROP TABLE IF EXISTS temp.needs;
+CREATE TEMP TABLE needs(files CONSTRAINT ":path has files" CHECK (files > 0));
+INSERT INTO needs SELECT count(*) FROM sbom_files;
 
 -- What is said about the model beside its weights. The head of README.md is YAML; its plain lines are enough.
 DROP TABLE IF EXISTS temp.sbom_notes;
@@ -92,15 +100,27 @@ CREATE TEMP TABLE sbom AS
              SELECT json_group_array('file:' || file) FROM sbom_files WHERE sha256 IS NOT NULL)))) AS document
   FROM model, (SELECT lower(hex(randomblob(16))) AS u);
 
+-- What could control a terminal is escaped; it stands nowhere but in strings.
+UPDATE sbom SET document = (
+  WITH RECURSIVE hidden(n, code) AS (
+    SELECT row_number() OVER () - 1, value
+    FROM (SELECT value FROM json_each('[173,1564,6158,8203,8204,8205,8206,8207,8232,8233,8234,8235,8236,8237,8238,8294,8295,8296,8297,65279]')
+          UNION ALL SELECT * FROM (WITH RECURSIVE c(i) AS (VALUES (127) UNION ALL SELECT i + 1 FROM c WHERE i < 159) SELECT i FROM c))),
+  safe(n, text) AS (
+    SELECT 0, document UNION ALL SELECT s.n + 1, replace(s.text, char(h.code), printf('\u%04x', h.code)) FROM safe AS s JOIN hidden AS h ON h.n = s.n)
+  SELECT text FROM safe ORDER BY n DESC LIMIT 1);
+
 DROP TABLE IF EXISTS temp.sbom_made;
 CREATE TEMP TABLE sbom_made AS SELECT writefile(p.out, s.document || char(10)) AS size FROM parameters AS p, sbom AS s WHERE p.out IS NOT NULL;
 
+CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
 .mode list
 .headers off
-SELECT document FROM sbom WHERE (SELECT out IS NULL FROM parameters);
-SELECT printf('%s: %,d %s, %s, in %s.', m.name, f.n, iif(f.n = 1, 'file', 'files'), safetensors_pretty(f.bytes, 'B'), p.out)
-FROM parameters AS p, sbom_model AS m, (SELECT count(*) AS n, total(size) AS bytes FROM sbom_files WHERE sha256 IS NOT NULL) AS f
+SELECT safetensors_print(format, 'sbom') FROM parameters WHERE format <> 'text';
+
+SELECT document FROM as_text, sbom WHERE (SELECT out IS NULL FROM parameters);
+SELECT printf('%s: %,d %s, %s, in %s.', safetensors_label(m.name), f.n, iif(f.n = 1, 'file', 'files'), safetensors_pretty(f.bytes, 'B'),
+              safetensors_label(p.out))
+FROM as_text, parameters AS p, sbom_model AS m, (SELECT count(*) AS n, total(size) AS bytes FROM sbom_files WHERE sha256 IS NOT NULL) AS f
 WHERE p.out IS NOT NULL;
-SELECT 'warning: ' || file || ' is missing.' FROM sbom_files WHERE sha256 IS NULL;
-.mode column
-.headers on
+SELECT 'warning: ' || safetensors_label(file) || ' is missing.' FROM as_text, parameters AS p, sbom_files WHERE sha256 IS NULL AND p.out IS NOT NULL;
