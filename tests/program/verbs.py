@@ -39,6 +39,8 @@ def make_models():
         damaged.write(file.read()[:-1000])
     out = f"{root}/model_directory/model.safetensors.index.json"
     tally.equal(run("reshard", base, out, "--limit", "60000")[0], GOOD, "shards are made")
+    with open(f"{root}/map.csv", "w", encoding="utf-8") as names:
+        names.write("from,to\nmodel.layers.#.*,blocks.#.*\n")
     for step, path in ((100, base), (200, tune)):
         for name in ("run", "training"):
             os.makedirs(f"{root}/{name}/checkpoint-{step}")
@@ -173,7 +175,7 @@ def test_dry_runs():
     """Nothing is written, and the sentence names what would be."""
     shutil.rmtree(f"{root}/converted")  # of lora_convert
     fresh = {"average": "averaged.safetensors", "convert_dtype": "bf16.safetensors", "dequantize": "plain.safetensors", "extract": "layers.safetensors",
-             "lockfile": "model.lock", "lora_merge": "with_lora.safetensors", "merge": "merged.safetensors", "repair": "repaired.safetensors",
+             "lockfile": "model.lock", "lora_merge": "with_lora.safetensors", "merge": "merged.safetensors", "rename": "renamed.safetensors", "repair": "repaired.safetensors",
              "resize_vocab": "resized.safetensors", "sbom": "model.cdx.json", "strip_prefix": "stripped.safetensors"}
     for name in fresh.values():
         if os.path.exists(f"{root}/{name}"):

@@ -24,7 +24,7 @@ WITH_VEC0 = os.path.exists(VEC0)
 RUNNABLE = [verb for verb in HEADERS if verb != "neighbours_vec" or WITH_VEC0]
 
 # What parameters are given: by name, and where a verb needs another, by verb.
-VALUES = {"path": f"{ROOT}/base.safetensors", "a": f"{ROOT}/base.safetensors", "b": f"{ROOT}/tune.safetensors", "name": "lm_head.weight",
+VALUES = {"map": "kohya-diffusers", "path": f"{ROOT}/base.safetensors", "a": f"{ROOT}/base.safetensors", "b": f"{ROOT}/tune.safetensors", "name": "lm_head.weight",
           "token": "1", "out": f"{ROOT}/out.safetensors", "patch": '{"k":"v"}', "prefix": "model.", "dtype": "F32", "rows": "300",
           "lock": f"{ROOT}/model.lock", "models": f'["{ROOT}/base.safetensors","{ROOT}/tune.safetensors"]',
           "adapters": f"{ROOT}/lora/adapter_model.safetensors", "base": f"{ROOT}/small.safetensors", "model": f"{ROOT}/lora_merged.safetensors"}
@@ -33,9 +33,9 @@ OF_VERB = {"average": {"path": f"{ROOT}/run"}, "compare": {"a": f"{ROOT}/pair/a.
            "index": {"path": f"{ROOT}/sharded"}, "repair": {"path": f"{ROOT}/cut.safetensors"}, "split": {"path": f"{ROOT}/fused.safetensors"},
            "lora": {"path": f"{ROOT}/lora"}, "loras": {"path": f"{ROOT}/lora"}, "lora_convert": {"path": f"{ROOT}/kohya.safetensors"},
            "lora_fit": {"path": f"{ROOT}/lora"}, "lora_merged": {"path": f"{ROOT}/lora"}, "memory": {"path": f"{ROOT}/served"}, "run": {"path": f"{ROOT}/run"},
-           "verify": {"path": f"{ROOT}/claimed/x.safetensors"}}
+           "rename": {"path": f"{ROOT}/kohya.safetensors"}, "verify": {"path": f"{ROOT}/claimed/x.safetensors"}}
 # Another value than the default, with which other things come out.
-OTHERS = {("average", "checkpoints"): "*-2", ("average", "decay"): "0.5", ("average", "method"): "exponential",
+OTHERS = {("rename", "limit"): "1", ("rename", "unmatched"): "drop", ("average", "checkpoints"): "*-2", ("average", "decay"): "0.5", ("average", "method"): "exponential",
           ("compare", "prefix_a"): "p.", ("compare", "prefix_b"): "q.", ("convert_dtype", "limit"): "100000", ("distribution", "bins"): "3",
           ("experts", "direction"): "unstack", ("experts", "part"): "parts",
           ("extract", "names"): "lm_head*", ("index", "shards"): "a*", ("lora_convert", "to"): "diffusers",
@@ -44,14 +44,15 @@ OTHERS = {("average", "checkpoints"): "*-2", ("average", "decay"): "0.5", ("aver
           ("merge", "density"): "0.1", ("merge", "lambda"): "2", ("merge", "method"): "slerp", ("merge", "seed"): "1",
           ("resize_vocab", "fill"): "mean", ("strip_prefix", "new"): "new.", ("tensors", "names"): "lm_head*"}
 # What a parameter needs beside it to matter.
-BESIDE = {("average", "decay"): {"method": "exponential"}, ("convert_dtype", "limit"): {"out": f"{ROOT}/out.safetensors.index.json"},
+BESIDE = {("rename", "limit"): {"out": f"{ROOT}/out.safetensors.index.json"}, ("rename", "unmatched"): {"map": f"{ROOT}/map.json"},
+          ("average", "decay"): {"method": "exponential"}, ("convert_dtype", "limit"): {"out": f"{ROOT}/out.safetensors.index.json"},
           **{("merge", name): {"method": method, "base": f"{ROOT}/base.safetensors"}
              for name, method in (("density", "dare_linear"), ("lambda", "task_arithmetic"), ("seed", "dare_linear"))}}
 # Parameters with which the verdict is no.
 NO = {"average": {"path": f"{ROOT}/twice", "checkpoints": "*.safetensors"}, "check": {"path": f"{ROOT}/cut.safetensors"},
       "compare": {"b": f"{ROOT}/pair/nan.safetensors"}, "dequantize": {"path": f"{ROOT}/base.safetensors"}, "distribution": {"path": f"{ROOT}/partly"},
       **{verb: {"path": f"{ROOT}/some"} for verb in ("duplicates", "health", "inventory", "layers", "memory", "run", "shards", "summary")},
-      "identify": {"path": f"{ROOT}/unfit"}, "experts": {"part": "none"}, "extract": {"names": "none"}, "fuse": {"modules": '{"x":["y","z"]}'}, "index": {"path": f"{ROOT}/twice"},
+      "identify": {"path": f"{ROOT}/unfit"}, "rename": {"map": "wan"}, "experts": {"part": "none"}, "extract": {"names": "none"}, "fuse": {"modules": '{"x":["y","z"]}'}, "index": {"path": f"{ROOT}/twice"},
       "lockfile": {"check": "1", "lock": f"{ROOT}/old.lock"}, "merge": {"models": f'["{ROOT}/base.safetensors","{ROOT}/sharded"]'},
       "lora": {"path": f"{ROOT}/lora_nan"}, "loras": {"path": f"{ROOT}/lora_nan"}, "lora_convert": {"path": f"{ROOT}/lora"}, "lora_fit": {"base": f"{ROOT}/base.safetensors"},
       "lora_merge": {"base": f"{ROOT}/base.safetensors"}, "lora_merged": {"model": f"{ROOT}/small.safetensors"},
@@ -77,6 +78,8 @@ def make():
     making.file(f"{ROOT}/unfit/model.safetensors", {f"model.layers.0.{name}.weight": making.zeros("F32", 2, 2) for name in ("self_attn.q_proj", "mlp.up_proj")})
     with open(f"{ROOT}/unfit/config.json", "w", encoding="utf-8") as config:
         json.dump({"model_type": "gpt2"}, config)
+    with open(f"{ROOT}/map.json", "w", encoding="utf-8") as names:
+        json.dump({"*.lora_up.weight": "*.up"}, names)
     making.file(f"{ROOT}/flat.safetensors", {"lm_head.weight": ("F32", [3, 2], bytes(24))})
     making.file(f"{ROOT}/partly/a.safetensors", {"x": b"1"})
     with open(f"{ROOT}/partly/b.safetensors", "wb") as file:

@@ -84,6 +84,7 @@ try:
     out = f"{ROOT}/{'out' * 40}.safetensors"
     narrow("extract", path=paths[0], names="*", out=out)
     narrow("convert_dtype", path=paths[0], dtype="BF16", out=out)
+    narrow("rename", path=paths[1], map="down-up", out=out)
     narrow("strip_prefix", path=paths[1], prefix="base_model.", out=out)
     narrow("reshard", path=paths[0], out=out)
     narrow("reshard", path=paths[0], out=f"{ROOT}/{'sharded' * 20}/{'model' * 20}.safetensors.index.json", limit="100")
