@@ -125,6 +125,14 @@ CREATE TEMP TABLE health_layers AS
   FROM health_read WHERE is_number AND n_nan IS NOT NULL GROUP BY 1, 2, 3
   ORDER BY health_read.model, min(min(health_read.rowid)) OVER (PARTITION BY model, 2), health_read.layer;
 
+UPDATE health_models SET tensors = h.tensors, numel = h.numel, n_nan = h.n_nan, n_inf = h.n_inf, bad = h.bad, zero = h.zero,
+                         constant = h.constant
+FROM (SELECT model, count(*) AS tensors, sum(numel) AS numel, CAST(total(n_nan) AS INTEGER) AS n_nan,
+             CAST(total(n_inf) AS INTEGER) AS n_inf, CAST(total(n_nan + n_inf > 0) AS INTEGER) AS bad,
+             CAST(total(is_number AND numel > 1 AND n_nan + n_inf = 0 AND abs_max = 0) AS INTEGER) AS zero,
+             CAST(total(is_number AND numel > 1 AND n_nan + n_inf = 0 AND min = max AND abs_max > 0) AS INTEGER) AS constant
+      FROM health_read GROUP BY model) AS h WHERE h.model = health_models.model;
+
 -- Layers that have NaN or infinities: up to three runs of them, by numbering.
 UPDATE health_models SET layers = (
   SELECT group_concat(runs, '; ') FROM (
@@ -133,14 +141,8 @@ UPDATE health_models SET layers = (
           FROM (SELECT numbering, layer, layer - row_number() OVER (PARTITION BY numbering ORDER BY layer) AS start
                 FROM health_layers AS l WHERE l.model = health_models.model AND l.n_bad > 0 AND layer IS NOT NULL)
           GROUP BY numbering, start ORDER BY min(layer))
-    GROUP BY numbering));
-UPDATE health_models SET tensors = h.tensors, numel = h.numel, n_nan = h.n_nan, n_inf = h.n_inf, bad = h.bad, zero = h.zero,
-                         constant = h.constant
-FROM (SELECT model, count(*) AS tensors, sum(numel) AS numel, CAST(total(n_nan) AS INTEGER) AS n_nan,
-             CAST(total(n_inf) AS INTEGER) AS n_inf, CAST(total(n_nan + n_inf > 0) AS INTEGER) AS bad,
-             CAST(total(is_number AND numel > 1 AND n_nan + n_inf = 0 AND abs_max = 0) AS INTEGER) AS zero,
-             CAST(total(is_number AND numel > 1 AND n_nan + n_inf = 0 AND min = max AND abs_max > 0) AS INTEGER) AS constant
-      FROM health_read GROUP BY model) AS h WHERE h.model = health_models.model;
+    GROUP BY numbering))
+WHERE bad > 0;
 UPDATE health_models SET extremes = (SELECT count(*) FROM health_extremes AS e WHERE e.model = health_models.model)
 WHERE tensors IS NOT NULL;
 

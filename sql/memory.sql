@@ -304,9 +304,9 @@ SELECT l.value FROM as_text, memory_common AS c, (SELECT * FROM memory LIMIT 1) 
   iif(models = 1 AND cache_nbytes IS NOT NULL AND token_nbytes > 0, printf('A token takes %s in %s%s.', safetensors_pretty(token_nbytes, 'B'), kv_dtype,
       iif(EXISTS (SELECT 1 FROM memory_layers WHERE window < context), ' until the windows are full', '')), NULL),
   iif(models = 1 AND EXISTS (SELECT 1 FROM memory_experts),
-      (SELECT printf('A mixture: of %s parameters a token uses %s, %s of %s experts in a layer.', safetensors_pretty(m.numel), ifnull(safetensors_pretty(active_numel), '?'),
+      (SELECT printf('A mixture: of %s parameters a token uses %s, %s of %s experts in a layer.', safetensors_pretty(m.numel - m.draft_numel), ifnull(safetensors_pretty(active_numel), '?'),
                      ifnull(active, '?'), ifnull(experts, '?')) FROM memory_experts), NULL),
-  iif(models = 1 AND draft_numel > 0, printf('%s parameters are of layers that predict further tokens; they are not counted as used.', safetensors_pretty(draft_numel)), NULL)
+  iif(models = 1 AND draft_numel > 0, printf('%s more are of layers that predict further tokens.', safetensors_pretty(draft_numel)), NULL)
 )) AS l WHERE l.value IS NOT NULL;
 
 SELECT char(10) || '== Models' FROM as_text, memory_common WHERE models > 1;

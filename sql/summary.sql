@@ -60,6 +60,7 @@ CREATE TEMP TABLE summary_metadata AS
 DROP TABLE IF EXISTS temp.summary_modules;
 CREATE TEMP TABLE summary_modules AS
   SELECT m.model, a.kind, a.rank FROM summary AS m JOIN safetensors_adapter(iif(m.kind = 'adapter', m.model, NULL)) AS a;
+CREATE INDEX temp.summary_modules_of_model ON summary_modules(model);
 UPDATE summary_setting SET errors = safetensors_config('errors', errors);
 -- If there is only one, and nothing of it can be read, this raises why.
 INSERT INTO needs(models)
@@ -96,7 +97,8 @@ UPDATE summary SET what = (
   FROM (SELECT kind, sum(n) AS modules, iif(count(DISTINCT rank) > 3, min(rank) || '-' || max(rank), group_concat(rank, ',')) AS ranks
         FROM (SELECT kind, rank, count(*) AS n FROM summary_modules AS a WHERE a.model = summary.model
               GROUP BY kind, rank ORDER BY count(*) DESC, rank)
-        GROUP BY kind ORDER BY sum(n) DESC, kind));
+        GROUP BY kind ORDER BY sum(n) DESC, kind))
+WHERE kind = 'adapter';
 
 CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
 .mode list
