@@ -16,6 +16,8 @@
 -- dtype; files that only describe the packing are left out. Beside a file or an index, that is left to you, and the
 -- script says what to change.
 --
+-- The path is one model: a folder of several is refused.
+--
 -- If a weight is not whole, or safetensors_weights has anything else to say of it, the verdict is no, and nothing is
 -- written. With --accept, weights are unpacked of which it says something, but nothing that keeps them from it, such as
 -- that a configuration differs; and scales without a weight are left out.
@@ -26,6 +28,7 @@
 -- @param limit integer        the most bytes of tensors in a shard, which an index needs
 -- @param accept flag          also unpack weights that are in doubt
 -- @param replace flag         replace what is there
+-- @param format enum text|json|csv  how to print the tables
 -- @table dequantized(name, action, scheme, dtype, shape, numel, overflowed, not_finite)   one row per tensor of the
 --    result. action is dequantized or copied; not_finite counts NaN and infinity in what was dequantized, overflowed
 --    those of them that are finite as packed; both are NULL in a dry run, and for copies
@@ -52,9 +55,21 @@ CREATE TEMP TABLE parameters(
       CHECK ("limit" IS NOT NULL OR out NOT LIKE '%.safetensors.index.json')
     CONSTRAINT ":limit is not set if :out is one file" CHECK ("limit" IS NULL OR out NOT LIKE '%.safetensors'),
   accept INTEGER,
-  "replace" INTEGER
+  "replace" INTEGER,
+  format TEXT CONSTRAINT ":format is text, json or csv" CHECK (format IN ('text', 'json', 'csv'))
 );
-INSERT INTO parameters VALUES (:path, :out, :dtype, :limit, ifnull(:accept, 0), ifnull(:replace, 0));
+INSERT INTO parameters SELECT :path, :out, :dtype, :limit, ifnull(:accept, 0), ifnull(:replace, 0), ifnull(:format, 'text')
+WHERE safetensors_parameters(':path', ':out', ':dtype', ':limit', ':accept', ':replace', ':format');
+
+-- :path is a path that is read as one model, or has only one below it.
+DROP TABLE IF EXISTS temp.dequantize_path_models;
+CREATE TEMP TABLE dequantize_path_models AS
+  SELECT m.model, m.model = rtrim(p.path, '/') AS is_it, rtrim(m.model, replace(m.model, '/', '')) = rtrim(p.path, '/') || '/' AS is_top
+  FROM parameters AS p, safetensors_models(p.path) AS m WHERE m.kind NOT IN ('adapter', 'embedding', 'optimizer');
+INSERT INTO parameters(path)
+  SELECT safetensors_refuse(printf(':path is one model, found %d: ', n) || group_concat(safetensors_label(model), ', ') || iif(n > 8, ', ...', ''))
+  FROM (SELECT model, count(*) OVER () AS n FROM dequantize_path_models
+        WHERE is_top = (SELECT max(is_top) FROM dequantize_path_models) AND NOT (SELECT max(is_it) FROM dequantize_path_models) LIMIT 8) HAVING n > 1;
 
 -- A file that cannot be read raises its error here, and ends the script.
 DROP TABLE IF EXISTS temp.dequantize_weights;
@@ -92,8 +107,8 @@ CREATE TEMP VIEW IF NOT EXISTS out_missing AS
   SELECT t.path, t.directory FROM out_target AS t, safetensors_files(t.directory) AS f
   WHERE f.error LIKE '%: no such %' OR f.error LIKE '%, or files that match, found none';
 
-DROP TABLE IF EXISTS temp.dequantized;
-CREATE TEMP TABLE dequantized AS
+DROP TABLE IF EXISTS temp.dequantize_plan;
+CREATE TEMP TABLE dequantize_plan AS
   SELECT w.name, iif(w.is_packed, 'dequantized', 'copied') AS action, w.scheme,
          iif(w.is_packed, ifnull(p.dtype, w.dtype), w.dtype) AS dtype, w.shape, w.numel,
          CAST(NULL AS INTEGER) AS overflowed, CAST(NULL AS INTEGER) AS not_finite, w.ref
@@ -106,11 +121,11 @@ CREATE TEMP TABLE refused AS
   WHERE w.scheme = 'unknown' AND w.role <> 'scale' OR w.is_packed AND w.ref IS NULL
      OR (w.status <> 'ok' OR w.role = 'scale') AND NOT p.accept ORDER BY w.rowid;
 DROP TABLE IF EXISTS temp.dequantize_twice;
-CREATE TEMP TABLE dequantize_twice AS SELECT name FROM dequantized GROUP BY name HAVING count(*) > 1;
+CREATE TEMP TABLE dequantize_twice AS SELECT name FROM dequantize_plan GROUP BY name HAVING count(*) > 1;
 DROP TABLE IF EXISTS temp.taken_out;
 CREATE TEMP TABLE taken_out AS
   SELECT j.value AS name, w.name AS part_of, j.key AS role FROM dequantize_weights AS w, json_each(w.parts) AS j
-  WHERE w.is_packed AND j.value NOT IN (SELECT name FROM dequantized)
+  WHERE w.is_packed AND j.value NOT IN (SELECT name FROM dequantize_plan)
   UNION ALL
   SELECT name, NULL, role FROM dequantize_weights WHERE role NOT IN ('weight', 'buffer');
 
@@ -122,8 +137,8 @@ CREATE TEMP TABLE out_source AS
                                   ELSE path END, '/'), ''), '/.') AS directory
   FROM (SELECT path, rtrim(path, replace(path, '/', '')) AS of_path, rtrim(file, replace(file, '/', '')) AS of_file
         FROM (SELECT path, (SELECT file FROM safetensors_files(:path) LIMIT 1) AS file FROM parameters));
-DROP TABLE IF EXISTS temp.beside;
-CREATE TEMP TABLE beside AS
+DROP TABLE IF EXISTS temp.dequantize_beside;
+CREATE TEMP TABLE dequantize_beside AS
   SELECT f.file, length(readfile(f.path)) AS nbytes,
          CASE WHEN f.file IN ('quantize_config.json', 'quant_config.json', 'hf_quant_config.json', 'quanto_qmap.json',
                               'quantization_map.json') THEN 'left out: of the packing'
@@ -148,12 +163,12 @@ DROP TABLE IF EXISTS temp.dequantize_config;
 CREATE TEMP TABLE dequantize_config AS
   SELECT config FROM (SELECT CAST(readfile(directory || '/config.json') AS TEXT) AS config FROM out_source)
   WHERE json_valid(config) AND json_type(config) = 'object';
-DROP TABLE IF EXISTS temp.configuration;
-CREATE TEMP TABLE configuration AS
+DROP TABLE IF EXISTS temp.dequantize_changes;
+CREATE TEMP TABLE dequantize_changes AS
   SELECT j.component || j.key AS key, j.value AS was,
          iif(j.key IN ('dtype', 'torch_dtype'), CASE d.dtype WHEN 'F32' THEN 'float32' WHEN 'F16' THEN 'float16'
                                                              ELSE 'bfloat16' END, NULL) AS becomes, j.path
-  FROM (SELECT dtype FROM dequantized WHERE action = 'dequantized' GROUP BY dtype ORDER BY sum(numel) DESC, dtype LIMIT 1) AS d,
+  FROM (SELECT dtype FROM dequantize_plan WHERE action = 'dequantized' GROUP BY dtype ORDER BY sum(numel) DESC, dtype LIMIT 1) AS d,
     (SELECT '' AS component, key, value, type, '$.' || json_quote(key) AS path
      FROM dequantize_config AS c, json_each(c.config)
      UNION ALL
@@ -164,7 +179,7 @@ CREATE TEMP TABLE configuration AS
      OR j.key IN ('dtype', 'torch_dtype') AND j.type = 'text'
           AND replace(j.value, 'torch.', '') <> CASE d.dtype WHEN 'F32' THEN 'float32' WHEN 'F16' THEN 'float16' ELSE 'bfloat16' END;
 WITH RECURSIVE edits AS MATERIALIZED (
-  SELECT row_number() OVER (ORDER BY rowid) AS n, path, becomes FROM configuration
+  SELECT row_number() OVER (ORDER BY rowid) AS n, path, becomes FROM dequantize_changes
 ), edited(n, config) AS (
   SELECT 0, config FROM dequantize_config
   UNION ALL
@@ -172,19 +187,47 @@ WITH RECURSIVE edits AS MATERIALIZED (
   FROM edited AS d JOIN edits AS e ON e.n = d.n + 1
 )
 UPDATE dequantize_config SET config = (SELECT config FROM edited ORDER BY n DESC LIMIT 1);
-UPDATE beside SET status = 'copied, edited as below'
-WHERE file = 'config.json' AND status = 'copied' AND EXISTS (SELECT 1 FROM configuration);
+UPDATE dequantize_beside SET status = 'copied, edited as below'
+WHERE file = 'config.json' AND status = 'copied' AND EXISTS (SELECT 1 FROM dequantize_changes);
 
+DROP TABLE IF EXISTS temp.dequantized;
+CREATE TEMP TABLE dequantized AS SELECT name, action, scheme, dtype, shape, numel, overflowed, not_finite FROM dequantize_plan AS d ORDER BY d.rowid;
+DROP TABLE IF EXISTS temp.configuration;
+CREATE TEMP TABLE configuration AS SELECT key, was, becomes FROM dequantize_changes AS c ORDER BY c.rowid;
+DROP TABLE IF EXISTS temp.beside;
+CREATE TEMP TABLE beside AS SELECT file, nbytes, status FROM dequantize_beside;
+
+-- What cannot be unpacked: nothing is written then.
+DROP TABLE IF EXISTS temp.dequantize_refusal;
+CREATE TEMP TABLE dequantize_refusal AS
+  SELECT (SELECT count(*) FROM refused) AS refused, (SELECT count(*) FROM dequantize_twice) AS twice,
+         (SELECT count(*) FROM dequantize_plan WHERE action = 'dequantized') AS packed;
+CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
+-- Lines of at most 80 characters, which end at a space, below the name that they are about; without one the first is
+-- not indented.
+DROP TABLE IF EXISTS temp.dequantize_text;
+CREATE TEMP TABLE dequantize_text(section, name, text);
+CREATE TEMP VIEW IF NOT EXISTS dequantize_lines AS
+  WITH RECURSIVE wrapped(id, section, place, line, rest, indent) AS (
+    SELECT rowid, section, 0, name, text, iif(name = '', '', '  ') FROM dequantize_text
+    UNION ALL
+    SELECT id, section, place + 1,
+           indent || iif(length(rest) < 78, rest, ifnull(nullif(rtrim(substr(rest, 1, 78), replace(substr(rest, 1, 78), ' ', '')), ''), substr(rest, 1, 77))),
+           iif(length(rest) < 78, '', substr(rest, 1 + length(ifnull(nullif(rtrim(substr(rest, 1, 78), replace(substr(rest, 1, 78), ' ', '')), ''), substr(rest, 1, 77))))), '  '
+    FROM wrapped WHERE rest <> '')
+  SELECT section, id, place, line FROM wrapped WHERE line <> '';
+INSERT INTO dequantize_text
+  SELECT 'errors', '', CASE WHEN refused > 0 THEN printf('error: %,d %s not unpacked, so nothing is written:', refused, iif(refused = 1, 'weight is', 'weights are'))
+    ELSE 'error: tensors occur twice, so nothing is written:' END
+  FROM dequantize_refusal WHERE refused + twice > 0;
+INSERT INTO dequantize_text SELECT 'errors', safetensors_label(name) || ':', safetensors_label(status) FROM refused AS r ORDER BY r.rowid LIMIT 20;
+INSERT INTO dequantize_text SELECT 'errors', '', printf('and %,d more', refused - 20) FROM dequantize_refusal WHERE refused > 20;
+INSERT INTO dequantize_text SELECT 'errors', safetensors_label(name) || ':', 'it occurs twice' FROM dequantize_twice LIMIT 10;
 .mode list
 .headers off
-SELECT printf('error: %,d %s not unpacked, so nothing is written:', count(*), iif(count(*) = 1, 'weight is', 'weights are'))
-FROM refused HAVING count(*) > 0;
-.mode column --wrap 78 --wordwrap on
-SELECT iif(length(name) > 76, substr(name, 1, 36) || '...' || substr(name, -37), name) || ':' || char(10) || '  ' || status
-FROM refused AS r ORDER BY r.rowid LIMIT 20;
-.mode list
-SELECT printf('and %,d more', count(*) - 20) FROM refused HAVING count(*) > 20;
-SELECT printf('error: %s occurs twice', name) FROM dequantize_twice LIMIT 10;
+SELECT safetensors_print(format, 'dequantized', 'refused', 'taken_out', 'configuration', 'beside') FROM parameters, dequantize_refusal
+WHERE format <> 'text' AND refused + twice > 0;
+SELECT line FROM as_text, dequantize_lines WHERE section = 'errors' ORDER BY id, place;
 
 DROP TABLE IF EXISTS temp.verdict;
 CREATE TEMP TABLE verdict(refused, twice, packed);
@@ -193,9 +236,7 @@ CREATE TEMP TRIGGER verdict_is_no BEFORE INSERT ON verdict BEGIN
   SELECT RAISE(ABORT, 'a tensor occurs twice') WHERE new.twice > 0;
   SELECT RAISE(ABORT, 'no weight is packed') WHERE new.packed = 0;
 END;
-INSERT INTO verdict
-  SELECT (SELECT count(*) FROM refused), (SELECT count(*) FROM dequantize_twice),
-         (SELECT count(*) FROM dequantized WHERE action = 'dequantized');
+INSERT INTO verdict SELECT refused, twice, packed FROM dequantize_refusal;
 
 -- A directory that is not there is made. In a dry run it is still missing then, and there is no place to write to.
 DROP TABLE IF EXISTS temp.out_made;
@@ -209,84 +250,89 @@ INSERT INTO safetensors_write(path, name, dtype, shape, data, metadata, max_shar
             SELECT key, value, min(rowid) FROM safetensors_metadata(:path) AS m
             WHERE m.key <> 'tensor_names' AND m.key NOT IN (SELECT name FROM dequantize_weights)
             GROUP BY key ORDER BY 3)), p."limit", iif(p."replace", 'replace', 'create')
-  FROM parameters AS p, out_target AS t, dequantized AS d WHERE NOT EXISTS (SELECT 1 FROM out_missing) ORDER BY d.rowid;
+  FROM parameters AS p, out_target AS t, dequantize_plan AS d WHERE NOT EXISTS (SELECT 1 FROM out_missing) ORDER BY d.rowid;
 INSERT INTO out_made
   SELECT writefile(t.directory || '/' || f.file, iif(f.file = 'config.json', ifnull((SELECT config FROM dequantize_config), readfile(f.path)),
                                                      readfile(f.path)))
-  FROM out_target AS t, beside AS f WHERE f.status LIKE 'copied%';
+  FROM out_target AS t, dequantize_beside AS f WHERE f.status LIKE 'copied%';
 
 -- What came out. While a transaction is open, there is no file yet. A value has overflowed if it is finite as packed.
 DROP TABLE IF EXISTS temp.out_files;
 CREATE TEMP TABLE out_files AS
   SELECT f.file, f.nbytes, f.status FROM out_target AS t, safetensors_files(t.path) AS f
   WHERE NOT EXISTS (SELECT 1 FROM safetensors_write) AND f.status = 'ok';
-UPDATE dequantized SET not_finite = (
-  SELECT s.n_nan + s.n_inf FROM out_target AS t, tensor_stats(tensor_ref(t.path, dequantized.name)) AS s), overflowed = 0
+UPDATE dequantize_plan SET not_finite = (
+  SELECT s.n_nan + s.n_inf FROM out_target AS t, tensor_stats(tensor_ref(t.path, dequantize_plan.name)) AS s), overflowed = 0
 WHERE action = 'dequantized' AND EXISTS (SELECT 1 FROM out_files);
-UPDATE dequantized SET overflowed = (
-  SELECT dequantized.numel - s.n_zero
+UPDATE dequantize_plan SET overflowed = (
+  SELECT dequantize_plan.numel - s.n_zero
   FROM out_target AS t, tensor_stats(tensor_mul(
-    tensor_sub(1, tensor_less(tensor_abs(tensor_ref(t.path, dequantized.name)), 9e999)),
-    tensor_less(tensor_abs(dequantized.ref), 9e999))) AS s)
+    tensor_sub(1, tensor_less(tensor_abs(tensor_ref(t.path, dequantize_plan.name)), 9e999)),
+    tensor_less(tensor_abs(dequantize_plan.ref), 9e999))) AS s)
 WHERE not_finite > 0;
 
-SELECT printf('warning: %,d %s of %,d %s overflowed in %s.', sum(overflowed), iif(sum(overflowed) = 1, 'value', 'values'),
+DROP TABLE IF EXISTS temp.dequantized;
+CREATE TEMP TABLE dequantized AS SELECT name, action, scheme, dtype, shape, numel, overflowed, not_finite FROM dequantize_plan AS d ORDER BY d.rowid;
+DROP TABLE IF EXISTS temp.configuration;
+CREATE TEMP TABLE configuration AS SELECT key, was, becomes FROM dequantize_changes AS c ORDER BY c.rowid;
+DROP TABLE IF EXISTS temp.beside;
+CREATE TEMP TABLE beside AS SELECT file, nbytes, status FROM dequantize_beside;
+SELECT safetensors_print(format, 'dequantized', 'refused', 'taken_out', 'configuration', 'beside') FROM parameters WHERE format <> 'text';
+SELECT printf('error: %,d %s of %,d %s overflowed in %s.', sum(overflowed), iif(sum(overflowed) = 1, 'value', 'values'),
               count(*), iif(count(*) = 1, 'weight', 'weights'), group_concat(DISTINCT dtype))
-FROM dequantized WHERE overflowed > 0 HAVING count(*) > 0;
-SELECT printf('warning: %,d %s NaN or infinite, as packed.', n, iif(n = 1, 'value is', 'values are'))
-FROM (SELECT sum(not_finite - overflowed) AS n FROM dequantized) WHERE n > 0;
-SELECT printf('%,d %s unpacked to %s (%s), %,d %s copied.' || char(10) || '%,d %s gone.', n,
-              iif(n = 1, 'weight', 'weights'), dtypes, iif(length(schemes) > 24, substr(schemes, 1, 21) || '...', schemes), copied,
-              iif(copied = 1, 'tensor', 'tensors'), gone, iif(gone = 1, 'part, scale or marker is', 'parts, scales and markers are'))
-FROM (SELECT total(action = 'dequantized') AS n, total(action = 'copied') AS copied,
-             group_concat(DISTINCT iif(action = 'copied', NULL, dtype)) AS dtypes,
-             group_concat(DISTINCT iif(action = 'copied', NULL, scheme)) AS schemes,
-             (SELECT count(*) FROM taken_out) AS gone FROM dequantized);
+FROM as_text, dequantize_plan WHERE overflowed > 0 HAVING count(*) > 0;
+SELECT printf('error: %,d %s NaN or infinite, as packed.', n, iif(n = 1, 'value is', 'values are'))
+FROM as_text, (SELECT sum(not_finite - overflowed) AS n FROM dequantize_plan) WHERE n > 0;
+INSERT INTO dequantize_text
+  SELECT 'first', '', printf('%,d %s unpacked to %s (%s), %,d %s copied.', n, iif(n = 1, 'weight', 'weights'), dtypes, schemes, copied, iif(copied = 1, 'tensor', 'tensors'))
+  FROM (SELECT total(action = 'dequantized') AS n, total(action = 'copied') AS copied, group_concat(DISTINCT iif(action = 'copied', NULL, dtype)) AS dtypes,
+               replace(group_concat(DISTINCT iif(action = 'copied', NULL, scheme)), ',', ', ') AS schemes FROM dequantize_plan);
+SELECT line FROM as_text, dequantize_lines WHERE section = 'first' ORDER BY id, place;
+SELECT printf('%,d %s gone.', count(*), iif(count(*) = 1, 'part, scale or marker is', 'parts, scales and markers are')) FROM as_text, taken_out HAVING (SELECT 1 FROM as_text);
 
-SELECT char(10) || '== Overflowed' WHERE EXISTS (SELECT 1 FROM dequantized WHERE overflowed > 0);
-.mode column
+SELECT char(10) || '== Overflowed' FROM as_text WHERE EXISTS (SELECT 1 FROM dequantize_plan WHERE overflowed > 0);
+.mode column --wrap 0
 .headers on
-SELECT iif(length(name) > 48, substr(name, 1, 23) || '...' || substr(name, -22), name) AS name, dtype,
-       printf('%,10d', overflowed) AS overflowed
-FROM dequantized AS d WHERE overflowed > 0 ORDER BY d.overflowed DESC, d.rowid LIMIT 20;
+SELECT printf('%,10d', overflowed) AS overflowed, dtype, safetensors_label(name) AS name
+FROM as_text, dequantize_plan AS m WHERE overflowed > 0 ORDER BY m.overflowed DESC, m.rowid LIMIT 20;
 .mode list
 .headers off
-SELECT printf('and %,d more', count(*) - 20) FROM dequantized WHERE overflowed > 0 HAVING count(*) > 20;
+SELECT printf('and %,d more', count(*) - 20) FROM as_text, dequantize_plan WHERE overflowed > 0 HAVING count(*) > 20;
 
-SELECT char(10) || '== Tensors';
-.mode column
+SELECT char(10) || '== Tensors' FROM as_text;
+.mode column --wrap 0
 .headers on
-SELECT action, scheme, dtype, count(*) AS tensors, printf('%10s', safetensors_pretty(sum(numel))) AS parameters
-FROM dequantized GROUP BY action, scheme, dtype ORDER BY action DESC, sum(numel) DESC, scheme, dtype;
+SELECT printf('%7d', count(*)) AS tensors, printf('%10s', safetensors_pretty(sum(numel))) AS parameters, dtype, action, scheme
+FROM as_text, dequantize_plan GROUP BY action, scheme, dtype ORDER BY action DESC, sum(numel) DESC, scheme, dtype;
 .mode list
 .headers off
 
-SELECT char(10) || '== Written';
-.mode column
+SELECT char(10) || '== Written' FROM as_text;
+.mode column --wrap 0
 .headers on
-SELECT iif(length(path) > 48, '...' || substr(path, -45), path) AS file, nullif(o.shards, 0) AS files,
-       (SELECT count(*) FROM dequantized) AS tensors, printf('%8s', safetensors_pretty(o.nbytes, 'B')) AS "   bytes"
-FROM out_target AS t, (SELECT count(*) AS shards, sum(nbytes) AS nbytes FROM out_files) AS o;
+SELECT printf('%5s', ifnull(nullif(o.shards, 0), '-')) AS files, printf('%7d', (SELECT count(*) FROM dequantize_plan)) AS tensors,
+       printf('%8s', ifnull(safetensors_pretty(o.nbytes, 'B'), '-')) AS bytes, safetensors_label(path) AS file
+FROM as_text, out_target AS t, (SELECT count(*) AS shards, sum(nbytes) AS nbytes FROM out_files) AS o;
 .mode list
 .headers off
-SELECT char(10) || '== Beside the weights' FROM out_target WHERE directory IS NOT NULL;
-SELECT 'Nothing.' FROM out_target WHERE directory IS NOT NULL AND NOT EXISTS (SELECT 1 FROM beside);
-.mode column
+SELECT char(10) || '== Beside the weights' FROM as_text, out_target WHERE directory IS NOT NULL;
+SELECT 'Nothing.' FROM as_text, out_target WHERE directory IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dequantize_beside);
+.mode column --wrap 0
 .headers on
-SELECT iif(length(file) > 36, substr(file, 1, 17) || '...' || substr(file, -16), file) AS file,
-       printf('%8s', safetensors_pretty(nbytes, 'B')) AS "   bytes", status
-FROM beside AS b ORDER BY b.file LIMIT 40;
+SELECT printf('%8s', safetensors_pretty(nbytes, 'B')) AS bytes, status, safetensors_label(file) AS file
+FROM as_text, dequantize_beside AS b ORDER BY b.file LIMIT 40;
 .mode list
 .headers off
-SELECT printf('and %,d more', count(*) - 40) FROM beside HAVING count(*) > 40;
+SELECT printf('and %,d more', count(*) - 40) FROM as_text, dequantize_beside HAVING count(*) > 40;
 
-SELECT char(10) || '== config.json';
-SELECT CASE WHEN EXISTS (SELECT 1 FROM beside WHERE file = 'config.json' AND status = 'copied, edited as below')
+SELECT char(10) || '== config.json' FROM as_text;
+SELECT CASE WHEN EXISTS (SELECT 1 FROM dequantize_beside WHERE file = 'config.json' AND status = 'copied, edited as below')
             THEN 'Written with these changes:'
-            WHEN NOT EXISTS (SELECT 1 FROM configuration)
+            WHEN NOT EXISTS (SELECT 1 FROM dequantize_changes)
             THEN iif(EXISTS (SELECT 1 FROM dequantize_config), 'Nothing in it has to change.', 'There is none beside the packed model.')
-            ELSE 'Beside the new model, change in it:' END;
-SELECT printf('  %s %s', iif(becomes IS NULL, 'remove', 'set'), key) || ifnull(' to "' || becomes || '"', '')
-FROM configuration AS c ORDER BY c.rowid LIMIT 20;
+            ELSE 'Beside the new model, change in it:' END
+FROM as_text;
+SELECT printf('  %s %s', iif(becomes IS NULL, 'remove', 'set'), safetensors_label(key)) || ifnull(' to "' || becomes || '"', '')
+FROM as_text, dequantize_changes AS c ORDER BY c.rowid LIMIT 20;
 .mode column
 .headers on
