@@ -223,7 +223,7 @@ CREATE TEMP TABLE loras AS
   )
   SELECT f.file, iif(f.status = 'ok' AND v.nan + v.inf > 0, 'nan', f.status) AS status, f.error,
          iif(n.base IS NULL OR b.base GLOB n.base || ' *', b.base, n.base) AS base, iif(n.base IS NULL, b.base_from, 'metadata') AS base_from, c.made_for, m.kind,
-         CASE WHEN t.peft THEN 'PEFT' WHEN m.kohya THEN 'kohya' WHEN m.lycoris THEN 'LyCORIS' WHEN t.xlabs THEN 'XLabs' WHEN t.comfy THEN 'ComfyUI' WHEN t.diffusers THEN 'diffusers' ELSE 'other' END AS naming,
+         CASE WHEN m.kind IS NULL THEN NULL WHEN t.peft THEN 'PEFT' WHEN m.kohya THEN 'kohya' WHEN m.lycoris THEN 'LyCORIS' WHEN t.xlabs THEN 'XLabs' WHEN t.comfy THEN 'ComfyUI' WHEN t.diffusers THEN 'diffusers' ELSE 'other' END AS naming,
          iif(m.low < m.high, m.low || '..' || m.high, m.high) AS rank,
          iif(m.least < m.most, printf('%g..%g', m.least, m.most), iif(m.most = CAST(m.most AS INTEGER), CAST(m.most AS INTEGER), m.most)) AS alpha,
          m.modules, t.parameters, t.dtype, f.size, c.triggers, g.tags, c.title,
