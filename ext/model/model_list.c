@@ -6,8 +6,9 @@
 #include "base/path.h"
 #include "model/config_file.h"
 
-/* How many lists a session keeps that no cursor uses. */
-enum { MODEL_LIST_KEPT = 8 };
+/* How many lists a session keeps that no cursor uses, and how many models and directories they may
+** have together; the one used last is kept whatever its size. */
+enum { MODEL_LIST_KEPT = 8, MODEL_LIST_MAX_ROWS = 200000 };
 
 struct ModelList {
   uint32_t references;
@@ -200,18 +201,22 @@ static ModelList *model_list_take(ModelListCache *cache, const char *path) {
   return NULL;
 }
 
-/* Puts a list first, and drops the last if there are too many. */
+/* Puts a list first, and drops those that are too many. */
 static void model_list_keep(ModelListCache *cache, ModelList *list) {
+  uint64_t rows = 0;
   uint32_t count = 0;
   list->references++;
   list->older = cache->newest;
   cache->newest = list;
-  for (ModelList **link = &cache->newest; *link != NULL; link = &(*link)->older) {
-    if (++count < MODEL_LIST_KEPT || (*link)->older == NULL) continue;
-    ModelList *dropped = (*link)->older;
-    (*link)->older = NULL;
-    model_list_release(dropped);
-    break;
+  for (ModelList **link = &cache->newest; *link != NULL;) {
+    ModelList *kept = *link;
+    rows += kept->models.count + kept->search.directory_count;
+    if (count++ == 0 || (count <= MODEL_LIST_KEPT && rows <= MODEL_LIST_MAX_ROWS)) {
+      link = &kept->older;
+      continue;
+    }
+    *link = kept->older;
+    model_list_release(kept);
   }
 }
 
@@ -254,6 +259,7 @@ static ModelList *model_list_new(Session *session, const char *path, ModelRoots 
       model_search_run(&list->search, session, &list->roots, error) &&
       model_group_make(&list->models, &list->search, is_alone, session, error) &&
       model_list_name_alone(list, error)) {
+    model_search_forget_files(&list->search);
     return list;
   }
   model_list_release(list);

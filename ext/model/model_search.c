@@ -18,15 +18,21 @@ void model_roots_clear(ModelRoots *roots) {
   *roots = (ModelRoots){0};
 }
 
+void model_search_forget_files(ModelSearch *search) {
+  for (uint64_t i = 0; i < search->file_count; i++) memory_free(search->files[i].path);
+  memory_free(search->files);
+  search->files = NULL;
+  search->file_count = search->file_capacity = 0;
+}
+
 void model_search_clear(ModelSearch *search) {
+  model_search_forget_files(search);
   for (uint64_t i = 0; i < search->directory_count; i++) {
     memory_free(search->directories[i].path);
     memory_free(search->directories[i].address);
     memory_free(search->directories[i].problem);
   }
-  for (uint64_t i = 0; i < search->file_count; i++) memory_free(search->files[i].path);
   memory_free(search->directories);
-  memory_free(search->files);
   *search = (ModelSearch){0};
 }
 
@@ -272,9 +278,10 @@ static bool model_search_list(ModelSearching *searching, uint32_t number, PathLi
 
 static bool model_search_directory(ModelSearching *searching, uint32_t number) {
   PathList names = {0};
+  const char *path = searching->search->directories[number].path; /* it stays where it is */
   bool good = model_search_list(searching, number, &names);
   for (uint32_t i = 0; good && i < names.count; i++) {
-    good = cancel_go_on(searching->cancel, names.paths[i], searching->error) &&
+    good = cancel_go_on(searching->cancel, path, searching->error) &&
            model_search_take_name(searching, number, names.paths[i]);
   }
   path_list_clear(&names);

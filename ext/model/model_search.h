@@ -70,6 +70,8 @@ bool model_search_is_current(const ModelSearch *search);
 ** runs out. */
 char *model_search_text(const FoundDirectory *directory, const char *path);
 
+/* Releases the files, which are needed only once. */
+void model_search_forget_files(ModelSearch *search);
 void model_search_clear(ModelSearch *search);
 
 #endif
