@@ -83,6 +83,15 @@ tensors       of     bytes  pattern
     tally.equal([(row["pattern"], row["tensors"], row["of"], row["nbytes"]) for row in found["run_frozen"]], [("embed", 1, 1, 8)], "frozen")
 
 
+def test_retyped():
+    """What has another dtype is no equal tensor, though its values are: 2 bytes, and 4."""
+    for step, dtype, content in ((1, "F16", b"\0\x3c"), (2, "F32", struct.pack("<f", 1)), (3, "F32", struct.pack("<f", 1))):
+        making.file(f"{ROOT}/retyped/step-{step}.safetensors", {"w": (dtype, [1], content)})
+    found = run(0, "", path=f"{ROOT}/retyped")
+    tally.equal((column(found, "equal_nbytes"), column(found, "changed"), column(found, "change_first")), ([0, 0, 4], [None, 1, 0], [None, 0.0, 0.0]), "retyped")
+    tally.equal(found["run_frozen"], [], "and not frozen")
+
+
 def test_faults():
     """The first NaN of each tensor, and those that stay; infinities, too."""
     nan, inf = math.nan, math.inf
