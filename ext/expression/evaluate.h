@@ -12,6 +12,7 @@
 #include "expression/plan.h"
 #include "expression/turned.h"
 #include "tensor/numbers.h"
+#include "tensor/stats.h"
 #include "tensor/walk.h"
 
 /* Whoever asks for many elements asks for EVALUATE_AT_ONCE at a time, of which the tiles of several
@@ -112,6 +113,9 @@ const unsigned char *evaluate_argument_bytes(Evaluator *evaluator, StepState *st
 /* Whether a step is computed in floats, with the same result as in doubles. Its arguments must be
 ** open. */
 bool evaluate_is_in_floats(const Evaluator *evaluator, uint32_t step);
+
+/* Whether the root of a plan is computed so, from two tensors alone. What is set lives as long as the plan. */
+bool evaluate_is_of_two(const Plan *plan, StatsOfTwo *out);
 
 /* The elements of such a step; any number of them. */
 bool evaluate_floats(Evaluator *evaluator, uint32_t step, uint64_t begin, uint64_t count,

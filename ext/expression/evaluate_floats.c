@@ -39,6 +39,26 @@ bool evaluate_is_in_floats(const Evaluator *evaluator, uint32_t number) {
          floats_suit(evaluator, step->args[0]) && floats_suit(evaluator, step->args[1]);
 }
 
+/* Whether the elements of a step lie side by side in a file. */
+static bool floats_lie_in_file(const Step *step, uint64_t numel) {
+  return step->kind == STEP_READ && !step->of_keep && step->shape.numel == numel &&
+         view_is_contiguous(&step->view);
+}
+
+bool evaluate_is_of_two(const Plan *plan, StatsOfTwo *out) {
+  const Step *step = plan_root(plan);
+  bool native = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+  if (!native || step->kind != STEP_BINARY || step->stored || step->dtype != DTYPE_F32)
+    return false;
+  const Step *a = &plan->steps[step->args[0]], *b = &plan->steps[step->args[1]];
+  *out = (StatsOfTwo){.sources = {&a->source, &b->source},
+                      .views = {&a->view, &b->view},
+                      .dtype = a->dtype,
+                      .compute = floats_kernel(kernels_chosen(), step->op, a->dtype)};
+  return out->compute != NULL && a->dtype == b->dtype && floats_lie_in_file(a, step->shape.numel) &&
+         floats_lie_in_file(b, step->shape.numel);
+}
+
 /* The elements of an argument as they are stored, in the dtype that is set. Numbers are repeated in
 ** `room`. */
 static const unsigned char *floats_of(Evaluator *evaluator, uint32_t number, uint64_t begin,

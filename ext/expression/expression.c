@@ -122,6 +122,10 @@ Source expression_source(Expression *expression) {
                   .nbytes = (root->shape.numel * dtype_bits(root->dtype) + 7) / 8};
 }
 
+bool expression_is_of_two(const Expression *expression, StatsOfTwo *out) {
+  return evaluate_is_of_two(&expression->plan, out);
+}
+
 void expression_want(Expression *expression, uint64_t count) {
   expression->wanted = count;
 }

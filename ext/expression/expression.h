@@ -7,6 +7,7 @@
 
 #include "model/checkpoint.h"
 #include "model/source.h"
+#include "tensor/stats.h"
 #include "tensor/view.h"
 
 typedef struct Expression Expression;
@@ -22,6 +23,10 @@ bool expression_view(const Expression *expression, View *view, Error *error);
 
 /* Where its bytes come from. Valid as long as the expression. */
 Source expression_source(Expression *expression);
+
+/* Whether it is computed from two tensors alone, so that its statistics need not be those of its source. What is
+** set is valid as long as the expression. */
+bool expression_is_of_two(const Expression *expression, StatsOfTwo *out);
 
 /* Says, before anything is read, that only `count` elements will be. Others can be read as well, but that
 ** may take long. */

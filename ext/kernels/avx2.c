@@ -169,6 +169,7 @@ const Kernels kernels_avx2 = {
     .quotient = {[DTYPE_F32] = avx2_quotient_F32,
                  [DTYPE_F16] = avx2_quotient_F16,
                  [DTYPE_BF16] = avx2_quotient_BF16},
+    .scan_computed = avx2_scan_computed,
     .scale_groups = avx2_scale_groups,
     .doubles = {[DTYPE_F32] = avx2_doubles_of_F32,
                 [DTYPE_F16] = avx2_doubles_of_F16,

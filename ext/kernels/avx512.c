@@ -17,6 +17,7 @@
 #include "kernels/generic/scan.h"
 
 #undef SET
+#undef SCAN_OWN_MAGNITUDES
 
 /* ---- Lookup of bytes in a table ---- */
 
@@ -348,6 +349,7 @@ const Kernels kernels_avx512 = {
     .quotient = {[DTYPE_F32] = avx512_quotient_F32,
                  [DTYPE_F16] = avx512_quotient_F16,
                  [DTYPE_BF16] = avx512_quotient_BF16},
+    .scan_computed = avx512_scan_computed,
     .scale_groups = avx512_scale_groups,
     .doubles = {[DTYPE_F32] = avx512_doubles_of_F32,
                 [DTYPE_F16] = avx512_doubles_of_F16,

@@ -144,6 +144,26 @@ static avx512_INLINE uint32_t avx512_fold_counts(uint32_t count) {
   return count;
 }
 
+/* The smallest magnitude other than 0: in half of the instructions that it takes with words. */
+#define SCAN_OWN_MAGNITUDES
+typedef __m512 avx512_Least;
+
+static avx512_INLINE __m512 avx512_no_least(void) {
+  return _mm512_set1_ps(INFINITY);
+}
+
+static avx512_INLINE void avx512_add_to_least(__m512 *least, uint32_t *zeros, __m512 numbers,
+                                              __m512i magnitude) {
+  enum { LESS_MAGNITUDE_WITHOUT_SIGN = 10 };
+  __mmask16 not_zero = _mm512_test_epi32_mask(_mm512_castps_si512(numbers), magnitude);
+  *zeros += 16 - (uint32_t)__builtin_popcount(not_zero);
+  *least = _mm512_mask_range_ps(*least, not_zero, *least, numbers, LESS_MAGNITUDE_WITHOUT_SIGN);
+}
+
+static avx512_INLINE float avx512_fold_least(__m512 least) {
+  return _mm512_reduce_min_ps(least);
+}
+
 /* ---- Elements as floats ---- */
 
 static avx512_INLINE __m512 avx512_widen_F16(const unsigned char *data) {

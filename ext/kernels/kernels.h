@@ -226,6 +226,12 @@ typedef double KernelSquares(const void *data, uint64_t count);
 typedef void KernelFloats(const unsigned char *a, const unsigned char *b, uint64_t count,
                           float *out);
 
+/* A KernelScan of the floats that `compute`, one of a set's own, makes of elements of `size` bytes. `count` as
+** there. */
+typedef void KernelScanComputed(KernelFloats *compute, const unsigned char *a,
+                                const unsigned char *b, uint64_t size, uint64_t count,
+                                FloatScan *out);
+
 /* Groups of `size` native floats, which is a multiple of KERNEL_LANES, each times a factor of its own, in
 ** place. */
 typedef void KernelScaleGroups(float *numbers, const float *factors, uint64_t groups,
@@ -283,6 +289,7 @@ typedef void KernelMultiply(const KernelProduct *product);
   BY_DTYPE(KernelFloats, difference)                                                              \
   BY_DTYPE(KernelFloats, product)                                                                 \
   BY_DTYPE(KernelFloats, quotient)                                                                \
+  ALONE(KernelScanComputed, scan_computed)                                                        \
   ALONE(KernelScaleGroups, scale_groups)                                                          \
   BY_DTYPE(KernelDoubles, doubles) /* F32, F16, BF16 */                                           \
   BY_DTYPE(KernelDoubles, scale)   /* F32, F64, F16, BF16; as the next two */                     \

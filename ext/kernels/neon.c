@@ -88,6 +88,7 @@ const Kernels kernels_neon = {
     .quotient = {[DTYPE_F32] = neon_quotient_F32,
                  [DTYPE_F16] = neon_quotient_F16,
                  [DTYPE_BF16] = neon_quotient_BF16},
+    .scan_computed = neon_scan_computed,
     .scale_groups = neon_scale_groups,
     .doubles = {[DTYPE_F32] = neon_doubles_of_F32,
                 [DTYPE_F16] = neon_doubles_of_F16,

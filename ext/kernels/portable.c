@@ -125,6 +125,7 @@ const Kernels kernels_portable = {
     .quotient = {[DTYPE_F32] = portable_quotient_F32,
                  [DTYPE_F16] = portable_quotient_F16,
                  [DTYPE_BF16] = portable_quotient_BF16},
+    .scan_computed = portable_scan_computed,
     .scale_groups = portable_scale_groups,
     .doubles = {[DTYPE_F32] = portable_doubles_of_F32,
                 [DTYPE_F16] = portable_doubles_of_F16,

@@ -10,6 +10,10 @@ enum { SOURCE_NEAR = 64 << 10 };
 /* Smaller windows are cheaper to read than to map by themselves. */
 enum { SOURCE_PART_MIN = 64 << 10 };
 
+/* Mappings begin where a large page of the system may: then it maps what it keeps in such pages at a fifth of the
+** cost. */
+#define SOURCE_LARGE_PAGE ((uint64_t)2 << 20)
+
 /* How much of a range that is handed out is populated. A statement that only needs the length or
 ** the first bytes of a large tensor should not pay for more. */
 enum { SOURCE_POPULATED = 4 << 10 };
@@ -97,18 +101,21 @@ static bool source_load_read(Reader *reader, uint64_t begin, uint64_t size, Erro
          open_file_check(source->file, source->path, error);
 }
 
-/* Maps what begins with a window, unless the window is mapped. Returns false if that is not possible. */
+/* Maps what begins with a window, or with the large page that it begins in, unless the window is mapped. Returns
+** false if that is not possible. */
 static bool source_map_part(Reader *reader, uint64_t begin, uint64_t size) {
   const Source *source = reader->source;
-  uint64_t left = source->nbytes - begin;
   if (reader->part.data != NULL && begin >= reader->part_begin && begin + size <= reader->part_end)
     return true;
   mapping_unmap_part(&reader->part);
-  uint64_t most = size > reader->part_size ? size : reader->part_size;
+  uint64_t before = (source->offset + begin) % SOURCE_LARGE_PAGE;
+  if (before > begin) before = 0; /* the large page begins before the tensor */
+  uint64_t most = size + before > reader->part_size ? size + before : reader->part_size;
+  reader->part_begin = begin - before;
+  uint64_t left = source->nbytes - reader->part_begin;
   if (most > left) most = left;
-  reader->part_begin = begin;
-  reader->part_end = begin + most;
-  return mapping_map_part(source->file->open.descriptor, source->offset + begin, most,
+  reader->part_end = reader->part_begin + most;
+  return mapping_map_part(source->file->open.descriptor, source->offset + reader->part_begin, most,
                           &reader->part);
 }
 

@@ -13,8 +13,8 @@
 **             5.14), so that a truncated file or a failing disk causes an error and not a SIGBUS. A
 **             race remains: if the file is truncated between this and the use of the window, the
 **             process can be killed.
-**             Who reads a file once, but next to others, can have windows mapped one by one instead
-**             (reader_map_windows()), and has to check the file before and after it uses them.
+**             Who reads a file once can have windows mapped one by one instead (reader_map_windows()), and
+**             has to check the file before and after it uses them.
 **   IO_PREAD  Nothing is mapped.
 **
 ** Handing out means giving SQLite a pointer into a mapping (IO_MAP). At that moment the file is
@@ -118,13 +118,21 @@ typedef struct Reader {
 **                                           the usual read-ahead of 128 kB a tenth of that speed
 **   the same with MADV_WILLNEED ahead                                        0.3 to 1 of cat
 **
-** So a file is not mapped for the first pass over it in a statement. Later passes read into a
-** buffer what has not been read since, or is no longer cached. What is cached is mapped when they
-** reach it for the second time, and it stays in the address space for a third time (pages.h has the
-** limit). Pages are not dropped behind the pass, because the kernel's lists separate pages in use
-** from pages that were read once. A pass over 3 GB in a group limited to 1.5 GB of memory, of which
-** another file in use had 0.7 GB, left all of that file in memory after the first and after the
-** second time. With MADV_COLD after each window, the second time evicted it.
+** Linux since 6.16 keeps what is written to ext4 in large pages, and maps them at once where a mapping of some MB
+** begins with one. On an EPYC of 2023 with Linux 6.18, for 1 GiB:
+**
+**   mapping, populating and unmapping 8 MiB at a time                        10 to 15, in addition
+**   the same of 1 MiB at a time                                              60
+**   pread() of 1 MiB into a buffer                                           65
+**
+** So a file is not mapped as a whole for the first pass over it in a statement, but statistics map
+** windows of it. Later passes read into a buffer what has not been read since, or is no longer
+** cached. What is cached is mapped when they reach it for the second time, and it stays in the
+** address space for a third time (pages.h has the limit). Pages are not dropped behind the pass,
+** because the kernel's lists separate pages in use from pages that were read once. A pass over 3 GB
+** in a group limited to 1.5 GB of memory, of which another file in use had 0.7 GB, left all of that
+** file in memory after the first and after the second time. With MADV_COLD after each window, the
+** second time evicted it.
 */
 
 /* Opens a Reader. reader_close() must be called whatever the outcome. Returns false on an error. */

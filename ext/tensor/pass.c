@@ -11,12 +11,19 @@ enum {
   PASS_BLOCKS_A_THREAD = 4,   /* fewer are not worth a thread */
   PASS_TURNS_A_THREAD = 4,    /* the minimum for each thread, and how many it may be ahead of the
                               ** slowest one */
+  PASS_MAPPED_TURN = 4 << 20, /* bytes of a turn where windows are mapped */
   PASS_TURN_STATES = 1 << 17, /* the maximum size in bytes of the states of a turn of more than one
                               ** block */
   PASS_ASK_SPAN = 1 << 20,    /* bytes of the file that the chunks span between two checks for
                               ** cancellation */
   PASS_PAGE = 4096            /* a chunk counts as at least this many bytes */
 };
+
+/* What all threads together have mapped of files, window by window, and the most and the least of each input:
+** much at a time, as letting a mapping go takes long, and large pages of the system are mapped at once. */
+#define PASS_ALL_MAPPED ((uint64_t)32 << 20)
+#define PASS_MAPPED_MAX ((uint64_t)8 << 20)
+#define PASS_MAPPED_MIN ((uint64_t)1 << 20)
 
 /* How one thread reads one input. */
 typedef struct PassFeed {
@@ -59,9 +66,20 @@ static bool pass_feed_go_on(void *context, Error *error) {
   return work_queue_go_on(&feed->pool->queue, feed->worker, feed->number, error);
 }
 
-static bool pass_feed_open(PassFeed *feed, const PassInput *input, bool once, Error *error) {
-  bool good = once ? reader_open(&feed->reader, input->source, error)
-                   : reader_open_for_pass(&feed->reader, input->source, error);
+/* Has the Reader map windows, unless the whole file is mapped. */
+static void pass_feed_map_windows(PassFeed *feed) {
+  const PassPool *pool = feed->pool;
+  uint64_t size = PASS_ALL_MAPPED / ((uint64_t)pool->queue.worker_count * pool->pass->input_count);
+  if (size > PASS_MAPPED_MAX) size = PASS_MAPPED_MAX;
+  if (size < PASS_MAPPED_MIN) size = PASS_MAPPED_MIN;
+  if (!feed->reader.may_map) reader_map_windows(&feed->reader, size);
+}
+
+static bool pass_feed_open(PassFeed *feed, const PassInput *input, Error *error) {
+  const Pass *pass = feed->pool->pass;
+  bool good = pass->once ? reader_open(&feed->reader, input->source, error)
+                         : reader_open_for_pass(&feed->reader, input->source, error);
+  if (good && pass->maps_windows && feed->contiguous) pass_feed_map_windows(feed);
   feed->reader.asking = (Asking){pass_feed_go_on, feed};
   feed->ahead = feed->reader.ahead;
   if (!good || feed->contiguous) return good;
@@ -182,7 +200,7 @@ static bool pass_pool_open(PassPool *pool, Error *error) {
       const PassInput *input = &pass->inputs[i];
       PassFeed *feed = &pool->workers[w].feeds[i];
       *feed = (PassFeed){pool, w, 0, input, view_is_contiguous(input->view), .walk = {0}};
-      if (!pass_feed_open(feed, input, pass->once, error)) return false;
+      if (!pass_feed_open(feed, input, error)) return false;
     }
   }
   return true;
@@ -198,6 +216,16 @@ static void pass_pool_close(PassPool *pool) {
   memory_free(pool->states);
 }
 
+/* Whether the files are still as they were, of which windows are mapped. */
+static bool pass_check_windows(const PassPool *pool, Error *error) {
+  for (unsigned w = 0; w < pool->queue.worker_count; w++) {
+    for (unsigned i = 0; i < pool->pass->input_count; i++) {
+      if (!reader_check(&pool->workers[w].feeds[i].reader, error)) return false;
+    }
+  }
+  return true;
+}
+
 /* Merges the states of the threads, if the order does not matter. */
 static void pass_merge_workers(const PassPool *pool) {
   for (unsigned w = 0; w < pool->queue.worker_count; w++) {
@@ -211,11 +239,12 @@ static unsigned pass_worker_count(const Host *host, uint64_t block_count) {
   return threads < PASS_MAX_THREADS ? (unsigned)threads + 1 : PASS_MAX_THREADS;
 }
 
-/* The number of blocks in a turn of a thread. It is a window of the Reader, unless their states would
-** take too much memory or there are too few blocks. A single thread takes one block at a time, so
+/* The number of blocks in a turn of a thread. It is a window of the Reader, or several that are mapped, unless
+** their states would take too much memory or there are too few blocks. A single thread takes one block at a time, so
 ** that it can stop as early as possible. */
 static uint64_t pass_turn_length(const Pass *pass, const WorkQueue *queue) {
-  uint64_t length = READER_WINDOW / pass_block_bytes(pass->inputs[0].bits);
+  uint64_t bytes = pass->maps_windows ? PASS_MAPPED_TURN : READER_WINDOW;
+  uint64_t length = bytes / pass_block_bytes(pass->inputs[0].bits);
   uint64_t max = PASS_TURN_STATES / pass->state_size;
   if (!pass->any_order && max < length) length = max;
   max = queue->count / ((uint64_t)PASS_TURNS_A_THREAD * queue->worker_count);
@@ -242,7 +271,8 @@ bool pass_run(const Pass *pass, const Host *host, Error *error) {
   PassPool pool = {.pass = pass, .numel = pass->inputs[0].view->numel};
   if (pool.numel == 0) return true;
   pass_plan(&pool, host);
-  bool good = pass_pool_open(&pool, error) && work_queue_run(&pool.queue, error);
+  bool good = pass_pool_open(&pool, error) && work_queue_run(&pool.queue, error) &&
+              pass_check_windows(&pool, error);
   if (good && pass->any_order) pass_merge_workers(&pool);
   pass_pool_close(&pool);
   return good;

@@ -38,7 +38,9 @@ typedef struct Pass {
   uint64_t state_size;
   uint64_t unset_size; /* the bytes at the end of a state that are not initialised to zero */
   bool once;           /* the elements are probably not needed again, so none are kept mapped */
-  bool any_order;      /* states can be added in any order, as counts can: `block` gets a state that
+  bool
+      maps_windows; /* elements of files that are read once and lie side by side are mapped, window by window */
+  bool any_order; /* states can be added in any order, as counts can: `block` gets a state that
                   ** already has other blocks in it, and `merge` is called once for each thread */
 
   /* The working memory of each thread in bytes. It is aligned to PASS_ALIGNMENT, and not

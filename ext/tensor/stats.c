@@ -9,6 +9,7 @@
 #include "tensor/decode.h"
 #include "tensor/exact_sum.h"
 #include "tensor/found.h"
+#include "tensor/lanes.h"
 #include "tensor/numbers.h"
 
 /* The number of elements that are taken at a time, so that they stay in the first-level cache while
@@ -42,65 +43,10 @@ typedef struct StatsTask {
   Codes codes;
   Dtype dtype;
   StatsLevel level;
+  const StatsOfTwo *two; /* or NULL */
   Found found;
   ExactSum sum;
 } StatsTask;
-
-/* ---- Reductions ---- */
-
-/* The first of all lanes in an order, by a tree of comparisons without branches, since those would
-** be mispredicted. */
-#define STATS_FIRST(type, name, before)                                  \
-  static type name(type lanes[KERNEL_LANES]) {                           \
-    for (unsigned j = 0; j < 8; j++) {                                   \
-      lanes[j] = lanes[j + 8] before lanes[j] ? lanes[j + 8] : lanes[j]; \
-    }                                                                    \
-    for (unsigned j = 0; j < 4; j++) {                                   \
-      lanes[j] = lanes[j + 4] before lanes[j] ? lanes[j + 4] : lanes[j]; \
-    }                                                                    \
-    type even = lanes[2] before lanes[0] ? lanes[2] : lanes[0];          \
-    type odd = lanes[3] before lanes[1] ? lanes[3] : lanes[1];           \
-    return odd before even ? odd : even;                                 \
-  }
-STATS_FIRST(double, stats_min_double, <)
-STATS_FIRST(double, stats_greatest_double, >)
-#undef STATS_FIRST
-
-static uint64_t stats_count_lanes(const uint32_t *lanes) {
-  uint64_t count = 0;
-  for (unsigned j = 0; j < KERNEL_LANES; j++) count += lanes[j];
-  return count;
-}
-
-static void stats_add(DoubleDouble *sum, double more) {
-  DoubleDouble added = double_two_sum(sum->high, more);
-  *sum = (DoubleDouble){added.high, sum->low + added.low};
-}
-
-static DoubleDouble stats_sum_lanes(const double *lanes) {
-  double high[8], low[8];
-  for (unsigned j = 0; j < 8; j++) {
-    DoubleDouble sum = double_two_sum(lanes[j], lanes[j + 8]);
-    high[j] = sum.high;
-    low[j] = sum.low;
-  }
-  for (unsigned half = 4; half > 0; half /= 2) {
-    for (unsigned j = 0; j < half; j++) {
-      DoubleDouble sum = double_two_sum(high[j], high[j + half]);
-      high[j] = sum.high;
-      low[j] += low[j + half] + sum.low;
-    }
-  }
-  return double_fast_two_sum(high[0], low[0]);
-}
-
-/* The same sum for lanes that are not exact: rounded. */
-static double stats_rounded_sum(const double *lanes) {
-  double eight[8], four[4];
-  for (unsigned j = 0; j < 8; j++) eight[j] = lanes[j] + lanes[j + 8];
-  for (unsigned j = 0; j < 4; j++) four[j] = eight[j] + eight[j + 4];
-  return (four[0] + four[2]) + (four[1] + four[3]);
-}
 
 /* ---- Doubles: the careful path, for any numbers ---- */
 
@@ -121,8 +67,8 @@ static void stats_scan_doubles(const Kernels *kernels, const double *numbers, ui
 }
 
 static DoubleDouble stats_total(const DoubleScan *scan) {
-  DoubleDouble lost = stats_sum_lanes(scan->sum_low);
-  return double_double_add(stats_sum_lanes(scan->sum_high), lost);
+  DoubleDouble lost = lanes_sum(scan->sum_low);
+  return double_double_add(lanes_sum(scan->sum_high), lost);
 }
 
 /* The sum of squared distances from the mean. What the rounding of the mean adds is subtracted. */
@@ -136,7 +82,7 @@ static double stats_spread(const Kernels *kernels, const double *numbers, uint64
     lanes[i - whole] += distance * distance;
   }
   DoubleDouble off = double_double_subtract(sum, double_two_product(mean, (double)count));
-  double squares = stats_rounded_sum(lanes) - off.high * off.high / (double)count;
+  double squares = lanes_rounded_sum(lanes) - off.high * off.high / (double)count;
   return squares > 0 ? squares : 0;
 }
 
@@ -172,9 +118,9 @@ static void stats_take_doubles(const StatsTask *task, double *numbers, uint64_t 
     sum = stats_total(&scan);
   }
   found.finite = count;
-  found.zeros = stats_count_lanes(scan.zeros);
-  found.min = stats_min_double(scan.min);
-  found.max = stats_greatest_double(scan.max);
+  found.zeros = lanes_count(scan.zeros);
+  found.min = lanes_min(scan.min);
+  found.max = lanes_max(scan.max);
   if (count > 0 && task->level > STATS_RANGE) {
     found.moments.exponent = stats_exponent_of(fmax(fabs(found.min), fabs(found.max)));
     if (found.moments.exponent != 0) {
@@ -215,10 +161,9 @@ static uint64_t stats_rest_of(const Kernels *kernels, const StatsGroup *group,
   return whole;
 }
 
-static void stats_scan_floats(const Kernels *kernels, const StatsGroup *group, FloatScan *scan) {
-  float rest[SCAN_STEP];
-  uint64_t whole = stats_rest_of(kernels, group, rest);
-  kernels->scan[group->dtype](group->data, whole, scan);
+/* Adds the elements after the first `whole`. */
+static void stats_scan_rest(const StatsGroup *group, uint64_t whole, const float *rest,
+                            FloatScan *scan) {
   for (uint64_t i = whole; i < group->count; i++) {
     float number = rest[i - whole], magnitude = fabsf(number);
     double value = (double)number;
@@ -230,6 +175,13 @@ static void stats_scan_floats(const Kernels *kernels, const StatsGroup *group, F
     scan->sum[lane] += value;
     scan->squares[lane] += value * value;
   }
+}
+
+static void stats_scan_floats(const Kernels *kernels, const StatsGroup *group, FloatScan *scan) {
+  float rest[SCAN_STEP];
+  uint64_t whole = stats_rest_of(kernels, group, rest);
+  kernels->scan[group->dtype](group->data, whole, scan);
+  stats_scan_rest(group, whole, rest, scan);
 }
 
 static void stats_range_floats(const Kernels *kernels, const StatsGroup *group, FloatRange *range) {
@@ -258,28 +210,37 @@ static bool stats_is_exact(const StatsGroup *group, const FloatScan *scan) {
   return highest + 1 + lane_bits - (lowest - (digits - 1)) <= DBL_MANT_DIG;
 }
 
+static void stats_add(DoubleDouble *sum, double more) {
+  DoubleDouble added = double_two_sum(sum->high, more);
+  *sum = (DoubleDouble){added.high, sum->low + added.low};
+}
+
 /* The fast path: the sums of the numbers and of their squares, in doubles. It is used if the first
 ** sum is exact, and if subtracting the square of the mean from the second cancels little. (By the
 ** Cauchy-Schwarz inequality, little then cancels in the sums of several such groups as well.)
 ** Otherwise returns false and does nothing. */
-static bool stats_take_floats_quickly(const StatsTask *task, const StatsGroup *group,
-                                      StatsBlockFound *all) {
-  FloatScan scan;
-  stats_scan_floats(task->kernels, group, &scan);
-  double squares = stats_rounded_sum(scan.squares);
-  if (!isfinite(squares) || !stats_is_exact(group, &scan)) return false;
-  DoubleDouble sum = stats_sum_lanes(scan.sum);
+static bool stats_add_scan(const StatsGroup *group, const FloatScan *scan, StatsBlockFound *all) {
+  double squares = lanes_rounded_sum(scan->squares);
+  if (!isfinite(squares) || !stats_is_exact(group, scan)) return false;
+  DoubleDouble sum = lanes_sum(scan->sum);
   if (sum.high * (sum.high / (double)group->count) > squares * (15.0 / 16)) return false;
   Found found = {.finite = group->count,
-                 .zeros = scan.zeros,
-                 .min = (double)scan.min,
-                 .max = (double)scan.max};
+                 .zeros = scan->zeros,
+                 .min = (double)scan->min,
+                 .max = (double)scan->max};
   found_merge(&all->found, &found);
   all->quick.count += group->count;
   stats_add(&all->quick.numbers, sum.high);
   all->quick.numbers.low += sum.low;
   stats_add(&all->quick.squares, squares);
   return true;
+}
+
+static bool stats_take_floats_quickly(const StatsTask *task, const StatsGroup *group,
+                                      StatsBlockFound *all) {
+  FloatScan scan;
+  stats_scan_floats(task->kernels, group, &scan);
+  return stats_add_scan(group, &scan, all);
 }
 
 static bool stats_take_floats_range(const StatsTask *task, const StatsGroup *group, Found *all) {
@@ -427,8 +388,6 @@ static void stats_take_group(const StatsTask *task, const unsigned char *data, u
   }
 }
 
-/* ---- The pass ---- */
-
 /* Converts the sums of the fast path to moments. */
 static void stats_settle_quick(StatsBlockFound *all) {
   const StatsSums *quick = &all->quick;
@@ -440,6 +399,43 @@ static void stats_settle_quick(StatsBlockFound *all) {
   moments.squares = double_double_subtract(quick->squares, of_mean);
   moments_merge(&all->found.moments, &moments);
 }
+
+/* ---- What is computed of two tensors ---- */
+
+static uint64_t stats_size_of_two(const StatsTask *task) {
+  return dtype_bits(task->two->dtype) / 8;
+}
+
+/* Floats that are scanned while they are computed, and never stored all. */
+static bool stats_take_two_quickly(const StatsTask *task, const unsigned char *a,
+                                   const unsigned char *b, uint64_t count, StatsBlockFound *all) {
+  float rest[SCAN_STEP];
+  FloatScan scan;
+  const StatsGroup group = {.dtype = DTYPE_F32, .count = count};
+  uint64_t size = stats_size_of_two(task), whole = count - count % SCAN_STEP;
+  task->kernels->scan_computed(task->two->compute, a, b, size, whole, &scan);
+  task->two->compute(a + whole * size, b + whole * size, count - whole, rest);
+  stats_scan_rest(&group, whole, rest, &scan);
+  return stats_add_scan(&group, &scan, all);
+}
+
+static void stats_take_block_of_two(const void *context, const PassElements *elements,
+                                    uint64_t position, uint64_t count, void *scratch, void *state) {
+  const StatsTask *task = context;
+  const unsigned char *a = elements[0].data, *b = elements[1].data;
+  const unsigned char *floats = (unsigned char *)((StatsScratch *)scratch)->floats;
+  uint64_t step = stats_size_of_two(task) * STATS_GROUP;
+  (void)position;
+  for (uint64_t size; count > 0; count -= size, a += step, b += step) {
+    size = count < STATS_GROUP ? count : STATS_GROUP;
+    if (task->level > STATS_RANGE && stats_take_two_quickly(task, a, b, size, state)) continue;
+    task->two->compute(a, b, size, ((StatsScratch *)scratch)->floats);
+    stats_take_group(task, floats, 0, size, scratch, state);
+  }
+  stats_settle_quick(state);
+}
+
+/* ---- The pass ---- */
 
 static void stats_take_block(const void *context, const PassElements *elements, uint64_t position,
                              uint64_t count, void *scratch, void *state) {
@@ -494,10 +490,19 @@ static void stats_add_exactly(const void *context, const PassElements *elements,
                               uint64_t count, void *scratch, void *state) {
   const StatsTask *task = context;
   double *numbers = ((StatsScratch *)scratch)->numbers;
+  float *floats = ((StatsScratch *)scratch)->floats;
   (void)position;
   for (uint64_t done = 0, size; done < count; done += size) {
     size = count - done < STATS_GROUP ? count - done : STATS_GROUP;
-    numbers_doubles(&task->numbers, elements->data, elements->first + done, size, numbers);
+    const unsigned char *data = elements[0].data;
+    uint64_t first = elements[0].first + done;
+    if (task->two != NULL) {
+      uint64_t at = done * stats_size_of_two(task);
+      data = (unsigned char *)floats;
+      first = 0;
+      task->two->compute(elements[0].data + at, elements[1].data + at, size, floats);
+    }
+    numbers_doubles(&task->numbers, data, first, size, numbers);
     exact_sum_add(state, numbers, size);
   }
 }
@@ -508,18 +513,16 @@ static bool stats_merge_exactly(void *context, const void *state) {
   return true;
 }
 
-static bool stats_find_mean(StatsTask *task, const PassInput *input, const Host *host, double *mean,
+/* `first` is the pass that was made. */
+static bool stats_find_mean(StatsTask *task, const Pass *first, const Host *host, double *mean,
                             Error *error) {
   *mean = moments_mean(&task->found.moments);
   if (!stats_has_cancelled(task)) return true;
-  Pass pass = {.input_count = 1,
-               .inputs = {*input},
-               .task = task,
-               .any_order = true,
-               .state_size = sizeof(ExactSum),
-               .scratch_size = sizeof(StatsScratch),
-               .block = stats_add_exactly,
-               .merge = stats_merge_exactly};
+  Pass pass = *first;
+  pass.any_order = true;
+  pass.state_size = sizeof(ExactSum);
+  pass.block = stats_add_exactly;
+  pass.merge = stats_merge_exactly;
   if (!pass_run(&pass, host, error)) return false;
   *mean = exact_sum_mean(&task->sum, task->found.moments.count);
   return true;
@@ -560,30 +563,47 @@ static void stats_set_range(const StatsTask *task, Stats *out) {
   out->abs_max = stats_integer_value(false, below > above ? below : above);
 }
 
-bool stats_run(const Source *source, const View *view, Dtype dtype, StatsLevel level,
-               const Host *host, Stats *out, Error *error) {
-  StatsTask task = {.dtype = dtype, .level = level};
-  numbers_open(&task.numbers, dtype);
-  task.kernels = task.numbers.kernels;
-  task.by_code = codes_open(&task.codes, task.kernels, dtype, &task.numbers.table);
-  Pass pass = {.input_count = 1,
-               .inputs = {{source, view, dtype_bits(dtype)}},
-               .task = &task,
-               .state_size = sizeof(StatsBlockFound),
-               .scratch_size = sizeof(StatsScratch),
-               .block = stats_take_block,
-               .merge = stats_merge_block};
-  if (!pass_run(&pass, host, error)) return false;
-  const Found *found = &task.found;
+/* Makes the pass, whose inputs are set. */
+static bool stats_run_pass(StatsTask *task, Pass *pass, const Host *host, Stats *out,
+                           Error *error) {
+  numbers_open(&task->numbers, task->dtype);
+  task->kernels = task->numbers.kernels;
+  task->by_code = codes_open(&task->codes, task->kernels, task->dtype, &task->numbers.table);
+  pass->task = task;
+  pass->maps_windows = true;
+  pass->state_size = sizeof(StatsBlockFound);
+  pass->scratch_size = sizeof(StatsScratch);
+  pass->merge = stats_merge_block;
+  if (!pass_run(pass, host, error)) return false;
+  const Found *found = &task->found;
   *out = (Stats){.nans = found->nans,
                  .infinities = found->infinities,
                  .zeros = found->zeros,
                  .finite = found->finite};
-  if (found->finite > 0) stats_set_range(&task, out);
+  if (found->finite > 0) stats_set_range(task, out);
   if (found->moments.count > 0) {
-    if (!stats_find_mean(&task, &pass.inputs[0], host, &out->mean, error)) return false;
+    if (!stats_find_mean(task, pass, host, &out->mean, error)) return false;
     out->std = moments_deviation(&found->moments);
     out->l2 = moments_norm(&found->moments);
   }
   return true;
+}
+
+bool stats_run(const Source *source, const View *view, Dtype dtype, StatsLevel level,
+               const Host *host, Stats *out, Error *error) {
+  StatsTask task = {.dtype = dtype, .level = level};
+  Pass pass = {
+      .input_count = 1, .inputs = {{source, view, dtype_bits(dtype)}}, .block = stats_take_block};
+  return stats_run_pass(&task, &pass, host, out, error);
+}
+
+bool stats_run_of_two(const StatsOfTwo *two, StatsLevel level, const Host *host, Stats *out,
+                      Error *error) {
+  StatsTask task = {.dtype = DTYPE_F32, .level = level, .two = two};
+  unsigned bits = dtype_bits(two->dtype);
+  Pass pass = {
+      .input_count = 2,
+      .inputs = {{two->sources[0], two->views[0], bits}, {two->sources[1], two->views[1], bits}},
+      .block = stats_take_block_of_two};
+  return stats_run_pass(&task, &pass, host, out, error);
 }

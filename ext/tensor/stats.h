@@ -13,6 +13,7 @@
 #define SAFETENSORS_TENSOR_STATS_H
 
 #include "format/dtype.h"
+#include "kernels/kernels.h"
 #include "tensor/pass.h"
 #include "tensor/value.h"
 
@@ -38,5 +39,18 @@ typedef struct Stats {
 ** then no other threads are used, and the work cannot be cancelled. Returns false on an error. */
 bool stats_run(const Source *source, const View *view, Dtype dtype, StatsLevel level,
                const Host *host, Stats *out, Error *error);
+
+/* A tensor of F32 that is computed, element by element, from two contiguous ones of one dtype, as they are
+** stored: by a kernel for that dtype, of the chosen set. */
+typedef struct StatsOfTwo {
+  const Source *sources[2];
+  const View *views[2];
+  Dtype dtype;
+  KernelFloats *compute;
+} StatsOfTwo;
+
+/* The same statistics as of that tensor. */
+bool stats_run_of_two(const StatsOfTwo *two, StatsLevel level, const Host *host, Stats *out,
+                      Error *error);
 
 #endif

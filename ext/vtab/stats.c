@@ -77,9 +77,13 @@ static int stats_filter(sqlite3_vtab_cursor *base, int plan, int argc, sqlite3_v
 static bool stats_compute(StatsCursor *cursor, Error *error) {
   const TensorArgument *argument = &cursor->tensor.argument;
   Source source = tensor_argument_source(argument);
+  StatsOfTwo two;
   Host host = tensor_cursor_begin_work(&cursor->tensor);
-  cursor->computed = stats_run(&source, &argument->view, argument->dtype, cursor->level, &host,
-                               &cursor->stats, error);
+  cursor->computed =
+      argument->expression != NULL && expression_is_of_two(argument->expression, &two)
+          ? stats_run_of_two(&two, cursor->level, &host, &cursor->stats, error)
+          : stats_run(&source, &argument->view, argument->dtype, cursor->level, &host,
+                      &cursor->stats, error);
   connection_end_work(&host);
   return cursor->computed;
 }

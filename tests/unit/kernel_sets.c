@@ -233,18 +233,22 @@ static void check_hash_merge(const Subject *subject) {
 
 /* ---- Statistics ---- */
 
+static bool same_scans(const FloatScan *got, const FloatScan *expected) {
+  bool finite = are_finite(expected->squares, KERNEL_LANES);
+  if (!finite) return !are_finite(got->squares, KERNEL_LANES);
+  return same_doubles(got->sum, expected->sum, KERNEL_LANES) &&
+         same_doubles(got->squares, expected->squares, KERNEL_LANES) && got->min == expected->min &&
+         got->max == expected->max && got->min_magnitude == expected->min_magnitude &&
+         got->zeros == expected->zeros;
+}
+
 static bool scan_agrees(const Subject *subject, const unsigned char *data,
                         const unsigned char *same, const unsigned char *more, uint64_t count) {
   FloatScan got, expected;
   (void)more;
   subject->set->scan[subject->dtype](data, count, &got);
   plain->scan[subject->dtype](same, count, &expected);
-  bool finite = are_finite(expected.squares, KERNEL_LANES);
-  if (!finite) return !are_finite(got.squares, KERNEL_LANES);
-  return same_doubles(got.sum, expected.sum, KERNEL_LANES) &&
-         same_doubles(got.squares, expected.squares, KERNEL_LANES) && got.min == expected.min &&
-         got.max == expected.max && got.min_magnitude == expected.min_magnitude &&
-         got.zeros == expected.zeros;
+  return same_scans(&got, &expected);
 }
 
 static void check_scan(const Subject *subject) {
@@ -253,6 +257,41 @@ static void check_scan(const Subject *subject) {
   check_subject("scan", &steps, scan_agrees);
   const unsigned char *data = sample(subject->dtype);
   TIME("scan", &steps, MOST, subject->set->scan[subject->dtype](data, MOST, &out))
+}
+
+/* Of longer arrays than the others, as they are computed piece by piece: the same elements again and again. */
+static bool scan_computed_agrees(const Subject *subject, const unsigned char *data,
+                                 const unsigned char *same, const unsigned char *more,
+                                 uint64_t count) {
+  enum { COPIES = 5 };
+  static float floats[4 * SCAN_STEP * COPIES];
+  FloatScan got, expected;
+  uint64_t size = subject->bits / 8, length = count * size, misalignment = (uintptr_t)data % 2;
+  unsigned char *block = malloc((size_t)(2 * length * COPIES + 2));
+  if (block == NULL) abort();
+  unsigned char *a = block + misalignment, *b = a + length * COPIES + 1 - misalignment;
+  for (unsigned copy = 0; copy < COPIES; copy++) {
+    memcpy(a + copy * length, same, (size_t)length);
+    memcpy(b + copy * length, more, (size_t)length);
+  }
+  subject->set->scan_computed(subject->set->sum[subject->dtype], a, b, size, COPIES * count, &got);
+  plain->sum[subject->dtype](a, b, COPIES * count, floats);
+  plain->scan[DTYPE_F32]((unsigned char *)floats, COPIES * count, &expected);
+  free(block);
+  return same_scans(&got, &expected);
+}
+
+static void check_scan_computed(const Subject *subject) {
+  static FloatScan out;
+  const Dtype dtypes[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16};
+  for (unsigned d = 0; d < sizeof dtypes / sizeof dtypes[0]; d++) {
+    Subject steps = {subject->set, dtypes[d], SCAN_STEP, bits_of(dtypes[d])};
+    check_subject("scan_computed", &steps, scan_computed_agrees);
+    const unsigned char *a = sample(dtypes[d]), *b = sample(dtypes[d]);
+    TIME(
+        "scan_computed", &steps, MOST,
+        subject->set->scan_computed(subject->set->sum[dtypes[d]], a, b, steps.bits / 8, MOST, &out))
+  }
 }
 
 static bool range_agrees(const Subject *subject, const unsigned char *data,

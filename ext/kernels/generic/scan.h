@@ -71,36 +71,95 @@ static SET(INLINE) uint32_t SET(store_range)(const SET(Range) *range, float *min
   return zeros;
 }
 
-static SET(TARGET) void SET(scan_F32)(const unsigned char *data, uint64_t count, FloatScan *out) {
-  SET(Words) magnitude = SET(all_words)(SET(MAGNITUDE));
+#if !defined(SCAN_OWN_MAGNITUDES)
+
+/* The smallest magnitude other than 0, minus 1. */
+typedef SET(Words) SET(Least);
+
+static SET(INLINE) SET(Words) SET(no_least)(void) {
+  return SET(all_words)(UINT32_MAX);
+}
+
+static SET(INLINE) void SET(add_to_least)(SET(Least) *least, SET(Counts) *zeros,
+                                          SET(Floats) numbers, SET(Words) magnitude) {
   const SET(Words) minus_one = SET(all_words)(UINT32_MAX);
-  SET(Range) range = SET(no_range)();
-  SET(Sums) sums = SET(no_sums)();
-  SET(Words) below[SET(RANGES)]; /* the smallest magnitude other than 0, minus 1 */
-  SET(UNROLL) for (unsigned r = 0; r < SET(RANGES); r++) below[r] = minus_one;
+  SET(Words) bits = SET(and_words)(SET(bits_of_floats)(numbers), magnitude);
+  SET(Words) less = SET(add_words)(bits, minus_one); /* 0 wraps around */
+  *zeros = SET(count_equal_words)(*zeros, less, minus_one);
+  *least = SET(min_words)(*least, less);
+}
+
+/* Infinite if all are 0. */
+static SET(INLINE) float SET(fold_least)(SET(Least) least) {
+  uint32_t below = SET(fold_min_words)(least);
+  return below == UINT32_MAX ? INFINITY : float_from_bits(below + 1);
+}
+
+#endif
+
+/* What is known of the floats that have been scanned. */
+typedef struct {
+  SET(Range) range;
+  SET(Sums) sums;
+  SET(Least) least[SET(RANGES)];
+} SET(Scan);
+
+static SET(INLINE) SET(Scan) SET(no_scan)(void) {
+  SET(Scan) scan = {.range = SET(no_range)(), .sums = SET(no_sums)()};
+  SET(UNROLL) for (unsigned r = 0; r < SET(RANGES); r++) scan.least[r] = SET(no_least)();
+  return scan;
+}
+
+static SET(INLINE) void SET(add_to_scan)(SET(Scan) *all, const unsigned char *data,
+                                         uint64_t count) {
+  SET(Words) magnitude = SET(all_words)(SET(MAGNITUDE));
+  SET(Scan) scan = *all;
   for (uint64_t i = 0; i < count; i += KERNEL_LANES, data += KERNEL_LANES * sizeof(float)) {
     SET(UNROLL) for (unsigned f = 0; f < KERNEL_LANES / SET(FLOATS); f++) {
       unsigned r = f % SET(RANGES);
       SET(Floats) numbers = SET(load_floats)(data + sizeof(float) * SET(FLOATS) *f);
-      SET(Words) bits = SET(and_words)(SET(bits_of_floats)(numbers), magnitude);
-      SET(Words) less = SET(add_words)(bits, minus_one); /* 0 wraps around */
-      range.zeros[r] = SET(count_equal_words)(range.zeros[r], less, minus_one);
-      below[r] = SET(min_words)(below[r], less);
-      SET(add_to_range)(&range, r, numbers);
-      SET(PART)(range.min[r], range.max[r], range.zeros[r], below[r], magnitude);
+      SET(add_to_least)(&scan.least[r], &scan.range.zeros[r], numbers, magnitude);
+      SET(add_to_range)(&scan.range, r, numbers);
+      SET(PART)(scan.range.min[r], scan.range.max[r], scan.range.zeros[r], scan.least[r],
+                magnitude);
     }
     SET(UNROLL) for (unsigned p = 0; p < SET(SUMS); p++) {
-      SET(add_to_sums)(&sums, p, SET(doubles_F32)(data, p));
+      SET(add_to_sums)(&scan.sums, p, SET(doubles_F32)(data, p));
     }
   }
-  uint32_t min = UINT32_MAX;
+  *all = scan;
+}
+
+static SET(INLINE) void SET(store_scan)(const SET(Scan) *scan, FloatScan *out) {
+  out->min_magnitude = INFINITY;
   SET(UNROLL) for (unsigned r = 0; r < SET(RANGES); r++) {
-    uint32_t lowest = SET(fold_min_words)(below[r]);
-    min = lowest < min ? lowest : min;
+    float least = SET(fold_least)(scan->least[r]);
+    if (least < out->min_magnitude) out->min_magnitude = least;
   }
-  SET(store_sums)(&sums, out);
-  out->zeros = SET(store_range)(&range, &out->min, &out->max);
-  out->min_magnitude = min == UINT32_MAX ? INFINITY : float_from_bits(min + 1);
+  SET(store_sums)(&scan->sums, out);
+  out->zeros = SET(store_range)(&scan->range, &out->min, &out->max);
+}
+
+static SET(TARGET) void SET(scan_F32)(const unsigned char *data, uint64_t count, FloatScan *out) {
+  SET(Scan) scan = SET(no_scan)();
+  SET(add_to_scan)(&scan, data, count);
+  SET(store_scan)(&scan, out);
+}
+
+/* Pieces so small that the next ones come from memory while these are scanned. */
+enum { SET(COMPUTED) = 256 };
+
+static SET(TARGET) void SET(scan_computed)(KernelFloats *compute, const unsigned char *a,
+                                           const unsigned char *b, uint64_t size, uint64_t count,
+                                           FloatScan *out) {
+  float piece[SET(COMPUTED)];
+  SET(Scan) scan = SET(no_scan)();
+  for (uint64_t part; count > 0; count -= part, a += part * size, b += part * size) {
+    part = count < SET(COMPUTED) ? count : SET(COMPUTED);
+    compute(a, b, part, piece);
+    SET(add_to_scan)(&scan, (const unsigned char *)piece, part);
+  }
+  SET(store_scan)(&scan, out);
 }
 
 static SET(TARGET) void SET(range_F32)(const unsigned char *data, uint64_t count, FloatRange *out) {
