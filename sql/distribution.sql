@@ -60,11 +60,13 @@ DROP TABLE IF EXISTS temp.distributed;
 CREATE TEMP TABLE distributed AS
   SELECT t.model, t.name, t.dtype, t.shape, t.numel, s.min, s.max, s.mean, s.std, s.n_zero, s.n_nan, s.n_inf
   FROM distributed_tensors AS t, tensor_stats(t.ref) AS s;
+CREATE INDEX temp.distributed_by_model ON distributed(model);
 DROP TABLE IF EXISTS temp.distribution;
 CREATE TEMP TABLE distribution AS
   SELECT t.model, h.bin, h.lo, h.hi, h.count
   FROM parameters AS p, distributed_tensors AS t JOIN distributed AS d ON d.model = t.model
   JOIN tensor_histogram(t.ref, p.bins, ifnull(p.lo, d.min), ifnull(p.hi, d.max)) AS h;
+CREATE INDEX temp.distribution_by_model ON distribution(model);
 
 CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
 .mode list

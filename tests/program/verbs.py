@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 
 import script_header
+from check_reports import is_junit, is_sarif
 from sql_program import FAILED, GOOD, PROGRAM, run
 from tally import BUILD, Tally
 
@@ -119,6 +120,11 @@ def check_formats(verb):
     lines = re.findall(r"^\| .* \|$", printed["markdown"][1], re.MULTILINE)
     tally.equal(len(lines), sum(len(rows) + 2 for rows in found.values()), f"{verb} --markdown has all rows")
     tally.check(all(name in printed["box"][1] for name in columns), f"{verb} --box names all tables")
+    own = HEADERS[verb].parameters["format"].choices if "format" in HEADERS[verb].parameters else []
+    for name, good in (("junit", is_junit), ("sarif", is_sarif)):
+        if name in own:
+            status, output, error = example(verb, "--format", name)
+            tally.check(status in {GOOD, *HEADERS[verb].statuses} and good(output), f"{verb} --format {name} is valid", status, output[:300], error)
     status, alone, _ = example(verb, "--json", "--table", first)
     tally.check(len(json.loads(alone)) == len(found[first]), f"{verb} --table {first} is one array", status)
 
