@@ -5,6 +5,10 @@
 -- packed (quantized) base is taken in the shapes that its weights stand for. Values are not read: whether the adapter
 -- was trained on this base they would not tell either, and what the adapter says of its base is printed.
 --
+-- The weights of an image model have other names in a single file of the original code (input_blocks, double_blocks)
+-- than in a folder of diffusers (down_blocks, transformer_blocks). If the adapter has those of one and the base those
+-- of the other, it cannot be said whether it fits: give the base in the adapter's names.
+--
 -- Of a directory or a pattern, each file is an adapter of its own, and the answer is no if one of them does not fit.
 -- What is no adapter is left out. The base is one model: a folder of several is refused.
 --
@@ -12,11 +16,13 @@
 -- @param base path required   the model
 -- @param format enum text|json|csv|junit|sarif  how to print the tables
 -- @table fitting_files(file, status, error, modules, fit, misfit, fits, made_for)   one row per adapter, the worst
---    first; fits is 1, 0, or NULL if no module changes a weight; made_for the base by the adapter's own words
+--    first; fits is 1, 0, or NULL if no module changes a weight, or it cannot be said; made_for the base by the
+--    adapter's own words
 -- @table fitting(file, module, kind, weight, shape, base_shape, base_dtype, fits, why)   one row per module. fits is
 --    1, 0, or NULL if the module changes no weight; why says what was expected, or what else there is to know
 -- @table fitting_checks(rule, level, file, tensor, message)   the same as findings, for junit and sarif
--- @status 1                   when an adapter does not fit, changes no weight at all, or cannot be read
+-- @status 1                   when an adapter does not fit, changes no weight at all, or cannot be read, or it cannot
+--    be said
 -- @example safetensors-sql lora-fit lora.safetensors base.safetensors
 
 .bail on
@@ -77,6 +83,20 @@ CREATE TEMP TABLE fitting AS
         LEFT JOIN lora_alone AS o ON o.file = f.file AND o.parts = a.parts
         LEFT JOIN lora_base AS b ON b.name = a.weight);
 CREATE INDEX temp.fitting_by_file ON fitting(file, fits);
+-- Names of the original code and of diffusers: of adapters that have no weight in the base, whose names are the others'.
+DROP TABLE IF EXISTS temp.fitting_foreign;
+CREATE TEMP TABLE fitting_foreign AS
+  SELECT a.file, a.naming AS adapter, b.naming AS base
+  FROM (SELECT file, CASE WHEN max(module GLOB '*input_blocks*' OR module GLOB '*output_blocks*' OR module GLOB '*middle_block*' OR module GLOB '*double_blocks*'
+                                   OR module GLOB '*single_blocks*' OR module GLOB '*joint_blocks*') THEN 'the original code'
+                          WHEN max(module GLOB '*down_blocks*' OR module GLOB '*up_blocks*' OR module GLOB '*mid_block*' OR module GLOB '*transformer_blocks*') THEN 'diffusers' END AS naming
+        FROM fitting GROUP BY file HAVING total(base_shape IS NOT NULL) = 0 AND total(fits = 0) > 0) AS a,
+    (SELECT CASE WHEN max(name GLOB '*input_blocks.*' OR name GLOB '*double_blocks.*' OR name GLOB '*joint_blocks.*') THEN 'the original code'
+                 WHEN max(name GLOB '*down_blocks.*' OR name GLOB '*transformer_blocks.*') THEN 'diffusers' END AS naming FROM lora_base) AS b
+  WHERE a.naming <> b.naming;
+UPDATE fitting SET fits = NULL, why = x.why
+FROM (SELECT file, printf('it has the names of %s, the base those of %s', adapter, base) AS why FROM fitting_foreign) AS x
+WHERE x.file = fitting.file AND fitting.fits = 0;
 DROP TABLE IF EXISTS temp.fitting_files;
 CREATE TEMP TABLE fitting_files AS
   SELECT f.file, f.status, f.error, ifnull(c.n, 0) AS modules, CAST(c.yes AS INTEGER) AS fit, CAST(c.no AS INTEGER) AS misfit, iif(c.no > 0, 0, iif(c.yes > 0, 1, NULL)) AS fits,
@@ -88,7 +108,9 @@ CREATE TEMP TABLE fitting_files AS
 DROP TABLE IF EXISTS temp.fitting_checks;
 CREATE TEMP TABLE fitting_checks AS
   SELECT 'readable' AS rule, 'error' AS level, file, NULL AS tensor, error AS message FROM fitting_files WHERE status <> 'ok'
-  UNION ALL SELECT 'changes-a-weight', 'error', file, NULL, 'nothing in the adapter changes a weight of a base' FROM fitting_files WHERE status = 'ok' AND fits IS NULL
+  UNION ALL SELECT 'named-alike', 'error', file, NULL, printf('it has the names of %s, the base those of %s', adapter, base) FROM fitting_foreign
+  UNION ALL SELECT 'changes-a-weight', 'error', file, NULL, 'nothing in the adapter changes a weight of a base' FROM fitting_files
+    WHERE status = 'ok' AND fits IS NULL AND file NOT IN (SELECT file FROM fitting_foreign)
   UNION ALL SELECT 'fits-the-base', 'error', file, module, why FROM fitting WHERE fits = 0
   UNION ALL SELECT 'fits-the-base', 'ok', file, NULL, printf('%d weights fit', fit) FROM fitting_files WHERE fits = 1;
 
@@ -128,10 +150,13 @@ SELECT CASE WHEN misfits = 0 AND fits = adapters THEN
               || printf('the base has %s, in the shape of the change.', iif(weights = 1, 'the weight', printf('all %,d weights', weights)))
             WHEN adapters = 1 AND misfits = 1 THEN
               printf('No: %,d of %,d weights %s not fit.', wrong, wrong + weights, iif(wrong = 1, 'does', 'do'))
+            WHEN adapters = 1 AND foreigners = 1 THEN 'It cannot be said: the base has other names than the adapter.'
             WHEN adapters = 1 THEN 'No: nothing in the adapter changes a weight of a base.'
             ELSE printf('No: %,d of %,d adapters %s not fit%s.', adapters - fits, adapters, iif(adapters - fits = 1, 'does', 'do'),
-                        iif(broken > 0, printf('; of these %,d cannot be read', broken), '')) END
-FROM as_text, (SELECT count(*) AS adapters, total(fits = 1) AS fits, total(fits = 0) AS misfits, total(misfit) AS wrong, total(fit) AS weights, total(status <> 'ok') AS broken
+                        iif(broken > 0, printf('; of these %,d cannot be read', broken), '')
+                        || iif(foreigners > 0, printf('; of %,d it cannot be said, by other names', foreigners), '')) END
+FROM as_text, (SELECT count(*) AS adapters, total(fits = 1) AS fits, total(fits = 0) AS misfits, total(misfit) AS wrong, total(fit) AS weights, total(status <> 'ok') AS broken,
+             (SELECT count(*) FROM fitting_foreign) AS foreigners
       FROM fitting_files);
 SELECT 'By its own words it was made for: ' || safetensors_label(made_for) FROM as_text, fitting_files AS f WHERE (SELECT count(*) FROM fitting_files) = 1 AND made_for <> '';
 
@@ -141,7 +166,7 @@ SELECT printf('and %,d more', count(*) - 40) FROM as_text, fitting_files WHERE s
 SELECT char(10) || '== Adapters' FROM as_text, fitting_labels WHERE NOT one LIMIT 1;
 .mode column --wrap 0
 .headers on
-SELECT CASE fits WHEN 1 THEN 'yes' WHEN 0 THEN 'no' ELSE 'no weights' END AS fits, printf('%7d', modules) AS modules, printf('%10d', misfit) AS "do not fit", label AS file
+SELECT CASE fits WHEN 1 THEN 'yes' WHEN 0 THEN 'no' ELSE iif(file IN (SELECT file FROM fitting_foreign), 'other names', 'no weights') END AS fits, printf('%7d', modules) AS modules, printf('%10d', misfit) AS "do not fit", label AS file
 FROM as_text, fitting_files AS f JOIN fitting_labels USING (file) WHERE status = 'ok' AND NOT one ORDER BY f.rowid LIMIT 400;
 .mode list
 .headers off
@@ -156,12 +181,13 @@ SELECT char(10) || '== Notes' FROM as_text WHERE EXISTS (SELECT 1 FROM fitting W
 SELECT line FROM as_text, fitting_lines WHERE section = 'notes' ORDER BY id, place;
 
 DROP TABLE IF EXISTS temp.verdict;
-CREATE TEMP TABLE verdict(broken, misfits, fits);
+CREATE TEMP TABLE verdict(broken, misfits, foreigners, fits);
 CREATE TEMP TRIGGER verdict_is_no BEFORE INSERT ON verdict BEGIN
   SELECT RAISE(ABORT, 'an adapter cannot be read') WHERE new.broken > 0;
   SELECT RAISE(ABORT, 'an adapter does not fit this base') WHERE new.misfits > 0;
+  SELECT RAISE(ABORT, 'the base has other names than an adapter') WHERE new.foreigners > 0;
   SELECT RAISE(ABORT, 'an adapter changes no weight') WHERE new.fits = 0;
 END;
-INSERT INTO verdict SELECT total(status <> 'ok'), total(fits = 0), total(fits = 1) = count(*) FROM fitting_files;
+INSERT INTO verdict SELECT total(status <> 'ok'), total(fits = 0), (SELECT count(*) FROM fitting_foreign), total(fits = 1) = count(*) FROM fitting_files;
 .mode column
 .headers on

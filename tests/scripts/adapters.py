@@ -260,6 +260,13 @@ def test_fit():
     tally.equal([(os.path.basename(row["file"]), row["fits"], row["status"]) for row in found["fitting_files"]],
                 [("page.safetensors", None, "invalid"), ("far.safetensors", 0, "ok"), ("one.safetensors", 1, "ok")], "the worst first, in JSON")
     tally.equal([(row["rule"], row["level"]) for row in found["fitting_checks"]], [("readable", "error"), ("fits-the-base", "error"), ("fits-the-base", "ok")], "findings")
+    # the same weights have other names in the original code than in diffusers: no answer, instead of a wrong one
+    kohya = making.file(f"{ROOT}/kohya/unet.safetensors", {f"lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q.lora_{part}.weight": ("F32", shape, bytes(32))
+                                                         for part, shape in (("down", [1, 8]), ("up", [8, 1]))})
+    for name, code, said in (("model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn1.to_q.weight", "other names", "It cannot be said: the base has other names"),
+                             ("down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_q.weight", "an adapter does not fit", "No: 1 of 1 weights does not fit.")):
+        whole = making.file(f"{ROOT}/kohya_base/{code[:2]}.safetensors", {name: ("F32", [8, 8], bytes(256))})
+        fails("lora_fit", code, said, path=kohya, base=whole)
     for folder, there in ((f"{ROOT}/two_models", "two_models/a.safetensors, "), (f"{ROOT}/pipeline", "pipeline/text_encoder/x.safetensors, ")):
         for name in ("a", "b") if "two" in folder else ("unet/x", "text_encoder/x"):
             making.file(f"{folder}/{name}.safetensors", {"w": ("F32", [1], bytes(4))})
