@@ -10,15 +10,18 @@
 ** have together; the one used last is kept whatever its size. */
 enum { MODEL_LIST_KEPT = 8, MODEL_LIST_MAX_ROWS = 200000 };
 
+/* Whether a directory is a component of a pipeline. */
+enum { MODEL_LIST_UNASKED, MODEL_LIST_NO_COMPONENT, MODEL_LIST_COMPONENT };
+
 struct ModelList {
   uint32_t references;
   char *path; /* as it was given */
   ModelRoots roots;
   ModelSearch search;
   ListedModels models;
-  json_t **pipelines; /* the model_index.json of each directory; json_false() if it has none */
-  LinkMode links;     /* the setting with which it was made */
-  ModelList *older;   /* in the session, by last use */
+  uint8_t *components; /* whether each directory is a component; NULL until it is asked */
+  LinkMode links;      /* the setting with which it was made */
+  ModelList *older;    /* in the session, by last use */
 };
 
 typedef struct ModelListCache {
@@ -31,13 +34,10 @@ const ListedModels *model_list_models(const ModelList *list) {
 
 void model_list_release(ModelList *list) {
   if (list == NULL || --list->references > 0) return;
-  for (uint64_t i = 0; list->pipelines != NULL && i < list->search.directory_count; i++) {
-    json_decref(list->pipelines[i]);
-  }
   listed_models_clear(&list->models);
   model_search_clear(&list->search);
   model_roots_clear(&list->roots);
-  memory_free(list->pipelines);
+  memory_free(list->components);
   memory_free(list->path);
   memory_free(list);
 }
@@ -81,36 +81,6 @@ bool model_list_config(const ModelList *list, Session *session, const ListedMode
 
 /* ---- Pipelines ---- */
 
-/* The directory above one at which the search began: PATH/.. */
-static char *model_list_parent(const FoundDirectory *directory) {
-  return path_join(directory->path, "..");
-}
-
-/* Sets *root to the model_index.json of the directory above, or to NULL. */
-static bool model_list_pipeline(ModelList *list, Session *session, uint32_t number, json_t **root,
-                                Error *error) {
-  const FoundDirectory *directory = &list->search.directories[number];
-  bool is_below = directory->parent != MODEL_SEARCH_NONE;
-  *root = NULL;
-  if (is_below && !list->search.directories[directory->parent].has_pipeline) return true;
-  if (list->pipelines == NULL) {
-    list->pipelines = memory_zeroed(list->search.directory_count, sizeof(json_t *));
-    if (list->pipelines == NULL) return error_memory(error);
-  }
-  json_t **kept = &list->pipelines[is_below ? directory->parent : number];
-  if (*kept == NULL) {
-    char *above = is_below ? NULL : model_list_parent(directory);
-    if (!is_below && above == NULL) return error_memory(error);
-    const char *place = is_below ? list->search.directories[directory->parent].path : above;
-    bool good = model_list_read_config(session, place, "model_index.json", NULL, kept, error);
-    memory_free(above);
-    if (!good) return false;
-    if (*kept == NULL) *kept = json_false();
-  }
-  *root = json_is_false(*kept) ? NULL : *kept;
-  return true;
-}
-
 /* The last component of a directory's path; "" for what says nothing, like "..". memory_free()
 ** releases it. NULL when memory runs out. */
 static char *model_list_directory_name(const char *path) {
@@ -131,17 +101,54 @@ static char *model_list_directory_name(const char *path) {
   return copy;
 }
 
+/* Notes whether the pipeline has a component of the directory's name. */
+static bool model_list_note_component(ModelList *list, const json_t *root, uint32_t number,
+                                      Error *error) {
+  char *name = model_list_directory_name(list->search.directories[number].path);
+  if (name == NULL) return error_memory(error);
+  bool is_one = json_is_array(json_object_get(root, name));
+  list->components[number] = is_one ? MODEL_LIST_COMPONENT : MODEL_LIST_NO_COMPONENT;
+  memory_free(name);
+  return true;
+}
+
+/* Notes it for the directory, and for those beside it. A stranger may have written a large
+** model_index.json, so none is kept. */
+static bool model_list_read_pipeline(ModelList *list, Session *session, uint32_t number,
+                                     Error *error) {
+  const FoundDirectory *directories = list->search.directories;
+  uint32_t parent = directories[number].parent;
+  bool is_root = parent == MODEL_SEARCH_NONE, good = true;
+  json_t *root;
+  char *above = is_root ? path_join(directories[number].path, "..") : NULL;
+  if (is_root && above == NULL) return error_memory(error);
+  good = model_list_read_config(session, is_root ? above : directories[parent].path,
+                                "model_index.json", NULL, &root, error);
+  memory_free(above);
+  for (uint32_t i = 0; good && i < list->search.directory_count; i++) {
+    if (i == number || (!is_root && directories[i].parent == parent))
+      good = model_list_note_component(list, root, i, error);
+  }
+  json_decref(root);
+  return good;
+}
+
 /* Sets *is_component to whether a pipeline has the directory as a component. */
 static bool model_list_is_component(ModelList *list, Session *session, uint32_t number,
                                     bool *is_component, Error *error) {
-  json_t *root;
+  const FoundDirectory *directory = &list->search.directories[number];
+  bool is_root = directory->parent == MODEL_SEARCH_NONE;
   *is_component = false;
-  if (!model_list_pipeline(list, session, number, &root, error)) return false;
-  if (root == NULL) return true;
-  char *name = model_list_directory_name(list->search.directories[number].path);
-  if (name == NULL) return error_memory(error);
-  *is_component = json_is_array(json_object_get(root, name));
-  memory_free(name);
+  if (!is_root && !list->search.directories[directory->parent].has_pipeline) return true;
+  if (list->components == NULL) {
+    list->components = memory_zeroed(list->search.directory_count, sizeof *list->components);
+    if (list->components == NULL) return error_memory(error);
+  }
+  if (list->components[number] == MODEL_LIST_UNASKED &&
+      !model_list_read_pipeline(list, session, number, error)) {
+    return false;
+  }
+  *is_component = list->components[number] == MODEL_LIST_COMPONENT;
   return true;
 }
 
@@ -282,7 +289,12 @@ ModelList *model_list_open(Session *session, const char *path, Error *error) {
     model_list_release(list);
     list = NULL;
   }
-  if (list == NULL) list = model_list_new(session, path, &roots, error);
+  if (list == NULL) {
+    list = model_list_new(session, path, &roots, error);
+  } else { /* a model_index.json may say something else by now */
+    memory_free(list->components);
+    list->components = NULL;
+  }
   model_roots_clear(&roots);
   if (list == NULL) return NULL;
   model_list_keep(cache, list);

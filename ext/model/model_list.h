@@ -7,8 +7,6 @@
 #ifndef SAFETENSORS_MODEL_MODEL_LIST_H
 #define SAFETENSORS_MODEL_MODEL_LIST_H
 
-#include <jansson.h>
-
 #include "model/model_group.h"
 #include "model/model_kind.h"
 

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import time
 
 import making
 from tally import Tally, connect
@@ -276,6 +277,13 @@ tally.equal([row[0] for row in below(CHANGES)], ["a/one.safetensors", "a/two.saf
 making.file(f"{CHANGES}/b/extra.safetensors", {"b": bytes(3)})
 making.index(f"{CHANGES}/b/model.safetensors.index.json", {"a": shard(1, 1), "b": "extra.safetensors"})
 tally.equal(below(CHANGES, "model, files, tensors")[2], ("b", 2, 2), "another index")
+making.file(f"{CHANGES}/pipe/unet/model.safetensors", WEIGHTS)
+write(f"{CHANGES}/pipe/model_index.json", '{"unet": ["diffusers", "U"]}')
+time.sleep(0.1)  # long enough for the session to keep what it found
+tally.equal([rows(f"{CHANGES}/pipe", "kind") for _ in range(3)], [[("component",)]] * 3, "a pipeline")
+write(f"{CHANGES}/pipe/model_index.json", '{"vae": ["diffusers", "V"]}')
+tally.equal(rows(f"{CHANGES}/pipe", "kind"), [("model",)], "another pipeline")
+shutil.rmtree(f"{CHANGES}/pipe")
 shutil.rmtree(f"{CHANGES}/a")
 tally.equal([row[0] for row in below(CHANGES)], ["b"], "a directory that is gone")
 
