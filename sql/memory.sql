@@ -12,6 +12,7 @@
 --   mla       kv_lora_rank + qk_rope_head_dim: DeepSeek's latent attention
 --   sliding   as full, of the last sliding_window or attention_chunk_size tokens
 --   cross     as full, of the tokens of the encoder
+--   index     index_head_dim of 8 bits and a scale: DeepSeek's sparse attention
 --
 -- and for each sequence, whatever its length:
 --
@@ -96,7 +97,8 @@ DROP TABLE IF EXISTS temp.memory_config;
 CREATE TEMP TABLE memory_config AS
   SELECT m.*, iif(layers BETWEEN 1 AND 100000, layers, NULL) AS n_layers,
          iif(most BETWEEN 1 AND 1000000000000, CAST(most AS INTEGER), NULL) AS positions, coalesce(head, hidden / nullif(heads, 0)) AS d,
-         coalesce(kv, iif(json_extract(c, '$.multi_query') AND json_extract(c, '$.new_decoder_architecture') IS NOT 1, 1, NULL), heads) AS kv_heads,
+         CASE WHEN json_extract(c, '$.multi_query') = 1 AND json_extract(c, '$.new_decoder_architecture') IS NOT 1 THEN 1
+              ELSE ifnull(kv, heads) END AS kv_heads,
          -- In transformers, these say by their class or by is_decoder whether they generate.
          ifnull(architecture GLOB '*ForCausalLM' OR architecture GLOB '*LMHead*' OR architecture GLOB '*ForConditionalGeneration'
                 OR architecture GLOB '*Chat*' OR (kv IS NOT NULL AND architecture NOT GLOB '*For[A-Z]*' AND architecture NOT GLOB '*Model'),
@@ -109,7 +111,8 @@ CREATE TEMP TABLE memory_config AS
                coalesce(json_extract(c, '$.num_key_value_heads'), json_extract(c, '$.num_kv_heads'), json_extract(c, '$.n_head_kv'),
                         json_extract(c, '$.multi_query_group_num'), json_extract(c, '$.attn_config.kv_n_heads')) AS kv,
                coalesce(json_extract(c, '$.hidden_size'), json_extract(c, '$.n_embd'), json_extract(c, '$.n_embed'), json_extract(c, '$.d_model'), json_extract(c, '$.dim')) AS hidden,
-               coalesce(json_extract(c, '$.head_dim'), json_extract(c, '$.d_kv'), json_extract(c, '$.kv_channels')) AS head,
+               coalesce(json_extract(c, '$.head_dim'), json_extract(c, '$.d_kv'), json_extract(c, '$.kv_channels'),
+                        iif(type LIKE 'zamba%', json_extract(c, '$.attention_head_dim'), NULL)) AS head,
                coalesce(json_extract(c, '$.max_position_embeddings'), json_extract(c, '$.n_positions'), json_extract(c, '$.max_seq_len'),
                         json_extract(c, '$.seq_length'), json_extract(c, '$.max_target_positions')) AS most,
                CASE coalesce(json_extract(c, '$.torch_dtype'), json_extract(c, '$.dtype'), json_extract(config, '$.torch_dtype'), json_extract(config, '$.dtype'))
@@ -134,9 +137,13 @@ CREATE TEMP TABLE memory_kinds AS
            coalesce(json_extract(c, '$.layer_types[' || i || ']'), json_extract(c, '$.layers_block_type[' || i || ']'),
                     json_extract(c, '$.attention_layers[' || i || ']'),
                     CASE substr(ifnull(pattern, ''), i + 1, 1) WHEN '*' THEN 'full' WHEN 'M' THEN 'mamba' WHEN '' THEN NULL ELSE 'none' END,
-                    CASE json_extract(c, '$.attn_type_list[' || i || ']') WHEN 1 THEN 'full' WHEN 0 THEN 'lightning' END,
+                    CASE json_extract(c, '$.attn_type_list[' || i || ']') WHEN 1 THEN 'full' WHEN 0 THEN 'linear' END,
                     json_extract(c, '$.block_types[' || (i % nullif(json_array_length(c, '$.block_types'), 0)) || ']'),
-                    CASE WHEN json_extract(c, '$.linear_attn_config.full_attn_layers') IS NOT NULL
+                    CASE WHEN EXISTS (SELECT 1 FROM json_each(c, '$.cross_attention_layers') WHERE value = i) THEN 'images'
+                         WHEN json_extract(c, '$.use_cla') = 1 AND i % json_extract(c, '$.cla_share_factor') > 0 THEN 'none'
+                         WHEN json_extract(c, '$.full_attn_idxs') IS NOT NULL
+                         THEN iif(EXISTS (SELECT 1 FROM json_each(c, '$.full_attn_idxs') WHERE value = i), 'full', 'conv')
+                         WHEN json_extract(c, '$.linear_attn_config.full_attn_layers') IS NOT NULL
                          THEN iif(EXISTS (SELECT 1 FROM json_each(c, '$.linear_attn_config.full_attn_layers') WHERE value = i + 1), 'full', 'kda')
                          WHEN json_extract(c, '$.attn_layer_indices') IS NOT NULL
                          THEN iif(EXISTS (SELECT 1 FROM json_each(c, '$.attn_layer_indices') WHERE value = i), 'full', 'mamba')
@@ -170,8 +177,10 @@ CREATE TEMP TABLE memory_kinds AS
     WHEN s.word LIKE 'mamba%' THEN '["mamba"]'
     WHEN s.word = 'hybrid' THEN '["full","mamba"]'
     WHEN s.word IN ('conv', 'rwkv') THEN json_array(s.word)
-    WHEN s.word IN ('none', 'mlp', 'moe') THEN '[]' ELSE '["unknown"]' END) AS k
+    WHEN s.word IN ('none', 'mlp', 'moe', 'images') THEN '[]' ELSE '["unknown"]' END) AS k
   WHERE k.value NOT IN ('full', 'sliding') OR s.i < c.n_layers - ifnull(json_extract(c.c, '$.num_kv_shared_layers'), 0)
+  UNION ALL SELECT n.model, n.i, 'index', NULL FROM numbered AS n JOIN memory_config AS c ON c.model = n.model
+  WHERE json_extract(c.c, '$.index_head_dim') IS NOT NULL
   UNION ALL SELECT n.model, n.i, 'cross', NULL FROM numbered AS n JOIN memory_config AS c ON c.model = n.model WHERE c.crosses;
 
 -- If the configuration says no heads, the rows of the projections tell what all of them have together.
@@ -188,13 +197,15 @@ CREATE TEMP TABLE memory_sizes AS
          coalesce(p.context, c.positions, 4096) AS context,
          coalesce(json_extract(c.c, '$.max_source_positions'), p.context, c.positions, 4096) AS source,
          iif(b.dtype = 'F32', 4, 2) AS width,
-         CASE WHEN k.kind = 'mla' OR c.kv_heads * c.d IS NULL THEN 1 ELSE iif(k.kind = 'sliding', coalesce(json_extract(c.c, '$.swa_num_key_value_heads'), c.kv_heads),
+         CASE WHEN k.kind IN ('mla', 'index') OR c.kv_heads * c.d IS NULL THEN 1 ELSE iif(k.kind = 'sliding', coalesce(json_extract(c.c, '$.swa_num_key_value_heads'), c.kv_heads),
              iif(k.kind = 'full', coalesce(json_extract(c.c, '$.num_global_key_value_heads'), c.kv_heads), c.kv_heads)) END AS heads,
-         CASE iif(c.kv_heads * c.d IS NULL AND k.kind <> 'mla', 'shape', k.kind) WHEN 'shape' THEN r.key_rows
+         CASE iif(c.kv_heads * c.d IS NULL AND k.kind NOT IN ('mla', 'index'), 'shape', k.kind) WHEN 'shape' THEN r.key_rows
+                     WHEN 'index' THEN json_extract(c.c, '$.index_head_dim')
                      WHEN 'mla' THEN json_extract(c.c, '$.kv_lora_rank') + json_extract(c.c, '$.qk_rope_head_dim')
                      WHEN 'full' THEN coalesce(json_extract(c.c, '$.global_head_dim'), c.d)
                      WHEN 'sliding' THEN coalesce(json_extract(c.c, '$.swa_head_dim'), c.d) ELSE c.d END AS "key",
-         CASE iif(c.kv_heads * c.d IS NULL AND k.kind <> 'mla', 'shape', k.kind) WHEN 'shape' THEN r.value_rows WHEN 'mla' THEN 0 WHEN 'full' THEN coalesce(json_extract(c.c, '$.global_head_dim'), json_extract(c.c, '$.v_head_dim'), c.d)
+         CASE iif(c.kv_heads * c.d IS NULL AND k.kind NOT IN ('mla', 'index'), 'shape', k.kind) WHEN 'shape' THEN r.value_rows
+                     WHEN 'mla' THEN 0 WHEN 'index' THEN 0 WHEN 'full' THEN coalesce(json_extract(c.c, '$.global_head_dim'), json_extract(c.c, '$.v_head_dim'), c.d)
                      WHEN 'sliding' THEN coalesce(json_extract(c.c, '$.swa_v_head_dim'), json_extract(c.c, '$.swa_head_dim'),
                                                   json_extract(c.c, '$.v_head_dim'), c.d) ELSE c.d END AS value,
          s.vh, s.kh, s.kd, s.vd, s.kernel, s.inner, s.state, s.mh, nullif(ifnull(s.md, s.inner / s.mh), 0) AS md, s.groups, c.hidden,
@@ -205,12 +216,13 @@ CREATE TEMP TABLE memory_sizes AS
                                            GROUP BY r.computed ORDER BY sum(r.nbytes) DESC LIMIT 1), 'BF16') AS dtype
         FROM memory_config AS c) AS b ON b.model = c.model
   LEFT JOIN memory_projections AS r ON r.model = c.model
-  JOIN (SELECT model, coalesce(json_extract(c, '$.linear_num_value_heads'), json_extract(c, '$.linear_attn_config.num_heads')) AS vh,
-               coalesce(json_extract(c, '$.linear_num_key_heads'), json_extract(c, '$.linear_attn_config.num_heads')) AS kh,
-               coalesce(json_extract(c, '$.linear_key_head_dim'), json_extract(c, '$.linear_attn_config.head_dim')) AS kd,
-               coalesce(json_extract(c, '$.linear_value_head_dim'), json_extract(c, '$.linear_attn_config.head_dim')) AS vd,
+  JOIN (SELECT model, coalesce(json_extract(c, '$.linear_num_value_heads'), json_extract(c, '$.linear_attn_config.num_heads'),
+                               iif(type LIKE 'minimax%', heads, NULL)) AS vh,
+               coalesce(json_extract(c, '$.linear_num_key_heads'), json_extract(c, '$.linear_attn_config.num_heads'), iif(type LIKE 'minimax%', heads, NULL)) AS kh,
+               coalesce(json_extract(c, '$.linear_key_head_dim'), json_extract(c, '$.linear_attn_config.head_dim'), iif(type LIKE 'minimax%', d, NULL)) AS kd,
+               coalesce(json_extract(c, '$.linear_value_head_dim'), json_extract(c, '$.linear_attn_config.head_dim'), iif(type LIKE 'minimax%', d, NULL)) AS vd,
                coalesce(json_extract(c, '$.linear_conv_kernel_dim'), json_extract(c, '$.linear_attn_config.short_conv_kernel_size'),
-                        json_extract(c, '$.conv_kernel'), json_extract(c, '$.mamba_d_conv'), json_extract(c, '$.conv_kernel_size')) AS kernel,
+                        json_extract(c, '$.conv_kernel'), json_extract(c, '$.mamba_d_conv'), json_extract(c, '$.conv_kernel_size'), iif(type LIKE 'minimax%', 0, NULL)) AS kernel,
                coalesce(iif(type IN ('mamba', 'falcon_mamba'), json_extract(c, '$.intermediate_size'), NULL),
                         json_extract(c, '$.mamba_d_ssm'), CAST(hidden * coalesce(json_extract(c, '$.mamba_expand'), json_extract(c, '$.expand'), 2) AS INTEGER)) AS inner,
                coalesce(json_extract(c, '$.ssm_state_size'), json_extract(c, '$.state_size'), json_extract(c, '$.mamba_d_state')) AS state,
@@ -229,14 +241,14 @@ CREATE TEMP TABLE memory_layers AS
   FROM (SELECT *, state + token * CASE kind WHEN 'sliding' THEN min(window, context) WHEN 'cross' THEN source ELSE context END AS sequence
         FROM (SELECT model, kind, layers, window, context, source, iif(has_tokens, heads, NULL) AS heads, iif(has_tokens, "key", NULL) AS "key",
                iif(has_tokens, value, NULL) AS value,
-               iif(has_tokens, layers * heads * ("key" + value) * CASE WHEN kv_dtype = 'F32' THEN 4 WHEN kv_dtype IN ('F16', 'BF16') THEN 2 ELSE 1 END, 0) AS token,
+               iif(has_tokens, layers * CASE WHEN kind = 'index' THEN "key" + 4 ELSE heads * ("key" + value) END * CASE WHEN kind = 'index' THEN 1 WHEN kv_dtype = 'F32' THEN 4 WHEN kv_dtype IN ('F16', 'BF16') THEN 2 ELSE 1 END, 0) AS token,
                CASE WHEN has_tokens THEN 0
                     WHEN kind = 'linear' THEN layers * (4 * vh * kd * vd + width * kernel * (2 * kh * kd + vh * vd))
                     WHEN kind = 'mamba' AND mh IS NULL THEN layers * width * inner * (state + kernel)
                     WHEN kind = 'mamba' THEN layers * width * (mh * md * state + kernel * (mh * md + 2 * groups * state))
                     WHEN kind = 'conv' THEN layers * width * conv * hidden
                     WHEN kind = 'rwkv' THEN layers * 4 * (2 * hidden + 3 * attention_hidden) END AS state
-        FROM (SELECT *, kind IN ('full', 'mla', 'sliding', 'cross') AS has_tokens FROM memory_sizes)))
+        FROM (SELECT *, kind IN ('full', 'mla', 'index', 'sliding', 'cross') AS has_tokens FROM memory_sizes)))
   ORDER BY model, sequence_nbytes DESC;
 
 -- Mixtures: what is routed is in experts, but not in shared ones. Layers that predict further tokens come after the last.
@@ -271,6 +283,7 @@ CREATE TEMP TABLE memory AS
               WHEN c.generates IS NOT 1
               THEN ifnull(c.architecture || ' generates no text: nothing is kept', 'config.json names no architecture: what a token takes is not known')
               WHEN c.n_layers IS NULL THEN 'config.json says no number of layers: what a token takes is not known'
+              WHEN json_array_length(c.c, '$.cross_attention_layers') > 0 THEN 'what the layers that look at images keep is not counted'
               WHEN l.unknown > 0 THEN printf('what %,d layers (%s) keep is not known here', l.unknown, l.words)
               WHEN l.sequence IS NULL THEN 'config.json lacks sizes: what a token takes is not known'
               WHEN e.model IS NOT NULL AND e.active IS NULL THEN 'how many experts a token uses is not said' END AS note, c.status, c.error

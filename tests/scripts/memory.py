@@ -61,6 +61,17 @@ def test_kinds():
             # one for all: 3 * 1 * (16 + 16) * 2
             ("multi-query", {"architectures": ["FalconForCausalLM"], "model_type": "falcon", "num_hidden_layers": 3, "num_attention_heads": 4, "hidden_size": 64,
                              "multi_query": True, "new_decoder_architecture": False}, 10, 192, 1920),
+            ("multi-query, though heads are said", {"architectures": ["FalconForCausalLM"], "model_type": "falcon", "num_hidden_layers": 3, "num_attention_heads": 4,
+                                                    "num_kv_heads": 4, "hidden_size": 64, "multi_query": True, "new_decoder_architecture": False}, 10, 192, 1920),
+            ("groups of falcon", {"architectures": ["FalconForCausalLM"], "model_type": "falcon", "num_hidden_layers": 3, "num_attention_heads": 4,
+                                  "num_kv_heads": 2, "hidden_size": 64, "multi_query": True, "new_decoder_architecture": True}, 10, 384, 3840),
+            # two layers have one cache: 2 of 4
+            ("shared by two", llama(4, 4, 2, 16, 8, use_cla=True, cla_share_factor=2), 10, 128, 1280),
+            # MLA and an index of 128 + 4 bytes
+            ("indexed", {**DEEPSEEK, "index_head_dim": 128}, 10, 70_272 + 61 * 132, 10 * (70_272 + 61 * 132)),
+            # MiniMax: of 2 layers one is linear: 4 * 4 * 8 * 8
+            ("lightning", llama(2, 4, 2, 16, 8, model_type="minimax_m1", attn_type_list=[0, 1]), 10, 64, 640 + 1024),
+            ("old conv", llama(2, 4, 2, 16, 8, model_type="lfm2", full_attn_idxs=[1], conv_L_cache=3), 10, 64, 640 + 3 * 16 * 2),
             # all layers: 2 * 2 * (4 + 4) * 2 = 64 for the last 100 tokens
             ("sliding", llama(2, 4, 2, 16, sliding_window=100, model_type="mistral"), 1000, 64, 6400),
             # 5 of 6 have a window of 1024: a layer takes 4 * (256 + 256) * 2 = 4096
@@ -120,6 +131,12 @@ def test_unknown():
                                ("words", llama("two", "four", "x", "y", "z"), "no number of layers")):
         found = memory(model(name, config))["memory"][0]
         tally.check(found["cache_nbytes"] is None and part in (found["note"] or "") and found["nbytes"] == 8, name, found)
+
+
+def test_images():
+    """Layers that look at images keep those, which is said, and nothing of the text."""
+    found = memory(model("images", {"architectures": ["MllamaForConditionalGeneration"], "text_config": llama(4, 4, 2, 16, 8, cross_attention_layers=[1, 3])}), context="10")
+    tally.equal((found["memory"][0]["token_nbytes"], found["memory"][0]["note"]), (128, "what the layers that look at images keep is not counted"), "images")
 
 
 def test_experts():
