@@ -63,6 +63,7 @@ SELECT CASE WHEN models = 1 AND e + w = 0 THEN printf('Intact: 0 errors, 0 warni
             WHEN models = 1 THEN printf('%,d error%s, %,d warning%s in %,d file%s.', e, iif(e = 1, '', 's'), w, iif(w = 1, '', 's'),
                                         files, iif(files = 1, '', 's'))
             WHEN e + w = 0 THEN printf('All %,d models are intact: 0 errors, 0 warnings in %,d files.', models, files)
+            WHEN e = 0 THEN printf('None of %,d models has errors: 0 errors, %,d warning%s in %,d files.', models, w, iif(w = 1, '', 's'), files)
             ELSE printf('%,d of %,d models %s errors: %,d error%s, %,d warning%s in %,d files.', broken, models, iif(broken = 1, 'has', 'have'),
                         e, iif(e = 1, '', 's'), w, iif(w = 1, '', 's'), files) END
 FROM as_text, (SELECT count(*) AS models, sum(errors) AS e, sum(warnings) AS w, sum(errors > 0) AS broken FROM checked_models),

@@ -62,7 +62,8 @@ SELECT printf('%,d tensor%s of %s elements, %s%s%s.', count(*), iif(count(*) = 1
               safetensors_pretty(total(nbytes), 'B'), iif(models > 1, printf(', in %,d models', models), ''),
               iif(bad > 0, printf('; %,d cannot be read', bad), ''))
 FROM listed, (SELECT count(*) AS models, count(error) AS bad FROM listed_models) HAVING (SELECT 1 FROM as_text);
-SELECT 'error: ' || safetensors_label(substr(error, 14)) FROM as_text, unlisted;
+SELECT 'error: ' || safetensors_label(substr(error, 14)) FROM as_text, unlisted LIMIT 40;
+SELECT printf('and %,d more that cannot be read', count(*) - 40) FROM as_text, unlisted HAVING count(*) > 40;
 
 SELECT CASE WHEN rank > 1 THEN '' WHEN models = 1 THEN char(10) ELSE printf('%s== %s%s', char(10), safetensors_label(model, common), char(10)) END
        || iif(rank = 1, 'dtype           bytes  shape                     name' || char(10), '') ||

@@ -172,6 +172,23 @@ def test_formats():
             check_formats(verb)
 
 
+def test_nowhere():
+    """A path that leads nowhere cannot be read, whatever the verb is: one sentence, and nothing printed."""
+    for verb, header in HEADERS.items():
+        given = script_header.command(header, header.examples[0])
+        wrong = next((one for one in header.arguments if one.kind == "path" and one.name not in header.writes), None)
+        if wrong is None or verb in NEEDS_VEC:
+            continue
+        words = [f"{root}/nowhere.safetensors" if one is wrong else given[one.name] for one in header.arguments]
+        for name, value in given.items():
+            if not header.parameters[name].required:
+                words += [f"--{name.replace('_', '-')}"] + ([] if header.parameters[name].kind == "flag" else [value])
+        words += ["--replace"] if "replace" in header.parameters and "--replace" not in words else []
+        for form in ([], ["--json"]):
+            status, output, error = run(verb, *words, *form, cwd=root)
+            tally.check((status, output, error.count("\n")) == (FAILED, "", 1), f"{verb} of a path that leads nowhere {form}", status, output[:200], error)
+
+
 def files():
     return {os.path.join(at, name): os.stat(os.path.join(at, name)).st_mtime_ns
             for at, _, names in os.walk(root) for name in names}
