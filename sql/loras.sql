@@ -71,6 +71,7 @@ INSERT INTO loras_signatures VALUES
   ('Flux.1', '', '*_single_blocks_*', NULL), ('Flux.1', '', '*_single_transformer_blocks_*', NULL),
   ('Qwen-Image', '', '*_transformer_blocks_*_img_m[lo][pd]_*', NULL), ('Qwen-Image', '', '*_transformer_blocks_*_txt_m[lo][pd]_*', NULL),
   ('Qwen-Image', '', '*_transformer_blocks_[2-5][0-9]_attn_*', 3072), ('Flux.1', '', '*_transformer_blocks_*_attn_add_*', 3072),
+  ('Flux.1', '', '*_transformer_blocks_*_attn_to_*', 3072),
   ('Flux.1', '', '*_transformer_blocks_*_ff_context_*', 3072), ('SD 3.5', '', '*_transformer_blocks_*_attn_*', 2432),
   ('SD 3.5', '', '*_joint_blocks_*', 2432), ('SD 3.5', '', '*_joint_blocks_*_x_block_attn2_*', NULL), ('SD 3', '', '*_joint_blocks_*', NULL),
   ('SD 3', '', '*_transformer_blocks_*_attn_add_*', NULL), ('SD 3', '', '*_transformer_blocks_*_attn_*', 1536),
@@ -86,7 +87,7 @@ INSERT INTO loras_signatures VALUES
   ('AuraFlow', '', '*_joint_transformer_blocks_*', NULL), ('HiDream', '', '*_double_stream_blocks_*', NULL),
   ('Z-Image', '', '*_layers_*_attention_*', 3840), ('Lumina 2', '', '*_layers_*_attention_*', 2304),
   ('T5', '', '*_block_*_SelfAttention_*', NULL), ('T5', '', '*_block_*_EncDecAttention_*', NULL), ('Whisper', '', '*_layers_*_encoder_attn_*', NULL),
-  ('BERT', '', '*_layer_*_attention_self_*', NULL), ('ViT', '', '*_layer_*_attention_attention_*', NULL),
+  ('CLIP vision', '', '*_vision_model_encoder_layers_*', NULL), ('BERT', '', '*_layer_*_attention_self_*', NULL), ('ViT', '', '*_layer_*_attention_attention_*', NULL),
   ('LLM', '', '*_layers_*_self_attn_*', NULL), ('LLM', '', '*_layers_*_mlp_*', NULL), ('LLM', '', '*_h_[0-9]*_*', NULL), ('LLM', '', '*_layers_*', NULL),
   ('SDXL', 'tokens', '_clip_g_', NULL), ('SD 1.5', 'tokens', '*', 768), ('SD 2', 'tokens', '*', 1024), ('LLM', 'prompts', '*', NULL);
 -- notes: the same by what a trainer wrote, in lower case.
@@ -107,7 +108,7 @@ INSERT INTO loras_words VALUES
 DROP TABLE IF EXISTS temp.loras_bases;
 CREATE TEMP TABLE loras_bases AS
   WITH kinds AS MATERIALIZED (
-    SELECT DISTINCT name, input, CASE WHEN name GLOB '_lora_te[12_]*' OR name GLOB '*_text_encoder*' OR name GLOB '_lycoris_te*' OR name GLOB '_te[12_]*' THEN 'te'
+    SELECT DISTINCT name, input, CASE WHEN name GLOB '_lora_te[12_]*' OR name GLOB '*_text_encoder*' OR name GLOB '_lycoris_te*' OR name GLOB '_te[12_]*' OR name GLOB '_text_model_*' THEN 'te'
       WHEN kind = 'textual_inversion' THEN 'tokens' WHEN kind GLOB '*prompt*' OR kind GLOB 'prefix*' THEN 'prompts'
       WHEN name GLOB '*_down_blocks_*' OR name GLOB '*_up_blocks_*' OR name GLOB '*_mid_block_*' OR name GLOB '*_input_blocks_*'
         OR name GLOB '*_output_blocks_*' OR name GLOB '*_middle_block_*' THEN 'unet' ELSE '' END AS part
@@ -117,7 +118,9 @@ CREATE TEMP TABLE loras_bases AS
     FROM kinds AS k JOIN loras_signatures AS s ON s.part = k.part AND k.name GLOB s.glob AND (s.input IS NULL OR s.input = k.input) GROUP BY k.name, k.input
   )
   SELECT file, base || iif(base = 'LLM', ifnull(' ' || (
-           SELECT iif(o.name GLOB '*_h_*', min(o.input, o.shape ->> '$[0]'), o.input) FROM loras_rows AS o WHERE o.file = m.file AND o.input > 0
+           SELECT CASE WHEN o.name GLOB '*_h_*' THEN min(o.input, o.shape ->> '$[0]')
+                       WHEN o.name GLOB '*_down_proj_*' OR o.name GLOB '*_o_proj_*' OR o.name GLOB '*_fc2_*' OR o.name GLOB '*_w[2o]_*' THEN o.shape ->> '$[0]'
+                       ELSE o.input END FROM loras_rows AS o WHERE o.file = m.file AND o.input > 0
            GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1), ''), '') AS base, iif(s.input > 0 OR base = 'LLM', 'shapes', 'names') AS base_from
   FROM (SELECT m.file, min(p.place) AS place FROM loras_rows AS m JOIN placed AS p ON p.name = m.name AND p.input IS m.input GROUP BY m.file) AS m
   JOIN loras_signatures AS s ON s.rowid = m.place;
@@ -231,7 +234,8 @@ CREATE TEMP TABLE loras AS
          iif(c.learning_rate GLOB '[0-9.]*' AND c.learning_rate NOT GLOB '*[^0-9.e+-]*', CAST(c.learning_rate AS REAL), c.learning_rate) AS learning_rate,
          iif(c.text_encoder_lr GLOB '[0-9.]*' AND c.text_encoder_lr NOT GLOB '*[^0-9.e+-]*', CAST(c.text_encoder_lr AS REAL), c.text_encoder_lr) AS text_encoder_lr,
          c.optimizer, CAST(v.nan AS INTEGER) AS nan, CAST(v.inf AS INTEGER) AS inf, o.copy_of,
-         nullif(iif(n.base IS NOT NULL AND b.base_from = 'shapes' AND instr(b.base, n.base) <> 1 AND instr(n.base, b.base) <> 1
+         nullif(iif(f.status = 'ok' AND readfile(f.file || '.aria2') IS NOT NULL, 'an .aria2 file is beside it: its download has not ended; ', '')
+                || iif(n.base IS NOT NULL AND b.base_from = 'shapes' AND instr(b.base, n.base) <> 1 AND instr(n.base, b.base) <> 1
                       AND n.base NOT IN ('Kolors', 'Stable Cascade'), 'its shapes are those of ' || b.base || ', not of ' || n.base, '')
                 || ifnull((SELECT group_concat('; ' || printf('%d %s: ', k, iif(k = 1, 'module', 'modules')) || status, '') FROM (
                      SELECT status, count(*) AS k FROM loras_rows AS o WHERE o.file = f.file AND status <> 'ok' AND status NOT GLOB 'the base is needed*'
@@ -242,7 +246,7 @@ CREATE TEMP TABLE loras AS
   LEFT JOIN sums AS v USING (file) LEFT JOIN loras_copies AS o USING (file)
   WHERE f.file NOT IN (SELECT file FROM loras_others)
   ORDER BY f.status = 'ok', v.nan + v.inf > 0 DESC, o.copy_of IS NULL, f.size DESC, f.rowid;
-UPDATE loras SET note = ltrim(note, '; ') WHERE note IS NOT NULL;
+UPDATE loras SET note = trim(note, '; ') WHERE note IS NOT NULL;
 
 -- A file that is alone and cannot be read ends the script, and so does a path without an adapter.
 INSERT INTO parameters(path) SELECT t.name FROM loras_found AS f, safetensors_tensors(f.file) AS t WHERE f.status <> 'ok' AND (SELECT count(*) FROM loras_found) = 1;

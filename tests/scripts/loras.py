@@ -142,6 +142,19 @@ def make():
     with open(f"{FOLDER}/beside.civitai.info", "w", encoding="utf-8") as file:
         json.dump({"trainedWords": ["a cat", "sitting"], "baseModel": "SDXL 1.0"}, file)
     MADE["beside.safetensors"] = {"base": "SDXL", "base_from": "metadata", "triggers": "a cat, sitting", "status": "ok"}
+    making.file(f"{FOLDER}/downloading.safetensors", pairs([("text_model.encoder.layers.0.mlp.fc1", 3072, 768)], PEFT, 11, 1))
+    with open(f"{FOLDER}/downloading.safetensors.aria2", "wb") as file:
+        file.write(b"\0\1")
+    MADE["downloading.safetensors"] = {"status": "ok", "base": "SD 1.5", "note": "an .aria2 file is beside it: its download has not ended"}
+    for part, outputs, inputs in (("mlp.down_proj", 640, 1728), ("self_attn.o_proj", 640, 512)):
+        making.file(f"{FOLDER}/llm {part}.safetensors", pairs([(f"model.layers.0.{part}", outputs, inputs)], PEFT, 12, 1))
+        MADE[f"llm {part}.safetensors"] = {"status": "ok", "base": "LLM 640", "base_from": "shapes"}
+    for base, name, width in (("Flux.1", "transformer.transformer_blocks.3.attn.to_q", 3072), ("Qwen-Image", "transformer.transformer_blocks.40.attn.to_q", 3072),
+                              ("SD 3.5", "transformer.transformer_blocks.3.attn.to_q", 2432), ("LTX-Video", "transformer.transformer_blocks.3.attn1.to_q", 2048),
+                              ("PixArt", "transformer.transformer_blocks.3.attn1.to_q", 1152), ("Z-Image", "diffusion_model.layers.3.attention.to_q", 3840),
+                              ("SDXL", "lora_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q", 640), ("SD 2", "lora_te_text_model_encoder_layers_0_self_attn_q_proj", 1024)):
+        making.file(f"{FOLDER}/by shape/{base}.safetensors", pairs([(name, width, width)], PEFT, 13, 1))
+        MADE[f"by shape/{base}.safetensors"] = {"status": "ok", "base": base}
     trick = "a\x1b[31m\nb\u202e.safetensors"
     making.file(f"{FOLDER}/{trick}", pairs([("lora_unet_mid_block_attentions_0_proj_in", 2, 2)], KOHYA, 9, 1), {"modelspec.trigger_phrase": "x\x1b[2Jy\nz"})
     MADE[trick] = {"triggers": "x\x1b[2Jy\nz", "status": "ok"}
