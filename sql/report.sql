@@ -233,7 +233,7 @@ INSERT INTO report_said
 SELECT 'ok', CASE WHEN differ = 0 THEN printf('All %,d weights that both have are equal.', n)
                   ELSE printf('%,d of %,d weights have other values', differ, n) ||
                        iif(layers IS NULL, '', iif(outside, ', among others', ', all') || ' in layers ' || layers) ||
-                       iif(most IS NULL, '', printf('; the greatest change is %.2g%% of the weight''s norm', 100 * most)) || '.' END ||
+                       iif(most IS NULL, '', printf('; the greatest change is %.*f%% of the weight''s norm', iif(most < 0.0995, 1, 0), 100 * most)) || '.' END ||
              iif(unknown = 0, '', printf(' %,d cannot be compared.', unknown))
 FROM (SELECT count(*) AS n, total(n_diff > 0) AS differ, max(iif(n_diff > 0 AND layer IS NULL, 1, 0)) AS outside, total(status = 'unknown') AS unknown,
              max(iif(rel_l2 < 9e999, rel_l2, NULL)) AS most
@@ -360,13 +360,13 @@ FROM (SELECT count(*) AS n, CASE status WHEN 'reshaped' THEN 'of another shape' 
       FROM report_compared WHERE status IN ('reshaped', 'gone', 'new', 'unknown') GROUP BY status ORDER BY instr('reshaped gone new unknown', status))
 HAVING count(*) > 0;
 INSERT INTO report_page(html, list)
-SELECT printf('<tr><td><code>%s</code></td><td>%s</td><td%s>%s %s</td><td%s>%s %s</td></tr>', safetensors_html(name),
+SELECT printf('<tr><td><code>%s</code></td><td>%s</td><td%s>%s</td><td%s>%s</td></tr>', safetensors_html(name),
               CASE status WHEN 'reshaped' THEN 'other shape' || CASE WHEN n_diff = 0 THEN ', common rows equal' WHEN n_diff > 0 THEN ', common rows differ' ELSE '' END
                           WHEN 'unknown' THEN 'not compared' ELSE status END,
-              iif(dtype_a IS NULL, '', ' data-is="base"'), dtype_a, replace(shape_a, ',', ', '),
-              iif(dtype_b IS NULL, '', ' data-is="here"'), dtype_b, replace(shape_b, ',', ', ')), 'structure'
+              iif(dtype_a IS NULL, '', ' data-is="base"'), dtype_a || ' ' || replace(shape_a, ',', ', '),
+              iif(dtype_b IS NULL, '', ' data-is="here"'), dtype_b || ' ' || replace(shape_b, ',', ', ')), 'structure'
 FROM report_compared WHERE status IN ('reshaped', 'gone', 'new', 'unknown') ORDER BY instr('reshaped gone new unknown', status), name;
-INSERT INTO report_page(rest, list) VALUES ('<tr><td class="soft">and %,d more</td></tr>', 'structure');
+INSERT INTO report_page(rest, list) VALUES ('<tr><td class="soft" colspan="4">and %,d more</td></tr>', 'structure');
 INSERT INTO report_page(html)
 SELECT '</tbody></table>' WHERE EXISTS (SELECT 1 FROM report_compared WHERE status IN ('reshaped', 'gone', 'new', 'unknown'));
 
@@ -486,13 +486,13 @@ SELECT '<h3>Outside the layers</h3><table class="list"><thead><tr><th>weight</th
 WHERE EXISTS (SELECT 1 FROM report_compared WHERE layer IS NULL AND status NOT IN ('new', 'gone', 'unknown'));
 INSERT INTO report_page(html, list)
 SELECT printf('<tr><td><code>%s</code></td><td class="n">%s</td><td>%s</td><td>%s</td></tr>', safetensors_html(name),
-              CASE WHEN new_nan > 0 THEN 'NaN' WHEN new_inf > 0 THEN 'inf' WHEN n_diff = 0 THEN '=' WHEN rel_l2 IS NULL THEN '' ELSE printf('%.2g%%', 100 * rel_l2) END,
+              CASE WHEN new_nan > 0 THEN 'NaN' WHEN new_inf > 0 THEN 'inf' WHEN n_diff = 0 THEN '=' WHEN rel_l2 IS NULL THEN '' ELSE printf('%.*f%%', CASE WHEN rel_l2 < 0.01 THEN 3 WHEN rel_l2 < 0.1 THEN 2 ELSE 1 END, 100 * rel_l2) END,
               CASE WHEN new_nan + new_inf > 0 THEN '<b class="error">not finite</b>' WHEN n_diff = 0 THEN 'equal' WHEN n_diff IS NULL THEN 'not compared'
                    ELSE printf('%.3g%% of %s differ', 100.0 * n_diff / max(1, compared), safetensors_pretty(compared)) END,
               iif(dtype_a = dtype_b, dtype_b, dtype_a || ' to ' || dtype_b)), 'outside'
 FROM report_compared WHERE layer IS NULL AND status NOT IN ('new', 'gone', 'unknown')
 ORDER BY new_nan + new_inf DESC, n_diff = 0, rel_l2 DESC, name;
-INSERT INTO report_page(rest, list) VALUES ('<tr><td class="soft">and %,d more</td></tr>', 'outside');
+INSERT INTO report_page(rest, list) VALUES ('<tr><td class="soft" colspan="4">and %,d more</td></tr>', 'outside');
 INSERT INTO report_page(html)
 SELECT '</tbody></table>' WHERE EXISTS (SELECT 1 FROM report_compared WHERE layer IS NULL AND status NOT IN ('new', 'gone', 'unknown'));
 INSERT INTO report_page(html)
@@ -500,12 +500,12 @@ SELECT '<h3>Changed the most</h3><table class="list"><thead><tr><th>weight</th><
 WHERE EXISTS (SELECT 1 FROM report_compared WHERE layer IS NOT NULL AND n_diff > 0);
 INSERT INTO report_page(html, list)
 SELECT printf('<tr><td><code>%s</code></td><td class="n" data-is="change">%s</td><td class="n" data-is="largest difference">%s</td><td class="n" data-is="elements">%.1f%%</td><td class="n" data-is="cosine">%s</td></tr>', safetensors_html(name),
-              CASE WHEN new_nan > 0 THEN 'NaN' WHEN new_inf > 0 THEN 'inf' WHEN rel_l2 IS NULL THEN '-' ELSE printf('%.2g%%', 100 * rel_l2) END,
+              CASE WHEN new_nan > 0 THEN 'NaN' WHEN new_inf > 0 THEN 'inf' WHEN rel_l2 IS NULL THEN '-' ELSE printf('%.*f%%', CASE WHEN rel_l2 < 0.01 THEN 3 WHEN rel_l2 < 0.1 THEN 2 ELSE 1 END, 100 * rel_l2) END,
               iif(new_nan + new_inf > 0 OR max_abs_diff IS NULL, '-', printf('%.3g', max_abs_diff)), 100.0 * n_diff / max(1, compared),
               iif(new_nan + new_inf > 0 OR cosine IS NULL, '-', printf('%.6f', cosine))), 'changes'
 FROM report_compared WHERE layer IS NOT NULL AND n_diff > 0
 ORDER BY new_nan + new_inf DESC, rel_l2 IS NULL, rel_l2 DESC, name;
-INSERT INTO report_page(rest, list) VALUES ('<tr><td class="soft">and %,d more</td></tr>', 'changes');
+INSERT INTO report_page(rest, list) VALUES ('<tr><td class="soft" colspan="5">and %,d more</td></tr>', 'changes');
 INSERT INTO report_page(html) SELECT '</tbody></table>' WHERE EXISTS (SELECT 1 FROM report_compared WHERE layer IS NOT NULL AND n_diff > 0);
 
 -- The norms.
@@ -527,18 +527,27 @@ SELECT row_number() OVER (ORDER BY sum(numel) DESC, min(position)) AS rank, bare
        iif(layer IS NULL, bare, family || ' ' || substr(label, 1, instr(label || '.', '.') - 1)) AS block, 1.0 * sum(numel) / max(1, sum(sum(numel)) OVER ()) AS share
 FROM report_weights WHERE copy_of IS NULL GROUP BY bare;
 
--- Each block is a column, or on a phone a row, of the modules in it; areas are numbers of parameters. What is too
--- small to see is in the table below. A module shows its name where that fits.
+-- Each block is a column, or on a phone a row, of the modules in it; areas are numbers of parameters. A module shows
+-- its name where that fits: on a desk (class d) in its part of 600 by 288 pixels, on a phone (p) of 358 by 480.
 INSERT INTO report_page(html)
 SELECT '<h2>Where the parameters are</h2>' || iif(sum(numel) > 0, '<p class="note">Areas are parameters, all layers of a module together.</p><div class="tree">', '')
 FROM report_modules;
-WITH blocks AS (SELECT block, sum(numel) AS numel, sum(share) AS share FROM report_modules GROUP BY block)
+WITH blocks AS (SELECT block, sum(numel) AS numel, sum(share) AS share FROM report_modules GROUP BY block),
+labels AS (
+  SELECT *, iif(instr(bare, '#.') = 0, bare, substr(bare, instr(bare, '#.') + 2)) AS label FROM report_modules
+),
+sized AS (
+  SELECT m.*, b.numel AS whole, 600 * b.share AS desk_width, 288.0 * m.numel / max(1, b.numel) AS desk_height,
+         358.0 * m.numel / max(1, b.numel) AS phone_width, 480 * b.share AS phone_height
+  FROM labels AS m JOIN blocks AS b USING (block) WHERE m.share > 0.0005 ORDER BY b.numel DESC, m.rank
+)
 INSERT INTO report_page(html, list)
-SELECT printf('<div style="flex:%d 0 0">', b.numel) ||
-       group_concat(printf('<div style="flex:%d 0 0"><span class="%s">%s<br>%s</span></div>', m.numel,
-                           CASE WHEN length(m.label) <= 9 THEN 's' WHEN length(m.label) <= 16 THEN 'm' ELSE 'l' END, safetensors_html(m.label), safetensors_pretty(m.numel)), '') || '</div>', 'treemap'
-FROM blocks AS b JOIN (SELECT m.*, iif(instr(bare, '#.') = 0, bare, substr(bare, instr(bare, '#.') + 2)) AS label FROM report_modules AS m ORDER BY rank) AS m USING (block)
-WHERE m.share > 0.0005 GROUP BY b.block ORDER BY b.numel DESC;
+SELECT printf('<div style="flex:%d 0 0">', whole) ||
+       group_concat(printf('<div style="flex:%d 0 0"><span class="%s">%s<br>%s</span></div>', numel,
+         trim(iif(desk_width >= 45 AND 14 * ceil(1 + 7 * length(label) / (desk_width - 10)) + 20 <= desk_height, 'd', '') ||
+              iif(phone_width >= 45 AND 14 * ceil(1 + 7 * length(label) / (phone_width - 10)) + 20 <= phone_height, ' p', '')),
+         safetensors_html(label), safetensors_pretty(numel)), '') || '</div>', 'treemap'
+FROM sized GROUP BY block ORDER BY whole DESC, min(rank);
 INSERT INTO report_page(html) SELECT '</div>' WHERE (SELECT sum(numel) FROM report_modules) > 0;
 
 INSERT INTO report_page(html) VALUES ('<table class="list"><thead><tr><th>module</th><th class="wide"></th><th class="n">parameters</th><th class="n">share</th><th class="n">weights</th><th>shape</th></tr></thead><tbody>');
@@ -546,7 +555,7 @@ INSERT INTO report_page(html, list)
 SELECT printf('<tr><td><code>%s</code></td><td class="wide"><i class="bar" style="width:%.1f%%"></i></td><td class="n" data-is="parameters">%s</td><td class="n">%.1f%%</td><td class="n" data-is="weights">%,d</td><td class="w" data-is="shape">%s</td></tr>',
               safetensors_html(bare), 100.0 * numel / max(1, max(numel) OVER ()), safetensors_pretty(numel), 100 * share, tensors, iif(shapes, 'several', replace(shape, ',', ', '))), 'modules'
 FROM report_modules ORDER BY rank;
-INSERT INTO report_page(rest, list) VALUES ('<tr><td class="soft">and %,d more</td></tr>', 'modules');
+INSERT INTO report_page(rest, list) VALUES ('<tr><td class="soft" colspan="6">and %,d more</td></tr>', 'modules');
 INSERT INTO report_page(html) VALUES ('</tbody></table>');
 
 INSERT INTO report_page(html) VALUES ('<h3>Stored as</h3><table class="list"><thead><tr><th>dtype</th><th class="wide"></th><th class="n">bytes</th><th class="n">share</th><th class="n">weights</th></tr></thead><tbody>');
@@ -555,7 +564,7 @@ SELECT printf('<tr><td>%s</td><td class="wide"><i class="bar" style="width:%.1f%
               dtype, 100.0 * nbytes / max(1, max(nbytes) OVER ()), safetensors_pretty(nbytes, 'B'), 100.0 * nbytes / max(1, sum(nbytes) OVER ()), n), 'dtypes'
 FROM (SELECT iif(scheme = 'none', dtype, scheme || ' for ' || dtype) AS dtype, sum(nbytes) AS nbytes, count(*) AS n FROM report_weights WHERE copy_of IS NULL GROUP BY 1)
 ORDER BY nbytes DESC;
-INSERT INTO report_page(rest, list) VALUES ('<tr><td class="soft">and %,d more</td></tr>', 'dtypes');
+INSERT INTO report_page(rest, list) VALUES ('<tr><td class="soft" colspan="5">and %,d more</td></tr>', 'dtypes');
 INSERT INTO report_page(html) VALUES ('</tbody></table>');
 
 -- ---- Distributions: of the largest modules the weight in the middle, at most a million values ----
@@ -588,7 +597,7 @@ SELECT '<h2>Metadata</h2><table class="list"><thead><tr><th>key</th><th>value</t
 INSERT INTO report_page(html, list)
 SELECT printf('<tr><td><code>%s</code></td><td>%s</td></tr>', safetensors_html(key), safetensors_html(value)), 'metadata'
 FROM report_metadata ORDER BY key, value;
-INSERT INTO report_page(rest, list) VALUES ('<tr><td class="soft">and %,d more</td></tr>', 'metadata');
+INSERT INTO report_page(rest, list) VALUES ('<tr><td class="soft" colspan="2">and %,d more</td></tr>', 'metadata');
 INSERT INTO report_page(html) SELECT '</tbody></table>' WHERE EXISTS (SELECT 1 FROM report_metadata);
 INSERT INTO report_page(html) VALUES ('<footer><p class="note">' || safetensors_version() || '</p></footer>
 </body>

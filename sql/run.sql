@@ -369,8 +369,8 @@ SELECT *, 100.0 * i / max(1, of - 1) AS x, ifnull(low, min(value) OVER chart) AS
 FROM measured WHERE nth <= 6 AND (value IS NULL OR abs(value) < 9e999) AND (i % (of / 400 + 1) = 0 OR i = of - 1 OR is_bad) WINDOW chart AS (PARTITION BY run, chart);
 SELECT '<h2>Over the steps</h2>' || iif(runs > 6, printf('<p class="note">Of %,d runs the first six.</p>', runs), '') FROM as_page, run_common WHERE EXISTS (SELECT 1 FROM run_points WHERE values_of > 0 AND of > 1);
 SELECT iif(chart = min(chart) OVER (PARTITION BY run), iif(runs > 1, '<h3>' || safetensors_html(substr(run, 1 + length(common_run))) || '</h3>', '') || '<div class="grid two">', '')
-       || printf('<div class="card"><b>%s</b><div class="axis"><span>%.4g</span></div><svg class="line" viewBox="0 0 100 40" preserveAspectRatio="none" role="img" aria-label="%s"><path d="M%s"></path>%s</svg>',
-                 what, hi, what, points, iif(bad IS NULL, '', printf('<path class="mark" d="M%.1f,0V40"></path>', bad)))
+       || printf('<div class="card"><b>%s</b><div class="axis"><span>%.4g</span></div><svg class="line" viewBox="0 0 100 40" preserveAspectRatio="none" role="img" aria-label="%s"><path vector-effect="non-scaling-stroke" d="M%s"></path>%s</svg>',
+                 what, hi, what, points, iif(bad IS NULL, '', printf('<path class="mark" vector-effect="non-scaling-stroke" d="M%.1f,0V40"></path>', bad)))
        || printf('<div class="axis"><span>%.4g</span></div><div class="axis"><span>step %s</span><span>%s</span></div></div>', lo, ifnull(first_step, '-'), ifnull(last_step, '-'))
        || iif(chart = max(chart) OVER (PARTITION BY run), '</div>', '')
 FROM as_page, run_common, (
@@ -424,7 +424,7 @@ FROM (SELECT r.rowid AS place, printf('<tr><td><code>%s</code>%s</td><td class="
         iif(nbytes IS NULL, '', ' data-is="new bytes"'), iif(nbytes IS NULL, '', safetensors_pretty(CAST(nbytes - ifnull(equal_nbytes, 0) AS INTEGER), 'B'))) AS html
       FROM run AS r, run_common);
 SELECT html FROM as_page, run_rows WHERE bytes <= 90000 ORDER BY place;
-SELECT printf('<tr><td class="soft">and %,d more</td></tr>', count(*)) FROM as_page, run_rows WHERE bytes > 90000 HAVING count(*) > 0;
+SELECT printf('<tr><td class="soft" colspan="8">and %,d more</td></tr>', count(*)) FROM as_page, run_rows WHERE bytes > 90000 HAVING count(*) > 0;
 SELECT '</tbody></table>' FROM as_page;
 SELECT '<h2>Never changed</h2><table class="list"><thead><tr><th>module</th><th class="n">weights</th><th class="n">size</th></tr></thead><tbody>'
        || group_concat(printf('<tr><td><code>%s</code></td><td class="n">%,d of %,d</td><td class="n">%s</td></tr>', iif(runs > 1, safetensors_html(substr(run, 1 + length(common_run))) || ': ', '') || safetensors_html(pattern), tensors, of, safetensors_pretty(nbytes, 'B')), '')

@@ -17,7 +17,7 @@ static const char *const page_style[] = {
     "</title>\n<style>\n",
     ":root { color-scheme: light dark; --ink: #1b212c; --soft: #5b6474; --paper: #fff; --card: "
     "#f5f6f8; --line: #d9dde4; --bar: #5b7fb9;\n",
-    "--bad: #b3261e; --warn: #8a5a00; --good: #1f6f34;\n",
+    "--bad: #b3261e; --worse: #8e1c16; --warn: #8a5a00; --good: #1f6f34;\n",
     "--t1: #dfe6f2; --t2: #c9d5e9; --t3: #e9ecf1;\n",
     "--h0: #f5f6f8; --h1: #e6eef9; --h2: #cfdff4; --h3: #aecaec; --h4: #86afe0; --h5: #3f74b8; "
     "--h6: #2b5a99; --h7: #1a3f73; --h8: #0b2449; --on: #fff;\n",
@@ -25,7 +25,7 @@ static const char *const page_style[] = {
     "--n3: #27797a; --n4: #0d4a4c; }\n",
     "@media (prefers-color-scheme: dark) { :root { --ink: #e7eaf0; --soft: #a0a9b8; --paper: "
     "#12151b; --card: #1b2028; --line: #323947; --bar: #6f93cf;\n",
-    "--bad: #ff8a80; --warn: #e8bd5a; --good: #6fd58a;\n",
+    "--bad: #ff8a80; --worse: #ffb0a9; --warn: #e8bd5a; --good: #6fd58a;\n",
     "--t1: #263246; --t2: #33445f; --t3: #222833;\n",
     "--h0: #1b2028; --h1: #1b2a40; --h2: #21385a; --h3: #294a78; --h4: #335f9b; --h5: #7fa9de; "
     "--h6: #a2c2ea; --h7: #c6dbf4; --h8: #e8f1fc; --on: #10151d;\n",
@@ -42,10 +42,11 @@ static const char *const page_style[] = {
     "p { margin: .25rem 0 .75rem; } .soft, small, p.note { color: var(--soft); }\n",
     ".note, small { font-size: .85rem; }\n",
     "code { font: .85em ui-monospace, monospace; }\n",
-    "ul { margin: .25rem 0; padding-left: 1.1rem; }\n",
+    "ul { margin: -.5rem 0 1rem; padding-left: 1.1rem; }\n",
     ".verdict { margin: 1rem 0; padding: .75rem 1rem; border: 1px solid var(--line); border-left: "
     ".4rem solid; border-radius: .4rem; background: var(--card); }\n",
-    ".verdict b { display: block; font-size: 1.05rem; } .verdict span { color: var(--ink); }\n",
+    ".verdict b { display: block; font-size: 1.05rem; } .verdict span { display: block; color: "
+    "var(--ink); }\n",
     ".error { color: var(--bad); } .warning { color: var(--warn); } .ok { color: var(--good); }\n",
     ".advice { color: var(--soft); }\n",
     ".facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(7rem, 1fr)); gap: "
@@ -95,20 +96,16 @@ static const char *const page_style[] = {
     "var(--ink); }\n",
     ".n3 { background: var(--n3); color: var(--on); }\n",
     ".n4 { background: var(--n4); color: var(--on); }\n",
-    ".bad { background: repeating-linear-gradient(45deg, var(--bad) 0 4px, var(--ink) 4px 5px); "
+    ".bad { background: repeating-linear-gradient(45deg, var(--bad) 0 4px, var(--worse) 4px 6px); "
     "color: var(--paper); font-weight: 700; }\n",
     ".odd { background: repeating-linear-gradient(45deg, var(--card) 0 4px, var(--line) 4px 6px); "
     "outline: 1px dashed var(--soft); outline-offset: -1px; }\n",
     ".tree { display: flex; height: 18rem; border: 1px solid var(--line); }\n",
     ".tree div { display: flex; flex-direction: column; min-width: 0; overflow: hidden; }\n",
-    ".tree div div { container-type: size; display: block; min-height: 0; background: var(--t1); "
+    ".tree div div { display: block; min-height: 0; background: var(--t1); "
     "box-shadow: inset 0 0 0 1px var(--paper); }\n",
     ".tree > div:nth-child(even) > div { background: var(--t2); }\n",
-    ".tree span { display: none; padding: .15rem .3rem; font-size: .72rem; line-height: 1.2; }\n",
-    "@container (min-width: 4.5rem) and (min-height: 2.2rem) { .tree .s { display: block; } }\n",
-    "@container (min-width: 7rem) and (min-height: 2.2rem) { .tree .m { display: block; } }\n",
-    "@container (min-width: 11rem) and (min-height: 2.2rem) { .tree .l { display: block; } }\n",
-    "@container (min-width: 5rem) and (min-height: 4.5rem) { .tree span { display: block; } }\n",
+    ".tree span { display: block; padding: .15rem .3rem; font-size: .72rem; line-height: 1.2; }\n",
     ".grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: "
     ".75rem; }\n",
     ".two { grid-template-columns: repeat(auto-fill, minmax(min(22rem, 100%), 1fr)); }\n",
@@ -118,11 +115,10 @@ static const char *const page_style[] = {
     ".axis { display: flex; justify-content: space-between; font-size: .75rem; color: var(--soft); "
     "font-variant-numeric: tabular-nums; }\n",
     ".line { display: block; width: 100%; height: 6rem; }\n",
-    ".line path { fill: none; stroke: var(--bar); stroke-width: 2; stroke-linecap: round; "
-    "vector-effect: "
-    "non-scaling-stroke; }\n",
+    ".line path { fill: none; stroke: var(--bar); stroke-width: 2; stroke-linecap: round; }\n",
     ".line .mark { stroke: var(--bad); stroke-dasharray: 4 3; }\n",
-    "@media (max-width: 40rem) {\n",
+    "@media (min-width: 40.01rem) { .tree span:not(.d) { display: none; } }\n",
+    "@media (max-width: 40rem) { .tree span:not(.p) { display: none; }\n",
     ".list thead { display: none; }\n",
     ".list tr { display: flex; flex-wrap: wrap; gap: 0 1rem; border-bottom: 1px solid var(--line); "
     "padding: .4rem 0; }\n",

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 
 VOID = {"meta", "br"}
 TAGS = VOID | set("html head title style body header footer h1 h2 h3 p div b small span i code ul li table thead tbody tr th td svg path".split())
-ATTRIBUTES = set("lang charset http-equiv name content class style data-is id".split()) | set("viewbox preserveaspectratio d role aria-label".split())
+ATTRIBUTES = set("lang charset http-equiv name content class style data-is id".split()) | set("viewbox preserveaspectratio vector-effect colspan d role aria-label".split())
 INSIDE = {"li": "ul", "tr": "thead tbody", "td": "tr", "th": "tr", "thead": "table", "tbody": "table", "body": "html", "head": "html", "title": "head"}
 INLINE = set("b small span i code br".split())
 WIDTHS = (390, 800, 1400)  # of a phone, a tablet, a desk

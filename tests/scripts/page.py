@@ -84,7 +84,7 @@ def test_run():
     tally.equal((rows["layer"], rows["m.layers.0"], rows["m.layers.1"], rows["m.layers.10"]), (["200", "1000"], ["=", "="], ["50", "="], ["NaN", "inf"]), "the map")
     places = [source.index(f"<th>m.layers.{layer}</th>") for layer in (0, 1, 10)]
     tally.equal(places, sorted(places), "layers are in the order of their numbers")
-    curves = re.findall(r"<b>(.*?)</b>.*?<path d=\"M(.*?)\"></path>(<path class=\"mark\" d=\"M([\d.]+),0V40\">)?", source)
+    curves = re.findall(r"<b>(.*?)</b>.*?<path vector-effect=\"non-scaling-stroke\" d=\"M(.*?)\"></path>(<path class=\"mark\" vector-effect=\"non-scaling-stroke\" d=\"M([\d.]+),0V40\">)?", source)
     tally.equal([(what, x) for what, _, _, x in curves], [("loss", "50.0"), ("norm of all weights", "50.0"), ("change from the one before, %", "50.0"), ("change from the first, %", "50.0")],
                 "curves, and where the NaN is")
     tally.equal(curves[0][1], "0.0,0.0L50.0,22.2L100.0,40.0", "the loss: 3, 1.5, 0.3")

@@ -93,7 +93,7 @@ def test_demo():
     for name, numbers in tune.items():
         module = re.sub(r"^.*\.\d\.", "", name).removesuffix(".weight")
         sizes[module] = sizes.get(module, 0) + len(numbers)
-    areas = dict((label, int(size)) for size, label in re.findall(r'<div style="flex:(\d+) 0 0"><span class="[sml]">(.*?)<br>', source))
+    areas = dict((label, int(size)) for size, label in re.findall(r'<div style="flex:(\d+) 0 0"><span class="[dp ]*">(.*?)<br>', source))
     tally.equal(areas, {module: size for module, size in sizes.items() if size > 0.0005 * sum(sizes.values())}, "areas are parameters")
     got = tables(path=TUNE, base=BASE)
     tally.equal((got["report"][0]["parameters"], got["report"][0]["status"]), (sum(map(len, tune.values())), "warning"), "the facts")
