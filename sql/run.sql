@@ -7,8 +7,9 @@
 -- The step is global_step of the checkpoint's trainer_state.json, which has epoch, loss and learning rate; else the
 -- number in its name: after step, checkpoint, iter or epoch, or else the last one. A checkpoint without a number is the
 -- last. A change is the norm of the difference divided by the norm of what it was before, over all tensors of the same
--- name and shape. Several runs below the path are told apart by the directory that their checkpoints are in. A tensor
--- is read once with the one before it and once with the first, unless it is equal to these.
+-- name and shape. Several runs below the path are told apart by the directory that their checkpoints are in, and so are
+-- models that are saved together. A tensor is read once with the one before it and once with the first, unless it is
+-- equal to these.
 --
 -- @param path path required   the folder of a run, or a pattern of checkpoints
 -- @param page flag            one HTML page instead of the text, of at most 300 kB, for wide and narrow screens
@@ -85,11 +86,18 @@ CREATE TEMP TABLE run_steps AS
           FROM (SELECT *, ltrim(name, others) AS tail FROM bare)) AS b
   ),
   chosen AS (SELECT *, row_number() OVER (PARTITION BY place ORDER BY choice) AS rank FROM found WHERE rest GLOB '[0-9]*')
-  SELECT n.place, n.model, n.status, n.error,
-         coalesce(s.step, CAST(c.rest AS INTEGER)) AS step, s.epoch, s.history,
-         iif(c.at IS NULL, n.directory, substr(n.model, 1, length(n.model) - length(n.name))
-             || rtrim(substr(n.name, 1, c.at - 1), replace(substr(n.name, 1, c.at - 1), '/', ''))) AS run
+  -- Before the part with the number: the directory of the run. Behind it: which of the models that are saved together.
+  SELECT n.place, n.model, n.status, n.error, coalesce(s.step, CAST(c.rest AS INTEGER)) AS step, s.epoch, s.history,
+         CASE WHEN c.at IS NOT NULL
+              THEN substr(n.model, 1, length(n.model) - length(n.name))
+                   || rtrim(substr(n.name, 1, c.at - 1), replace(substr(n.name, 1, c.at - 1), '/', ''))
+              WHEN n.model LIKE '%.safetensors' OR n.model LIKE '%.json' THEN n.directory ELSE n.model || '/' END AS run,
+         CASE WHEN c.at IS NULL THEN iif(n.model LIKE '%.safetensors' OR n.model LIKE '%.json', substr(n.model, length(n.directory) + 1), '')
+              WHEN instr(substr(n.name, c.at), '/') > 0
+              THEN substr(n.name, c.at + instr(substr(n.name, c.at), '/')) ELSE '' END AS part
   FROM names AS n LEFT JOIN chosen AS c ON c.place = n.place AND c.rank = 1 LEFT JOIN run_states AS s ON s.model = n.model;
+UPDATE run_steps SET run = run || part
+WHERE run IN (SELECT s.run FROM run_steps AS s GROUP BY s.run, s.step HAVING count(DISTINCT s.part) > 1);
 DROP TABLE IF EXISTS temp.run_order;
 CREATE TEMP TABLE run_order(run, number, step, model, epoch, history, status, error, PRIMARY KEY (run, number));
 INSERT INTO run_order

@@ -142,6 +142,22 @@ def test_names():
                 [("a/", 1, True), ("a/", 2, False), ("b/", 1, True), ("b/", 2, False)], "two runs")
 
 
+def test_together():
+    """Models that are saved together are runs of their own; the end of a run may be in its own directory, in shards."""
+    folder = f"{ROOT}/together"
+    for step in (5, 10):
+        for part, value in (("unet/m", step), ("unet_ema/m", 2 * step)):
+            making.file(f"{folder}/checkpoint-{step}/{part}.safetensors", {"x": f32(value)})
+    found = run(0, "", path=folder)
+    tally.equal([(row["run"].removeprefix(folder), row["step"], row["norm"], row["change_previous"]) for row in found["run"]],
+                [("/unet/m.safetensors", 5, 5.0, None), ("/unet/m.safetensors", 10, 10.0, 1.0),
+                 ("/unet_ema/m.safetensors", 5, 10.0, None), ("/unet_ema/m.safetensors", 10, 20.0, 1.0)], "two at a time")
+    for name, value in (("out/checkpoint-5", 1), ("out/checkpoint-10", 2), ("out", 3)):
+        making.model(f"{ROOT}/{name}", {"model-00001-of-00002.safetensors": {"x": f32(value)}, "model-00002-of-00002.safetensors": {"y": f32(1)}})
+    found = run(0, "", path=f"{ROOT}/out")
+    tally.equal([(row["run"], row["step"], row["tensors"]) for row in found["run"]], [(f"{ROOT}/out/", step, 2) for step in (5, 10, None)], "shards")
+
+
 def test_structure():
     """Tensors that come, go and change their shapes are counted; a bad file is a row; sharded checkpoints are one each."""
     folder = f"{ROOT}/structure"
