@@ -29,7 +29,8 @@
 -- @param path path required   a model, or a folder or pattern of them
 -- @param context integer      tokens of each sequence; the most that config.json allows, else 4096
 -- @param batch integer 1      sequences at a time
--- @param kv_dtype enum auto|F32|BF16|F16|F8_E4M3|F8_E5M2|I8  dtype of keys and values; auto: that of the model
+-- @param kv_dtype enum auto|F32|BF16|F16|F8_E4M3|F8_E5M2|I8  dtype of keys and values; auto: that of the model,
+--                             or what its quantization says of them
 -- @param format enum text|json|csv  how to print the tables
 -- @table memory(model, kind, architecture, numel, active_numel, draft_numel, weights_nbytes, context, batch, kv_dtype,
 --    token_nbytes, sequence_nbytes, cache_nbytes, nbytes, note, status, error)   one row per model. active_numel counts
@@ -104,6 +105,9 @@ CREATE TEMP TABLE memory_config AS
                 OR architecture GLOB '*Chat*' OR (kv IS NOT NULL AND architecture NOT GLOB '*For[A-Z]*' AND architecture NOT GLOB '*Model'),
                 kv IS NOT NULL) AS generates
   FROM (SELECT model, kind, status, error, architecture, config, c, type,
+               CASE WHEN json_extract(config, '$.quantization_config.kv_cache_scheme.num_bits') = 8
+                    THEN iif(json_extract(config, '$.quantization_config.kv_cache_scheme.type') = 'int', 'I8', 'F8_E4M3')
+                    WHEN json_extract(config, '$.quantization_config.kv_cache_quant_algo') = 'FP8' THEN 'F8_E4M3' END AS kept,
                coalesce(json_extract(c, '$.decoder_layers'), json_extract(c, '$.num_decoder_layers'), json_extract(c, '$.num_hidden_layers'),
                         json_extract(c, '$.n_layer'), json_extract(c, '$.n_layers'), json_extract(c, '$.num_layers')) AS layers,
                coalesce(json_extract(c, '$.decoder_attention_heads'), json_extract(c, '$.num_attention_heads'), json_extract(c, '$.n_head'),
@@ -193,7 +197,7 @@ CREATE TEMP TABLE memory_projections AS
 -- Elements for each token and each sequence, in the sizes that the header gives.
 DROP TABLE IF EXISTS temp.memory_sizes;
 CREATE TEMP TABLE memory_sizes AS
-  SELECT c.model, k.kind, k.layers, c.window, CASE p.kv_dtype WHEN 'auto' THEN b.dtype ELSE p.kv_dtype END AS kv_dtype,
+  SELECT c.model, k.kind, k.layers, c.window, CASE p.kv_dtype WHEN 'auto' THEN ifnull(c.kept, b.dtype) ELSE p.kv_dtype END AS kv_dtype,
          coalesce(p.context, c.positions, 4096) AS context,
          coalesce(json_extract(c.c, '$.max_source_positions'), p.context, c.positions, 4096) AS source,
          iif(b.dtype = 'F32', 4, 2) AS width,

@@ -102,6 +102,7 @@ def test_kinds():
                        "d_model": 32, "dtype": "float32"}, 10, 512, 10240),
             ("whisper", {"architectures": ["WhisperForConditionalGeneration"], "model_type": "whisper", "is_encoder_decoder": True, "decoder_layers": 2,
                          "decoder_attention_heads": 4, "d_model": 32, "max_source_positions": 1500, "dtype": "float16"}, 10, 256, 256 * 1510),
+            ("8 bits", llama(1, 4, 2, 16, 8, quantization_config={"kv_cache_scheme": {"num_bits": 8, "type": "float"}}), 10, 32, 320),
             ("values", llama(1, 4, 2, 16, 8, v_head_dim=4), 10, 2 * 12 * 2, 480)):
         parameters = {} if context is None else {"context": str(context)}
         found = memory(model(name, config), **parameters)["memory"][0]
