@@ -23,11 +23,8 @@ from tally import Tally
 from verbs import FREE, HEADERS, ROOT, given, session, source, values
 
 tally = Tally()
-# Scripts that do not follow yet. Who makes one follow takes it out.
-PENDING = {
-}
 ASKED = sys.argv[1:]
-CHOSEN = [verb for verb in verbs.RUNNABLE if (verb in ASKED if ASKED else verb not in PENDING)]
+CHOSEN = [verb for verb in verbs.RUNNABLE if verb in ASKED or not ASKED]
 
 # About files, whatever is in them: no tensor at all is not nothing.
 OF_FILES = {"check", "edit_metadata", "inventory", "lockfile", "lora", "loras", "sbom", "verify"}
@@ -98,33 +95,53 @@ def run(verb, parameters, form=None):
     return session(given({**parameters, **({"format": form} if form else {})}), source(verb))
 
 
-def refuses(verb, parameters, words, what):
+def refuses(verb, parameters, words, what, forms=(None, "json")):
     """Nothing is printed, the status is one of failure, and one sentence says why, in each format."""
-    for form in (None, "json")[:1 if "format" in parameters else 2]:
+    for form in forms:
         code, out, error = run(verb, parameters, form)
         tally.check(code == 1 and out == "" and error.count("\n") == 1 and words in error and is_safe(error), f"sql/{verb}.sql as {form}: {what}", code, out[:300], error)
 
 
-def put_back_after(test):
-    """Runs a test of one verb, and undoes what it writes."""
+class Kept:
+    """The files below ROOT, which are put back where a script has changed them."""
 
-    def run_test(verb):
-        before = verbs.files() if HEADERS[verb].writes or HEADERS[verb].database else None
-        test(verb)
-        if before is not None:
-            verbs.put_back(before)
+    def __init__(self):
+        self.contents, self.states = verbs.files(), self.look()
 
-    return run_test
+    @staticmethod
+    def look():
+        return {f"{where}/{name}": (status.st_ino, status.st_size, status.st_mtime_ns)
+                for where, _, names in os.walk(ROOT) for name in names for status in [os.stat(f"{where}/{name}")]}
+
+    def put_back(self):
+        now = self.look()
+        for path in set(now) - set(self.contents):
+            os.remove(path)
+        for path, content in self.contents.items():
+            if now.get(path) != self.states[path]:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, "wb") as file:
+                    file.write(content)
+        self.states = self.look()
+
+
+KEPT = []
+
+
+def put_back(verb):
+    """Undoes what a script has written that may write."""
+    if HEADERS[verb].writes or HEADERS[verb].database:
+        KEPT[0].put_back()
 
 
 def each(test):
     """Runs a test for every verb, two at a time, but those that write alone."""
-    test = put_back_after(test)
     writing = [verb for verb in CHOSEN if HEADERS[verb].writes or HEADERS[verb].database]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         list(pool.map(test, [verb for verb in CHOSEN if verb not in writing]))
     for verb in writing:
         test(verb)
+        put_back(verb)
 
 
 def check_header(verb):
@@ -141,10 +158,10 @@ def check_parameters(verb):
     """Unset, mistyped, of another word, and paths that lead nowhere."""
     header, good = HEADERS[verb], values(verb)
     refuses(verb, {}, f":{header.arguments[0].name} is set", "nothing is set")
-    refuses(verb, {**good, "format": "yaml"}, "CHECK constraint failed: :format is text, json", "a format that is none")
+    refuses(verb, {**good, "format": "yaml"}, "CHECK constraint failed: :format is text, json", "a format that is none", [None])
     for name in header.parameters:
         typed = f"{name}{name[-1]}" if len(name) > 2 else name.upper()
-        refuses(verb, {**good, typed: "x"}, f"there is no parameter :{typed}; did you mean :", f"{typed} for {name}")
+        refuses(verb, {**good, typed: "x"}, f"there is no parameter :{typed}; did you mean :", f"{typed} for {name}", [None])
     for name, parameter in header.parameters.items():
         if parameter.kind == "path" and name not in header.writes and (verb, name) not in MADE:
             refuses(verb, {**good, name: f"{ROOT}/nowhere"}, "", f"{name} leads nowhere")
@@ -185,7 +202,7 @@ def check_json(verb, kind, code, out, error):
         tally.check(all(list(row) == tables.get(name) for row in rows), f"{what}: {name} has its columns", rows[:1], tables.get(name))
 
 
-def check_kind(verb, kind, put_back):
+def check_kind(verb, kind):
     parameters = parameters_of(verb, kind)
     code, out, error = run(verb, parameters)
     if kind == "empty" or (kind == "hollow" and verb not in OF_FILES):
@@ -196,7 +213,7 @@ def check_kind(verb, kind, put_back):
         tally.check(code == 1, f"sql/{verb}.sql of models of which one is bad fails", out[:300], error)
         one = verb in OF_ONE or HEADERS[verb].writes
         tally.check("broken" in out or (one and out == ""), f"sql/{verb}.sql goes on, and names the bad one", out[:500], error)
-    put_back()
+    put_back(verb)
     again = run(verb, parameters, "json")
     tally.equal((again[0], bool(again[1])), (code, bool(out)), f"sql/{verb}.sql of {kind} ends as JSON as it does as text")
     check_json(verb, kind, *again)
@@ -206,14 +223,8 @@ def check_kinds(verb):
     if "path" not in HEADERS[verb].parameters and "b" not in HEADERS[verb].parameters:
         return
     for kind in KINDS:
-        before = verbs.files() if HEADERS[verb].writes else {}
-
-        def put_back():
-            if HEADERS[verb].writes:
-                verbs.put_back(before)
-
-        check_kind(verb, kind, put_back)
-        put_back()
+        check_kind(verb, kind)
+        put_back(verb)
 
 
 def columns_of(text):
@@ -271,8 +282,7 @@ def test_kinds():
 
 verbs.make()
 KINDS.update(make_models())
-if not ASKED:
-    print(f"not looked at yet: {' '.join(sorted(PENDING))}")
+KEPT.append(Kept())
 try:
     for name, test in list(globals().items()):
         if name.startswith("test_"):
