@@ -149,7 +149,12 @@ INSERT INTO identify_signatures(role, architecture, what, base, types, needs) VA
   ('multimodal model','internvl','InternVL',NULL,'internvl_chat internvl','.mlp1.#.weight *vision_model.encoder.layers.#.attn.qkv.weight'),
   ('multimodal model','blip2','BLIP-2 or InstructBLIP',NULL,'blip-2 instructblip','.qformer.encoder.layer.#.attention.attention.query.weight|.query_tokens .qformer.*'),
   ('multimodal model','blip','BLIP',NULL,'blip','.text_decoder.bert.encoder.layer.#.attention.self.query.weight|.text_encoder.encoder.layer.#.crossattention.self.query.weight .vision_model.embeddings.patch_embedding.weight'),
-  ('multimodal model','florence2','Florence-2',NULL,'florence2','*vision_tower.convs.#.proj.weight'), ('multimodal model','clap','CLAP (audio and text)',NULL,'clap','*audio_model.audio_encoder.*'),
+  ('multimodal model','florence2','Florence-2',NULL,'florence2','*vision_tower.convs.#.proj.weight'),
+  ('multimodal model','minicpmv','MiniCPM-V or MiniCPM-o',NULL,'minicpmv minicpmo','.vpm.encoder.layers.#.self_attn.q_proj.weight *resampler.*'),
+  ('multimodal model','deepseek_vl','DeepSeek-VL or DeepSeek-OCR',NULL,'deepseek_vl_v2 deepseek_vl deepseek_ocr multi_modality','*sam_model.*|.vision.blocks.#.attn.qkv.weight .layers.#.mlp.experts.#.gate_proj.weight|.layers.#.mlp.gate_proj.weight'),
+  ('multimodal model','molmo','Molmo',NULL,'molmo','.vision_backbone.image_vit.transformer.resblocks.#.attention.wq.weight|*vision_backbone.* .blocks.#.att_proj.weight'),
+  ('multimodal model','clap','CLAP (audio and text)',NULL,'clap','*audio_model.audio_encoder.*'),
+  ('multimodal model','vlm','vision-language model of another kind',NULL,NULL,'*vision_model.*|*vision_tower.*|*visual.*|*vision_encoder.*|*vision_backbone.*|*vision_embed_tokens.*|.vpm.* .embed_tokens.weight|.tok_embeddings.weight|.wte.weight|.wte.embedding'),
   ('multimodal model','siglip','SigLIP',NULL,'siglip siglip2','.text_model.head.weight|.logit_bias .vision_model.head.probe'),
   ('multimodal model','clip','CLIP (image and text)',NULL,'clip','.visual_projection.weight .text_projection.weight'),
   ('multimodal model','open_clip','OpenCLIP (image and text)',NULL,NULL,'*visual.conv1.weight|*visual.trunk.* .transformer.resblocks.#.attn.in_proj_weight|.text.transformer.*'),
@@ -214,6 +219,7 @@ INSERT INTO identify_signatures(role, architecture, what, base, types, needs) VA
   ('language model','bloom','BLOOM',NULL,'bloom','.h.#.self_attention.query_key_value.weight .word_embeddings_layernorm.weight'),
   ('language model','falcon','Falcon',NULL,'falcon RefinedWebModel RefinedWeb','.h.#.self_attention.query_key_value.weight'),
   ('language model','chatglm','ChatGLM or GLM 4 (first release)',NULL,'chatglm','.layers.#.self_attention.query_key_value.weight'),
+  ('language model','olmo_original','OLMo, names of the original release',NULL,'hf_olmo olmo','.blocks.#.att_proj.weight .blocks.#.ff_proj.weight'),
   ('language model','mpt','MPT',NULL,'mpt','.blocks.#.attn.Wqkv.weight .blocks.#.norm_#.weight'),
   ('language model','qwen','Qwen (first release)',NULL,'qwen','.h.#.attn.c_attn.weight .h.#.mlp.w1.weight'),
   ('language model','gpt_bigcode','StarCoder or SantaCoder (GPT BigCode)',NULL,'gpt_bigcode','.h.#.attn.c_attn.weight@1/0=0-1 .h.#.mlp.c_fc.weight'),
@@ -417,10 +423,10 @@ CREATE TEMP TABLE identify_facts AS
             OR g.pattern GLOB '*.shared.weight' OR g.pattern IN ('.backbone.embeddings.weight', '.rwkv.embeddings.weight', '.embedding.weight'))
           ORDER BY g.pattern GLOB '*decoder*' DESC, g.numel DESC LIMIT 1) AS embedding,
          (SELECT max(g.layers) FROM identify_groups AS g
-          WHERE g.id = m.id AND g.part = m.part AND (
-            g.pattern GLOB '*layers.#.*' OR g.pattern GLOB '*.h.#.*' OR g.pattern GLOB '*blocks.#.*' OR g.pattern GLOB '*.block.#.*'
-            OR g.pattern GLOB '*.layer.#.*')
-            AND (m.role <> 'multimodal model' OR g.pattern NOT GLOB '*vis*' AND g.pattern NOT GLOB '*audio*')) AS layers,
+          WHERE g.id = m.id AND g.part = m.part AND CASE WHEN m.role = 'multimodal model'
+            THEN g.pattern GLOB (SELECT replace(e.pattern, 'embed_tokens.weight', 'layers.#.*') FROM identify_groups AS e
+                                 WHERE e.id = m.id AND e.pattern GLOB '*.embed_tokens.weight' ORDER BY e.numel DESC, e.rowid LIMIT 1)
+            ELSE substr(g.pattern, 1, instr(g.pattern, '#')) = d.stem END) AS layers,
          (SELECT g.shape ->> '$[0]' FROM identify_groups AS g
           WHERE g.id = m.id AND g.part = m.part AND (g.pattern GLOB '*.mlp.gate_proj.weight' OR g.pattern GLOB '*.experts.#.gate_proj.weight'
             OR g.pattern GLOB '*.experts.#.w1.weight' OR g.pattern GLOB '*.mlp.fc1.weight' OR g.pattern GLOB '*.feed_forward.w1.weight')
@@ -432,7 +438,11 @@ CREATE TEMP TABLE identify_facts AS
           WHERE g.id = m.id AND (g.pattern GLOB '*q_proj.lora_A*' OR g.pattern GLOB '*qkv*.lora_A*' OR g.pattern GLOB '*query*.lora_A*'
             OR g.pattern GLOB '*gate*proj.lora_A*' OR g.pattern GLOB '*up_proj.lora_A*' OR g.pattern GLOB '*[kv]_proj.lora_A*')
             AND m.role = 'adapter' LIMIT 1) AS adapted
-  FROM identify_main AS m WHERE m.role NOT IN ('image model', 'video model', 'autoencoder', 'ControlNet') OR m.role IS NULL;
+  FROM identify_main AS m LEFT JOIN (
+    SELECT e.id, e.part, c.signature, substr(g.pattern, 1, instr(g.pattern, '#')) AS stem, min(e."group")
+    FROM identify_met AS e JOIN identify_conditions AS c ON c.rowid = e.condition JOIN identify_groups AS g ON g.rowid = e."group"
+    WHERE instr(g.pattern, '#') AND NOT c.negated GROUP BY e.id, e.part, c.signature) AS d ON d.id = m.id AND d.part = m.part AND d.signature = m.signature
+  WHERE m.role NOT IN ('image model', 'video model', 'autoencoder', 'ControlNet') OR m.role IS NULL;
 CREATE UNIQUE INDEX temp.identify_facts_by_id ON identify_facts(id);
 
 DROP TABLE IF EXISTS temp.identify_dtypes;
@@ -461,7 +471,9 @@ CREATE TEMP TABLE identify_result AS
               WHEN m.signature IS NULL THEN 'not recognised'
               WHEN m.parts > 1 AND m.role IN ('image model', 'video model') THEN printf('checkpoint of %s', ifnull(CASE WHEN m.architecture = 'unet' THEN e.base END, m.base))
               ELSE m.what || ifnull(': ' || CASE WHEN m.types LIKE '% %' AND instr(' ' || m.types || ' ', ' ' || (o.config ->> '$.model_type') || ' ')
-                   THEN o.config ->> '$.model_type' END, '') END AS what,
+                   THEN o.config ->> '$.model_type' END, '')
+                || ifnull(' (config.json: ' || substr(CASE WHEN NOT EXISTS (SELECT 1 FROM identify_signatures AS k
+                     WHERE instr(' ' || k.types || ' ', ' ' || (o.config ->> '$.model_type') || ' ')) THEN o.config ->> '$.model_type' END, 1, 24) || ')', '') END AS what,
          CASE WHEN o.status <> 'ok' THEN NULL WHEN o.kind = 'textual_inversion' THEN 'embedding' WHEN o.adapter THEN 'adapter'
               ELSE ifnull(m.role, 'unknown') END AS role,
          CASE WHEN o.adapter THEN m.architecture WHEN m.signature IS NULL THEN NULL
@@ -615,15 +627,22 @@ DROP TABLE IF EXISTS temp.identify_places;
 CREATE TEMP TABLE identify_places AS SELECT DISTINCT id, CAST(number AS INTEGER) AS layer, rest FROM identify_names WHERE at > 0 AND pat > 0;
 CREATE INDEX temp.identify_places_by_rest ON identify_places(id, rest, layer);
 INSERT INTO config_findings
-  SELECT o.model, iif(o.config IS NULL, 'warning', 'error'), 'missing', printf('%d of %d layers have no %s: layer %s', count(*), n.layers, n.name,
-           iif(count(*) > 8, min(n.layer) || ' and others', group_concat(n.layer, ', '))), n.name
-  FROM (WITH RECURSIVE numbers(id, architecture, layers, layer) AS (
-          SELECT m.id, m.architecture, max(1, ifnull(s.said_layers, (SELECT max(layer) + 1 FROM identify_places AS p WHERE p.id = m.id))), 0
-          FROM identify_main AS m LEFT JOIN identify_said AS s ON s.id = m.id WHERE m.id IN (SELECT id FROM identify_places)
-          UNION ALL SELECT id, architecture, layers, layer + 1 FROM numbers WHERE layer + 1 < min(layers, 10000))
-        SELECT r.id, r.layers, r.layer, l.name FROM numbers AS r JOIN identify_listed AS l ON l.architecture = r.architecture AND l.each AND l.needed
-        WHERE NOT EXISTS (SELECT 1 FROM identify_places AS p WHERE p.id = r.id AND p.rest = l.name AND p.layer = r.layer)) AS n
-  JOIN identify_models AS o ON o.id = n.id GROUP BY n.id, n.name
+  WITH RECURSIVE numbers(id, architecture, layers, layer) AS (
+      SELECT m.id, m.architecture, max(1, ifnull(s.said_layers, (SELECT max(layer) + 1 FROM identify_places AS p WHERE p.id = m.id))), 0
+      FROM identify_main AS m LEFT JOIN identify_said AS s ON s.id = m.id WHERE m.id IN (SELECT id FROM identify_places)
+      UNION ALL SELECT id, architecture, layers, layer + 1 FROM numbers WHERE layer + 1 < min(layers, 10000)
+    ), holes AS (
+      SELECT r.id, r.layers, r.layer, count(*) AS n, group_concat(l.name, char(10)) AS names, min(l.name) AS first,
+             count(*) = (SELECT count(*) FROM identify_listed AS e WHERE e.architecture = r.architecture AND e.each AND e.needed) AS whole
+      FROM numbers AS r JOIN identify_listed AS l ON l.architecture = r.architecture AND l.each AND l.needed
+      WHERE NOT EXISTS (SELECT 1 FROM identify_places AS p WHERE p.id = r.id AND p.rest = l.name AND p.layer = r.layer) GROUP BY r.id, r.layer
+    )
+  SELECT o.model, iif(o.config IS NULL, 'warning', 'error'), 'missing',
+         printf(CASE WHEN h.whole THEN '%d of %d layers %s missing%.0s%s: layer %s' ELSE '%d of %d layers %s no %s%s: layer %s' END, count(*), h.layers,
+                CASE WHEN h.whole THEN iif(count(*) = 1, 'is', 'are') ELSE iif(count(*) = 1, 'has', 'have') END, h.first,
+                iif(h.n > 1 AND NOT h.whole, printf(' and %d more', h.n - 1), ''), iif(count(*) > 8, min(h.layer) || ' and others', group_concat(h.layer, ', '))),
+         iif(h.whole, NULL, h.first)
+  FROM holes AS h JOIN identify_models AS o ON o.id = h.id GROUP BY h.id, h.names
   UNION ALL
   SELECT o.model, iif(o.config IS NULL, 'warning', 'error'), 'missing', printf('there is no %s', l.name), l.name
   FROM identify_main AS m JOIN identify_models AS o ON o.id = m.id JOIN identify_listed AS l ON l.architecture = m.architecture AND NOT l.each AND l.needed
@@ -634,7 +653,8 @@ INSERT INTO config_findings
   FROM identify_names AS n JOIN identify_main AS m ON m.id = n.id JOIN identify_models AS o ON o.id = n.id
   WHERE NOT EXISTS (SELECT 1 FROM identify_listed AS l WHERE l.architecture = n.architecture AND CASE WHEN l.each THEN n.pat > 0 AND n.rest GLOB l.name
                       ELSE '.' || n.name GLOB '*.' || l.name END)
-    AND n.id IN (SELECT id FROM identify_places) GROUP BY n.id, n.pattern
+    AND n.id IN (SELECT id FROM identify_places)
+  GROUP BY n.id, iif(instr(n.pattern, '#'), substr(n.pattern, 1, instr(n.pattern, '#')), substr(n.pattern, 1, instr(n.pattern || '.', '.')))
   UNION ALL
   SELECT o.model, 'warning', 'missing', printf('%d of %d layers have no %s', l.layers - g.layers, l.layers, g.pattern), g.name
   FROM identify_groups AS g JOIN identify_main AS m ON m.id = g.id AND m.part = g.part JOIN identify_facts AS l ON l.id = g.id JOIN identify_models AS o ON o.id = g.id

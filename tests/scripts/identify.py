@@ -172,12 +172,22 @@ def test_config():
 def test_names():
     """Tensors that are missing, or that the architecture has not."""
     lines = families.LLAMA.replace("model.layers.#.self_attn.{q,k,v,o}_proj.weight 8,8", "model.layers.#.self_attn.{q,k,v}_proj.weight 8,8\nmodel.layers.0.self_attn.o_proj.weight 8,8")
-    tally.equal(findings("hole", lines, LLAMA), [("error", "missing", "1 of 2 layers have no self_attn.o_proj.weight: layer 1")], "a tensor that is missing")
-    tally.equal(findings("hole-without-config", lines, None, 0), [("warning", "missing", "1 of 2 layers have no self_attn.o_proj.weight: layer 1")], "the same without config.json")
+    tally.equal(findings("hole", lines, LLAMA), [("error", "missing", "1 of 2 layers has no self_attn.o_proj.weight: layer 1")], "a tensor that is missing")
+    tally.equal(findings("hole-without-config", lines, None, 0), [("warning", "missing", "1 of 2 layers has no self_attn.o_proj.weight: layer 1")], "the same without config.json")
     tally.equal(findings("no-norm", families.LLAMA.replace("model.norm.weight 8\n", ""), LLAMA), [("error", "missing", "there is no norm.weight")], "a norm that is missing")
     tally.equal(findings("more", families.LLAMA + "model.layers.#.self_attn.gate.weight 8\nadded.weight 3", LLAMA, 0),
                 [("warning", "unexpected", "1 tensor that Llama, Mistral or alike has not"), ("warning", "unexpected", "2 tensors that Llama, Mistral or alike has not")],
                 "tensors that are not expected")
+    tally.equal(findings("layer", families.LLAMA.replace("#", "{0,1,3}"), {**LLAMA, "num_hidden_layers": 4}, 1)[1:],
+                [("error", "missing", "1 of 4 layers is missing: layer 2")], "a layer that is missing")
+    tally.equal(findings("two", families.LLAMA.replace("model.layers.#.mlp.{gate,up}_proj.weight 16,8\n", ""), LLAMA),
+                [("error", "missing", "2 of 2 layers have no mlp.gate_proj.weight and 1 more: layer 0, 1")], "two that are missing everywhere")
+    tally.equal(findings("mtp", families.LLAMA + "model.mtp_layers.0.{a,b,c}.weight 8", LLAMA, 0),
+                [("warning", "unexpected", "3 tensors that Llama, Mistral or alike has not")], "a part more is one finding")
+    row = facts(model("other", families.LLAMA, {"model_type": "brand_new"}))["identified"][0]
+    tally.equal(row["what"], "Llama, Mistral or alike (config.json: brand_new)", "a model type that is not known")
+    row = facts(model("vision", families.LLAMA + "vision_model.encoder.blocks.{0,1,2,3,4}.wqkv.weight 24,8"))["identified"][0]
+    tally.equal((row["role"], row["layers"]), ("multimodal model", 2), "vision beside a language model")
     tally.equal(findings("gpt2", families.GPT2 + "h.#.attn.c_proj.bias 8\nh.#.mlp.c_fc.bias 32\nh.#.mlp.c_proj.bias 8", {"model_type": "gpt2", "n_layer": 2, "n_embd": 8}, 0), [],
                 "a GPT-2 whose names have no prefix")
 
