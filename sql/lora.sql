@@ -39,7 +39,8 @@ INSERT INTO parameters SELECT :path, ifnull(:quick, 0), ifnull(:format, 'text') 
 
 DROP TABLE IF EXISTS temp.lora_found;
 CREATE TEMP TABLE lora_found AS
-  SELECT m.model AS file, m.kind, m.status, iif(m.status = 'empty', 'expected an adapter, found a file without tensors', m.error) AS error, m.tensors, m.nbytes, m.config,
+  SELECT m.model AS file, CASE WHEN m.status = 'ok' AND m.model LIKE '%.safetensors' AND m.model NOT LIKE '%://%'
+              THEN (SELECT max((d.mode & 0xF000) = 0xA000) FROM fsdir(m.model) AS d) ELSE 0 END AS is_link, m.kind, m.status, iif(m.status = 'empty', 'expected an adapter, found a file without tensors', m.error) AS error, m.tensors, m.nbytes, m.config,
          ifnull((SELECT sum(f.size) FROM safetensors_files(m.model) AS f), m.nbytes) AS size
   FROM parameters AS p, safetensors_models(p.path) AS m;
 
@@ -198,7 +199,7 @@ CREATE TEMP TABLE lora_contents AS
 DROP TABLE IF EXISTS temp.lora_copies;
 CREATE TEMP TABLE lora_copies AS
   SELECT file, first AS copy_of FROM (
-    SELECT c.file, first_value(c.file) OVER (PARTITION BY c.content ORDER BY length(c.file) - length(rtrim(c.file, replace(c.file, '/', ''))), f.rowid) AS first
+    SELECT c.file, first_value(c.file) OVER (PARTITION BY c.content ORDER BY f.is_link, length(c.file) - length(rtrim(c.file, replace(c.file, '/', ''))), f.rowid) AS first
     FROM lora_contents AS c JOIN lora_found AS f USING (file))
   WHERE first <> file;
 
@@ -237,7 +238,7 @@ CREATE TEMP TABLE adapter_files AS
          iif(c.learning_rate GLOB '[0-9.]*' AND c.learning_rate NOT GLOB '*[^0-9.e+-]*', CAST(c.learning_rate AS REAL), c.learning_rate) AS learning_rate,
          iif(c.text_encoder_lr GLOB '[0-9.]*' AND c.text_encoder_lr NOT GLOB '*[^0-9.e+-]*', CAST(c.text_encoder_lr AS REAL), c.text_encoder_lr) AS text_encoder_lr,
          c.optimizer, CAST(v.nan AS INTEGER) AS nan, CAST(v.inf AS INTEGER) AS inf, o.copy_of,
-         nullif(iif(f.status = 'ok' AND readfile(f.file || '.aria2') IS NOT NULL, 'an .aria2 file is beside it: its download has not ended; ', '')
+         nullif(iif(f.is_link AND o.copy_of IS NOT NULL, 'a link, which takes no space; ', '') || iif(f.status = 'ok' AND readfile(f.file || '.aria2') IS NOT NULL, 'an .aria2 file is beside it: its download has not ended; ', '')
                 || iif(n.base IS NOT NULL AND b.base_from = 'shapes' AND instr(b.base, n.base) <> 1 AND instr(n.base, b.base) <> 1
                       AND n.base NOT IN ('Kolors', 'Stable Cascade'), 'its shapes are those of ' || b.base || ', not of ' || n.base, '')
                 || ifnull((SELECT group_concat('; ' || printf('%d %s: ', k, iif(k = 1, 'module', 'modules')) || status, '') FROM (

@@ -36,7 +36,8 @@ INSERT INTO parameters SELECT :path, ifnull(:quick, 0), coalesce(:format, iif(:p
 
 DROP TABLE IF EXISTS temp.loras_found;
 CREATE TEMP TABLE loras_found AS
-  SELECT m.model AS file, m.kind, m.status, iif(m.status = 'empty', 'expected an adapter, found a file without tensors', m.error) AS error, m.tensors, m.nbytes, m.config,
+  SELECT m.model AS file, CASE WHEN m.status = 'ok' AND m.model LIKE '%.safetensors' AND m.model NOT LIKE '%://%'
+              THEN (SELECT max((d.mode & 0xF000) = 0xA000) FROM fsdir(m.model) AS d) ELSE 0 END AS is_link, m.kind, m.status, iif(m.status = 'empty', 'expected an adapter, found a file without tensors', m.error) AS error, m.tensors, m.nbytes, m.config,
          ifnull((SELECT sum(f.size) FROM safetensors_files(m.model) AS f), m.nbytes) AS size
   FROM parameters AS p, safetensors_models(p.path) AS m;
 
@@ -195,7 +196,7 @@ CREATE TEMP TABLE loras_contents AS
 DROP TABLE IF EXISTS temp.loras_copies;
 CREATE TEMP TABLE loras_copies AS
   SELECT file, first AS copy_of FROM (
-    SELECT c.file, first_value(c.file) OVER (PARTITION BY c.content ORDER BY length(c.file) - length(rtrim(c.file, replace(c.file, '/', ''))), f.rowid) AS first
+    SELECT c.file, first_value(c.file) OVER (PARTITION BY c.content ORDER BY f.is_link, length(c.file) - length(rtrim(c.file, replace(c.file, '/', ''))), f.rowid) AS first
     FROM loras_contents AS c JOIN loras_found AS f USING (file))
   WHERE first <> file;
 
@@ -234,7 +235,7 @@ CREATE TEMP TABLE loras AS
          iif(c.learning_rate GLOB '[0-9.]*' AND c.learning_rate NOT GLOB '*[^0-9.e+-]*', CAST(c.learning_rate AS REAL), c.learning_rate) AS learning_rate,
          iif(c.text_encoder_lr GLOB '[0-9.]*' AND c.text_encoder_lr NOT GLOB '*[^0-9.e+-]*', CAST(c.text_encoder_lr AS REAL), c.text_encoder_lr) AS text_encoder_lr,
          c.optimizer, CAST(v.nan AS INTEGER) AS nan, CAST(v.inf AS INTEGER) AS inf, o.copy_of,
-         nullif(iif(f.status = 'ok' AND readfile(f.file || '.aria2') IS NOT NULL, 'an .aria2 file is beside it: its download has not ended; ', '')
+         nullif(iif(f.is_link AND o.copy_of IS NOT NULL, 'a link, which takes no space; ', '') || iif(f.status = 'ok' AND readfile(f.file || '.aria2') IS NOT NULL, 'an .aria2 file is beside it: its download has not ended; ', '')
                 || iif(n.base IS NOT NULL AND b.base_from = 'shapes' AND instr(b.base, n.base) <> 1 AND instr(n.base, b.base) <> 1
                       AND n.base NOT IN ('Kolors', 'Stable Cascade'), 'its shapes are those of ' || b.base || ', not of ' || n.base, '')
                 || ifnull((SELECT group_concat('; ' || printf('%d %s: ', k, iif(k = 1, 'module', 'modules')) || status, '') FROM (
@@ -279,7 +280,8 @@ INSERT INTO loras_text
   SELECT 'first', '', printf('%,d %s', n, iif(n = 1, 'adapter', 'adapters')) || iif(folders > 1, printf(' in %,d folders', folders), '') || ', ' || safetensors_pretty(size, 'B')
          || ifnull(': ' || (SELECT group_concat(printf('%,d %s', k, base), ', ') FROM (
               SELECT ifnull(base, iif(kind IS NULL, NULL, 'of an unknown base')) AS base, count(*) AS k FROM loras WHERE status IN ('ok', 'nan') GROUP BY 1 ORDER BY k DESC, 1)), '') || '.'
-  FROM (SELECT count(*) AS n, ifnull(sum(size), 0) AS size, count(DISTINCT rtrim(file, replace(file, '/', ''))) AS folders FROM loras);
+  FROM (SELECT count(*) AS n, ifnull(sum(iif(is_link AND copy_of IS NOT NULL, 0, size)), 0) AS size, count(DISTINCT rtrim(file, replace(file, '/', ''))) AS folders
+        FROM (SELECT l.file, l.size, l.copy_of, f.is_link FROM loras AS l JOIN loras_found AS f USING (file)));
 INSERT INTO loras_text
   SELECT 'first', '', iif(broken + nan + copies = 0, 'None is broken, or a copy of another' || iif(quick, '.', ', or has NaN or infinities.'),
                           rtrim(iif(broken > 0, printf('%,d %s broken, ', broken, iif(broken = 1, 'is', 'are')), '')
@@ -287,8 +289,8 @@ INSERT INTO loras_text
                                 || iif(copies > 0, printf('%,d %s, which take %s', copies, iif(copies = 1, 'is a copy of another', 'are copies of others'),
                                                           safetensors_pretty(spare, 'B')), ''), ', ') || '.')
                       || iif(quick, ' Values were not read, so NaN is not found.', '')
-  FROM parameters, (SELECT total(status NOT IN ('ok', 'nan')) AS broken, total(status = 'nan') AS nan, count(copy_of) AS copies,
-                           ifnull(sum(iif(copy_of IS NULL, 0, size)), 0) AS spare FROM loras);
+  FROM parameters, (SELECT total(status NOT IN ('ok', 'nan')) AS broken, total(status = 'nan') AS nan, count(copy_of) AS copies, ifnull(sum(iif(copy_of IS NULL OR is_link, 0, size)), 0) AS spare
+                    FROM (SELECT l.status, l.copy_of, l.size, f.is_link FROM loras AS l JOIN loras_found AS f USING (file)));
 INSERT INTO loras_text
   SELECT 'first', '', printf('%,d other %s no adapter: ', n, iif(n = 1, 'file is', 'files are')) || iif(n <= 4, names, kinds) || '.'
   FROM (SELECT count(*) AS n, group_concat(label || ' (' || kind || ')', ', ') AS names FROM loras_others JOIN loras_labels USING (file)),
@@ -316,8 +318,8 @@ SELECT printf('%,7d', nan) AS nan, printf('%,7d', inf) AS inf, label AS file FRO
 .mode list
 .headers off
 SELECT char(10) || '== Copies' FROM as_text WHERE EXISTS (SELECT 1 FROM loras WHERE copy_of IS NOT NULL);
-SELECT printf('%9s  ', safetensors_pretty(size, 'B')) || l.label || char(10) || '           is ' || o.label
-FROM as_text, loras JOIN loras_labels AS l USING (file) JOIN loras_labels AS o ON o.file = copy_of ORDER BY loras.rowid;
+SELECT printf('%9s  ', iif(f.is_link, 'a link', safetensors_pretty(loras.size, 'B'))) || l.label || char(10) || '           is ' || o.label
+FROM as_text, loras JOIN loras_labels AS l USING (file) JOIN loras_found AS f USING (file) JOIN loras_labels AS o ON o.file = copy_of ORDER BY loras.rowid;
 SELECT char(10) || '== Notes' FROM as_text WHERE EXISTS (SELECT 1 FROM loras WHERE note IS NOT NULL);
 SELECT line FROM as_text, loras_lines WHERE section = 'notes' ORDER BY id, place;
 

@@ -123,6 +123,8 @@ def make():
     tensors[last] = (*tensors[last][:2], tensors[last][2][:-2] + b"\0\0")
     making.file(f"{FOLDER}/nearly.safetensors", tensors)
     MADE["nearly.safetensors"] = {"copy_of": None, "status": "ok"}
+    os.symlink(os.path.basename(fourth), f"{FOLDER}/link.safetensors")
+    MADE["link.safetensors"] = {"copy_of": f"{FOLDER}/{fourth}", "status": "ok", "note": "a link, which takes no space"}
     # broken
     with open(f"{FOLDER}/{one}", "rb") as file:
         whole = file.read()
@@ -189,8 +191,8 @@ def test_table():
     tally.equal([(row["file"], row["kind"]) for row in others], [(f"{FOLDER}/checkpoint.safetensors", others[0]["kind"])], "a model is none")
     order = [row["status"] for row in found.values()]
     tally.equal(order, ["invalid"] * 5 + ["nan"] * 2 + ["ok"] * (len(MADE) - 7), "the worst is first")
-    tally.check(all(row["copy_of"] for row in list(found.values())[7:10]), "then copies")
-    sizes = [row["size"] for row in list(found.values())[10:]]
+    tally.check(all(row["copy_of"] for row in list(found.values())[7:11]), "then copies")
+    sizes = [row["size"] for row in list(found.values())[11:]]
     tally.equal(sizes, sorted(sizes, reverse=True), "then the largest")
 
 
@@ -203,7 +205,9 @@ def test_formats():
     lines = out.replace(" \n  ", " ").splitlines()
     bases = [facts.get("base") for facts in MADE.values()]
     tally.check(lines[0].startswith(f"{len(MADE)} adapters in ") and f" {bases.count('Flux.1')} Flux.1" in lines[0], "the first line counts", lines[0])
-    tally.equal(lines[1].split(", which")[0], "5 are broken, 2 have NaN or infinities, 3 are copies of others", "the second says what is wrong")
+    tally.equal(lines[1].split(", which")[0], "5 are broken, 2 have NaN or infinities, 4 are copies of others", "the second says what is wrong")
+    spare = sum(os.path.getsize(f"{FOLDER}/{name}") for name, facts in MADE.items() if facts.get("copy_of") and name != "link.safetensors")
+    tally.check(lines[1].endswith(f", which take {spare / 1000:.3g} kB."), "what the copies take, without the link", lines[1], spare)
     tally.equal(lines[3:6:2], ["", "half.safetensors"], "what is broken comes first")
     tally.check(not re.search("[\x00-\x09\x0b-\x1f\x7f\u202e]", out), "no control characters reach the terminal")
     for name, facts in MADE.items():
