@@ -11,10 +11,11 @@
 -- @alias stat
 -- @param path path required   a model, or a folder or pattern of them
 -- @param format enum text|json|csv|junit|sarif  how to print the tables
--- @table health(model, name, scheme, dtype, shape, layer, pattern, numel, n_nan, n_inf, first_nan, first_inf, part,
---    n_zero, min, max, mean, std, abs_max, l2, rms, status)   one row per weight: what tensor_stats says, the
---    coordinates of the first NaN and infinity, which part of a packed weight has them, and the root mean square of
---    what is finite
+-- @table health(model, name, scheme, dtype, shape, layer, pattern, numel, n_nan, n_inf, first_nan, first_inf,
+--    bad_rows, bad_columns, part, n_zero, min, max, mean, std, abs_max, l2, rms, status)   one row per weight: what
+--    tensor_stats says, the coordinates of the first NaN and infinity, in how many rows and columns they are (of the
+--    nine tensors that have the most; a row is what the first dimension counts), which part of a packed weight has
+--    them, and the root mean square of what is finite
 -- @table health_models(model, kind, tensors, numel, n_nan, n_inf, bad, zero, constant, extremes, layers, status,
 --    error)   one row per model. bad, zero, constant and extremes count tensors; layers says in which ones NaN or
 --    infinities are
@@ -50,7 +51,7 @@ CREATE TEMP TABLE health_setting AS
 DROP TABLE IF EXISTS temp.health_read;
 CREATE TEMP TABLE health_read AS
   SELECT m.model, w.name, w.scheme, w.dtype, w.shape, w.layer, w.pattern, w.numel, s.n_nan, s.n_inf, NULL AS first_nan,
-         NULL AS first_inf, NULL AS part, s.n_zero, s.min, s.max, s.mean, s.std, s.abs_max, s.l2,
+         NULL AS first_inf, NULL AS bad_rows, NULL AS bad_columns, NULL AS part, s.n_zero, s.min, s.max, s.mean, s.std, s.abs_max, s.l2,
          s.l2 / sqrt(nullif(w.numel - s.n_nan - s.n_inf, 0)) AS rms, w.status, w.parts, w.ref,
          (w.role = 'weight' AND w.dtype NOT GLOB '[IU][0-9]*' AND w.dtype <> 'BOOL') AS is_number
   FROM health_models AS m JOIN safetensors_weights(m.model) AS w LEFT JOIN tensor_stats(w.ref) AS s
@@ -91,6 +92,18 @@ CREATE TEMP TABLE health_places AS
   FROM steps WHERE passed AND hi - lo <= 4096;
 UPDATE health_read SET first_nan = p.coord FROM health_places AS p WHERE p.id = health_read.rowid AND NOT p.infinite;
 UPDATE health_read SET first_inf = p.coord FROM health_places AS p WHERE p.id = health_read.rowid AND p.infinite;
+-- Whether they are everywhere, in one row or in one column: of a difference to itself, what is not finite is NaN.
+UPDATE health_read SET bad_rows = json_extract(shape, '$[0]'), bad_columns = numel / json_extract(shape, '$[0]')
+WHERE n_nan + n_inf = numel AND numel > 0 AND json_array_length(shape) > 1;
+UPDATE health_read SET bad_rows = rows - r.n_zero, bad_columns = columns - c.n_zero
+FROM (SELECT id, rows, columns, tensor_isnan(tensor_sub(matrix, matrix)) AS bad
+      FROM (SELECT rowid AS id, json_extract(shape, '$[0]') AS rows, numel / json_extract(shape, '$[0]') AS columns,
+                   tensor_reshape(ref, json_array(json_extract(shape, '$[0]'), numel / json_extract(shape, '$[0]'))) AS matrix
+            FROM health_read WHERE n_nan + n_inf > 0 AND n_nan + n_inf < numel AND ref IS NOT NULL AND json_array_length(shape) > 1
+              AND dtype <> 'C64'
+            ORDER BY n_nan + n_inf DESC LIMIT 9)) AS b
+JOIN tensor_stats(tensor_total(b.bad, 1)) AS r JOIN tensor_stats(tensor_total(b.bad, 0)) AS c
+WHERE b.id = health_read.rowid;
 UPDATE health_setting SET errors = safetensors_config('errors', errors);
 -- If there is only one, and nothing of it can be read, this raises why.
 INSERT INTO needs(models)
@@ -98,8 +111,8 @@ SELECT 1 + count(*) FROM health_models AS m JOIN safetensors_tensors(m.model) AS
 WHERE NOT EXISTS (SELECT 1 FROM health_read) AND (SELECT count(*) FROM health_models) = 1;
 
 CREATE TEMP VIEW IF NOT EXISTS health AS
-  SELECT model, name, scheme, dtype, shape, layer, pattern, numel, n_nan, n_inf, first_nan, first_inf, part, n_zero, min, max, mean,
-         std, abs_max, l2, rms, status
+  SELECT model, name, scheme, dtype, shape, layer, pattern, numel, n_nan, n_inf, first_nan, first_inf, bad_rows, bad_columns, part,
+         n_zero, min, max, mean, std, abs_max, l2, rms, status
   FROM health_read;
 
 -- Only kinds with three or more tensors count. The median is the middle one, or the lower of the two in the middle.
@@ -153,7 +166,9 @@ CREATE TEMP TABLE health_findings AS
   UNION ALL
   SELECT 'finite', 'error', model, ifnull(part, name),
          ltrim(iif(n_nan > 0, printf('; %,d NaN', n_nan) || ifnull(', the first at ' || first_nan, ''), '')
-               || iif(n_inf > 0, printf('; %,d Inf', n_inf) || ifnull(', the first at ' || first_inf, ''), ''), '; ')
+               || iif(n_inf > 0, printf('; %,d Inf', n_inf) || ifnull(', the first at ' || first_inf, ''), '')
+               || iif(bad_rows IS NULL, '', printf('; in %,d row%s and %,d column%s', bad_rows, iif(bad_rows = 1, '', 's'), bad_columns,
+                                                  iif(bad_columns = 1, '', 's'))), '; ')
          || iif(part IS NOT NULL, ' of ' || name, '')
   FROM health_read WHERE n_nan + n_inf > 0
   UNION ALL
@@ -231,8 +246,8 @@ SELECT char(10) || '== NaN and infinities' FROM as_text WHERE EXISTS (SELECT 1 F
 .mode column --wrap 0
 .headers on
 SELECT printf('%8s', printf('%,d', n_nan)) AS "     nan", printf('%8s', printf('%,d', n_inf)) AS "     inf",
-       printf('%6.2f%%', 100.0 * (n_nan + n_inf) / numel) AS "  share", ifnull(first_nan, '-') AS first_nan,
-       ifnull(first_inf, '-') AS first_inf,
+       printf('%6.2f%%', 100.0 * (n_nan + n_inf) / numel) AS "  share",
+       ifnull(bad_rows || 'x' || bad_columns, '-') AS "rows x columns", ifnull(first_nan, '-') AS first_nan, ifnull(first_inf, '-') AS first_inf,
        iif(models > 1, safetensors_label(h.model, common) || '#', '') || safetensors_label(h.name)
        || ifnull(' (' || safetensors_label(part) || ')', '') AS tensor
 FROM health_read AS h JOIN health_common JOIN as_text

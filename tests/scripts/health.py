@@ -51,9 +51,9 @@ def test_sick():
 1 tensor is all zero, 1 is all the same; 2 norms stand out.
 
 == NaN and infinities
-     nan       inf    share  first_nan  first_inf  tensor
---------  --------  -------  ---------  ---------  ---------------------------------------------------------
-       1         2   75.00%  [0]        [1]        embed_with_a_name_that_is_longer_than_the_column_of_names
+     nan       inf    share  rows x columns  first_nan  first_inf  tensor
+--------  --------  -------  --------------  ---------  ---------  ---------------------------------------------------------
+       1         2   75.00%  -               [0]        [1]        embed_with_a_name_that_is_longer_than_the_column_of_names
 
 == All zero, or all the same
      value  dtype  shape  tensor
@@ -98,7 +98,7 @@ def test_nothing():
 def test_places():
     """The first NaN and the first infinity are found wherever they are, and named with their layers."""
     chance = [0, 1, 4095, 4096, 4097, 12287, 12288, 99998, 99999]
-    model, first = {}, {}
+    model, first, spread = {}, {}, {}
     for i, at in enumerate(chance):
         values = [1.0] * 100_000
         values[at] = math.nan
@@ -106,11 +106,14 @@ def test_places():
             values[at + 5], values[99_999] = -math.inf, math.nan
         name = f"model.layers.{i}.w" if i < 5 else f"visual.blocks.{2 * i}.w"
         model[name] = f32(*values, shape=[100, 1000])
+        places = {at, 99_999 if at < 99_990 else at, at + 5 if at < 99_990 else at}
+        spread[name] = len({place // 1000 for place in places}), len({place % 1000 for place in places})
         first[name] = [[at // 1000, at % 1000], [(at + 5) // 1000, (at + 5) % 1000] if at < 99_990 else None]
     path = making.file(f"{ROOT}/places.safetensors", model)
     found = tables(1, path=path)
     got = {row["name"]: [row["first_nan"] and json.loads(row["first_nan"]), row["first_inf"] and json.loads(row["first_inf"])] for row in found["health"]}
     tally.equal(got, first, "the first of each")
+    tally.equal({row["name"]: (row["bad_rows"], row["bad_columns"]) for row in found["health"]}, spread, "rows and columns")
     tally.equal(found["health_models"][0]["layers"], "model.layers 0-4; visual.blocks 4 layers", "the layers, by their numbering")
     code, out, _ = shell.script("health", path=path)
     tally.check(out.startswith("9 of 9 tensors have 16 NaN and 7 Inf, in model.layers 0-4; visual.blocks 4 layers.\n"), "in words", code, out)
@@ -130,7 +133,8 @@ def test_packed():
     tally.equal([(row["name"], round(row["times"], 6)) for row in found["health_extremes"]],
                 [("layers.3.w.weight", round(100 * math.sqrt(7 / 4) / math.sqrt(2), 6))], "norms of what codes stand for")
     tally.equal([row["message"] for row in found["health_findings"] if row["rule"] == "finite"],
-                ["1 NaN, the first at [1,0] of layers.1.w.weight", "4 NaN, the first at [0,0] of layers.2.w.weight"], "the findings")
+                ["1 NaN, the first at [1,0]; in 1 row and 1 column of layers.1.w.weight",
+                 "4 NaN, the first at [0,0]; in 2 rows and 2 columns of layers.2.w.weight"], "the findings")
 
 
 def test_integers():
@@ -168,9 +172,9 @@ error: 1 of 5 models cannot be read, or not whole.
   expected at least 8 bytes, found 7: too small for a header
 
 == NaN and infinities
-     nan       inf    share  first_nan  first_inf  tensor
---------  --------  -------  ---------  ---------  ---------------------------------
-       1         0   50.00%  [1]        -          ...c/model.safetensors#layers.0.w
+     nan       inf    share  rows x columns  first_nan  first_inf  tensor
+--------  --------  -------  --------------  ---------  ---------  ---------------------------------
+       1         0   50.00%  -               [1]        -          ...c/model.safetensors#layers.0.w
 
 == All zero, or all the same
      value  dtype  shape  tensor
@@ -189,6 +193,8 @@ error: 1 of 5 models cannot be read, or not whole.
 
 def test_findings():
     """JUnit and SARIF name the tensor; a model without findings is a test that passes."""
+    tally.equal([row["message"] for row in tables(1, path=SICK)["health_findings"] if row["rule"] == "finite"],
+                ["1 NaN, the first at [0]; 2 Inf, the first at [1]"], "the message")
     code, out, _ = shell.script("health", path=SICK, format="junit")
     tally.check(code == 1 and "embed_with_a_name" in out and "<failure" in out, "JUnit", code, out)
     code, out, _ = shell.script("health", path=SICK, format="sarif")
