@@ -50,34 +50,27 @@ DROP TABLE IF EXISTS temp.parameters;
 CREATE TEMP TABLE parameters(
   a TEXT CONSTRAINT ":a is set" CHECK (a IS NOT NULL),
   b TEXT CONSTRAINT ":b is set" CHECK (b IS NOT NULL),
-  c TEXT,
-  prefix_a TEXT,
-  prefix_b TEXT,
-  format TEXT CONSTRAINT ":format is text, json, csv, junit or sarif"
-    CHECK (format IN ('text', 'json', 'csv', 'junit', 'sarif'))
+  c TEXT, prefix_a TEXT, prefix_b TEXT,
+  format TEXT CONSTRAINT ":format is text, json, csv, junit or sarif" CHECK (format IN ('text', 'json', 'csv', 'junit', 'sarif'))
 );
 INSERT INTO parameters SELECT :a, :b, :c, ifnull(:prefix_a, ''), ifnull(:prefix_b, ''), ifnull(:format, 'text')
   WHERE safetensors_parameters(':a', ':b', ':c', ':prefix_a', ':prefix_b', ':format');
 
 -- What a run before left in this session.
-DROP TABLE IF EXISTS temp.compare_models; DROP TABLE IF EXISTS temp.compare_weights;
-DROP TABLE IF EXISTS temp.compare_prefixes; DROP TABLE IF EXISTS temp.compare_ends;
-DROP TABLE IF EXISTS temp.compare_moves; DROP TABLE IF EXISTS temp.compare_hashes;
+DROP TABLE IF EXISTS temp.compare_models; DROP TABLE IF EXISTS temp.compare_weights; DROP TABLE IF EXISTS temp.compare_prefixes;
+DROP TABLE IF EXISTS temp.compare_ends; DROP TABLE IF EXISTS temp.compare_moves; DROP TABLE IF EXISTS temp.compare_hashes;
 DROP TABLE IF EXISTS temp.compare_pairs; DROP TABLE IF EXISTS temp.compare_alike; DROP TABLE IF EXISTS temp.compared;
-DROP TABLE IF EXISTS temp.compare_not_finite; DROP TABLE IF EXISTS temp.compare_kinds;
-DROP TABLE IF EXISTS temp.compare_samples; DROP TABLE IF EXISTS temp.compare_products;
-DROP TABLE IF EXISTS temp.compare_remainders; DROP TABLE IF EXISTS temp.compare_factors;
-DROP TABLE IF EXISTS temp.compare_left; DROP TABLE IF EXISTS temp.compare_steps;
-DROP TABLE IF EXISTS temp.compared_ranks; DROP TABLE IF EXISTS temp.compared_rows;
-DROP TABLE IF EXISTS temp.compared_layers; DROP TABLE IF EXISTS temp.untouched; DROP TABLE IF EXISTS temp.compared_c;
-DROP TABLE IF EXISTS temp.compare_adapted; DROP TABLE IF EXISTS temp.compare_counts;
+DROP TABLE IF EXISTS temp.compare_not_finite; DROP TABLE IF EXISTS temp.compare_kinds; DROP TABLE IF EXISTS temp.compare_samples;
+DROP TABLE IF EXISTS temp.compare_products; DROP TABLE IF EXISTS temp.compare_remainders; DROP TABLE IF EXISTS temp.compare_factors;
+DROP TABLE IF EXISTS temp.compare_left; DROP TABLE IF EXISTS temp.compare_steps; DROP TABLE IF EXISTS temp.compared_ranks;
+DROP TABLE IF EXISTS temp.compared_rows; DROP TABLE IF EXISTS temp.compared_layers; DROP TABLE IF EXISTS temp.untouched;
+DROP TABLE IF EXISTS temp.compared_c; DROP TABLE IF EXISTS temp.compare_adapted; DROP TABLE IF EXISTS temp.compare_counts;
 DROP TABLE IF EXISTS temp.compare_spans; DROP TABLE IF EXISTS temp.compare_words; DROP TABLE IF EXISTS temp.comparison;
-DROP TABLE IF EXISTS temp.compared_findings; DROP TABLE IF EXISTS temp.compare_otherwise;
-DROP TABLE IF EXISTS temp.compare_renamed;
+DROP TABLE IF EXISTS temp.compared_findings;
 
 -- Each is one model; beside models in its folders, a folder stands for the one that is in itself.
 CREATE TEMP TABLE compare_models AS
-  SELECT g.side, g.path, m.model, m.model = rtrim(g.path, '/') OR m.model = g.path OR substr(m.model, 1, length(rtrim(g.path, '/')) + 1) = rtrim(g.path, '/') || '/'
+  SELECT g.side, g.path, m.model, m.kind, m.model = rtrim(g.path, '/') OR m.model = g.path OR substr(m.model, 1, length(rtrim(g.path, '/')) + 1) = rtrim(g.path, '/') || '/'
          AND instr(substr(m.model, length(rtrim(g.path, '/')) + 2), '/') = 0 AS here
   FROM (SELECT 'a' AS side, a AS path FROM parameters UNION ALL SELECT 'b', b FROM parameters
         UNION ALL SELECT 'c', c FROM parameters WHERE c IS NOT NULL) AS g, safetensors_models(g.path) AS m;
@@ -115,12 +108,8 @@ INSERT OR IGNORE INTO compare_weights(side, name, scheme, dtype, shape, numel, l
         UNION ALL SELECT 'b', t.*, t.layer, t.pattern, t.parts, t.ref FROM safetensors_weights((SELECT b FROM parameters)) AS t);
 INSERT INTO needs(some_a, some_b) SELECT total(side = 'a'), total(side = 'b') FROM compare_weights;
 INSERT INTO needs(some_c) SELECT count(*) FROM parameters AS p, safetensors_tensors(p.c) HAVING :c IS NOT NULL;
-INSERT INTO needs(begin_a)
-  SELECT count(*) FROM parameters AS p JOIN compare_weights AS t
-  WHERE side = 'a' AND substr(t.name, 1, length(p.prefix_a)) = p.prefix_a HAVING :prefix_a <> '';
-INSERT INTO needs(begin_b)
-  SELECT count(*) FROM parameters AS p JOIN compare_weights AS t
-  WHERE side = 'b' AND substr(t.name, 1, length(p.prefix_b)) = p.prefix_b HAVING :prefix_b <> '';
+INSERT INTO needs(begin_a) SELECT total(side = 'a' AND substr(name, 1, length(prefix_a)) = prefix_a) FROM compare_weights, parameters HAVING :prefix_a <> '';
+INSERT INTO needs(begin_b) SELECT total(side = 'b' AND substr(name, 1, length(prefix_b)) = prefix_b) FROM compare_weights, parameters HAVING :prefix_b <> '';
 
 -- == Pairs. `pair` of a weight is the id of the one it is compared with.
 UPDATE compare_weights AS w SET pair = (
@@ -134,8 +123,7 @@ CREATE TEMP TABLE compare_ends AS
   WITH RECURSIVE ends(side, id, name, shape, rest) AS (
     SELECT side, id, name, shape, name FROM compare_weights
     WHERE pair IS NULL AND EXISTS (SELECT 1 FROM compare_weights WHERE pair IS NULL AND side = 'a')
-      AND EXISTS (SELECT 1 FROM compare_weights WHERE pair IS NULL AND side = 'b')
-      AND NOT EXISTS (SELECT 1 FROM compare_prefixes)
+      AND EXISTS (SELECT 1 FROM compare_weights WHERE pair IS NULL AND side = 'b') AND NOT EXISTS (SELECT 1 FROM compare_prefixes)
     UNION ALL
     SELECT side, id, name, shape, substr(rest, instr(rest, '.') + 1) FROM ends WHERE instr(rest, '.') > 0
   )
@@ -146,42 +134,33 @@ INSERT INTO compare_prefixes(prefix_a, prefix_b, votes, example_a, example_b)
   SELECT prefix_a, prefix_b, count(*), id_a, max(id_b) FROM (
     SELECT a.id AS id_a, b.id AS id_b, a.prefix AS prefix_a, b.prefix AS prefix_b, max(length(a.rest)), a.rest
     FROM compare_ends AS a JOIN compare_ends AS b ON b.side = 'b' AND b.rest = a.rest AND b.shape = a.shape
-    WHERE a.side = 'a' AND (a.prefix = '' OR b.prefix = '' OR instr(a.rest, '.') > 0)
-    GROUP BY a.id)
-  GROUP BY prefix_a, prefix_b HAVING count(*) > 1 OR total(instr(rest, '.')) > 0
-  ORDER BY count(*) DESC, length(prefix_a) + length(prefix_b);
+    WHERE a.side = 'a' AND (a.prefix = '' OR b.prefix = '' OR instr(a.rest, '.') > 0) GROUP BY a.id)
+  GROUP BY prefix_a, prefix_b HAVING count(*) > 1 OR total(instr(rest, '.')) > 0 ORDER BY count(*) DESC, length(prefix_a) + length(prefix_b);
 -- Where both sides have a prefix, the ends may agree by chance: then the weights of an example must resemble.
 DELETE FROM compare_prefixes WHERE given IS NULL AND prefix_a <> '' AND prefix_b <> '' AND ifnull((
   SELECT c.cosine < 0.3 AND NOT c.equal FROM compare_weights AS a JOIN compare_weights AS b, tensor_compare(a.ref, b.ref) AS c
   WHERE a.id = example_a AND b.id = example_b), 1);
 CREATE TEMP TABLE compare_moves(id_a INTEGER UNIQUE, id_b INTEGER UNIQUE);
+CREATE TEMP TRIGGER compare_move AFTER INSERT ON compare_moves BEGIN
+  UPDATE compare_weights SET pair = new.id_b WHERE id = new.id_a;
+  UPDATE compare_weights SET pair = new.id_a WHERE id = new.id_b;
+END;
 INSERT OR IGNORE INTO compare_moves
   SELECT a.id, b.id FROM compare_prefixes AS p JOIN compare_weights AS a
-    ON a.side = 'a' AND a.pair IS NULL AND substr(a.name, 1, length(p.prefix_a)) = p.prefix_a
-  JOIN compare_weights AS b
-    ON b.side = 'b' AND b.pair IS NULL AND b.name = p.prefix_b || substr(a.name, length(p.prefix_a) + 1)
-  ORDER BY p.id, a.id;
-UPDATE compare_weights SET pair = (SELECT id_b FROM compare_moves WHERE id_a = id)
-WHERE pair IS NULL AND id IN (SELECT id_a FROM compare_moves);
-UPDATE compare_weights SET pair = (SELECT id_a FROM compare_moves WHERE id_b = id)
-WHERE pair IS NULL AND id IN (SELECT id_b FROM compare_moves);
--- What is left, by bytes: in the order of both where several have the same.
+    ON a.side = 'a' AND a.pair IS NULL AND substr(a.name, 1, length(p.prefix_a)) = p.prefix_a JOIN compare_weights AS b
+    ON b.side = 'b' AND b.pair IS NULL AND b.name = p.prefix_b || substr(a.name, length(p.prefix_a) + 1) ORDER BY p.id, a.id;
+-- What is left, by bytes: in the order of both where several have the same, as norms of ones do, but only if tensors that
+-- have no double are found, too, and more of them; else they are of two models.
 CREATE TEMP TABLE compare_hashes AS
-  SELECT id, side, dtype, shape, tensor_hash(ref) AS hash FROM compare_weights AS w
-  WHERE pair IS NULL AND scheme = 'none' AND numel > 0 AND EXISTS (
-    SELECT 1 FROM compare_weights AS o
-    WHERE o.side = iif(w.side = 'a', 'b', 'a') AND o.pair IS NULL AND o.dtype = w.dtype AND o.shape = w.shape);
-DELETE FROM compare_moves;
-INSERT INTO compare_moves
-  WITH numbered AS MATERIALIZED (
-    SELECT *, row_number() OVER (PARTITION BY side, hash, dtype, shape ORDER BY id) AS n,
-           count(*) OVER (PARTITION BY side, hash, dtype, shape) AS of FROM compare_hashes)
-  SELECT a.id, b.id FROM numbered AS a JOIN numbered AS b USING (hash, dtype, shape, n, of)
-  WHERE a.side = 'a' AND b.side = 'b';
-UPDATE compare_weights SET pair = (SELECT id_b FROM compare_moves WHERE id_a = id)
-WHERE id IN (SELECT id_a FROM compare_moves);
-UPDATE compare_weights SET pair = (SELECT id_a FROM compare_moves WHERE id_b = id)
-WHERE id IN (SELECT id_b FROM compare_moves);
+  SELECT *, row_number() OVER (PARTITION BY side, hash, dtype, shape ORDER BY id) AS n, count(*) OVER (PARTITION BY side, hash, dtype, shape) AS of
+  FROM (SELECT id, side, dtype, shape, numel, tensor_hash(ref) AS hash FROM compare_weights AS w
+        WHERE pair IS NULL AND scheme = 'none' AND numel > 0 AND EXISTS (
+          SELECT 1 FROM compare_weights AS o
+          WHERE o.side = iif(w.side = 'a', 'b', 'a') AND o.pair IS NULL AND o.dtype = w.dtype AND o.shape = w.shape));
+INSERT OR IGNORE INTO compare_moves
+  SELECT id_a, id_b FROM (
+    SELECT a.id AS id_a, b.id AS id_b, a.of, sum(iif(a.of = 1, a.numel, 0)) OVER () > sum(iif(a.of = 1, 0, a.numel)) OVER () AS sure
+    FROM compare_hashes AS a JOIN compare_hashes AS b USING (hash, dtype, shape, n, of) WHERE a.side = 'a' AND b.side = 'b') WHERE of = 1 OR sure;
 
 -- == How each pair is compared: plain (by safetensors_diff, which looks at bytes, too), or by two expressions.
 CREATE TEMP TABLE compare_pairs AS
@@ -191,23 +170,17 @@ CREATE TEMP TABLE compare_pairs AS
   ), overlaps AS (
     SELECT a.id, group_concat(':' || min(x.value, y.value)) AS slice,
            min(x.value <= y.value) OR min(x.value >= y.value) AS one_way, total(x.value <> y.value) AS n_differ,
-           total(x.value <> y.value AND x.key > 0) = 0 AS rows_alone,
-           min(x.value <= y.value) AS b_longer
-    FROM compare_weights AS a JOIN compare_weights AS b ON b.id = a.pair, json_each(a.shape) AS x
-    JOIN json_each(b.shape) AS y ON y.key = x.key
-    WHERE a.side = 'a' AND a.shape <> b.shape AND json_array_length(a.shape) = json_array_length(b.shape)
-    GROUP BY a.id
+           total(x.value <> y.value AND x.key > 0) = 0 AS rows_alone, min(x.value <= y.value) AS b_longer
+    FROM compare_weights AS a JOIN compare_weights AS b ON b.id = a.pair, json_each(a.shape) AS x JOIN json_each(b.shape) AS y ON y.key = x.key
+    WHERE a.side = 'a' AND a.shape <> b.shape AND json_array_length(a.shape) = json_array_length(b.shape) GROUP BY a.id
   )
   SELECT a.id AS id_a, b.id AS id_b, o.slice, o.b_longer, o.n_differ, o.rows_alone,
-         CASE WHEN b.id IS NULL THEN 'only_a'
-              WHEN a.ref IS NULL OR b.ref IS NULL THEN 'codes'
+         CASE WHEN b.id IS NULL THEN 'only_a' WHEN a.ref IS NULL OR b.ref IS NULL THEN 'codes'
               WHEN a.shape = b.shape AND a.scheme = 'none' AND b.scheme = 'none' AND a.name = b.name THEN 'plain'
-              WHEN a.shape = b.shape THEN 'whole'
-              WHEN ifnull(x.squeezed, '[]') = ifnull(y.squeezed, '[]') THEN 'flat'
+              WHEN a.shape = b.shape THEN 'whole' WHEN ifnull(x.squeezed, '[]') = ifnull(y.squeezed, '[]') THEN 'flat'
               WHEN o.one_way THEN 'overlap' ELSE 'none' END AS way
   FROM compare_weights AS a LEFT JOIN compare_weights AS b ON b.id = a.pair
-  LEFT JOIN shapes AS x ON x.id = a.id LEFT JOIN shapes AS y ON y.id = b.id LEFT JOIN overlaps AS o ON o.id = a.id
-  WHERE a.side = 'a'
+  LEFT JOIN shapes AS x ON x.id = a.id LEFT JOIN shapes AS y ON y.id = b.id LEFT JOIN overlaps AS o ON o.id = a.id WHERE a.side = 'a'
   UNION ALL SELECT NULL, id, NULL, NULL, NULL, NULL, 'only_b' FROM compare_weights WHERE side = 'b' AND pair IS NULL;
 -- Packed alike: the same if all parts are, and mean the same.
 CREATE TEMP TABLE compare_alike(id INTEGER PRIMARY KEY);
@@ -215,53 +188,40 @@ INSERT INTO compare_alike
   SELECT a.id FROM compare_pairs AS p JOIN compare_weights AS a ON a.id = p.id_a JOIN compare_weights AS b ON b.id = p.id_b
   WHERE p.way IN ('whole', 'codes') AND a.scheme = b.scheme AND a.parts IS NOT NULL
     AND json_extract(iif(a.ref LIKE '{%', a.ref, '{}'), '$.options') IS json_extract(iif(b.ref LIKE '{%', b.ref, '{}'), '$.options')
-    AND (SELECT group_concat(key) FROM json_each(a.parts)) = (SELECT group_concat(key) FROM json_each(b.parts))
-    AND NOT EXISTS (
+    AND (SELECT group_concat(key) FROM json_each(a.parts)) = (SELECT group_concat(key) FROM json_each(b.parts)) AND NOT EXISTS (
       SELECT 1 FROM (SELECT tensor_ref(q.a, x.value) AS u, tensor_ref(q.b, y.value) AS v
                      FROM parameters AS q, json_each(a.parts) AS x JOIN json_each(b.parts) AS y ON y.key = x.key)
       WHERE NOT CASE WHEN tensor_dtype(u) = tensor_dtype(v) AND tensor_shape(u) = tensor_shape(v) THEN tensor_equal(u, v) ELSE 0 END);
 
 -- == The pass over both.
-CREATE TEMP TABLE compared(
-  name TEXT, name_b TEXT, status TEXT, not_compared TEXT, stack TEXT, layer INTEGER, pattern TEXT, dtype_a TEXT, dtype_b TEXT,
-  shape_a TEXT, shape_b TEXT, numel INTEGER, n_diff INTEGER, max_abs_diff REAL, rel_l2 REAL, cosine REAL, l2_a REAL,
-  l2_b REAL, l2_diff REAL, nan_both INTEGER, new_nan INTEGER, new_inf INTEGER, gone_nan INTEGER, rounded INTEGER, ref_a TEXT,
-  ref_b TEXT
-);
-INSERT INTO compared(rowid, name, name_b, status, not_compared, stack, layer, pattern, dtype_a, dtype_b, shape_a, shape_b, numel,
-                     n_diff, max_abs_diff, rel_l2, cosine, l2_a, l2_b, l2_diff, nan_both, new_nan, new_inf, gone_nan, rounded,
-                     ref_a, ref_b)
-  SELECT p.rowid, ifnull(a.name, b.name), b.name,
-         CASE WHEN p.way IN ('only_a', 'only_b') THEN p.way
-              WHEN p.way = 'plain' THEN d.status
-              WHEN p.way = 'overlap' THEN 'resized'
-              WHEN p.way IN ('flat', 'none') OR a.shape <> b.shape THEN 'reshaped'
-              WHEN a.dtype <> b.dtype THEN 'retyped'
+CREATE TEMP TABLE compared AS
+  SELECT ifnull(a.name, b.name) AS name, b.name AS name_b,
+         CASE WHEN p.way IN ('only_a', 'only_b') THEN p.way WHEN p.way = 'plain' THEN d.status WHEN p.way = 'overlap' THEN 'resized'
+              WHEN p.way IN ('flat', 'none') OR a.shape <> b.shape THEN 'reshaped' WHEN a.dtype <> b.dtype THEN 'retyped'
               WHEN p.way = 'codes' THEN iif(s.id IS NULL, 'changed', 'same')
-              WHEN s.id IS NOT NULL OR a.scheme = 'none' AND c.equal THEN 'same' ELSE 'changed' END,
+              WHEN s.id IS NOT NULL OR a.scheme = 'none' AND c.equal THEN 'same' ELSE 'changed' END AS status,
          CASE WHEN p.way = 'codes' AND s.id IS NULL THEN iif(a.ref IS NULL, 'a: ' || a.why, 'b: ' || b.why)
               WHEN p.way = 'none' THEN 'the dimensions do not fit'
-              WHEN p.way NOT IN ('only_a', 'only_b') AND s.id IS NULL AND a.numel > 0 AND b.numel > 0
-                   AND ifnull(d.max_abs_diff, c.max_abs_diff) IS NULL THEN 'no number stands in the place of another' END,
-         substr(ifnull(a.pattern, b.pattern), 1, instr(ifnull(a.pattern, b.pattern), '#') - 1), ifnull(a.layer, b.layer),
-         ifnull(a.pattern, b.pattern), a.dtype, b.dtype, a.shape, b.shape, ifnull(a.numel, b.numel),
-         iif(s.id, 0, ifnull(d.n_diff, c.n_diff)), iif(s.id, 0, ifnull(d.max_abs_diff, c.max_abs_diff)),
-         iif(s.id, 0, ifnull(d.rel_l2, c.rel_l2)), ifnull(d.cosine, c.cosine), ifnull(d.l2_a, c.l2_a),
-         ifnull(d.l2_b, c.l2_b), iif(s.id, 0, ifnull(d.l2_diff, c.l2_diff)), ifnull(d.n_nan, c.n_nan), 0, 0,
-         ifnull(d.n_nan_one, c.n_nan_one), NULL, a.ref, b.ref
+              WHEN ifnull(d.n_diff, c.n_diff) > 0 AND ifnull(d.max_abs_diff, c.max_abs_diff) IS NULL THEN 'no number stands in the place of another'
+              END AS not_compared,
+         substr(ifnull(a.pattern, b.pattern), 1, instr(ifnull(a.pattern, b.pattern), '#') - 1) AS stack, ifnull(a.layer, b.layer) AS layer,
+         ifnull(a.pattern, b.pattern) AS pattern, a.dtype AS dtype_a, b.dtype AS dtype_b, a.shape AS shape_a, b.shape AS shape_b,
+         ifnull(a.numel, b.numel) AS numel, iif(s.id, 0, ifnull(d.n_diff, c.n_diff)) AS n_diff,
+         iif(s.id, 0, ifnull(d.max_abs_diff, c.max_abs_diff)) AS max_abs_diff, iif(s.id, 0, ifnull(d.rel_l2, c.rel_l2)) AS rel_l2,
+         ifnull(d.cosine, c.cosine) AS cosine, ifnull(d.l2_a, c.l2_a) AS l2_a, ifnull(d.l2_b, c.l2_b) AS l2_b,
+         iif(s.id, 0, ifnull(d.l2_diff, c.l2_diff)) AS l2_diff, ifnull(d.n_nan, c.n_nan) AS nan_both, 0 AS new_nan, 0 AS new_inf,
+         ifnull(d.n_nan_one, c.n_nan_one) AS gone_nan, NULL AS rounded, a.ref AS ref_a, b.ref AS ref_b
   FROM compare_pairs AS p LEFT JOIN compare_weights AS a ON a.id = p.id_a LEFT JOIN compare_weights AS b ON b.id = p.id_b
   LEFT JOIN compare_alike AS s ON s.id = p.id_a
   LEFT JOIN safetensors_diff(iif(p.way = 'plain', (SELECT a FROM parameters), NULL), (SELECT b FROM parameters)) AS d ON d.name = a.name
   LEFT JOIN tensor_compare(
-    CASE WHEN s.id IS NOT NULL THEN NULL WHEN p.way IN ('whole', 'flat') THEN a.ref
-         WHEN p.way = 'overlap' THEN tensor_slice(a.ref, p.slice) END,
-    CASE p.way WHEN 'whole' THEN b.ref WHEN 'flat' THEN tensor_reshape(b.ref, a.shape)
-               WHEN 'overlap' THEN tensor_slice(b.ref, p.slice) END) AS c;
+    CASE WHEN s.id IS NOT NULL THEN NULL WHEN p.way IN ('whole', 'flat') THEN a.ref WHEN p.way = 'overlap' THEN tensor_slice(a.ref, p.slice) END,
+    CASE p.way WHEN 'whole' THEN b.ref WHEN 'flat' THEN tensor_reshape(b.ref, a.shape) WHEN 'overlap' THEN tensor_slice(b.ref, p.slice) END) AS c
+  ORDER BY p.rowid; -- so that the rows have the same numbers
 
 -- What may be not finite in b alone: what a has not; a NaN paired with a number; an infinite difference.
 CREATE TEMP TABLE compare_not_finite AS
-  SELECT c.rowid AS row, f.way, c.ref_a, c.ref_b, c.dtype_b, f.nan_both, s.n_nan AS nan_b, s.n_inf AS inf_b
-  FROM (SELECT c.rowid AS row, p.way,
+  SELECT c.rowid AS row, f.way, c.ref_a, c.ref_b, c.dtype_b, f.nan_both, s.n_nan AS nan_b, s.n_inf AS inf_b FROM (SELECT c.rowid AS row, p.way,
                CASE WHEN p.way IN ('only_b', 'none') OR c.gone_nan > 0 OR c.max_abs_diff = 9e999 THEN c.ref_b
                     WHEN p.way = 'overlap' AND p.b_longer
                     THEN iif(p.rows_alone, tensor_slice(c.ref_b, json_extract(c.shape_a, '$[0]') || ':'), c.ref_b) END AS part,
@@ -273,21 +233,21 @@ CREATE TEMP TABLE compare_not_finite AS
 UPDATE compared SET (new_nan, new_inf) = (
   SELECT CASE f.way WHEN 'none' THEN max(0, nan_b - ifnull(a.n_nan, 0)) ELSE nan_b - f.nan_both END,
          CASE WHEN inf_b = 0 OR ifnull(a.n_inf, 0) = 0 THEN inf_b
-              WHEN f.way IN ('none', 'overlap', 'flat') OR f.dtype_b = 'C64' THEN max(0, inf_b - a.n_inf)
-              ELSE (SELECT count(*) FROM (
+              WHEN f.way IN ('none', 'overlap', 'flat') OR f.dtype_b = 'C64' THEN max(0, inf_b - a.n_inf) ELSE (SELECT count(*) FROM (
                       SELECT idx, value FROM tensor_elements(f.ref_b) WHERE abs(value) = 9e999
                       EXCEPT SELECT idx, value FROM tensor_elements(f.ref_a) WHERE abs(value) = 9e999)) END
   FROM compare_not_finite AS f LEFT JOIN tensor_stats(f.ref_a) AS a WHERE f.row = compared.rowid)
 WHERE rowid IN (SELECT row FROM compare_not_finite);
 UPDATE compared SET gone_nan = iif(status = 'resized', NULL, max(0, gone_nan - new_nan)) WHERE gone_nan > 0;
 
--- Another dtype and other values: is one the other, rounded? Up to 64 rows show it.
-UPDATE compared SET rounded = CASE
-  WHEN n_diff = 0 THEN 1
+-- Another dtype and other values: is one the other, rounded (or cut, as some tools make BF16)? Up to 64 rows show it.
+UPDATE compared SET rounded = CASE WHEN n_diff = 0 THEN 1
   WHEN (dtype_a IN ('F64', 'F32', 'F16', 'BF16') OR dtype_a GLOB 'F8_*' OR ref_a LIKE '{%')
        AND (dtype_b IN ('F64', 'F32', 'F16', 'BF16') OR dtype_b GLOB 'F8_*' OR ref_b LIKE '{%') THEN (
     SELECT iif(ref_b LIKE '{%', 0, tensor_equal(tensor_convert(a, dtype_b), b))
            OR iif(ref_a LIKE '{%', 0, tensor_equal(tensor_convert(b, dtype_a), a))
+           OR dtype_b = 'BF16' AND tensor_equal(tensor_maximum(tensor_abs(a), tensor_abs(b)), tensor_abs(a)) AND tensor_allclose(a, b, 0.0078125, 1e-40)
+           OR dtype_a = 'BF16' AND tensor_equal(tensor_maximum(tensor_abs(b), tensor_abs(a)), tensor_abs(b)) AND tensor_allclose(b, a, 0.0078125, 1e-40)
     FROM (SELECT iif(shape_a = '[]', ref_a, tensor_slice(ref_a, step)) AS a, iif(shape_b = '[]', ref_b, tensor_slice(ref_b, step)) AS b
           FROM (SELECT '::' || max(1, json_extract(shape_a, '$[0]') / 64) AS step))) ELSE 0 END
 WHERE status = 'retyped' AND not_compared IS NULL;
@@ -296,12 +256,10 @@ WHERE status = 'retyped' AND not_compared IS NULL;
 CREATE TEMP TABLE compare_kinds(row INTEGER PRIMARY KEY, kind TEXT, shaped INTEGER, size INTEGER);
 INSERT INTO compare_kinds
   SELECT c.rowid,
-         CASE WHEN status IN ('only_a', 'only_b') THEN 'alone'
-              WHEN not_compared IS NOT NULL THEN 'unknown'
+         CASE WHEN status IN ('only_a', 'only_b') THEN 'alone' WHEN not_compared IS NOT NULL THEN 'unknown'
               WHEN status = 'same' OR n_diff = 0 OR rounded THEN 'same'
               WHEN dtype_a <> dtype_b AND (ref_a LIKE '{%' OR ref_b LIKE '{%') AND cosine > 0.8
-                   AND rel_l2 <= 2 * min(rel_l2) OVER (PARTITION BY dtype_a, dtype_b, rel_l2 > 0) THEN 'packed'
-              ELSE 'changed' END,
+                   AND rel_l2 <= 2 * min(rel_l2) OVER (PARTITION BY dtype_a, dtype_b, rel_l2 > 0) THEN 'packed' ELSE 'changed' END,
          p.way IN ('plain', 'whole', 'flat', 'codes') OR p.way = 'overlap' AND p.n_differ = 1, max(ifnull(numel, 1), 1)
   FROM compared AS c JOIN compare_pairs AS p ON p.rowid = c.rowid;
 -- The norms of what is the same and was not read for them, where others of the layer changed.
@@ -356,11 +314,9 @@ INSERT INTO compare_steps WITH RECURSIVE k(k) AS (SELECT 1 UNION ALL SELECT k + 
 CREATE TEMP TABLE compared_ranks AS
   SELECT name, n AS rows, directions, ifnull(directions <= 0.375 * min(moved, cols), 0) AS low
   FROM (SELECT s.*, (SELECT count(*) FROM compare_products AS g WHERE g.t = s.row AND g.i = g.j AND g.v > 0) AS moved,
-               first.rest AS whole,
-               (SELECT min(l.k) FROM compare_left AS l
+               first.rest AS whole, (SELECT min(l.k) FROM compare_left AS l
                 WHERE l.t = s.row AND l.rest - s.noise * (1 - 1.0 * l.k / n) <= 0.05 * (first.rest - s.noise)) AS directions
-        FROM compare_samples AS s JOIN compare_left AS first ON first.t = s.row AND first.k = 0)
-  WHERE moved >= 16 AND whole > 3 * noise;
+        FROM compare_samples AS s JOIN compare_left AS first ON first.t = s.row AND first.k = 0) WHERE moved >= 16 AND whole > 3 * noise;
 
 -- == Rows of embeddings: those that only one has, and those that changed, if not nearly all did.
 CREATE TEMP TABLE compared_rows(name TEXT, first INTEGER, last INTEGER, status TEXT);
@@ -400,20 +356,16 @@ CREATE TEMP TABLE untouched AS
     SELECT c.*, (status = 'same' OR n_diff = 0 AND not_compared IS NULL) AND status NOT IN ('resized', 'reshaped') AS still
     FROM compared AS c JOIN compare_kinds AS k ON k.row = c.rowid WHERE status <> 'only_b'
   ), layers AS MATERIALIZED (
-    SELECT stack, layer, count(*) AS tensors, sum(numel) AS numel,
-           layer - row_number() OVER (PARTITION BY stack ORDER BY layer) AS run
+    SELECT stack, layer, count(*) AS tensors, sum(numel) AS numel, layer - row_number() OVER (PARTITION BY stack ORDER BY layer) AS run
     FROM tensors WHERE layer IS NOT NULL GROUP BY stack, layer HAVING min(still)
   )
-  SELECT untouched, tensors, numel
-  FROM (
+  SELECT untouched, tensors, numel FROM (
     SELECT stack || min(layer) || iif(max(layer) > min(layer), '-' || max(layer), '') AS untouched,
-           sum(tensors) AS tensors, sum(numel) AS numel, 0 AS kind, stack, min(layer) AS first
-    FROM layers GROUP BY stack, run
+           sum(tensors) AS tensors, sum(numel) AS numel, 0 AS kind, stack, min(layer) AS first FROM layers GROUP BY stack, run
     UNION ALL
     SELECT pattern, count(*), sum(numel), 1, pattern, 0 FROM tensors
     GROUP BY pattern HAVING min(still) AND max((stack, layer) NOT IN (SELECT stack, layer FROM layers) OR layer IS NULL)
-  )
-  ORDER BY kind, stack, first;
+  ) ORDER BY kind, stack, first;
 
 -- == A third model.
 CREATE TEMP TABLE compared_c AS
@@ -439,15 +391,12 @@ CREATE TEMP TABLE compare_counts AS
          total(status = 'retyped' AND kind = 'same') AS retyped, total(status = 'same' AND p.way IN ('plain', 'codes')) AS bytes,
          total(name <> name_b AND kind <> 'alone') AS moved, total(new_nan > 0) AS nan, total(new_inf > 0) AS inf,
          total(new_nan + new_inf > 0) AS bad, total(nan_both > 0) AS nan_both, total(gone_nan > 0) AS nan_gone,
-         total(new_nan) AS new_nan, total(new_inf) AS new_inf,
-         total(not_compared IS NULL AND kind <> 'alone') AS numbers,
+         total(new_nan) AS new_nan, total(new_inf) AS new_inf, total(not_compared IS NULL AND kind <> 'alone') AS numbers,
          total(size * (kind = 'changed')) >= 0.9 * total(size * (kind <> 'alone')) AS most_changed,
          total(size * (kind = 'changed')) > 0.5 * total(size * (kind <> 'alone')) AS half_changed,
          total(size * shaped) < 0.5 * min(total(size * (status <> 'only_b')), total(size * (status <> 'only_a'))) AS foreign_to_a,
-         total(shaped) AS shaped,
-         CASE WHEN total(l2_a * l2_a) FILTER (WHERE kind IN ('changed', 'packed')) > 0
-              THEN sqrt(total(l2_diff * l2_diff) FILTER (WHERE kind IN ('changed', 'packed'))
-                        / total(l2_a * l2_a) FILTER (WHERE kind IN ('changed', 'packed') AND l2_diff IS NOT NULL)) END AS rel_l2,
+         total(shaped) AS shaped, sqrt(total(l2_diff * l2_diff) FILTER (WHERE kind IN ('changed', 'packed') AND dtype_a NOT IN ('I64', 'U64'))
+              / nullif(total(l2_a * l2_a) FILTER (WHERE kind IN ('changed', 'packed') AND dtype_a NOT IN ('I64', 'U64') AND l2_diff IS NOT NULL), 0)) AS rel_l2,
          total(cosine * l2_a * l2_b) FILTER (WHERE kind = 'changed' AND json_array_length(shape_a) > 1)
          / nullif(sqrt(total(l2_a * l2_a) FILTER (WHERE kind = 'changed' AND cosine IS NOT NULL AND json_array_length(shape_a) > 1)
                        * total(l2_b * l2_b) FILTER (WHERE kind = 'changed' AND cosine IS NOT NULL AND json_array_length(shape_a) > 1)), 0) AS cosine,
@@ -455,15 +404,14 @@ CREATE TEMP TABLE compare_counts AS
          (SELECT min(some) FROM (SELECT max(kind = 'changed') AS some FROM compared AS c JOIN compare_kinds AS k ON k.row = c.rowid
           WHERE layer IS NOT NULL AND status <> 'only_b' GROUP BY stack, layer)) AS every_layer,
          (SELECT count(*) FROM compare_pairs WHERE way = 'overlap' AND NOT rows_alone) AS reformed,
-         (SELECT count(*) FROM compare_adapted) AS adapted
+         (SELECT count(*) FROM compare_adapted) AS adapted, (SELECT min(kind = 'adapter') FROM compare_models WHERE side <> 'c') AS adapters
   FROM compared AS c JOIN compare_kinds AS k ON k.row = c.rowid JOIN compare_pairs AS p ON p.rowid = c.rowid;
 -- "layers 5-9" of each numbering.
 CREATE TEMP TABLE compare_spans AS
   WITH runs AS (
     SELECT stack, min(layer) AS first, min(layer) || iif(max(layer) > min(layer), '-' || max(layer), '') AS span, count(*) AS layers
     FROM (SELECT stack, layer, layer - row_number() OVER (PARTITION BY stack ORDER BY layer) AS run
-          FROM compared AS c JOIN compare_kinds AS k ON k.row = c.rowid
-          WHERE layer IS NOT NULL AND kind = 'changed' GROUP BY stack, layer)
+          FROM compared AS c JOIN compare_kinds AS k ON k.row = c.rowid WHERE layer IS NOT NULL AND kind = 'changed' GROUP BY stack, layer)
     GROUP BY stack, run ORDER BY stack, first
   )
   SELECT r.stack, sum(r.layers) AS layers, n.layers AS of, group_concat(r.span, ', ') AS spans, count(*) AS runs
@@ -474,8 +422,7 @@ CREATE TEMP TABLE compare_words AS
   numberings AS (SELECT count(DISTINCT stack) AS n FROM compared_layers WHERE layer IS NOT NULL),
   loose AS (SELECT count(*) AS n, max(name) AS one FROM compared AS c JOIN compare_kinds AS k ON k.row = c.rowid
             WHERE kind = 'changed' AND layer IS NULL)
-  SELECT CASE WHEN stacks = 0 THEN NULL
-              WHEN stacks > 3 THEN printf('%,d of %,d layers in %d numberings changed', layers, of, stacks)
+  SELECT CASE WHEN stacks = 0 THEN NULL WHEN stacks > 3 THEN printf('%,d of %,d layers in %d numberings changed', layers, of, stacks)
               ELSE (SELECT group_concat(iif(numberings.n = 1, '', safetensors_label(rtrim(stack, '.')) || ' ')
                              || CASE WHEN s.layers = s.of THEN printf(iif(s.of = 1, 'the only layer', 'all %,d layers'), s.of)
                                      WHEN runs > 6 THEN printf('%,d of %,d layers', s.layers, s.of)
@@ -485,26 +432,19 @@ CREATE TEMP TABLE compare_words AS
   FROM stacks, numberings, loose;
 CREATE TEMP TABLE comparison AS
   WITH judged AS MATERIALIZED (
-    SELECT *, CASE
-      WHEN adapted > 0 AND shaped = 0 THEN 'adapter'
-      WHEN foreign_to_a THEN 'other'
+    SELECT *, CASE WHEN adapted > 0 AND shaped = 0 THEN 'adapter' WHEN foreign_to_a THEN 'other'
       WHEN changed = 0 AND (retyped > 0 OR packed > 0) THEN 'retyped'
-      WHEN changed + only_a + only_b + resized + reshaped + unknown = 0 THEN 'identical'
-      WHEN changed = 0 THEN 'part'
+      WHEN changed + only_a + only_b + resized + reshaped + unknown = 0 THEN 'identical' WHEN changed = 0 THEN 'part'
       WHEN cosine < 0.3 AND half_changed THEN iif(only_a + only_b + reshaped + reformed = 0, 'retrained', 'other')
-      WHEN low THEN 'low-rank'
-      WHEN most_changed AND ifnull(every_layer, 1) THEN 'continued'
-      ELSE 'layers' END AS kind,
-      only_a + only_b + reshaped = 0 AS alike
-    FROM compare_counts
+      WHEN low AND NOT adapters THEN 'low-rank'
+      WHEN most_changed AND every_layer THEN 'continued' ELSE 'layers' END AS kind, only_a + only_b + reshaped = 0 AS alike FROM compare_counts
   ), said AS MATERIALIZED (
     SELECT j.*, layers, loose, CASE kind
       WHEN 'adapter' THEN (SELECT printf('b is an adapter for a: %s for %,d weight%s', group_concat(what, ', '), total(n), iif(total(n) = 1, '', 's'))
                            FROM (SELECT ifnull(kind, 'parts') || ifnull(' of rank ' || rank, '') AS what, count(*) AS n
                                  FROM compare_adapted GROUP BY 1 ORDER BY 2 DESC))
       WHEN 'other' THEN printf('Another model: %,d of %,d tensors of a %s a tensor of that name and shape in b', shaped, in_a, iif(in_a = 1, 'has', 'have'))
-                            || iif(shaped > 0 AND cosine < 0.3, ', with unrelated weights', '')
-      WHEN 'retyped' THEN (
+                            || iif(shaped > 0 AND cosine < 0.3, ', with unrelated weights', '') WHEN 'retyped' THEN (
         SELECT printf('The same weights in another form: %s', group_concat(printf('%,d %s → %s', n, dtype_a, dtype_b)
                       || CASE WHEN high > 1.5 * low THEN printf(' (rel_l2 %.3g to %.3g)', low, high) WHEN high > 0 THEN printf(' (rel_l2 %.3g)', high) ELSE '' END, ', ')
                       || CASE j.same - j.retyped WHEN 0 THEN '' WHEN 1 THEN ', the other is the same' ELSE printf(', the other %,d are the same', j.same - j.retyped) END)
@@ -512,19 +452,17 @@ CREATE TEMP TABLE comparison AS
               FROM compared AS c JOIN compare_kinds AS k ON k.row = c.rowid
               WHERE status = 'retyped' AND kind IN ('same', 'packed') GROUP BY dtype_a, dtype_b ORDER BY n DESC LIMIT 3))
       WHEN 'identical' THEN printf('Identical: %s the same%s', iif(tensors = 1, 'the only tensor is', printf('all %,d tensors are', tensors)),
-                                   iif(bytes = tensors, ', byte for byte', ' in value'))
-      WHEN 'part' THEN CASE
-        WHEN same = 0 THEN 'Nothing could be compared'
-        WHEN only_a > 0 AND only_b + resized + reshaped + unknown = 0
+                                   iif(bytes = tensors, ', byte for byte', ' in value')) WHEN 'part' THEN CASE
+        WHEN same = 0 THEN 'Nothing could be compared' WHEN only_a > 0 AND only_b + resized + reshaped + unknown = 0
         THEN printf('b is a part of a: %s', iif(same = 1, 'its only tensor is the same', printf('its %,d tensors are the same', same)))
         WHEN only_b > 0 AND only_a + resized + reshaped + unknown = 0
         THEN printf('a is a part of b: %s', iif(same = 1, 'its only tensor is the same', printf('its %,d tensors are the same', same)))
         ELSE printf('The same values in what can be compared: %,d tensor%s', same, iif(same = 1, '', 's')) END
-      WHEN 'retrained' THEN printf('Retrained: unrelated weights in the same architecture (cosine %.2f)', iif(abs(cosine) < 0.005, 0, cosine))
+      WHEN 'retrained' THEN printf(iif(adapters, 'Another adapter', 'Retrained') || ': unrelated weights in the same architecture (cosine %.2f)', iif(abs(cosine) < 0.005, 0, cosine))
       WHEN 'low-rank' THEN 'Adapter-like fine-tune' || iif(alike, ' of the same architecture', '')
                            || printf(', low-rank (%,d direction%s in sampled rows)', directions, iif(directions = 1, '', 's'))
-      WHEN 'continued' THEN 'Full fine-tune or continued pretraining' || iif(alike, ' of the same architecture', '')
-      ELSE 'Fine-tune' || iif(alike, ' of the same architecture', '') END AS head
+      WHEN 'continued' THEN iif(adapters, 'Another version of the adapter', 'Full fine-tune or continued pretraining') || iif(alike AND NOT adapters, ' of the same architecture', '')
+      ELSE iif(adapters, 'Another version of the adapter', 'Fine-tune') || iif(alike AND NOT adapters, ' of the same architecture', '') END AS head
     FROM judged AS j, compare_words
   )
   SELECT kind, head || ifnull((
@@ -537,8 +475,7 @@ CREATE TEMP TABLE comparison AS
                FROM (SELECT c.name, iif(p.rows_alone, json_extract(shape_a, '$[0]'), shape_a) AS old,
                             iif(p.rows_alone, json_extract(shape_b, '$[0]'), shape_b) AS new
                      FROM compared AS c JOIN compare_pairs AS p ON p.rowid = c.rowid WHERE status = 'resized')
-               GROUP BY old, new ORDER BY count(*) DESC LIMIT 2))),
-             iif(reshaped > 0 AND kind <> 'other', printf('%,d reshaped', reshaped), NULL),
+               GROUP BY old, new ORDER BY count(*) DESC LIMIT 2))), iif(reshaped > 0 AND kind <> 'other', printf('%,d reshaped', reshaped), NULL),
              iif(retyped > 0 AND kind <> 'retyped', printf('%,d retyped', retyped), NULL),
              iif(packed > 0 AND kind <> 'retyped', printf('%,d packed in one of both', packed), NULL),
              iif(moved > 0, printf('%,d renamed', moved), NULL),
@@ -552,15 +489,13 @@ CREATE TEMP TABLE comparison AS
            WHERE value IS NOT NULL), '') || '.' AS verdict,
          CAST(in_a AS INTEGER) AS tensors_a, CAST(in_b AS INTEGER) AS tensors_b, CAST(paired AS INTEGER) AS paired,
          CAST(same AS INTEGER) AS same, CAST(numbers AS INTEGER) AS compared, rel_l2, CAST(new_nan AS INTEGER) AS new_nan,
-         CAST(new_inf AS INTEGER) AS new_inf
-  FROM said;
+         CAST(new_inf AS INTEGER) AS new_inf FROM said;
 
 CREATE TEMP TABLE compared_findings AS
   SELECT 'verdict' AS rule, iif(v.new_nan + v.new_inf > 0, 'error', 'ok') AS level, b AS file, NULL AS tensor, verdict AS message
   FROM comparison AS v, parameters;
 INSERT INTO compared_findings
-  SELECT rule, level, iif(rule = 'gone', a, b), name, message
-  FROM (
+  SELECT rule, level, iif(rule = 'gone', a, b), name, message FROM (
     SELECT 1 AS place, 'nan' AS rule, 'error' AS level, c.rowid AS row, name, printf('%,d NaN where a has numbers', new_nan) AS message
     FROM compared AS c WHERE new_nan > 0
     UNION ALL SELECT 2, 'infinity', 'error', c.rowid, name, printf('%,d infinities where a has numbers', new_inf) FROM compared AS c WHERE new_inf > 0
@@ -575,7 +510,7 @@ INSERT INTO compared_findings
     UNION ALL SELECT 8, 'not-compared', 'skipped', c.rowid, name, not_compared FROM compared AS c WHERE not_compared IS NOT NULL
   ), parameters ORDER BY place, row;
 
--- == For people.
+-- == For people: each section is one query, whose first row has its title, and whose last how many are missing.
 CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
 .mode list
 .headers off
@@ -586,128 +521,98 @@ SELECT verdict || char(10) || printf('%,d of %,d tensors were compared as number
        iif(new_nan + new_inf = 0, '; no NaN and no infinity is new in b', printf('; %,d NaN and %,d infinities are new in b', new_nan, new_inf)))
 FROM as_text, comparison;
 
-SELECT char(10) || '== Not finite' FROM as_text WHERE EXISTS (SELECT 1 FROM compared WHERE new_nan + new_inf > 0 OR nan_both > 0 OR gone_nan > 0);
-.mode column --wrap 300
-.headers on
-SELECT printf('%9s', iif(new_nan, printf('%,d', new_nan), '')) AS "  new NaN", printf('%9s', iif(new_inf, printf('%,d', new_inf), '')) AS "  new Inf",
-       printf('%8s', iif(nan_both, printf('%,d', nan_both), '')) AS " in both", printf('%9s', iif(gone_nan, printf('%,d', gone_nan), '')) AS "NaN in a",
-       printf('%6.1f%%', 100.0 * max(new_nan + new_inf, ifnull(nan_both, 0), ifnull(gone_nan, 0)) / tensor_numel(ifnull(ref_b, ref_a))) AS "  share",
-       dtype_b AS dtype, safetensors_label(name) AS name
-FROM as_text, compared AS c WHERE new_nan + new_inf > 0 OR nan_both > 0 OR gone_nan > 0
-ORDER BY new_nan + new_inf > 0 DESC, c.new_nan + c.new_inf DESC, nan_both DESC, c.rowid LIMIT 20;
-.mode list
-.headers off
-SELECT printf('and %,d more', count(*) - 20) FROM as_text, compared
-WHERE new_nan + new_inf > 0 OR nan_both > 0 OR gone_nan > 0 HAVING count(*) > 20;
+SELECT iif(n = 1, char(10) || '== Not finite
+  new NaN    new Inf   in both  NaN in a     share  dtype    name
+---------  ---------  --------  --------  --------  -------  ----
+', '') || printf('%9s  %9s  %8s  %8s  %7.1f%%  %-7s  %s', iif(new_nan, printf('%,d', new_nan), ''), iif(new_inf, printf('%,d', new_inf), ''),
+       iif(nan_both, printf('%,d', nan_both), ''), iif(gone_nan, printf('%,d', gone_nan), ''),
+       100.0 * max(new_nan + new_inf, ifnull(nan_both, 0), ifnull(gone_nan, 0)) / max(1, tensor_numel(ifnull(ref_b, ref_a))), dtype_b, safetensors_label(name))
+  || iif(n = 20 AND of > 20, printf(char(10) || 'and %,d more', of - 20), '')
+FROM as_text, (SELECT *, count(*) OVER () AS of,
+                      row_number() OVER (ORDER BY new_nan + new_inf > 0 DESC, new_nan + new_inf DESC, nan_both DESC, rowid) AS n
+               FROM compared WHERE new_nan + new_inf > 0 OR nan_both > 0 OR gone_nan > 0) WHERE n <= 20 ORDER BY n;
 
--- What has another shape, is gone, is new, has another dtype; ten of each.
-CREATE TEMP TABLE compare_otherwise AS
-  SELECT name, status, CASE status WHEN 'retyped' THEN dtype_a || ' > ' || dtype_b WHEN 'only_a' THEN dtype_a || ifnull(' ' || shape_a, '')
-                                   WHEN 'only_b' THEN dtype_b || ifnull(' ' || shape_b, '') ELSE shape_a || ' > ' || shape_b END AS what,
-         row_number() OVER (PARTITION BY status ORDER BY c.rowid) AS n,
-         CASE status WHEN 'reshaped' THEN 1 WHEN 'resized' THEN 2 WHEN 'only_a' THEN 3 WHEN 'only_b' THEN 4 ELSE 5 END AS place
-  FROM compared AS c, comparison AS v WHERE status NOT IN ('same', 'changed') AND NOT (v.kind = 'adapter' AND status LIKE 'only%');
-SELECT char(10) || '== Other shapes, names and dtypes' FROM as_text WHERE EXISTS (SELECT 1 FROM compare_otherwise);
-.mode column --wrap 300
-.headers on
-SELECT status, iif(length(what) > 30, substr(what, 1, 29) || '…', what) AS what, safetensors_label(name) AS name
-FROM as_text, compare_otherwise AS o WHERE n <= iif(status = 'retyped' AND EXISTS (SELECT 1 FROM comparison WHERE kind = 'retyped'), 3, 10)
-ORDER BY o.place, o.n;
-.mode list
-.headers off
-SELECT printf('and %,d more %s', count(*) - iif(status = 'retyped' AND v.kind = 'retyped', 3, 10), status)
-FROM as_text, compare_otherwise, comparison AS v GROUP BY status HAVING count(*) > iif(status = 'retyped' AND v.kind = 'retyped', 3, 10) ORDER BY place;
+SELECT iif(n = 1, char(10) || '== Other shapes, names and dtypes
+status    what                            name
+--------  ------------------------------  ----
+', '') || printf('%-8s  %!-30s  %s', status, iif(length(what) > 30, substr(what, 1, 29) || '…', what), safetensors_label(name))
+  || iif(k = most AND of > most, printf(char(10) || 'and %,d more %s', of - most, status), '')
+FROM as_text, (
+  SELECT *, row_number() OVER (ORDER BY place, row) AS n, row_number() OVER (PARTITION BY status ORDER BY row) AS k, count(*) OVER (PARTITION BY status) AS of
+  FROM (SELECT c.rowid AS row, name, status, iif(v.kind = 'retyped' AND status = 'retyped', 3, 10) AS most,
+               CASE status WHEN 'retyped' THEN dtype_a || ' > ' || dtype_b WHEN 'only_a' THEN dtype_a || ifnull(' ' || shape_a, '')
+                           WHEN 'only_b' THEN dtype_b || ifnull(' ' || shape_b, '') ELSE shape_a || ' > ' || shape_b END AS what,
+               CASE status WHEN 'reshaped' THEN 1 WHEN 'resized' THEN 2 WHEN 'only_a' THEN 3 WHEN 'only_b' THEN 4 ELSE 5 END AS place
+        FROM compared AS c, comparison AS v WHERE status NOT IN ('same', 'changed') AND NOT (v.kind = 'adapter' AND status LIKE 'only%'))
+) WHERE k <= most ORDER BY n;
 
-SELECT char(10) || '== Renamed' FROM as_text WHERE EXISTS (SELECT 1 FROM compared WHERE name <> name_b AND status <> 'only_b');
-CREATE TEMP TABLE compare_renamed AS
-  SELECT c.rowid AS row, p.id AS prefix, ifnull(p.prefix_a, c.name) AS old, ifnull(p.prefix_b, c.name_b) AS new
-  FROM compared AS c LEFT JOIN compare_prefixes AS p
-    ON p.id = (SELECT min(id) FROM compare_prefixes AS o WHERE substr(c.name, 1, length(o.prefix_a)) = o.prefix_a
-               AND c.name_b = o.prefix_b || substr(c.name, length(o.prefix_a) + 1))
-  WHERE c.name <> c.name_b AND c.status <> 'only_b';
-SELECT printf('%,d tensor%s: %s* → %s*', count(*), iif(count(*) = 1, '', 's'), safetensors_label(old), safetensors_label(new))
-FROM as_text, compare_renamed WHERE prefix IS NOT NULL GROUP BY prefix ORDER BY count(*) DESC;
-SELECT safetensors_label(old) || ' → ' || safetensors_label(new) FROM as_text, compare_renamed WHERE prefix IS NULL ORDER BY row LIMIT 20;
-SELECT printf('and %,d more', count(*) - 20) FROM as_text, compare_renamed WHERE prefix IS NULL HAVING count(*) > 20;
+-- By a prefix as one line, else one by one.
+SELECT iif(n = 1, char(10) || '== Renamed' || char(10), '') || iif(prefix = '', '', printf('%,d tensor%s: ', tensors, iif(tensors = 1, '', 's')))
+  || safetensors_label(old) || prefix || ' → ' || safetensors_label(new) || prefix || iif(n = 20 AND of > 20, printf(char(10) || 'and %,d more', of - 20), '')
+FROM as_text, (SELECT *, row_number() OVER (ORDER BY prefix DESC, tensors DESC, row) AS n, count(*) OVER () AS of FROM (
+  SELECT min(row) AS row, prefix, old, new, count(*) AS tensors FROM (
+    SELECT c.rowid AS row, iif(p.id, '*', '') AS prefix, ifnull(p.prefix_a, c.name) AS old, ifnull(p.prefix_b, c.name_b) AS new
+    FROM compared AS c LEFT JOIN compare_prefixes AS p
+      ON p.id = (SELECT min(id) FROM compare_prefixes AS o WHERE substr(c.name, 1, length(o.prefix_a)) = o.prefix_a
+                 AND c.name_b = o.prefix_b || substr(c.name, length(o.prefix_a) + 1))
+    WHERE c.name <> c.name_b AND c.status <> 'only_b') GROUP BY prefix, old, new)) WHERE n <= 20 ORDER BY n;
 
-SELECT char(10) || '== Not compared as numbers' FROM as_text WHERE EXISTS (SELECT 1 FROM compared WHERE not_compared IS NOT NULL);
-.mode column --wrap 300
-.headers on
-SELECT printf('%7s', printf('%,d', count(*))) AS tensors,
-       iif(length(not_compared) > 58, substr(safetensors_label(not_compared), 1, 57) || '…', safetensors_label(not_compared)) AS reason,
-       safetensors_label(min(name)) AS first
-FROM as_text, compared WHERE not_compared IS NOT NULL GROUP BY not_compared ORDER BY count(*) DESC LIMIT 20;
+SELECT iif(n = 1, char(10) || '== Not compared as numbers
+tensors  reason                                                      first
+-------  ----------------------------------------------------------  -----
+', '') || printf('%7s  %!-58s  %s', printf('%,d', tensors), iif(length(reason) > 58, substr(reason, 1, 57) || '…', reason), safetensors_label(name))
+  || iif(n = 20 AND of > 20, printf(char(10) || 'and %,d more reasons', of - 20), '')
+FROM as_text, (SELECT safetensors_label(not_compared) AS reason, count(*) AS tensors, min(name) AS name, count(*) OVER () AS of,
+                      row_number() OVER (ORDER BY count(*) DESC, min(rowid)) AS n
+               FROM compared WHERE not_compared IS NOT NULL GROUP BY not_compared) WHERE n <= 20 ORDER BY n;
 
-.mode list
-.headers off
-SELECT char(10) || '== Layers that changed' FROM as_text WHERE EXISTS (SELECT 1 FROM compared_layers WHERE changed + not_compared + new_nan + new_inf > 0);
-.mode column --wrap 300
-.headers on
-SELECT printf('%7s', printf('%,d', tensors)) AS tensors, printf('%7s', printf('%,d', changed)) AS changed,
-       printf('%6s', iif(numel > 0 AND n_diff IS NOT NULL, printf('%.1f%%', 100.0 * n_diff / numel), '-')) AS differ,
-       printf('%9s', CASE WHEN new_nan > 0 THEN 'NaN' WHEN new_inf > 0 OR rel_l2 = 9e999 THEN 'Inf' WHEN rel_l2 IS NULL THEN '-'
-                          ELSE printf('%.3g', rel_l2) END) AS "   rel_l2",
-       printf('%6s', iif(share IS NULL OR changed = 0, '-', printf('%.1f%%', 100 * share))) AS " share",
-       printf('%3s', iif(not_compared > 0, printf('%,d', not_compared), '')) AS "not compared",
-       iif(layer IS NULL, 'outside layers', safetensors_label(stack) || layer) AS layer
-FROM as_text, compared_layers AS l WHERE changed + not_compared + new_nan + new_inf > 0 ORDER BY new_nan + new_inf > 0 DESC, l.layer IS NULL, l.stack, l.layer LIMIT 100;
-.mode list
-.headers off
-SELECT printf('and %,d more', count(*) - 100) FROM as_text, compared_layers WHERE changed + not_compared + new_nan + new_inf > 0 HAVING count(*) > 100;
+SELECT iif(n = 1, char(10) || '== Layers that changed
+tensors  changed  differ     rel_l2   share  not compared  layer
+-------  -------  ------  ---------  ------  ------------  -----
+', '') || printf('%7s  %7s  %6s  %9s  %6s  %12s  %s', printf('%,d', tensors), printf('%,d', changed),
+       iif(numel > 0 AND n_diff IS NOT NULL, printf('%.1f%%', 100.0 * n_diff / numel), '-'),
+       CASE WHEN new_nan > 0 THEN 'NaN' WHEN new_inf > 0 OR rel_l2 = 9e999 THEN 'Inf' WHEN rel_l2 IS NULL THEN '-' ELSE printf('%.3g', rel_l2) END,
+       iif(share IS NULL OR changed = 0, '-', printf('%.1f%%', 100 * share)), iif(not_compared > 0, printf('%,d', not_compared), ''),
+       iif(layer IS NULL, 'outside layers', safetensors_label(stack) || layer))
+  || iif(n = 100 AND of > 100, printf(char(10) || 'and %,d more', of - 100), '')
+FROM as_text, (SELECT *, count(*) OVER () AS of, row_number() OVER (ORDER BY new_nan + new_inf > 0 DESC, layer IS NULL, stack, layer) AS n
+               FROM compared_layers WHERE changed + not_compared + new_nan + new_inf > 0) WHERE n <= 100 ORDER BY n;
 
-SELECT char(10) || '== Most changed tensors' FROM as_text WHERE EXISTS (SELECT 1 FROM compared WHERE n_diff > 0);
-.mode column --wrap 300
-.headers on
-SELECT printf('%6.1f%%', 100.0 * n_diff / numel) AS " differ",
-       printf('%8s', CASE WHEN new_nan > 0 THEN 'NaN' WHEN max_abs_diff IS NULL THEN '-' ELSE printf('%.3g', max_abs_diff) END) AS "     max",
-       printf('%8s', CASE WHEN new_nan > 0 THEN 'NaN' WHEN rel_l2 IS NULL THEN '-' ELSE printf('%.3g', rel_l2) END) AS "  rel_l2",
-       printf('%9s', CASE WHEN new_nan > 0 THEN 'NaN' WHEN cosine IS NULL THEN '-' ELSE printf('%.6f', cosine) END) AS "   cosine",
-       printf('%4s', iif(new_nan + new_inf, new_nan + new_inf, '')) AS " NaN", safetensors_label(name) AS name
-FROM as_text, compared AS c WHERE n_diff > 0 ORDER BY c.new_nan + c.new_inf > 0 DESC, c.rel_l2 DESC, c.max_abs_diff DESC, c.rowid LIMIT 20;
-.mode list
-.headers off
-SELECT printf('and %,d more', count(*) - 20) FROM as_text, compared WHERE n_diff > 0 HAVING count(*) > 20;
+SELECT iif(n = 1, char(10) || '== Most changed tensors
+ differ       max    rel_l2     cosine  not finite  name
+-------  --------  --------  ---------  ----------  ----
+', '') || printf('%6.1f%%  %8s  %8s  %9s  %10s  %s', 100.0 * n_diff / numel,
+       CASE WHEN new_nan > 0 THEN 'NaN' WHEN max_abs_diff IS NULL THEN '-' ELSE printf('%.3g', max_abs_diff) END,
+       CASE WHEN new_nan > 0 THEN 'NaN' WHEN rel_l2 IS NULL THEN '-' ELSE printf('%.3g', rel_l2) END,
+       CASE WHEN new_nan > 0 THEN 'NaN' WHEN cosine IS NULL THEN '-' ELSE printf('%.6f', cosine) END,
+       iif(new_nan + new_inf, printf('%,d', new_nan + new_inf), ''), safetensors_label(name))
+  || iif(n = 20 AND of > 20, printf(char(10) || 'and %,d more', of - 20), '')
+FROM as_text, (SELECT *, count(*) OVER () AS of, row_number() OVER (ORDER BY new_nan + new_inf > 0 DESC, rel_l2 DESC, max_abs_diff DESC, rowid) AS n
+               FROM compared WHERE n_diff > 0) WHERE n <= 20 ORDER BY n;
 
-SELECT char(10) || '== Rows of embeddings' FROM as_text WHERE EXISTS (SELECT 1 FROM compared_rows);
-SELECT printf('%s: %,d row%s %s: %s%s', safetensors_label(name), sum(rows), iif(sum(rows) = 1, '', 's'), status,
-              group_concat(first || iif(last > first, '-' || last, ''), ', ') FILTER (WHERE n <= 12), iif(count(*) > 12, ', …', ''))
+SELECT iif(row_number() OVER (ORDER BY min(row)) = 1, char(10) || '== Rows of embeddings' || char(10), '')
+  || printf('%s: %,d row%s %s: %s%s', safetensors_label(name), sum(rows), iif(sum(rows) = 1, '', 's'), status,
+            group_concat(first || iif(last > first, '-' || last, ''), ', ') FILTER (WHERE n <= 12), iif(count(*) > 12, ', …', ''))
 FROM as_text, (SELECT *, rowid AS row, last - first + 1 AS rows, row_number() OVER (PARTITION BY name, status ORDER BY first) AS n FROM compared_rows)
 GROUP BY name, status ORDER BY min(row);
 
-SELECT char(10) || '== Rank of the change, in sampled rows' FROM as_text WHERE EXISTS (SELECT 1 FROM compared_ranks WHERE low);
-.mode column --wrap 300
-.headers on
-SELECT printf('%5d', rows) AS " rows", printf('%10s', ifnull(directions, '-')) AS directions, safetensors_label(name) AS name FROM as_text, compared_ranks
-WHERE EXISTS (SELECT 1 FROM compared_ranks WHERE low);
-.mode list
-.headers off
+SELECT iif(n = 1, char(10) || '== Untouched
+tensors  parameters  untouched
+-------  ----------  ---------
+', '') || printf('%7s  %10s  %s', printf('%,d', tensors), safetensors_pretty(numel), safetensors_label(untouched))
+  || iif(n = 20 AND of > 20, printf(char(10) || 'and %,d more', of - 20), '')
+FROM as_text, (SELECT *, rowid AS n, count(*) OVER () AS of FROM untouched), comparison WHERE n <= 20 AND kind NOT IN ('identical', 'other') ORDER BY n;
 
-SELECT char(10) || '== Untouched' FROM as_text WHERE EXISTS (SELECT 1 FROM untouched) AND EXISTS (SELECT 1 FROM comparison WHERE kind NOT IN ('identical', 'other'));
-.mode column --wrap 300
-.headers on
-SELECT printf('%7s', printf('%,d', tensors)) AS tensors, printf('%10s', safetensors_pretty(numel)) AS parameters, safetensors_label(untouched) AS untouched
-FROM as_text, untouched AS u WHERE EXISTS (SELECT 1 FROM comparison WHERE kind NOT IN ('identical', 'other')) ORDER BY u.rowid LIMIT 20;
-.mode list
-.headers off
-SELECT printf('and %,d more', count(*) - 20) FROM as_text, untouched
-WHERE EXISTS (SELECT 1 FROM comparison WHERE kind NOT IN ('identical', 'other')) HAVING count(*) > 20;
+SELECT char(10) || 'It changes ' || group_concat(safetensors_label(pattern), ', ') || '.'
+FROM as_text, (SELECT DISTINCT pattern FROM compare_adapted ORDER BY pattern LIMIT 20) HAVING count(*) > 0;
 
-SELECT char(10) || '== What the adapter changes' FROM as_text WHERE EXISTS (SELECT 1 FROM compare_adapted);
-.mode column --wrap 300
-.headers on
-SELECT printf('%7s', printf('%,d', count(*))) AS weights, group_concat(DISTINCT rank) AS rank, kind, safetensors_label(pattern) AS pattern
-FROM as_text, compare_adapted AS a GROUP BY a.pattern, a.kind ORDER BY a.pattern;
-
-.mode list
-.headers off
-SELECT char(10) || '== Three ways: b and c, each compared with a' FROM as_text WHERE EXISTS (SELECT 1 FROM compared_c);
-.mode column --wrap 300
-.headers on
-SELECT printf('%7s', printf('%,d', count(*))) AS tensors, ifnull(status_b, '-') AS status_b, ifnull(status_c, '-') AS status_c,
-       printf('%6s', iif(avg(cosine) IS NULL, '-', printf('%.3f', avg(cosine)))) AS "cosine of changes"
-FROM as_text, compared_c AS c GROUP BY c.status_b, c.status_c ORDER BY count(*) DESC, 2, 3;
-.mode list
-.headers off
+SELECT iif(n = 1, char(10) || '== Three ways: b and c, each compared with a
+tensors  status_b  status_c  cosine of changes
+-------  --------  --------  -----------------
+', '') || printf('%7s  %-8s  %-8s  %17s', printf('%,d', tensors), b, c, iif(cosine IS NULL, '-', printf('%.3f', cosine)))
+FROM as_text, (SELECT ifnull(status_b, '-') AS b, ifnull(status_c, '-') AS c, count(*) AS tensors, avg(cosine) AS cosine,
+                      row_number() OVER (ORDER BY count(*) DESC, status_b, status_c) AS n
+               FROM compared_c GROUP BY status_b, status_c) ORDER BY n;
 
 DROP TABLE IF EXISTS temp.verdict;
 CREATE TEMP TABLE verdict(bad);

@@ -67,26 +67,26 @@ Fine-tune: layer 2 changed, by 0.6 of their norm, 1 reshaped, 1 retyped, 1 only 
 6 of 7 tensors were compared as numbers; no NaN and no infinity is new in b.
 
 == Other shapes, names and dtypes
-status    what         name
---------  -----------  ----
-reshaped  [2] > [1,2]  x
-only_a    U8 [2]       head
-only_b    U8 [2]       new
-retyped   F32 > BF16   norm
+status    what                            name
+--------  ------------------------------  ----
+reshaped  [2] > [1,2]                     x
+only_a    U8 [2]                          head
+only_b    U8 [2]                          new
+retyped   F32 > BF16                      norm
 
 == Layers that changed
 tensors  changed  differ     rel_l2   share  not compared  layer
--------  -------  ------  ---------  ------  ------------  --------
+-------  -------  ------  ---------  ------  ------------  -----
       1        1   50.0%        0.6  100.0%                layers.2
 
 == Most changed tensors
- differ       max    rel_l2     cosine   NaN  name
--------  --------  --------  ---------  ----  ----------
-  50.0%         3       0.6   0.800000        layers.2.w
+ differ       max    rel_l2     cosine  not finite  name
+-------  --------  --------  ---------  ----------  ----
+  50.0%         3       0.6   0.800000              layers.2.w
 
 == Untouched
 tensors  parameters  untouched
--------  ----------  ----------
+-------  ----------  ---------
       2           4  layers.0-1
       1           4  embed
       1           1  norm
@@ -145,6 +145,18 @@ def test_kinds():
     tally.check(found["kind"] == "retyped" and {row["rounded"] for row in found["compared"]} == {1}, "F32 to BF16", found["said"])
     tally.equal(tables(write("rounded", numbers), full)["kind"], "retyped", "BF16 to the F32 that it comes from")
     tally.equal(tables(full, write("trained", moved(0.0001, "")))["kind"], "continued", "trained in BF16")
+    cut = {name: f32(*row)[2] for name, row in numbers.items()}
+    cut = making.file(f"{ROOT}/kinds/cut.safetensors", {name: ("BF16", shapes[name], b"".join(words[i + 2:i + 4] for i in range(0, len(words), 4))) for name, words in cut.items()})
+    tally.equal([tables(full, cut)["kind"], tables(cut, full)["kind"]], ["retyped", "retyped"], "the upper halves of F32")
+    # adapters are no fine-tunes
+    lora = {f"base_model.model.layers.{i}.q.lora_{part}.weight": values(32 * 8) for i in range(3) for part in "AB"}
+    a, b, c = (making.file(f"{ROOT}/kinds/lora_{name}.safetensors", {key: f32(*(x + y for x, y in zip(row, values(256, size))), shape=[8, 32] if "A" in key else [32, 8])
+                                                                     for key, row in lora.items()}) for name, size in (("a", 0), ("b", 0.001), ("c", 1)))
+    tally.equal([tables(a, b)["said"].split(":")[0], tables(a, c)["said"].split(":")[0]], ["Another version of the adapter", "Another adapter"], "adapters")
+    # norms of ones in two models are no tensors that were renamed, but those of one model are
+    ones = {f"n.{i}.norm": f32(1, 1) for i in range(3)}
+    unrelated = making.file(f"{ROOT}/ones/b.safetensors", {**{f"o{i}": f32(1, 1) for i in range(3)}, "w": f32(1, 2)})
+    tally.equal(tables(making.file(f"{ROOT}/ones/a.safetensors", {**ones, "w": f32(1, 2)}), unrelated)["comparison"][0]["paired"], 1, "ones in two models")
     # a rank that half of the rows have is low, and more is not said to be
     tally.equal([row["directions"] for row in tables(base, f"{ROOT}/kinds/low.safetensors")["compared_ranks"]], [2], "the directions")
     tally.equal([row["low"] for row in tables(base, f"{ROOT}/kinds/all.safetensors")["compared_ranks"]], [0, 0, 0], "no low rank")
@@ -271,6 +283,8 @@ def test_new_nan():
     tally.equal([(row["name"], row["new_nan"], row["new_inf"]) for row in found["compared"]], [("x.w", 1, 0), ("x.v", 0, 0)], "under a prefix")
     tally.check("no NaN and no infinity is new in b" in printed(a, a), "what a has is not new")
     same = making.file(f"{ROOT}/nan/same.safetensors", {"x": f32(nan, 1)})
+    all_nan = making.file(f"{ROOT}/nan/all.safetensors", {"x": f32(nan, nan), "y": f32(1)})
+    tally.check(tables(all_nan, all_nan)["said"].startswith("Identical: all 2 tensors are the same, byte for byte"), "NaN alone is the same, too")
     tally.equal(tables(same, same)["said"], "Identical: the only tensor is the same, byte for byte, 1 tensor has NaN in both.", "a NaN in both")
 
 
