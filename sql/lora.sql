@@ -12,15 +12,17 @@
 -- Of a directory or a pattern, each file is an adapter of its own. The verb loras has one line for each.
 --
 -- @param path path required   the adapter, or a directory or pattern of adapters
+-- @param base path            the model that it is for: which share of it the adapter has and changes
 -- @param quick flag           do not read the values: no NaN is looked for
 -- @param format enum text|json|csv  how to print the tables
 -- @table adapter_files(file, status, error, base, base_from, made_for, kind, naming, rank, alpha, modules,
 --    parameters, dtype, size, triggers, tags, title, resolution, images, date, epoch, epochs, steps, learning_rate,
 --    text_encoder_lr, optimizer, nan, inf, copy_of, note)   one row per file, as the verb loras
 --    has them
--- @table adapter_modules(file, module, kind, naming, component, target, weight, rank, alpha, alpha_from, scale, shape,
---    computed, status)   one row per module that is adapted. weight is the one that it changes, by its own naming;
---    shape that of the change; computed 1 if the file alone says what the change is; status what else there is to know
+-- @table adapter_modules(file, module, kind, naming, component, layer, target, weight, rank, alpha, alpha_from, scale,
+--    shape, computed, status)   one row per module that is adapted. weight is the one that it changes, by its own
+--    naming; shape that of the change; computed 1 if the file alone says what the change is; status what else there is
+--    to know
 -- @table adapter_notes(file, note, modules)   what an adapter does not say, or cannot be computed from it
 -- @table adapter_tensors(file, name, dtype, shape, numel, module, role, nan, inf)   one row per tensor; role is what
 --    it is to its module, by PEFT's names, NULL if it belongs to none; nan and inf are counts, NULL if they are 0
@@ -32,10 +34,11 @@
 DROP TABLE IF EXISTS temp.parameters;
 CREATE TEMP TABLE parameters(
   path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
+  base TEXT,
   quick INTEGER,
   format TEXT CONSTRAINT ":format is text, json or csv" CHECK (format IN ('text', 'json', 'csv'))
 );
-INSERT INTO parameters SELECT :path, ifnull(:quick, 0), ifnull(:format, 'text') WHERE safetensors_parameters(':path', ':quick', ':format');
+INSERT INTO parameters SELECT :path, :base, ifnull(:quick, 0), ifnull(:format, 'text') WHERE safetensors_parameters(':path', ':base', ':quick', ':format');
 
 DROP TABLE IF EXISTS temp.lora_found;
 CREATE TEMP TABLE lora_found AS
@@ -46,7 +49,7 @@ CREATE TEMP TABLE lora_found AS
 
 DROP TABLE IF EXISTS temp.lora_rows;
 CREATE TEMP TABLE lora_rows AS
-  SELECT f.file, a.module, a.kind, a.rank, a.alpha, a.scale, a.shape, a.weight, a.status, a.parts, a.ref IS NOT NULL AS computed,
+  SELECT f.file, a.module, a.kind, a.rank, a.alpha, a.scale, a.shape, a.weight, a.layer, a.status, a.parts, a.ref IS NOT NULL AS computed,
          '_' || replace(a.module, '.', '_') || '_' AS name, a.shape ->> '$[1]' AS input
   FROM lora_found AS f, safetensors_adapter(iif(f.status = 'ok', f.file, NULL)) AS a;
 CREATE INDEX temp.lora_rows_by_file ON lora_rows(file);
@@ -259,6 +262,21 @@ DROP TABLE IF EXISTS temp.needs;
 CREATE TEMP TABLE needs(adapters CONSTRAINT ":path has an adapter in it" CHECK (adapters > 0));
 INSERT INTO needs SELECT count(*) FROM adapter_files;
 
+-- :base is a path that is read as one model, or has only one below it.
+DROP TABLE IF EXISTS temp.lora_of_base_models;
+CREATE TEMP TABLE lora_of_base_models AS
+  SELECT m.model, m.model = rtrim(p.base, '/') AS is_it, rtrim(m.model, replace(m.model, '/', '')) = rtrim(p.base, '/') || '/' AS is_top
+  FROM parameters AS p, safetensors_models(p.base) AS m WHERE m.kind NOT IN ('adapter', 'embedding', 'optimizer');
+INSERT INTO parameters(base)
+  SELECT safetensors_refuse(printf(':base is one model, found %d: ', n) || group_concat(safetensors_label(model), ', ') || iif(n > 8, ', ...', ''))
+  FROM (SELECT model, count(*) OVER () AS n FROM lora_of_base_models
+        WHERE is_top = (SELECT max(is_top) FROM lora_of_base_models) AND NOT (SELECT max(is_it) FROM lora_of_base_models) LIMIT 8) HAVING n > 1;
+-- Its weights as their modules see them.
+DROP TABLE IF EXISTS temp.lora_base_weights;
+CREATE TEMP TABLE lora_base_weights AS
+  SELECT w.name, w.numel FROM parameters AS p, safetensors_weights(p.base) AS w WHERE w.role = 'weight' AND w.copy_of IS NULL;
+CREATE INDEX temp.lora_base_weights_by_name ON lora_base_weights(name);
+
 DROP TABLE IF EXISTS temp.lora_parts;
 CREATE TEMP TABLE lora_parts AS
   SELECT r.rowid AS id, r.file, r.module, j.key AS role, j.value AS name, j.id AS place
@@ -298,7 +316,7 @@ CREATE TEMP TABLE adapter_modules AS
            replace(replace(iif(instr(pattern, 'base_model.model.') = 1, substr(pattern, 18), pattern), 's.#.', char(1)), 's_#_', char(1)) AS parts_of
     FROM named AS n
   )
-  SELECT p.file, ifnull(p.module, '') AS module, p.kind, p.naming, p.component,
+  SELECT p.file, ifnull(p.module, '') AS module, p.kind, p.naming, p.component, p.layer,
          substr(parts_of, length(rtrim(parts_of, replace(parts_of, char(1), ''))) + 1) AS target, p.weight, p.rank, p.alpha,
          CASE WHEN p.scale IS NULL AND p.alpha IS NULL THEN '-'
               WHEN EXISTS (SELECT 1 FROM lora_parts AS a WHERE a.id = p.id AND a.role = 'alpha') THEN 'tensor .alpha'
@@ -396,6 +414,12 @@ INSERT INTO lora_text
         || ifnull('learning rate ' || iif(typeof(f.learning_rate) = 'real', printf('%g', f.learning_rate), safetensors_label(f.learning_rate)), ''), ', '), '') || '.')) AS w
   WHERE w.atom IS NOT NULL AND (SELECT count(*) FROM adapter_files) = 1 ORDER BY w.key;
 INSERT INTO lora_text
+  SELECT 'one', '', iif(x.n > 1, safetensors_label(f.file) || ': ', '') || printf('It has %s parameters, %.3g%% of the %s of the base, and changes %d of its %d weights.',
+           safetensors_pretty(f.parameters), 100.0 * f.parameters / b.parameters, safetensors_pretty(b.parameters),
+           (SELECT count(DISTINCT m.weight) FROM safetensors_adapter(f.file, p.base) AS m WHERE m.weight IN (SELECT name FROM lora_base_weights)), b.weights)
+  FROM parameters AS p, adapter_files AS f, (SELECT sum(numel) AS parameters, count(*) AS weights FROM lora_base_weights) AS b, (SELECT count(*) AS n FROM adapter_files) AS x
+  WHERE p.base IS NOT NULL AND f.kind IS NOT NULL AND b.parameters > 0 ORDER BY f.rowid;
+INSERT INTO lora_text
   SELECT 'one', '', printf('%,d other %s no adapter: ', n, iif(n = 1, 'file is', 'files are')) || iif(n <= 4, names, kinds) || '.'
   FROM (SELECT count(*) AS n, group_concat(label || ' (' || o.kind || ')', ', ') AS names FROM lora_others AS o JOIN lora_labels USING (file)),
     (SELECT group_concat(k || ' ' || kind, ', ') AS kinds FROM (SELECT kind, count(*) AS k FROM lora_others GROUP BY kind ORDER BY k DESC, kind)) WHERE n > 0;
@@ -450,6 +474,8 @@ SELECT char(10) || '== Target modules' FROM as_text;
 .headers on
 SELECT printf('%7d', count(*)) AS modules,
        iif(count(DISTINCT rank) > 3, printf('%d from %d to %d', count(DISTINCT rank), min(rank), max(rank)), ifnull(group_concat(DISTINCT rank), '-')) AS ranks,
+       CASE WHEN count(layer) = 0 THEN '-' WHEN count(DISTINCT layer) = 1 THEN min(layer) WHEN count(DISTINCT layer) = 1 + max(layer) - min(layer) THEN min(layer) || '..' || max(layer)
+            ELSE printf('%d of %d..%d', count(DISTINCT layer), min(layer), max(layer)) END AS layers,
        iif(component = '', '-', safetensors_label(component)) AS component, iif(l.one, '', l.label || ': ') || safetensors_label(target) AS target
 FROM as_text, adapter_modules AS m JOIN lora_labels AS l USING (file) WHERE m.kind <> 'unknown' GROUP BY m.file, m.component, m.target ORDER BY l.rowid, m.component, m.target LIMIT 100;
 .mode list

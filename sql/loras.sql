@@ -43,7 +43,7 @@ CREATE TEMP TABLE loras_found AS
 
 DROP TABLE IF EXISTS temp.loras_rows;
 CREATE TEMP TABLE loras_rows AS
-  SELECT f.file, a.module, a.kind, a.rank, a.alpha, a.scale, a.shape, a.weight, a.status, a.parts, a.ref IS NOT NULL AS computed,
+  SELECT f.file, a.module, a.kind, a.rank, a.alpha, a.scale, a.shape, a.weight, a.layer, a.status, a.parts, a.ref IS NOT NULL AS computed,
          '_' || replace(a.module, '.', '_') || '_' AS name, a.shape ->> '$[1]' AS input
   FROM loras_found AS f, safetensors_adapter(iif(f.status = 'ok', f.file, NULL)) AS a;
 CREATE INDEX temp.loras_rows_by_file ON loras_rows(file);

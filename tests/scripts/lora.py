@@ -160,6 +160,14 @@ def test_one():
     code, out, error = shell.script("lora", path=made("good", 1, notes))
     tally.equal((code, error, out.split("\n\n")[0].replace(" \n  ", " ")), (0, "", "LoRA (kohya) of 1 module, rank 2, scale 0.5, for SD 1.5, made on v1-5.safetensors.\nTrigger words: sks\n"
                 "Most frequent tags: dog, a cat\nTrained: 2023-11-14, 4 epochs, resolution 512x512, learning rate 0.0002."), "one adapter")
+    base = making.file(f"{ROOT}/base/x.safetensors", {"down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.weight": ("F16", [640, 768], bytes(2 * 640 * 768)),
+                                                     "time.weight": ("F16", [8, 1024], bytes(2 * 8192))})
+    code, out, error = shell.script("lora", path=f"{ROOT}/one/good.safetensors", base=base)
+    share = "It has 2.82 k parameters, 0.564% of the 500 k of the base, and changes 1 of its 2 weights."  # 2816 / 499712
+    tally.check((code, error) == (0, "") and share in out.replace(" \n  ", " "), "which share of the base it has", out, error)
+    making.file(f"{ROOT}/base/y.safetensors", {"w": ("F16", [1], bytes(2))})
+    code, out, error = shell.script("lora", path=f"{ROOT}/one/good.safetensors", base=f"{ROOT}/base")
+    tally.check((code, out) == (1, "") and ":base is one model, found 2: " in error, "several models are no base", out, error)
     code, out, error = shell.script("lora", path=made("bad", math.nan, None))
     tally.check(code == 1 and error.endswith(": an adapter has NaN or infinities (19)\n") and error.count("\n") == 1, "NaN is a verdict", code, error)
     tally.equal(out.replace(" \n  ", " ").splitlines()[0], "1 NaN and 0 infinities in it. LoRA (kohya) of 1 module, rank 2, scale 0.5, for SD 1.5 by its shapes.", "NaN is first")
