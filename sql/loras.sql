@@ -326,7 +326,7 @@ SELECT line FROM as_text, loras_lines WHERE section = 'notes' ORDER BY id, place
 SELECT char(10) || '== Adapters' FROM as_text WHERE EXISTS (SELECT 1 FROM loras WHERE kind IS NOT NULL);
 .mode column --wrap 0
 .headers on
-SELECT ifnull(base, '-') AS base, kind, printf('%4s', ifnull(rank, '-')) AS rank, printf('%5s', ifnull(alpha, '-')) AS alpha, printf('%8s', safetensors_pretty(size, 'B')) AS size,
+SELECT ifnull(base, '-') AS base, kind, printf('%4s', ifnull(rank, '-')) AS rank, printf('%5s', iif(typeof(alpha) = 'real', printf('%.4g', alpha), ifnull(alpha, '-'))) AS alpha, printf('%8s', safetensors_pretty(size, 'B')) AS size,
        naming, dtype, label AS file
 FROM as_text, loras JOIN loras_labels USING (file) WHERE kind IS NOT NULL ORDER BY loras.rowid;
 .mode list
