@@ -82,6 +82,13 @@ CREATE TEMP TABLE index_findings AS
                    'unfinished-write', 'distributed-checkpoint')
      OR (c.severity = 'error' AND c.file = m.index_file);
 
+-- An index that is a link, as all files in a hub's cache are, is not one to write into.
+DROP TABLE IF EXISTS temp.shard_links;
+CREATE TEMP TABLE shard_links AS
+  SELECT model, CASE WHEN model GLOB '[a-z]*://*' THEN 1 WHEN index_file IS NULL THEN 0
+                     ELSE (SELECT d.mode & 0xF000 = 0xA000 FROM fsdir(index_file) AS d LIMIT 1) END AS is_link
+  FROM shard_models;
+CREATE INDEX temp.shard_links_by_model ON shard_links(model);
 -- A new index can be made of shards that are all there, can be read, and have no tensor twice.
 DROP TABLE IF EXISTS temp.shard_rebuild;
 CREATE TEMP TABLE shard_rebuild AS
@@ -92,7 +99,8 @@ CREATE TEMP TABLE shard_rebuild AS
   JOIN (SELECT model, json_group_array(file) AS files, total(status <> 'ok') AS bad, count(*) AS n,
                max(CAST(substr(file, instr(file, '-of-') + 4) AS INTEGER)) AS of_n, min(CAST(substr(file, instr(file, '-of-') + 4) AS INTEGER)) AS of_least
         FROM (SELECT * FROM shard_candidates ORDER BY model, file) GROUP BY model) AS c USING (model)
-  WHERE c.bad = 0 AND (c.of_n = 0 OR (c.n = c.of_n AND c.of_n = c.of_least))
+  WHERE NOT (SELECT is_link FROM shard_links AS l WHERE l.model = m.model)
+    AND c.bad = 0 AND (c.of_n = 0 OR (c.n = c.of_n AND c.of_n = c.of_least))
     AND (EXISTS (SELECT 1 FROM index_findings AS i WHERE i.model = m.model AND i.code <> 'unindexed-shard') OR (m.index_file IS NULL AND c.of_n > 1))
     AND NOT EXISTS (SELECT 1 FROM shard_tensors AS t WHERE t.model = m.model GROUP BY t.name HAVING count(*) > 1);
 

@@ -241,16 +241,23 @@ static bool model_group_check_numbers(ModelGrouping *grouping, const ShardName *
   return !model->is_missing || model->problem != NULL || error_memory(grouping->error);
 }
 
+/* Shards of a set of which an index names some belong to its model, named or not. */
 static bool model_group_take_set(ModelGrouping *grouping, const ShardName *names, uint32_t count) {
   const ModelSearch *search = grouping->search;
   const FoundFile *first = &search->files[names[0].place];
   const FoundDirectory *directory = &search->directories[first->directory];
-  bool is_wanted = false;
+  bool is_wanted = false, has_index = false, is_listed = false;
   for (uint32_t i = 0; i < count; i++) {
-    grouping->claimed[names[i].place] = true;
-    is_wanted |= search->files[names[i].place].is_wanted;
+    bool wanted = search->files[names[i].place].is_wanted,
+         claimed = grouping->claimed[names[i].place];
+    is_wanted |= wanted;
+    has_index |= claimed;
+    is_listed |= claimed && wanted;
   }
-  if (!is_wanted) return true;
+  if (has_index && !is_listed)
+    return true; /* a pattern matches those alone that it does not name */
+  for (uint32_t i = 0; i < count; i++) grouping->claimed[names[i].place] = true;
+  if (!is_wanted || has_index) return true;
   ListedModel model = {.form = LISTED_SET, .directory = first->directory, .file_count = count};
   model.path = model_group_copy(first->path);
   if (model.path == NULL) return error_memory(grouping->error);
@@ -275,8 +282,7 @@ static bool model_group_take_sets(ModelGrouping *grouping) {
   if (names == NULL) return error_memory(grouping->error);
   for (uint64_t i = 0; i < search->file_count; i++) {
     const FoundFile *file = &search->files[i];
-    if (grouping->claimed[i] || file->is_index || !shard_name_parse(file->path, &names[count]) ||
-        names[count].total < 2) {
+    if (file->is_index || !shard_name_parse(file->path, &names[count]) || names[count].total < 2) {
       continue;
     }
     names[count++].place = (uint32_t)i;

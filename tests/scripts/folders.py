@@ -259,6 +259,12 @@ def test_not_rebuilding():
     out = lines("shards", 1, path=f"{ROOT}/gap")
     tally.check(out[0].startswith("Not complete: ") and any("found 1 missing: 2" in line for line in out) and not any("writefile" in line for line in out),
                 "a shard is missing", out)
+    making.model(f"{ROOT}/linked", {f"model-0000{i}-of-00002.safetensors": {f"{i}": bytes(i)} for i in (1, 2)})
+    making.index(f"{ROOT}/blob", {"1": "model-00002-of-00002.safetensors", "2": "model-00002-of-00002.safetensors"})
+    os.remove(f"{ROOT}/linked/model.safetensors.index.json")
+    os.symlink("../blob", f"{ROOT}/linked/model.safetensors.index.json")
+    out = lines("shards", 1, path=f"{ROOT}/linked")
+    tally.check(out[0].startswith("The index does not fit") and not any("writefile" in line for line in out), "an index that is a link is not written", out)
     for number in (1, 2):
         making.file(f"{ROOT}/twice/model-0000{number}-of-00002.safetensors", {"w": making.zeros("U8", 8)})
     out = lines("shards", 1, path=f"{ROOT}/twice")

@@ -203,6 +203,11 @@ tally.equal(rows("*.safetensors", "model, kind"), [("model.fp16.safetensors", "c
 tally.equal(rows("model.safetensors", "model, kind"), [("model.safetensors", "component")], "a file here")
 os.chdir(here)
 
+making.model(at("forgotten"), {shard(i, 3): {f"{i}": bytes(i)} for i in (1, 2, 3)})
+making.index(at("forgotten", "model.safetensors.index.json"), {"1": shard(1, 3), "3": shard(3, 3)})
+tally.equal(rows(at("forgotten")), [(at("forgotten"), "model", 2, 2, "ok")], "a shard that the index forgets is no model")
+tally.equal([row[0] for row in rows(at("forgotten", "*-00002-*"))], [at("forgotten", shard(2, 3))], "unless it is asked for")
+
 # ---- Links, and what is not opened ----
 
 LINKS = at("links")
