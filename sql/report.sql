@@ -232,7 +232,8 @@ HAVING count(*) > 0 AND EXISTS (SELECT 1 FROM report_compared WHERE status NOT I
 INSERT INTO report_said
 SELECT 'ok', CASE WHEN differ = 0 THEN printf('All %,d weights that both have are equal.', n)
                   ELSE printf('%,d of %,d weights have other values', differ, n) ||
-                       iif(layers IS NULL, '', iif(outside, ', among others', ', all') || ' in layers ' || layers) ||
+                       iif(layers IS NULL, '', iif(outside, ', in ', ', all in ') || CASE WHEN layers GLOB '*[^0-9, -]*' THEN layers WHEN layers GLOB '*[^0-9]*' THEN 'layers ' || layers
+                                                            ELSE 'layer ' || layers END || iif(outside, ' and outside of layers', '')) ||
                        iif(most IS NULL, '', printf('; the greatest change is %.*f%% of the weight''s norm', iif(most < 0.0995, 1, 0), 100 * most)) || '.' END ||
              iif(unknown = 0, '', printf(' %,d cannot be compared.', unknown))
 FROM (SELECT count(*) AS n, total(n_diff > 0) AS differ, max(iif(n_diff > 0 AND layer IS NULL, 1, 0)) AS outside, total(status = 'unknown') AS unknown,
@@ -240,7 +241,8 @@ FROM (SELECT count(*) AS n, total(n_diff > 0) AS differ, max(iif(n_diff > 0 AND 
       FROM report_compared WHERE status NOT IN ('new', 'gone')) LEFT JOIN report_spans ON what = 'changed'
 WHERE n > 0;
 INSERT INTO report_said
-SELECT 'ok', printf('%,d %s stored in another dtype.', count(*), iif(count(*) = 1, 'is', 'are')) FROM report_compared
+SELECT 'ok', printf('%,d %s stored in another dtype%s.', count(*), iif(count(*) = 1, 'is', 'are'),
+                    iif(count(DISTINCT dtype_a || ' to ' || dtype_b) = 1, ' (' || min(dtype_a || ' to ' || dtype_b) || ')', '')) FROM report_compared
 WHERE dtype_a <> dtype_b HAVING count(*) > 0;
 INSERT INTO report_said
 SELECT 'ok', iif(:base IS NULL, 'All files load, and all values are finite.', 'All values are finite.')

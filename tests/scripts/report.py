@@ -69,7 +69,7 @@ def test_demo():
     base, tune = values(BASE), values(TUNE)
     source = report(path=TUNE, base=BASE)
     pages.check(tally, source, "the demo's fine-tune")
-    for text in ["lm_head.weight is gone; score.weight is new.", "14 of 38 weights have other values, all in layers 2-3;", "1 is stored in another dtype.",
+    for text in ["lm_head.weight is gone; score.weight is new.", "14 of 38 weights have other values, all in layers 2-3;", "1 is stored in another dtype (F32 to BF16).",
                  "<h2>Structure</h2>", "F32 to BF16", "<h1>tune</h1>"]:
         tally.check(text in source, f"it says {text}")
     tally.check("<h2>Findings" not in source and source.index("<h2>Structure") < source.index("<h2>What changed"), "structure before values")
