@@ -198,11 +198,12 @@ islands AS (
 ),
 spans AS (
   SELECT what, family, min(layer) AS first, iif(max(layer) > min(layer), min(layer) || '-' || max(layer), min(layer)) AS span
-  FROM islands GROUP BY what, family, island ORDER BY what, family, first
+  FROM islands GROUP BY what, family, island
 )
 SELECT what, group_concat(iif(many, family || ' ', '') || spans, '; ') AS layers
-FROM (SELECT what, family, group_concat(span, ', ') AS spans, (SELECT count(DISTINCT family) > 1 FROM report_weights) AS many
-      FROM spans GROUP BY what, family)
+FROM (SELECT DISTINCT what, family, group_concat(span, ', ') OVER (
+               PARTITION BY what, family ORDER BY first ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS spans,
+             (SELECT count(DISTINCT family) > 1 FROM report_weights) AS many FROM spans)
 GROUP BY what;
 
 DROP TABLE IF EXISTS temp.report_said;
@@ -348,11 +349,12 @@ INSERT INTO report_page(html) VALUES ('</div>');
 INSERT INTO report_page(html)
 SELECT '<h2>Findings</h2>' WHERE EXISTS (SELECT 1 FROM report_ranked);
 INSERT INTO report_page(html, list)
-SELECT printf('<p class="%s"><b>%s: %s</b> %s</p><ul>', severity, severity, code, iif(of = 1, '', printf('%,d times', of))) || group_concat(item, '') ||
+SELECT printf('<p class="%s"><b>%s: %s</b>%s</p><ul>', severity, severity, code, iif(of = 1, '', printf(' %,d times', of))) || items ||
        iif(of > 5, printf('<li class="soft">and %,d more</li>', of - 5), '') || '</ul>', 'findings'
-FROM (SELECT r.rank, r.severity, r.code, r.of, printf('<li>%s%s</li>', '<code>' || safetensors_html(r.tensor) || '</code>: ', safetensors_html(r.message)) AS item
-      FROM report_ranked AS r WHERE n <= 5 ORDER BY r.rank, r.code, r.n)
-GROUP BY rank, severity, code ORDER BY rank, code;
+FROM (SELECT *, group_concat(printf('<li>%s%s</li>', '<code>' || safetensors_html(tensor) || '</code>: ', safetensors_html(message)), '') OVER (
+                  PARTITION BY severity, code ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS items
+      FROM report_ranked WHERE n <= 5)
+WHERE n = 1 ORDER BY rank, code;
 INSERT INTO report_page(rest, list) VALUES ('<p class="soft">%,d more kinds are left out.</p>', 'findings');
 
 -- What is new, gone or of another shape; before any number.
@@ -452,7 +454,7 @@ rows AS (SELECT DISTINCT map, family, part, row, row_label FROM report_placed),
 cells AS (
   SELECT p.map, p.panel, r.row, r.row_label, c.col, f.class, f.text
   FROM report_panels AS p JOIN rows AS r USING (map, family, part) JOIN cols AS c USING (map, family, part)
-  LEFT JOIN report_placed AS f USING (map, family, part, row, col) ORDER BY p.map, p.panel, r.row, c.col
+  LEFT JOIN report_placed AS f USING (map, family, part, row, col)
 )
 SELECT p.map, p.panel, -1 AS row,
        iif(part = 0, '<h3>' || safetensors_html(iif(family = '', 'layers', family)) || '</h3>', '') || printf('<table class="map%s"><thead><tr><th>%s</th>', iif(turned, ' turned', ''), iif(turned, '', 'layer')) ||
@@ -460,10 +462,12 @@ SELECT p.map, p.panel, -1 AS row,
         FROM (SELECT col_label FROM cols AS c WHERE (c.map, c.family, c.part) = (p.map, p.family, p.part) ORDER BY col)) || '</tr></thead><tbody>' AS html
 FROM report_panels AS p
 UNION ALL
-SELECT map, panel, row,
-       printf('<tr><th>%s</th>', safetensors_html(row_label)) ||
-       group_concat(iif(class IS NULL, '<td></td>', printf('<td class="%s">%s</td>', class, text)), '') || '</tr>'
-FROM cells GROUP BY map, panel, row
+SELECT map, panel, row, printf('<tr><th>%s</th>', safetensors_html(row_label)) || cells || '</tr>'
+FROM (SELECT *, row_number() OVER (PARTITION BY map, panel, row ORDER BY col) AS nth,
+             group_concat(iif(class IS NULL, '<td></td>', printf('<td class="%s">%s</td>', class, text)), '') OVER (
+               PARTITION BY map, panel, row ORDER BY col ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS cells
+      FROM cells)
+WHERE nth = 1
 UNION ALL
 SELECT map, panel, 1e9, '</tbody></table>' FROM report_panels;
 
@@ -541,15 +545,18 @@ labels AS (
 sized AS (
   SELECT m.*, b.numel AS whole, 600 * b.share AS desk_width, 288.0 * m.numel / max(1, b.numel) AS desk_height,
          358.0 * m.numel / max(1, b.numel) AS phone_width, 480 * b.share AS phone_height
-  FROM labels AS m JOIN blocks AS b USING (block) WHERE m.share > 0.0005 ORDER BY b.numel DESC, m.rank
+  FROM labels AS m JOIN blocks AS b USING (block) WHERE m.share > 0.0005
 )
 INSERT INTO report_page(html, list)
-SELECT printf('<div style="flex:%d 0 0">', whole) ||
-       group_concat(printf('<div style="flex:%d 0 0"><span class="%s">%s<br>%s</span></div>', numel,
-         trim(iif(desk_width >= 45 AND 14 * ceil(1 + 7 * length(label) / (desk_width - 10)) + 20 <= desk_height, 'd', '') ||
-              iif(phone_width >= 45 AND 14 * ceil(1 + 7 * length(label) / (phone_width - 10)) + 20 <= phone_height, ' p', '')),
-         safetensors_html(label), safetensors_pretty(numel)), '') || '</div>', 'treemap'
-FROM sized GROUP BY block ORDER BY whole DESC, min(rank);
+SELECT printf('<div style="flex:%d 0 0">', whole) || cells || '</div>', 'treemap'
+FROM (SELECT *, row_number() OVER (PARTITION BY block ORDER BY rank) AS nth, group_concat(
+        printf('<div style="flex:%d 0 0"><span class="%s">%s<br>%s</span></div>', numel,
+          trim(iif(desk_width >= 45 AND 14 * ceil(1 + 7 * length(label) / (desk_width - 10)) + 20 <= desk_height, 'd', '') ||
+               iif(phone_width >= 45 AND 14 * ceil(1 + 7 * length(label) / (phone_width - 10)) + 20 <= phone_height, ' p', '')),
+          safetensors_html(label), safetensors_pretty(numel)), '') OVER (
+          PARTITION BY block ORDER BY rank ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS cells
+      FROM sized)
+WHERE nth = 1 ORDER BY whole DESC, rank;
 INSERT INTO report_page(html) SELECT '</div>' WHERE (SELECT sum(numel) FROM report_modules) > 0;
 
 INSERT INTO report_page(html) VALUES ('<table class="list"><thead><tr><th>module</th><th class="wide"></th><th class="n">parameters</th><th class="n">share</th><th class="n">weights</th><th>shape</th></tr></thead><tbody>');
@@ -582,14 +589,16 @@ INSERT INTO report_page(html)
 SELECT '<h2>Distributions</h2><p class="note">Of the largest modules the weight in the middle layer, within four standard deviations of the mean' ||
        iif(max(numel) > 1000000, '; of large ones the first million values', '') || '.</p><div class="grid">' FROM report_sampled HAVING count(*) > 0;
 WITH bins AS (
-  SELECT s.rank, h.bin, h.count, max(h.count) OVER (PARTITION BY s.rank) AS top, sum(h.count) OVER (PARTITION BY s.rank) AS of
+  SELECT s.rank, s.name, s.lo, s.hi, h.bin, h.count, max(h.count) OVER (PARTITION BY s.rank) AS top, sum(h.count) OVER (PARTITION BY s.rank) AS of
   FROM report_sampled AS s, tensor_histogram(s.ref, 31, s.lo, s.hi) AS h
 )
 INSERT INTO report_page(html, list)
-SELECT printf('<div class="card"><code>%s</code><div class="axis"><span>up to %.3g%% in a bin</span></div><div class="plot">', safetensors_html(s.name), 100.0 * max(b.top) / max(1, max(b.of))) ||
-       group_concat(printf('<i style="height:%.1f%%"></i>', 100.0 * b.count / max(1, b.top)), '') ||
+SELECT printf('<div class="card"><code>%s</code><div class="axis"><span>up to %.3g%% in a bin</span></div><div class="plot">', safetensors_html(name), 100.0 * top / max(1, of)) || bars ||
        printf('</div><div class="axis"><span>%.3g</span><span>%.3g</span><span>%.3g</span></div></div>', lo, (lo + hi) / 2, hi), 'distributions'
-FROM report_sampled AS s JOIN (SELECT * FROM bins ORDER BY rank, bin) AS b USING (rank) GROUP BY s.rank ORDER BY s.rank;
+FROM (SELECT *, group_concat(printf('<i style="height:%.1f%%"></i>', 100.0 * count / max(1, top)), '') OVER (
+                  PARTITION BY rank ORDER BY bin ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS bars
+      FROM bins)
+WHERE bin = 0 ORDER BY rank;
 INSERT INTO report_page(html) SELECT '</div>' WHERE EXISTS (SELECT 1 FROM report_sampled);
 
 -- ---- Metadata ----

@@ -382,10 +382,10 @@ SELECT iif(chart = min(chart) OVER (PARTITION BY run), iif(runs > 1, '<h3>' || s
        || printf('<div class="axis"><span>%.4g</span></div><div class="axis"><span>step %s</span><span>%s</span></div></div>', lo, ifnull(first_step, '-'), ifnull(last_step, '-'))
        || iif(chart = max(chart) OVER (PARTITION BY run), '</div>', '')
 FROM as_page, run_common, (
-  SELECT run, chart, what, lo, hi, min(step) AS first_step, max(step) AS last_step, max(iif(is_bad, x, NULL)) AS bad,
-         group_concat(printf('%.1f,%.1f', x, 40 - 40 * ifnull((value - lo) / nullif(hi - lo, 0), 0.5)), 'L') FILTER (WHERE value IS NOT NULL)
-         || iif(count(value) = 1, 'l0,0', '') AS points
-  FROM (SELECT * FROM run_points WHERE values_of > 0 AND of > 1 ORDER BY run, chart, i) GROUP BY run, chart)
+  SELECT DISTINCT run, chart, what, lo, hi, min(step) OVER chart AS first_step, max(step) OVER chart AS last_step, max(iif(is_bad, x, NULL)) OVER chart AS bad,
+         group_concat(printf('%.1f,%.1f', x, 40 - 40 * ifnull((value - lo) / nullif(hi - lo, 0), 0.5)), 'L') FILTER (WHERE value IS NOT NULL) OVER (
+           chart ORDER BY i ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) || iif(count(value) OVER chart = 1, 'l0,0', '') AS points
+  FROM run_points WHERE values_of > 0 AND of > 1 WINDOW chart AS (PARTITION BY run, chart))
 ORDER BY run, chart;
 SELECT '<p class="note">The dashed line is where NaN or infinities come up.</p>' FROM as_page WHERE EXISTS (SELECT 1 FROM run_points WHERE is_bad AND values_of > 0 AND of > 1);
 
@@ -413,9 +413,11 @@ SELECT printf('<h2>Change by layer</h2><p>From the checkpoint before, in percent
        || '<div class="key"><span><i class="h0">=</i>equal</span><span><i class="h2"></i>under 0.1</span><span><i class="h3"></i>under 1</span><span><i class="h4"></i>under 3</span><span><i class="h5"></i>under 10</span><span><i class="h6"></i>under 30</span><span><i class="h7"></i>under 100</span><span><i class="h8"></i>more</span><span><i class="bad">NaN</i>not finite</span></div>'
        || '<table class="map"><thead><tr><th>layer</th>' || (SELECT group_concat(printf('<th><span>%s</span></th>', ifnull(step, 'last')), '') FROM (SELECT DISTINCT i, step FROM run_cells ORDER BY i)) || '</tr></thead><tbody>'
 FROM as_page, run_cells HAVING count(*) > 0;
-SELECT printf('<tr><th>%s</th>', safetensors_html(label)) || group_concat(printf('<td class="%s">%s</td>', ifnull(class, 'h0'), ifnull(text, '')), '') || '</tr>'
-FROM as_page, (SELECT r.place, r.label, c.i, d.class, d.text FROM (SELECT DISTINCT place, label FROM run_cells) AS r JOIN (SELECT DISTINCT i FROM run_cells) AS c
-               LEFT JOIN run_cells AS d ON d.place = r.place AND d.i = c.i ORDER BY r.place, c.i) GROUP BY place ORDER BY place;
+SELECT printf('<tr><th>%s</th>', safetensors_html(label)) || cells || '</tr>'
+FROM as_page, (SELECT DISTINCT r.place, r.label, group_concat(printf('<td class="%s">%s</td>', ifnull(d.class, 'h0'), ifnull(d.text, '')), '') OVER (
+                 PARTITION BY r.place ORDER BY c.i ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS cells
+               FROM (SELECT DISTINCT place, label FROM run_cells) AS r JOIN (SELECT DISTINCT i FROM run_cells) AS c
+               LEFT JOIN run_cells AS d ON d.place = r.place AND d.i = c.i) ORDER BY place;
 SELECT '</tbody></table>' FROM as_page WHERE EXISTS (SELECT 1 FROM run_cells);
 
 SELECT '<h2>Checkpoints</h2><table class="list"><thead><tr><th>checkpoint</th><th class="n">step</th><th class="n">loss</th><th class="n">learning rate</th><th class="n">norm</th><th class="n">change</th>'

@@ -95,6 +95,13 @@ def test_demo():
         sizes[module] = sizes.get(module, 0) + len(numbers)
     areas = dict((label, int(size)) for size, label in re.findall(r'<div style="flex:(\d+) 0 0"><span class="[dp ]*">(.*?)<br>', source))
     tally.equal(areas, {module: size for module, size in sizes.items() if size > 0.0005 * sum(sizes.values())}, "areas are parameters")
+    for name, bars in re.findall(r'<div class="card"><code>(.*?)</code>.*?<div class="plot">(.*?)</div>', source):
+        lo, hi, counts = min(tune[name]), max(tune[name]), [0] * 31  # which are within four standard deviations
+        for value in tune[name]:
+            counts[min(30, int((value - lo) / (hi - lo) * 31))] += 1
+        heights = [float(height) for height in re.findall(r"height:([\d.]+)%", bars)]
+        tally.check(len(heights) == 31 and all(abs(height - 100 * count / max(counts)) < 0.051 for height, count in zip(heights, counts)),
+                    f"distribution of {name}", heights, counts)
     got = tables(path=TUNE, base=BASE)
     tally.equal((got["report"][0]["parameters"], got["report"][0]["status"]), (sum(map(len, tune.values())), "warning"), "the facts")
     tally.equal({row["status"]: 0 for row in got["report_changes"]}.keys(), {"gone", "new", "same", "changed", "retyped"}, "statuses")
