@@ -45,23 +45,26 @@ INSERT INTO identify_signatures(role, architecture, what, base, types, needs) VA
   ('adapter','hunyuan_video','HunyuanVideo','HunyuanVideo',NULL,'*double_blocks?#?img_mlp?fc1*|*double_blocks?#?img_mod?linear*|*token_refiner*'),
   ('adapter','chroma','Chroma','Chroma',NULL,'*distilled_guidance_layer*'), ('adapter','hidream','HiDream','HiDream',NULL,'*double_stream_blocks?#*'),
   ('adapter','auraflow','AuraFlow','AuraFlow',NULL,'*joint_transformer_blocks?#*'),
-  ('adapter','flux','Flux','Flux',NULL,'*double_blocks?#?img_*|*double_blocks?#?txt_*|*single_blocks?#?linear*|*single_transformer_blocks?#*'),
+  ('adapter','flux','Flux','Flux',NULL,'*double_blocks?#?img_*|*double_blocks?#?txt_*|*double_blocks?#?processor*|*single_blocks?#?linear*|*single_transformer_blocks?#*'),
   ('adapter','qwen_image','Qwen-Image','Qwen-Image',NULL,'*transformer_blocks?#?img_m*|*transformer_blocks?#?txt_m*|.transformer_blocks.#.attn.add_?_proj.lora_A*@1=3072'),
   ('adapter','sd3','Stable Diffusion 3','Stable Diffusion 3',NULL,'*joint_blocks?#*|*transformer_blocks?#?attn?add_*|*transformer_blocks?#?ff_context*'),
   ('adapter','sd3','Stable Diffusion 3','Stable Diffusion 3',NULL,'*lora_te3_*'), ('adapter','cascade','Stable Cascade','Stable Cascade',NULL,'*lora_prior_unet_*'),
-  ('adapter','wan','Wan','Wan',NULL,'*blocks?#?cross_attn?*'), ('adapter','wan','Wan','Wan',NULL,'.diffusion_model.blocks.#.self_attn.*|*lora_unet_blocks_#_self_attn_*'),
+  ('adapter','wan','Wan','Wan',NULL,'*blocks?#?cross_attn?*'),
+  ('adapter','wan','Wan','Wan',NULL,'.diffusion_model.blocks.#.self_attn.*|*lora_unet_blocks_#_self_attn_*|^blocks.#.self_attn.*|.transformer.blocks.#.attn1.*'),
   ('adapter','z_image','Z-Image','Z-Image',NULL,'*layers?#?attention?*a*@1=3840 !*down_blocks*'),
   ('adapter','lumina2','Lumina 2','Lumina 2',NULL,'.diffusion_model.layers.#.attention.*|*lora_unet_layers_#_attention_*|.transformer.layers.#.attn.*'),
-  ('adapter','sdxl_refiner','Stable Diffusion XL refiner','SDXL refiner',NULL,'*attn2?to_k*down*@1=1280|*attn2?to_k*lora_A*@1=1280'),
-  ('adapter','sdxl','Stable Diffusion XL','SDXL',NULL,'*attn2?to_?*down*@1=2048|*attn2?to_?*lora_A*@1=2048|*attn2?to_?*hada_w1_b@1=2048 *down_blocks*|*up_blocks*|*mid_block*|*put_blocks*|*middle_block*'),
-  ('adapter','sd2','Stable Diffusion 2','SD 2',NULL,'*attn2?to_?*down*@1=1024|*attn2?to_?*lora_A*@1=1024|*attn2?to_?*hada_w1_b@1=1024 *down_blocks*|*up_blocks*|*mid_block*|*put_blocks*|*middle_block*'),
-  ('adapter','sd1','Stable Diffusion 1.x','SD 1.x',NULL,'*attn2?to_?*down*@1=768|*attn2?to_?*lora_A*@1=768|*attn2?to_?*hada_w1_b@1=768 *down_blocks*|*up_blocks*|*mid_block*|*put_blocks*|*middle_block*'),
+  ('adapter','sdxl_refiner','Stable Diffusion XL refiner','SDXL refiner',NULL,'*attn2?to_k*down*@1=1280|*attn2?to_k*lora_A*@1=1280|*attn2?processor?to_k*down*@1=1280'),
+  ('adapter','sdxl','Stable Diffusion XL','SDXL',NULL,'*attn2?to_?*down*@1=2048|*attn2?processor?to_?*down*@1=2048|*attn2?to_?*lora_A*@1=2048|*attn2?to_?*hada_w1_b@1=2048 *down_blocks*|*up_blocks*|*mid_block*|*put_blocks*|*middle_block*'),
+  ('adapter','sd2','Stable Diffusion 2','SD 2',NULL,'*attn2?to_?*down*@1=1024|*attn2?processor?to_?*down*@1=1024|*attn2?to_?*lora_A*@1=1024|*attn2?to_?*hada_w1_b@1=1024 *down_blocks*|*up_blocks*|*mid_block*|*put_blocks*|*middle_block*'),
+  ('adapter','sd1','Stable Diffusion 1.x','SD 1.x',NULL,'*attn2?to_?*down*@1=768|*attn2?processor?to_?*down*@1=768|*attn2?to_?*lora_A*@1=768|*attn2?to_?*hada_w1_b@1=768 *down_blocks*|*up_blocks*|*mid_block*|*put_blocks*|*middle_block*'),
   ('adapter','sdxl','Stable Diffusion XL','SDXL',NULL,'*down_blocks*@d=1|*up_blocks*@d=1|*mid_block*@d=1|*put_blocks*@d=1|*middle_block*@d=1'),
   ('adapter','sdxl','Stable Diffusion XL','SDXL',NULL,'*lora_te2_*|.text_encoder_#.*'),
   ('adapter','unet','a Stable Diffusion UNet','SD 1.x or 2',NULL,'*down_blocks?#*|*up_blocks?#*|*mid_block?*|*input_blocks?#*|*output_blocks?#*|*middle_block?#*'),
   ('adapter','pixart','PixArt','PixArt',NULL,'*transformer_blocks?#?attn1?*@1=1152'), ('adapter','sana','Sana','Sana',NULL,'*transformer_blocks?#?attn1?*@1=2240'),
   ('adapter','cogvideox','CogVideoX','CogVideoX',NULL,'*transformer_blocks?#?attn1?*@1=1920|*transformer_blocks?#?attn1?*@1=3072'),
-  ('adapter','ltx_video','LTX-Video','LTX-Video',NULL,'*transformer_blocks?#?attn?*'),
+  ('adapter','ltx_video','LTX-Video','LTX-Video',NULL,'*transformer_blocks?#?attn[12]?*'),
+  ('adapter','flux','Flux','Flux',NULL,'*transformer_blocks?#?attn?to_*@1=3072|*transformer_blocks?#?ff?net*@1=3072'),
+  ('adapter','sd3','Stable Diffusion 3','Stable Diffusion 3',NULL,'*transformer_blocks?#?attn?to_*'),
   ('adapter','text_encoder','a CLIP text encoder','SD 1.x or 2',NULL,'*lora_te_*|*text_model?encoder?layers?#*|.text_encoder.*'),
   ('adapter','deepseek','DeepSeek','DeepSeek V2 or V3',NULL,'*self_attn.kv_a_proj_with_mqa.*|*self_attn.kv_b_proj.*'), ('adapter','qwen3_next','Qwen3-Next','Qwen3-Next',NULL,'*.linear_attn.*'),
   ('adapter','t5','T5','T5',NULL,'*.SelfAttention.*|*.EncDecAttention.*|*.DenseReluDense.*'), ('adapter','gpt2','GPT-2','GPT-2',NULL,'.h.#.attn.c_attn.*|.h.#.mlp.c_*'),
@@ -354,11 +357,14 @@ UPDATE identify_models SET (kind, rank, adapter) = (
   FROM (SELECT kind, rank, count(*) OVER (PARTITION BY kind) AS n FROM safetensors_adapter(identify_models.model)) AS a
   WHERE a.kind NOT IN ('unknown', 'full', 'diff') ORDER BY n DESC LIMIT 1)
 WHERE status = 'ok' AND tensors > 0;
+UPDATE identify_models SET adapter = 1, kind = 'lora', rank = (
+  SELECT t.shape ->> '$[1]' FROM safetensors_tensors(identify_models.model) AS t WHERE t.name GLOB '*.lora_a' LIMIT 1) -- those of MLX are transposed
+WHERE kind IS NULL AND status = 'ok' AND EXISTS (SELECT 1 FROM safetensors_tensors(identify_models.model) AS t WHERE t.name GLOB '*.lora_a');
 UPDATE identify_models SET adapter = ifnull(adapter, 0);
 
 DROP TABLE IF EXISTS temp.identify_groups;
 CREATE TEMP TABLE identify_groups AS
-  SELECT id, adapter, part, '.' || substr(pattern, length(part) + 1) AS pattern, name, dtype, scheme, shape, n, layers, deep, numel, nbytes
+  SELECT id, adapter, part, '.' || substr(pattern, length(part) + 1) AS pattern, name, dtype, scheme, shape, n, layers, span, deep, numel, nbytes
   FROM (SELECT m.id, m.adapter,
                CASE WHEN m.adapter THEN ''
                     WHEN w.name GLOB 'model.diffusion_model.*' THEN 'model.diffusion_model.'
@@ -369,6 +375,7 @@ CREATE TEMP TABLE identify_groups AS
                     WHEN w.name GLOB 'model_ema.*' THEN 'model_ema.'
                     WHEN w.name GLOB 'vae.*coder.*' THEN 'vae.' ELSE '' END AS part,
                w.pattern, min(w.rowid), w.name, w.dtype, max(w.scheme) AS scheme, w.shape, count(*) AS n, count(DISTINCT w.layer) AS layers,
+               max(w.layer) - min(w.layer) + 1 AS span,
                max(w.name GLOB '*transformer_blocks[._][1-9]*') AS deep, sum(w.numel) AS numel, sum(w.nbytes) AS nbytes
         FROM identify_models AS m, safetensors_weights(m.model) AS w
         WHERE m.status = 'ok' AND w.role IN ('weight', 'buffer') GROUP BY m.id, part, w.dtype, w.pattern);
@@ -656,10 +663,31 @@ INSERT INTO config_findings
     AND n.id IN (SELECT id FROM identify_places)
   GROUP BY n.id, iif(instr(n.pattern, '#'), substr(n.pattern, 1, instr(n.pattern, '#')), substr(n.pattern, 1, instr(n.pattern || '.', '.')))
   UNION ALL
-  SELECT o.model, 'warning', 'missing', printf('%d of %d layers have no %s', l.layers - g.layers, l.layers, g.pattern), g.name
-  FROM identify_groups AS g JOIN identify_main AS m ON m.id = g.id AND m.part = g.part JOIN identify_facts AS l ON l.id = g.id JOIN identify_models AS o ON o.id = g.id
-  WHERE NOT g.adapter AND m.signature IS NOT NULL AND m.id NOT IN (SELECT id FROM identify_places) AND g.n = g.layers AND g.layers < l.layers AND g.layers * 10 >= l.layers * 9
-    AND m.role NOT IN ('multimodal model', 'vision model', 'image model', 'video model');
+  SELECT o.model, iif(g.alike AND o.config IS NOT NULL, 'error', 'warning'), 'missing',
+         printf('%d of %d %s missing: %s', iif(g.alike, g.most - g.n, g.span - g.layers), iif(g.alike, g.most, g.span),
+                iif(iif(g.alike, g.most - g.n, g.span - g.layers) = 1, 'is', 'are'), substr(g.pattern, 2)), NULL
+  FROM (SELECT g.id, g.part, g.pattern, sum(g.n) AS n, sum(g.layers) AS layers, max(g.span) AS span, max(sum(g.n)) OVER (PARTITION BY g.id, g.part, rtrim(g.pattern, replace(g.pattern, '#', ''))) AS most,
+               m.architecture IN ('qwen3_moe', 'qwen2_moe', 'olmoe', 'gpt_oss', 'bloom', 'falcon', 'gptj', 'gpt_neo', 'codegen', 'opt', 'mpt', 'stablelm', 'cohere', 'olmo',
+                 'olmo2', 'starcoder2', 'nemotron', 'phi', 'mamba', 'mamba2', 'roberta', 'distilbert', 'deberta_v2', 'electra', 'mpnet', 'vit', 'dinov2', 'whisper', 'wav2vec2',
+                 'bart', 'mbart', 'm2m', 'marian', 'clip_l', 'clip_g', 'clip_h', 'clip_text', 'clip_vision', 'clip', 'siglip', 't5', 't5_xxl', 't5_encoder', 'rwkv', 'sam', 'llava',
+                 'gemma3', 'paligemma', 'qwen2_vl', 'qwen2_5_vl', 'qwen3_vl', 'idefics', 'internvl')
+                 OR m.architecture = 'mixtral' AND g.pattern GLOB '*.experts.#.*' OR m.architecture LIKE 'deepseek_v%' AND g.pattern GLOB '*.self_attn.*' AS alike
+        FROM identify_groups AS g JOIN identify_main AS m ON m.id = g.id AND m.part = g.part
+        WHERE NOT g.adapter AND m.signature IS NOT NULL AND (m.id NOT IN (SELECT id FROM identify_places) OR m.architecture = 'mixtral' AND g.pattern GLOB '*.experts.#.*') AND instr(g.pattern, '#')
+          AND m.role NOT IN ('image model', 'video model', 'autoencoder', 'ControlNet') AND g.pattern NOT GLOB '*attn.bias' AND g.pattern NOT GLOB '*masked_bias' AND g.pattern NOT GLOB '*conv_layers.#.layer_norm.*'
+          AND g.pattern NOT GLOB '*.pre_ln.*' AND g.pattern NOT GLOB '*.relative_attention_bias.*' AND NOT (m.architecture LIKE 't5%' AND g.pattern GLOB '*.layer_norm.weight')
+        GROUP BY g.id, g.part, g.pattern) AS g JOIN identify_models AS o ON o.id = g.id
+  WHERE iif(g.alike, g.n < g.most, g.layers < g.span AND g.layers * 10 >= g.span * 9)
+  UNION ALL -- what goes together, whatever the layers are like
+  SELECT o.model, iif(o.config IS NOT NULL, 'error', 'warning'), 'missing', printf('%d of %d %s missing: %s', g.most - g.n, g.most, iif(g.most - g.n = 1, 'is', 'are'), substr(g.pattern, 2)), NULL
+  FROM (SELECT g.id, g.part, g.pattern, sum(g.n) AS n, max(sum(g.n)) OVER (PARTITION BY g.id, g.part, k.kind, substr(g.pattern, 1, length(g.pattern) - length(k.name))) AS most
+        FROM identify_groups AS g JOIN (
+          SELECT column1 AS kind, column2 AS name FROM (VALUES ('mlp', 'gate_proj.weight'), ('mlp', 'up_proj.weight'), ('mlp', 'down_proj.weight'),
+            ('attention', 'k_proj.weight'), ('attention', 'v_proj.weight'))) AS k ON g.pattern GLOB '*.' || k.name
+        JOIN identify_main AS m ON m.id = g.id AND m.part = g.part
+        WHERE NOT g.adapter AND m.architecture IN ('deepseek_v2', 'deepseek_v3', 'deepseek_v32', 'glm4_moe', 'qwen3_next', 'qwen3_5', 'llama4', 'ernie4_5_moe', 'jamba', 'llama_moe')
+        GROUP BY g.id, g.part, g.pattern) AS g JOIN identify_models AS o ON o.id = g.id
+  WHERE g.n < g.most;
 
 DROP TABLE IF EXISTS temp.identified;
 CREATE TEMP TABLE identified AS

@@ -182,6 +182,15 @@ def test_names():
                 [("error", "missing", "1 of 4 layers is missing: layer 2")], "a layer that is missing")
     tally.equal(findings("two", families.LLAMA.replace("model.layers.#.mlp.{gate,up}_proj.weight 16,8\n", ""), LLAMA),
                 [("error", "missing", "2 of 2 layers have no mlp.gate_proj.weight and 1 more: layer 0, 1")], "two that are missing everywhere")
+    bloom = families.FAMILIES["bloom"][1]
+    tally.equal(findings("bloom", bloom.replace("h.#.mlp.dense_h_to_4h.weight", "h.0.mlp.dense_h_to_4h.weight"), {"model_type": "bloom", "n_layer": 2}),
+                [("error", "missing", "1 of 2 is missing: h.#.mlp.dense_h_to_4h.weight")], "a layer that is not like the other")
+    moe = families.FAMILIES["qwen3-moe"][1].replace("experts.{0,1}.down_proj.weight 8,4", "experts.0.down_proj.weight 8,4")
+    tally.equal(findings("moe", moe, {"model_type": "qwen3_moe"}), [("error", "missing", "2 of 4 are missing: model.layers.#.mlp.experts.#.down_proj.weight")], "an expert that is missing")
+    dense = families.FAMILIES["deepseek-v3"][1] + "\nmodel.layers.{2,3,4,5,6,7,8,9,10,11}.mlp.gate.weight 2,8\nmodel.layers.{2,3,4,5,6,7,8,9,10,11}.self_attn.o_proj.weight 8,8"
+    tally.equal(findings("dense", dense.replace("model.layers.#.mlp.gate.weight 2,8\n", "model.layers.1.mlp.gate.weight 2,8\n"), None, 0), [], "first layers without experts")
+    tally.equal(findings("gap", dense.replace("{2,3,4,5,6,7,8,9,10,11}.mlp", "{2,3,4,6,7,8,9,10,11}.mlp"), None, 0),
+                [("warning", "missing", "1 of 12 is missing: model.layers.#.mlp.gate.weight")], "a gap in layers with experts")
     tally.equal(findings("mtp", families.LLAMA + "model.mtp_layers.0.{a,b,c}.weight 8", LLAMA, 0),
                 [("warning", "unexpected", "3 tensors that Llama, Mistral or alike has not")], "a part more is one finding")
     row = facts(model("other", families.LLAMA, {"model_type": "brand_new"}))["identified"][0]
