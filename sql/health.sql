@@ -221,7 +221,9 @@ SELECT l.value FROM as_text, (
 )) AS l WHERE l.value IS NOT NULL;
 
 DROP TABLE IF EXISTS temp.health_common;
-CREATE TEMP TABLE health_common AS SELECT iif(count(*) > 1, safetensors_common(model), '') AS common, count(*) AS models FROM health_models;
+CREATE TEMP TABLE health_common AS SELECT iif(count(*) > 1, safetensors_common(model), '') AS common, count(*) AS models,
+         count(DISTINCT rtrim(model, replace(model, '/', ''))) AS folders FROM health_models;
+SELECT printf('%,d models in %,d folder%s were looked at.', models, folders, iif(folders = 1, '', 's')) FROM health_common, as_text WHERE models > 1;
 
 SELECT char(10) || '== Models' FROM as_text, health_common WHERE models > 1;
 .mode column --wrap 0

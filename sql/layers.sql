@@ -72,7 +72,8 @@ SELECT safetensors_print(format, 'layers', 'layer_numberings', 'layer_kinds') FR
 
 DROP TABLE IF EXISTS temp.layer_common;
 CREATE TEMP TABLE layer_common AS
-  SELECT iif(count(*) > 1, safetensors_common(model), '') AS common, count(*) AS models, total(status <> 'ok') AS unread FROM layer_models;
+  SELECT iif(count(*) > 1, safetensors_common(model), '') AS common, count(*) AS models,
+         count(DISTINCT rtrim(model, replace(model, '/', ''))) AS folders, total(status <> 'ok') AS unread FROM layer_models;
 
 -- In words: how many parameters are in how many layers, of how many numberings.
 SELECT l.value FROM as_text, layer_common AS c, (
@@ -92,6 +93,8 @@ SELECT l.value FROM as_text, layer_common AS c, (
                                            printf('%,d of %,d models cannot be read, or not whole.', unread, models))
                    FROM layer_models WHERE status <> 'ok'), NULL)
 )) AS l WHERE l.value IS NOT NULL;
+SELECT printf('%,d models in %,d folder%s were looked at.', models, folders, iif(folders = 1, '', 's')) FROM layer_common, as_text WHERE models > 1;
+SELECT char(10) || '== Cannot be read, or not whole' FROM as_text, layer_common WHERE models > 1 AND unread > 0;
 SELECT safetensors_label(model, common) || ':' || char(10) || '  '
        || safetensors_label(replace(replace(ifnull(substr(error, 14), status), model || ': ', ''), common, '...'))
 FROM layer_models, as_text, layer_common

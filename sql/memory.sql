@@ -308,7 +308,8 @@ SELECT safetensors_print(format, 'memory', 'memory_weights', 'memory_layers', 'm
 
 DROP TABLE IF EXISTS temp.memory_common;
 CREATE TEMP TABLE memory_common AS
-  SELECT iif(count(*) > 1, safetensors_common(model), '') AS common, count(*) AS models, total(status <> 'ok') AS unread, total(nbytes) AS nbytes FROM memory;
+  SELECT iif(count(*) > 1, safetensors_common(model), '') AS common, count(*) AS models,
+         count(DISTINCT rtrim(model, replace(model, '/', ''))) AS folders, total(status <> 'ok') AS unread, total(nbytes) AS nbytes FROM memory;
 SELECT l.value FROM as_text, memory_common AS c, (SELECT * FROM memory LIMIT 1) AS m, json_each(json_array(
   CASE WHEN models > 1 THEN printf('%,d models take %s together: weights, and what %,d sequence%s each keep%s.', models,
                                    safetensors_pretty(CAST(c.nbytes AS INTEGER), 'B'), batch, iif(batch = 1, '', 's'), iif(batch = 1, 's', ''))
@@ -325,6 +326,7 @@ SELECT l.value FROM as_text, memory_common AS c, (SELECT * FROM memory LIMIT 1) 
                      ifnull(active, '?'), ifnull(experts, '?')) FROM memory_experts), NULL),
   iif(models = 1 AND draft_numel > 0, printf('%s more are of layers that predict further tokens.', safetensors_pretty(draft_numel)), NULL)
 )) AS l WHERE l.value IS NOT NULL;
+SELECT printf('%,d models in %,d folder%s were looked at.', models, folders, iif(folders = 1, '', 's')) FROM memory_common, as_text WHERE models > 1;
 
 SELECT char(10) || '== Models' FROM as_text, memory_common WHERE models > 1;
 .mode column --wrap 0

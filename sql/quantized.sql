@@ -168,7 +168,8 @@ FROM parameters WHERE format <> 'text';
 
 DROP TABLE IF EXISTS temp.quantized_common;
 CREATE TEMP TABLE quantized_common AS
-  SELECT iif(count(*) > 1, safetensors_common(model), '') AS common, count(*) AS models, total(status <> 'ok') AS unread FROM quantized_models;
+  SELECT iif(count(*) > 1, safetensors_common(model), '') AS common, count(*) AS models,
+         count(DISTINCT rtrim(model, replace(model, '/', ''))) AS folders, total(status <> 'ok') AS unread FROM quantized_models;
 
 SELECT l.value FROM as_text, (
   SELECT (SELECT count(*) FROM not_whole WHERE NOT unpacks) AS not_whole, (SELECT count(*) FROM not_whole WHERE unpacks) AS doubtful,
@@ -211,6 +212,7 @@ SELECT l.value FROM as_text, (
                  safetensors_label(substr(group_concat(DISTINCT announced), 1, 22)))
    FROM quantized_models WHERE announced IS NOT NULL AND schemes IS NULL AND status = 'ok' HAVING count(*) > 0)
 )) AS l WHERE l.value IS NOT NULL;
+SELECT printf('%,d models in %,d folder%s were looked at.', models, folders, iif(folders = 1, '', 's')) FROM quantized_common, as_text WHERE models > 1;
 
 SELECT char(10) || '== Models' FROM as_text, quantized_common WHERE models > 1;
 .mode column --wrap 0

@@ -208,8 +208,7 @@ FROM summary_dtypes AS d, summary_stored ORDER BY d.nbytes DESC, d.rowid;
 SELECT char(10) || '== Metadata' FROM as_text, summary_common WHERE models = 1 AND EXISTS (SELECT 1 FROM summary_metadata);
 .mode column --wrap 0
 .headers on
-SELECT safetensors_label(iif(length(key) > 26, substr(key, 1, 23) || '...', key)) AS key,
-       safetensors_label(iif(length(value) > 50, substr(value, 1, 47) || '...', value)) AS value
+SELECT safetensors_label(iif(length(value) > 50, substr(value, 1, 47) || '...', value)) AS value, safetensors_label(key) AS key
 FROM (SELECT key, value, min(rowid) AS place FROM summary_metadata GROUP BY key, value), as_text, summary_common
 WHERE models = 1 ORDER BY place LIMIT 20;
 .mode list

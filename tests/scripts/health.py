@@ -157,6 +157,7 @@ def test_many():
 1 of 5 models has NaN or infinities: 1 NaN, 0 Inf in 1 tensor.
 error: 1 of 5 models cannot be read, or not whole.
 4 tensors are all zero, 0 are all the same; 0 norms stand out.
+5 models in 5 folders were looked at.
 
 == Models
    nan     inf   zero  constant  norm  tensors  status   model

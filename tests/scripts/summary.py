@@ -51,9 +51,9 @@ F32          2         8      32 B   57.1%
 BF16         2        12      24 B   42.9%
 
 == Metadata
-key     value
-------  -----
-format  pt
+value  key
+-----  ------
+pt     format
 
 == Largest tensors
    bytes  dtype  shape  name
