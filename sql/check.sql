@@ -62,12 +62,15 @@ SELECT safetensors_print(format, 'checked') FROM parameters WHERE format IN ('ju
 SELECT CASE WHEN models = 1 AND e + w = 0 THEN printf('Intact: 0 errors, 0 warnings in %,d file%s.', files, iif(files = 1, '', 's'))
             WHEN models = 1 THEN printf('%,d error%s, %,d warning%s in %,d file%s.', e, iif(e = 1, '', 's'), w, iif(w = 1, '', 's'),
                                         files, iif(files = 1, '', 's'))
-            WHEN e + w = 0 THEN printf('All %,d models are intact: 0 errors, 0 warnings in %,d files.', models, files)
-            WHEN e = 0 THEN printf('None of %,d models has errors: 0 errors, %,d warning%s in %,d files.', models, w, iif(w = 1, '', 's'), files)
-            ELSE printf('%,d of %,d models %s errors: %,d error%s, %,d warning%s in %,d files.', broken, models, iif(broken = 1, 'has', 'have'),
+            WHEN e + w = 0 THEN printf('All %,d models in %,d folder%s are intact: 0 errors, 0 warnings in %,d files.', models, folders,
+                                              iif(folders = 1, '', 's'), files)
+            WHEN e = 0 THEN printf('None of %,d models in %,d folder%s has errors: 0 errors, %,d warning%s in %,d files.', models, folders,
+                                   iif(folders = 1, '', 's'), w, iif(w = 1, '', 's'), files)
+            ELSE printf('%,d of %,d models in %,d folder%s %s errors: %,d error%s, %,d warning%s in %,d files.', broken, models, folders,
+                        iif(folders = 1, '', 's'), iif(broken = 1, 'has', 'have'),
                         e, iif(e = 1, '', 's'), w, iif(w = 1, '', 's'), files) END
 FROM as_text, (SELECT count(*) AS models, sum(errors) AS e, sum(warnings) AS w, sum(errors > 0) AS broken FROM checked_models),
-  (SELECT sum(files) AS files FROM check_models);
+  (SELECT sum(files) AS files, count(DISTINCT rtrim(model, replace(model, '/', ''))) AS folders FROM check_models);
 
 SELECT char(10) || 'severity        n  models  code' FROM as_text WHERE EXISTS (SELECT 1 FROM findings);
 SELECT printf('%-8s  %,7d  %,6d  %s', severity, count(*), count(DISTINCT model), code)

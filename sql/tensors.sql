@@ -59,9 +59,10 @@ CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format 
 SELECT safetensors_print(format, 'listed', 'unlisted') FROM parameters WHERE format <> 'text';
 
 SELECT printf('%,d tensor%s of %s elements, %s%s%s.', count(*), iif(count(*) = 1, '', 's'), safetensors_pretty(total(numel)),
-              safetensors_pretty(total(nbytes), 'B'), iif(models > 1, printf(', in %,d models', models), ''),
+              safetensors_pretty(total(nbytes), 'B'), iif(models > 1, printf(', in %,d models in %,d folder%s', models, folders, iif(folders = 1, '', 's')), ''),
               iif(bad > 0, printf('; %,d cannot be read', bad), ''))
-FROM listed, (SELECT count(*) AS models, count(error) AS bad FROM listed_models) HAVING (SELECT 1 FROM as_text);
+FROM listed, (SELECT count(*) AS models, count(error) AS bad, count(DISTINCT rtrim(model, replace(model, '/', ''))) AS folders
+              FROM listed_models) HAVING (SELECT 1 FROM as_text);
 SELECT 'error: ' || safetensors_label(substr(error, 14)) FROM as_text, unlisted LIMIT 40;
 SELECT printf('and %,d more that cannot be read', count(*) - 40) FROM as_text, unlisted HAVING count(*) > 40;
 

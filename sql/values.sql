@@ -91,13 +91,19 @@ SELECT printf('%s: %s %s, %,d element%s%s.', safetensors_label(name), safetensor
               iif(models > 1, ', in ' || safetensors_label(model, common), ''))
 FROM as_text, shown_named, (SELECT count(*) AS models, safetensors_common(model) AS common FROM shown_models);
 SELECT printf('The first elements of %,d tensor%s%s.', sum(min(tensors, 20)), iif(sum(min(tensors, 20)) = 1, '', 's'),
-              iif(count(*) > 1, printf(', in %,d models', count(*)), iif(sum(tensors) > 20, printf(', of %,d', sum(tensors)), '')))
+              iif(count(*) > 1, printf(', in %,d models in %,d folder%s', count(*), count(DISTINCT rtrim(model, replace(model, '/', ''))),
+                     iif(count(DISTINCT rtrim(model, replace(model, '/', ''))) = 1, '', 's')), iif(sum(tensors) > 20, printf(', of %,d', sum(tensors)), '')))
 FROM shown_models_of HAVING (SELECT 1 FROM as_text);
 SELECT 'error: ' || safetensors_label(substr(error, 14)) FROM as_text, not_shown LIMIT 40;
 SELECT printf('and %,d more that cannot be read', count(*) - 40) FROM as_text, not_shown HAVING count(*) > 40;
 SELECT printf('error: %,d of its elements %s NaN, %,d infinite: %s%s', n_nan, iif(n_nan = 1, 'is', 'are'), n_inf, safetensors_label(name),
               iif((SELECT count(*) FROM shown_models) > 1, ' in ' || safetensors_label(model), ''))
 FROM as_text, shown_named WHERE n_nan + n_inf > 0;
+
+SELECT printf('error: the first elements of %,d tensor%s have NaN or infinities, as those of %s', count(*), iif(count(*) = 1, '', 's'),
+              safetensors_label(min(name)))
+FROM first_elements WHERE i IS NULL AND (elements LIKE '%nan%' OR elements LIKE '%inf%' OR elements LIKE '%null%')
+HAVING count(*) > 0 AND (SELECT 1 FROM as_text);
 
 SELECT char(10) || '== First elements' FROM as_text;
 .mode column --wrap 0

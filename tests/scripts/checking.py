@@ -48,7 +48,7 @@ def test_check():
     cut = os.path.getsize(f"{ROOT}/models/cut.safetensors")
     error = f"{cut}: tensor \"t5\": expected at least {cut + 1} bytes by the header, found {cut}: this tensor is cut short, and so are those after it"
     says("check", 1, f"""
-1 of 4 models has errors: 1 error, 0 warnings in 4 files.
+1 of 4 models in 3 folders has errors: 1 error, 0 warnings in 4 files.
 
 severity        n  models  code
 error           1       1  truncated
@@ -84,7 +84,7 @@ def test_groups():
 
 def test_tensors():
     says("tensors", 1, """
-5 tensors of 10 elements, 22 B, in 4 models; 1 cannot be read.
+5 tensors of 10 elements, 22 B, in 4 models in 3 folders; 1 cannot be read.
 error: ROOT/models/cut.safetensors: truncated: %s
 
 == ...odd.safetensors

@@ -27,6 +27,7 @@ def test_values_of_every_kind():
     shows("values", """
 c: C64 [2], 2 elements.
 The first elements of 6 tensors.
+error: the first elements of 2 tensors have NaN or infinities, as those of f
 
 == First elements
 dtype  first_elements             name
@@ -51,6 +52,7 @@ None: complex numbers have no order.
 f: F32 [2], 2 elements.
 The first elements of 6 tensors.
 error: 1 of its elements is NaN, 0 infinite: f
+error: the first elements of 2 tensors have NaN or infinities, as those of f
 
 == First elements
 dtype  first_elements             name
