@@ -46,6 +46,8 @@ try:
             code, out, error = shell.script(script, path=path)
             tally.check((code, error) == (0, "") or code == 1 and error.count("\n") == 1 and "safetensors: " not in error,
                         f"sql/{script}.sql goes on over {path}", code, error)
+            if script == "report" and " models (" in error:
+                continue  # a page is about one
             for name in bad:
                 tally.check(name.removeprefix("a ") in out + error, f"sql/{script}.sql reports {name}", out)
             good = {"inventory": "style [2]", "lora": "style [2]", "duplicates": "No two", "values": "attentions_2"}
