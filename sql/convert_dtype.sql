@@ -41,6 +41,13 @@ CREATE TEMP TABLE parameters(
 );
 INSERT INTO parameters SELECT :path, :out, :dtype, :keep, ifnull(:limit, 5000000000), ifnull(:format, 'text')
 WHERE safetensors_parameters(':path', ':out', ':dtype', ':keep', ':limit', ':format');
+-- A folder of several models is none, if not one alone is directly in it.
+INSERT INTO parameters(path)
+  SELECT safetensors_refuse(printf(':path is one model, found %d: ', n) || group_concat(safetensors_label(model), ', ') || iif(n > 8, ', ...', ''))
+  FROM (SELECT model, count(*) OVER () AS n FROM (
+          SELECT m.model, rtrim(m.model, replace(m.model, '/', '')) IN (rtrim(p.path, '/') || '/', p.path) OR m.model = rtrim(p.path, '/') AS top,
+                 max(rtrim(m.model, replace(m.model, '/', '')) IN (rtrim(p.path, '/') || '/', p.path) OR m.model = rtrim(p.path, '/')) OVER () AS has_top
+          FROM parameters AS p, safetensors_models(p.path) AS m) WHERE top = has_top LIMIT 8) HAVING n > 1;
 DROP TABLE IF EXISTS temp.needs;
 CREATE TEMP TABLE needs(
   tensors CONSTRAINT ":path has a tensor" CHECK (tensors > 0),

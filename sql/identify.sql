@@ -245,7 +245,7 @@ INSERT INTO identify_signatures(role, architecture, what, base, types, needs) VA
   ('text encoder','clip_g','OpenCLIP bigG text encoder','SDXL or Stable Diffusion 3','clip_text_model','.transformer.resblocks.#.attn.in_proj_weight@1=1280|.encoder.layers.#.self_attn.q_proj.weight@1=1280 .token_embedding.weight|.text_projection|.text_projection.weight !*visual*'),
   ('text encoder','clip_text','CLIP text encoder',NULL,'clip_text_model','.token_embedding.weight .encoder.layers.#.self_attn.q_proj.weight|.transformer.resblocks.#.attn.in_proj_weight !.embeddings.patch_embedding.weight'),
   ('text encoder','deberta_v2','DeBERTa v2 or v3',NULL,'deberta-v2','.attention.self.query_proj.weight'), ('text encoder','deberta','DeBERTa',NULL,'deberta','.attention.self.in_proj.weight'),
-  ('text encoder','albert','ALBERT',NULL,'albert','.albert_layer_groups.#.albert_layers.#.attention.query.weight'),
+  ('text encoder','albert','ALBERT',NULL,'albert','*.albert_layer_groups.#.albert_layers.#.*'),
   ('text encoder','modernbert','ModernBERT',NULL,'modernbert','.layers.#.attn.Wqkv.weight .layers.#.mlp.Wi.weight'),
   ('text encoder','nomic_bert','Nomic BERT',NULL,'nomic_bert','.layers.#.attn.Wqkv.weight .layers.#.mlp.fc11.weight'),
   ('text encoder','distilbert','DistilBERT',NULL,'distilbert','.transformer.layer.#.attention.q_lin.weight|.layer.#.attention.q_lin.weight'),

@@ -211,10 +211,13 @@ CREATE TEMP TABLE rename_words AS
     json_each('["' || replace(replace(substr(json_quote(r.name), 2, length(json_quote(r.name)) - 2), '*', '","*","'), '#', '","#","') || '"]') AS j;
 CREATE UNIQUE INDEX temp.rename_words_by_place ON rename_words(rule, side, place);
 
--- The names. A folder of several models is none.
+-- The names. A folder of several models is none, if not one alone is directly in it.
 INSERT INTO parameters(path)
   SELECT safetensors_refuse(printf(':path is one model, found %d: ', n) || group_concat(safetensors_label(model), ', ') || iif(n > 8, ', ...', ''))
-  FROM (SELECT m.model, count(*) OVER () AS n FROM parameters AS p, safetensors_models(p.path) AS m LIMIT 8) HAVING n > 1;
+  FROM (SELECT model, count(*) OVER () AS n FROM (
+          SELECT m.model, rtrim(m.model, replace(m.model, '/', '')) IN (rtrim(p.path, '/') || '/', p.path) OR m.model = rtrim(p.path, '/') AS top,
+                 max(rtrim(m.model, replace(m.model, '/', '')) IN (rtrim(p.path, '/') || '/', p.path) OR m.model = rtrim(p.path, '/')) OVER () AS has_top
+          FROM parameters AS p, safetensors_models(p.path) AS m) WHERE top = has_top LIMIT 8) HAVING n > 1;
 DROP TABLE IF EXISTS temp.rename_names;
 CREATE TEMP TABLE rename_names(id INTEGER PRIMARY KEY, name, new_name, rule, pattern, ref);
 INSERT INTO rename_names(name, new_name, pattern, ref) SELECT t.name, t.name, t.pattern, t.ref FROM parameters AS p, safetensors_tensors(p.path) AS t;

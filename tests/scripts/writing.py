@@ -184,6 +184,13 @@ F16   BF16        1           2 B          2 B"""), "sql/convert_dtype.sql")
     runs("convert_dtype", path=index, dtype="F32", out=OUT)
     tally.equal({n: t[0] for n, t in contents(OUT)[0].items()}, {n: "U8" if n == "ids" else "F32" for n in expected},
                 "a model of shards, converted into one file")
+    for name in "ab":
+        making.file(f"{ROOT}/several/{name}/x.safetensors", {"x": b"1"})
+    fails("convert_dtype", ":path is one model, found 2: ", path=f"{ROOT}/several", dtype="F16", out=OUT)
+    fails("convert_dtype", ":path is one model, found 2: ", path=f"{ROOT}/several/*/x.safetensors", dtype="F16", out=OUT)
+    making.file(f"{ROOT}/several/x.safetensors", {"y": b"1"})
+    runs("convert_dtype", path=f"{ROOT}/several", dtype="F16", out=OUT)
+    tally.equal(list(contents(OUT)[0]), ["y"], "what is below a model is not of it")
     fails("convert_dtype", ":limit is greater than 0", path=MODEL, dtype="F16", out=index, limit="0")
     fails("convert_dtype", ":limit is a number of bytes", path=MODEL, dtype="F16", out=index, limit="5GB")
 
