@@ -539,8 +539,9 @@ INSERT INTO report_page(html)
 SELECT '<h2>Where the parameters are</h2>' || iif(sum(numel) > 0, '<p class="note">Areas are parameters, all layers of a module together.</p><div class="tree">', '')
 FROM report_modules;
 WITH blocks AS (SELECT block, sum(numel) AS numel, sum(share) AS share FROM report_modules GROUP BY block),
-labels AS (
-  SELECT *, iif(instr(bare, '#.') = 0, bare, substr(bare, instr(bare, '#.') + 2)) AS label FROM report_modules
+labels AS (  -- without what stands before the layer, where that tells no two modules apart
+  SELECT *, iif(count(*) OVER (PARTITION BY short) = 1, short, bare) AS label
+  FROM (SELECT *, iif(instr(bare, '#.') = 0, bare, substr(bare, instr(bare, '#.') + 2)) AS short FROM report_modules)
 ),
 sized AS (
   SELECT m.*, b.numel AS whole, 600 * b.share AS desk_width, 288.0 * m.numel / max(1, b.numel) AS desk_height,

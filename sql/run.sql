@@ -389,7 +389,8 @@ FROM as_page, run_common, (
 ORDER BY run, chart;
 SELECT '<p class="note">The dashed line is where NaN or infinities come up.</p>' FROM as_page WHERE EXISTS (SELECT 1 FROM run_points WHERE is_bad AND values_of > 0 AND of > 1);
 
--- The map: a row per layer, of at most 12 checkpoints that lie evenly; of runs and numberings the first.
+-- The map: a row per layer of the first run, a column per checkpoint, at most 12 that lie evenly
+-- (8 where layers have long names, as there are several numberings).
 DROP TABLE IF EXISTS temp.run_cells;
 CREATE TEMP TABLE run_cells AS
 WITH faults AS (
@@ -405,20 +406,24 @@ SELECT run, step, place, iif(numbering <> '' AND many, numbering || '.', '') || 
             WHEN percent < 3 THEN 'h4' WHEN percent < 10 THEN 'h5' WHEN percent < 30 THEN 'h6' WHEN percent < 100 THEN 'h7' ELSE 'h8' END AS class,
        CASE WHEN nan > 0 THEN 'NaN' WHEN inf > 0 THEN 'inf' WHEN percent IS NULL THEN '' WHEN percent = 0 THEN '=' WHEN percent < 0.01 THEN '&lt;.01'
             WHEN percent < 0.095 THEN ltrim(printf('%.2f', percent), '0') WHEN percent < 0.95 THEN ltrim(printf('%.1f', percent), '0')
-            WHEN percent < 9.95 THEN printf('%.1f', percent) WHEN percent < 999 THEN printf('%.0f', percent) ELSE '&gt;999' END AS text, every
-FROM (SELECT *, (max(i) OVER () - 2) / 12 + 1 AS every, (SELECT count(DISTINCT numbering) > 1 FROM run_layers WHERE numbering <> '') AS many
-      FROM numbered WHERE run = (SELECT min(run) FROM numbered))
-WHERE i > 1 AND (i - 2) % every = 0 AND place <= 150;
+            WHEN percent < 9.95 THEN printf('%.1f', percent) WHEN percent < 999 THEN printf('%.0f', percent) ELSE '&gt;999' END AS text, every, many
+FROM (SELECT *, (max(i) OVER () - 2) / iif(many, 8, 12) + 1 AS every, min(150, 60000 / (400 + 6 * max(length(numbering)) OVER ())) AS room
+      FROM numbered, (SELECT count(DISTINCT numbering) > 1 AS many FROM run_layers WHERE numbering <> '') WHERE run = (SELECT min(run) FROM numbered))
+WHERE i > 1 AND (i - 2) % every = 0 AND place <= room;
 SELECT printf('<h2>Change by layer</h2><p>From the checkpoint before, in percent of the layer''s norm%s.</p>', iif(max(every) > 1, printf(', of every %dth checkpoint', max(every)), ''))
        || '<div class="key"><span><i class="h0">=</i>equal</span><span><i class="h2"></i>under 0.1</span><span><i class="h3"></i>under 1</span><span><i class="h4"></i>under 3</span><span><i class="h5"></i>under 10</span><span><i class="h6"></i>under 30</span><span><i class="h7"></i>under 100</span><span><i class="h8"></i>more</span><span><i class="bad">NaN</i>not finite</span></div>'
-       || '<table class="map"><thead><tr><th>layer</th>' || (SELECT group_concat(printf('<th><span>%s</span></th>', ifnull(step, 'last')), '') FROM (SELECT DISTINCT i, step FROM run_cells ORDER BY i)) || '</tr></thead><tbody>'
+       || iif(max(many), '<table class="map turned">', '<table class="map">') || '<thead><tr><th>layer</th>' || (SELECT group_concat(printf('<th><span>%s</span></th>', ifnull(step, 'last')), '') FROM (SELECT DISTINCT i, step FROM run_cells ORDER BY i)) || '</tr></thead><tbody>'
 FROM as_page, run_cells HAVING count(*) > 0;
 SELECT printf('<tr><th>%s</th>', safetensors_html(label)) || cells || '</tr>'
 FROM as_page, (SELECT DISTINCT r.place, r.label, group_concat(printf('<td class="%s">%s</td>', ifnull(d.class, 'h0'), ifnull(d.text, '')), '') OVER (
                  PARTITION BY r.place ORDER BY c.i ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS cells
                FROM (SELECT DISTINCT place, label FROM run_cells) AS r JOIN (SELECT DISTINCT i FROM run_cells) AS c
                LEFT JOIN run_cells AS d ON d.place = r.place AND d.i = c.i) ORDER BY place;
-SELECT '</tbody></table>' FROM as_page WHERE EXISTS (SELECT 1 FROM run_cells);
+SELECT '</tbody></table>' || iif(rows > shown, printf('<p class="note">%,d more layers are left out.</p>', rows - shown), '')
+       || iif(runs > 1, '<p class="note">Of the first run.</p>', '')
+FROM as_page, run_common, (SELECT count(DISTINCT place) AS shown FROM run_cells),
+  (SELECT count(*) AS rows FROM (SELECT DISTINCT numbering, layer FROM run_layers WHERE run = (SELECT min(run) FROM run_layers)))
+WHERE shown > 0;
 
 SELECT '<h2>Checkpoints</h2><table class="list"><thead><tr><th>checkpoint</th><th class="n">step</th><th class="n">loss</th><th class="n">learning rate</th><th class="n">norm</th><th class="n">change</th>'
        || '<th class="n">from the first</th><th class="n">bytes that are new</th></tr></thead><tbody>' FROM as_page;

@@ -90,6 +90,10 @@ def test_run():
     tally.equal(curves[0][1], "0.0,0.0L50.0,22.2L100.0,40.0", "the loss: 3, 1.5, 0.3")
     for step in steps:
         tally.check(f"<code>checkpoint-{step}</code>" in source, f"checkpoint {step}")
+    for i in range(3):
+        making.file(f"{ROOT}/hostile_run/step{i}.safetensors", {f"{'&' * 200}{j}.{j}.w": f32(1 + i * j) for j in range(300)})
+    source, _ = page("run", f"{ROOT}/hostile_run", False, "a run with long names")
+    tally.check(re.search(r"\d+ more layers are left out", source), "says how many layers are left out")
     for i in range(40):
         making.file(f"{ROOT}/long/step{i}.safetensors", {f"layers.{j}.{'&' * 80}": f32(1 + i * (j + 1) / 64, j) for j in range(60)})
     source, _ = page("run", f"{ROOT}/long", False, "a long run")

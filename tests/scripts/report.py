@@ -165,6 +165,11 @@ def test_hostile():
         page = pages.check(tally, source, f"hostile names, {parameters}")
         tally.check(not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f‮]", source), "no control characters")
         tally.check(any(SCRIPT in text for text in page.texts), "they are shown")
+    page = pages.check(tally, report(path=making.file(f"{ROOT}/<b>&'\"\x1b\udcff.safetensors", {"a": f32(1)})), "a hostile name of a file")
+    tally.check("<b>&'\"\\x1b\\xff" in page.texts, "its title is the name", page.texts[:9])
+    twins = making.file(f"{ROOT}/hostile/twins.safetensors", {f"{block}.{i}.conv.weight": f32(*range(99)) for block in ("up", "down") for i in range(3)})
+    labels = re.findall(r'<span class="[dp ]*">(.*?)<br>', report(path=twins))
+    tally.equal(sorted(labels), ["down.#.conv", "up.#.conv"], "no two areas have one name")
     with open(f"{ROOT}/hostile/config.json", "w", encoding="utf-8") as file:
         json.dump({"architectures": [SCRIPT], "hidden_size": SCRIPT}, file)
     tally.check(SCRIPT in "".join(pages.check(tally, report(path=path), "a hostile configuration").texts), "the architecture is shown")
