@@ -253,8 +253,8 @@ UPDATE compared SET rounded = CASE WHEN n_diff = 0 THEN 1
 WHERE status = 'retyped' AND not_compared IS NULL;
 -- What the pair is for the verdict: alone, unknown, same (in value), changed; packed: as far apart as packing takes the
 -- others, too.
-CREATE TEMP TABLE compare_kinds(row INTEGER PRIMARY KEY, kind TEXT, shaped INTEGER, size INTEGER);
-INSERT INTO compare_kinds
+CREATE TEMP TABLE compare_kinds(row INTEGER PRIMARY KEY, kind TEXT, shaped INTEGER, size INTEGER, part REAL DEFAULT 1);
+INSERT INTO compare_kinds(row, kind, shaped, size)
   SELECT c.rowid,
          CASE WHEN status IN ('only_a', 'only_b') THEN 'alone' WHEN not_compared IS NOT NULL THEN 'unknown'
               WHEN status = 'same' OR n_diff = 0 OR rounded THEN 'same'
@@ -339,6 +339,12 @@ INSERT INTO compared_rows
   )
   SELECT name, min(idx), max(idx), 'changed' FROM moved GROUP BY name, run ORDER BY name, min(idx);
 
+-- What part of it changed, of an embedding of which some rows did.
+UPDATE compare_kinds SET part = (
+  SELECT total(r.last - r.first + 1) / json_extract(c.shape_a, '$[0]') FROM compared AS c JOIN compared_rows AS r ON r.name = c.name AND r.status = 'changed'
+  WHERE c.rowid = row)
+WHERE kind = 'changed' AND row IN (SELECT c.rowid FROM compared AS c WHERE name IN (SELECT name FROM compared_rows WHERE status = 'changed'));
+
 -- == Layers.
 CREATE TEMP TABLE compared_layers AS
   SELECT stack, layer, count(*) AS tensors, total(kind = 'same') AS same, total(kind IN ('changed', 'packed')) AS changed, sum(numel) AS numel,
@@ -392,8 +398,8 @@ CREATE TEMP TABLE compare_counts AS
          total(name <> name_b AND kind <> 'alone') AS moved, total(new_nan > 0) AS nan, total(new_inf > 0) AS inf,
          total(new_nan + new_inf > 0) AS bad, total(nan_both > 0) AS nan_both, total(gone_nan > 0) AS nan_gone,
          total(new_nan) AS new_nan, total(new_inf) AS new_inf, total(not_compared IS NULL AND kind <> 'alone') AS numbers,
-         total(size * (kind = 'changed')) >= 0.9 * total(size * (kind <> 'alone')) AS most_changed,
-         total(size * (kind = 'changed')) > 0.5 * total(size * (kind <> 'alone')) AS half_changed,
+         total(size * part * (kind = 'changed')) >= 0.9 * total(size * (kind <> 'alone')) AS most_changed,
+         total(size * part * (kind = 'changed')) > 0.5 * total(size * (kind <> 'alone')) AS half_changed,
          total(size * shaped) < 0.5 * min(total(size * (status <> 'only_b')), total(size * (status <> 'only_a'))) AS foreign_to_a,
          total(shaped) AS shaped, sqrt(total(l2_diff * l2_diff) FILTER (WHERE kind IN ('changed', 'packed') AND dtype_a NOT IN ('I64', 'U64'))
               / nullif(total(l2_a * l2_a) FILTER (WHERE kind IN ('changed', 'packed') AND dtype_a NOT IN ('I64', 'U64') AND l2_diff IS NOT NULL), 0)) AS rel_l2,
@@ -420,16 +426,21 @@ CREATE TEMP TABLE compare_spans AS
 CREATE TEMP TABLE compare_words AS
   WITH stacks AS (SELECT count(*) AS stacks, total(layers) AS layers, total(of) AS of FROM compare_spans),
   numberings AS (SELECT count(DISTINCT stack) AS n FROM compared_layers WHERE layer IS NOT NULL),
-  loose AS (SELECT count(*) AS n, max(name) AS one FROM compared AS c JOIN compare_kinds AS k ON k.row = c.rowid
-            WHERE kind = 'changed' AND layer IS NULL)
-  SELECT CASE WHEN stacks = 0 THEN NULL WHEN stacks > 3 THEN printf('%,d of %,d layers in %d numberings changed', layers, of, stacks)
+  loose AS (SELECT count(*) AS n, max(name) AS one, part, c.shape_a FROM compared AS c JOIN compare_kinds AS k ON k.row = c.rowid
+            WHERE kind = 'changed' AND layer IS NULL),
+  tails AS (SELECT total(moved) AS n, count(*) AS of, group_concat(safetensors_label(tail), ', ') FILTER (WHERE moved) AS names
+            FROM (SELECT substr(pattern, length(stack) + 3) AS tail, max(kind = 'changed') AS moved
+                  FROM compared AS c JOIN compare_kinds AS k ON k.row = c.rowid WHERE layer IS NOT NULL GROUP BY 1 ORDER BY 1))
+  SELECT CASE WHEN stacks = 0 THEN NULL WHEN stacks > 3 THEN printf('%,d of %,d layers in %d numberings changed', stacks.layers, stacks.of, stacks.stacks)
               ELSE (SELECT group_concat(iif(numberings.n = 1, '', safetensors_label(rtrim(stack, '.')) || ' ')
                              || CASE WHEN s.layers = s.of THEN printf(iif(s.of = 1, 'the only layer', 'all %,d layers'), s.of)
                                      WHEN runs > 6 THEN printf('%,d of %,d layers', s.layers, s.of)
                                      WHEN s.layers = 1 THEN 'layer ' || spans ELSE 'layers ' || spans END, ', ')
-                    FROM compare_spans AS s) || ' changed' END AS layers,
-         CASE WHEN loose.n = 1 THEN safetensors_label(one) || ' changed' WHEN loose.n > 1 THEN printf('%,d tensors outside layers changed', loose.n) END AS loose
-  FROM stacks, numberings, loose;
+                    FROM compare_spans AS s) || ' changed' || iif(tails.n <= 3 AND tails.n < tails.of, ' in ' || tails.names, '') END AS layers,
+         CASE WHEN loose.n = 1 THEN iif(part < 0.5, printf('%,d row%s of ', round(part * json_extract(shape_a, '$[0]')),
+                                             iif(part * json_extract(shape_a, '$[0]') < 1.5, '', 's')), '') || safetensors_label(one) || ' changed'
+              WHEN loose.n > 1 THEN printf('%,d tensors outside layers changed', loose.n) END AS loose
+  FROM stacks, numberings, loose, tails;
 CREATE TEMP TABLE comparison AS
   WITH judged AS MATERIALIZED (
     SELECT *, CASE WHEN adapted > 0 AND shaped = 0 THEN 'adapter' WHEN foreign_to_a THEN 'other'
@@ -518,7 +529,7 @@ SELECT safetensors_print(format, 'compared', 'comparison', 'compared_findings', 
                          'compared_c') FROM parameters WHERE format IN ('json', 'csv');
 SELECT safetensors_print(format, 'compared_findings') FROM parameters WHERE format IN ('junit', 'sarif');
 SELECT verdict || char(10) || printf('%,d of %,d tensors were compared as numbers%s.', compared, max(tensors_a, tensors_b),
-       iif(new_nan + new_inf = 0, '; no NaN and no infinity is new in b', printf('; %,d NaN and %,d infinities are new in b', new_nan, new_inf)))
+       iif(new_nan + new_inf = 0, '; no NaN and no infinity is new in b', printf('; %,d NaN and %,d infinite values are new in b', new_nan, new_inf)))
 FROM as_text, comparison;
 
 SELECT iif(n = 1, char(10) || '== Not finite

@@ -203,6 +203,8 @@ CREATE TEMP TABLE gate AS
                 WHEN 'frozen' THEN printf('%,d tensors are the same as in base', checked)
                 WHEN 'architecture' THEN 'the names and shapes of base'
                 WHEN 'max_change' THEN printf('at most %.3g in %,d weights', (SELECT max(rel_l2) FROM gate_changes AS c WHERE c.model = m.model), checked)
+                  || ifnull((SELECT printf('; %,d have none of that name and shape in base', nullif(count(*), 0)) FROM safetensors_weights(m.model) AS w
+                             WHERE role = 'weight' AND name NOT IN (SELECT name FROM gate_changes AS c WHERE c.model = m.model) HAVING count(*) > 0), '')
                 ELSE printf('%,d claims are true', checked) END
               WHEN NOT m.good THEN first
               ELSE printf(CASE r.rule WHEN 'whole' THEN '%,d error%s: ' WHEN 'finite' THEN '%,d tensor%s not finite: ' WHEN 'dtypes' THEN '%,d tensor%s of another dtype: '

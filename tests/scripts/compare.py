@@ -131,7 +131,7 @@ def test_kinds():
             ("some layers", write("some", moved(0.001, "s.2.")), "layers", "layer 2 changed, by "),
             ("two layers", write("two", {**moved(0.001, "s.2."), **{k: v for k, v in moved(0.001, "").items() if "s.3." in k}}), "layers", "layers 2-3 changed"),
             ("other weights", write("new", {name: values(len(row)) for name, row in rounded.items()}), "retrained", "unrelated weights"),
-            ("a merged adapter", write("low", low(2)), "low-rank", "all 4 layers changed"),
+            ("a merged adapter", write("low", low(2)), "low-rank", "all 4 layers changed in q.weight, by"),
             ("a part", write("part", {k: v for k, v in rounded.items() if "s.1." in k}), "part", "b is a part of a: its 2 tensors are the same, 7 only in a"),
             ("another model", making.file(f"{ROOT}/kinds/other.safetensors", {"h.0.w": f32(1, 2), "h.1.w": f32(1, 3)}), "other", "Another model: 0 of 9"),
             ("an adapter", making.file(f"{ROOT}/kinds/adapter.safetensors", {
@@ -194,6 +194,7 @@ def test_resized():
                  "scalar": ("reshaped", None, 0), "none": ("same", None, 0)}, "other shapes")
     tally.check("2 could not be compared" in found["said"], "which the verdict says", found["said"])
     tally.equal(section(printed(a, b), "Rows of embeddings"), ["embed_tokens.weight: 3 rows new: 40-42", "embed_tokens.weight: 3 rows changed: 5, 7-8"], "as text")
+    tally.check("3 rows of embed_tokens.weight changed" in found["said"], "how many rows", found["said"])
     back = tables(b, a)
     tally.equal([(row["first"], row["last"], row["status"]) for row in back["compared_rows"]][0], (40, 42, "gone"), "the other way")
     # a NaN in a row that is new is new
@@ -257,7 +258,7 @@ def test_new_nan():
     # one: a NaN and an infinity; moved: one of two infinities has another place; grown and new by themselves
     first = out.splitlines()[0]
     tally.check("3 tensors have NaN in b, 4 tensors have Inf in b, 1 tensor has NaN in both, 1 tensor has NaN in a alone." in first, "the verdict", first)
-    tally.equal(out.splitlines()[1], "46 of 47 tensors were compared as numbers; 4 NaN and 4 infinities are new in b.", "how many")
+    tally.equal(out.splitlines()[1], "46 of 47 tensors were compared as numbers; 4 NaN and 4 infinite values are new in b.", "how many")
     tally.equal([line.split() for line in section(out, "Not finite")[2:]], [
         ["2", "1", "100.0%", "F32", "new"], ["1", "1", "50.0%", "F32", "one"], ["1", "25.0%", "F32", "moved"],
         ["1", "33.3%", "F32", "grown"], ["1", "50.0%", "F16", "wide"], ["1", "25.0%", "F32", "old"], ["1", "25.0%", "F32", "gone"]], "new NaN and infinities")

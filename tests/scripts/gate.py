@@ -61,6 +61,8 @@ def test_rules():
     tally.equal(sorted(gate(other, 1, base=BASE, frozen="*")[1]),
                 [("frozen", "embed.weight", "[2,2] > [3,2]"), ("frozen", "extra", "not in base"), ("frozen", "layers.0.w", "F32 > F16"), ("frozen", "norm", "missing")],
                 "what is frozen is there, and the same")
+    code, out, _ = shell.script("gate", path=other, base=BASE, max_change="0")
+    tally.check(code == 0 and "at most 0 in 2 weights; 2 have none of that name and shape in base." in out, "what was not compared is said", out)
     # a NaN on one side is no small change
     tally.equal([row[2] for row in gate(bad, 1, base=model("three", layers__1__w=f32(3, 4, 5)), max_change="9", finite="no")[1]], ["1 NaN on one side"], "a NaN is a change")
     tally.equal(gate(making.file(f"{ROOT}/alone.safetensors", {"y": f32(1)}), 1, base=BASE, max_change="1")[1],
