@@ -235,7 +235,9 @@ static bool command_line_takes_own(const CommandReader *reader, OwnOption option
 static void command_line_unknown(CommandReader *reader, const char *name, size_t length) {
   Suggest suggest = {.word = name, .length = length};
   for (size_t i = 0; reader->verb != NULL && i < reader->verb->parameter_count; i++) {
-    const char *typed = script_header_typed(reader->verb->parameters[i].name);
+    const ScriptParameter *parameter = &reader->verb->parameters[i];
+    if (parameter == command_line_format_parameter(reader->verb)) continue; /* the program's own */
+    const char *typed = script_header_typed(parameter->name);
     suggest_offer(&suggest, typed, strlen(typed));
   }
   for (OwnOption option = 0; option < OWN_OPTION_COUNT; option++) {
