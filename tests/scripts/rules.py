@@ -34,6 +34,9 @@ OF_BYTES = {"lockfile", "verify"}
 OF_ONE = {"sbom", "compare", "distribution", "gate", "identify", "lora_fit", "lora_merged", "memory", "neighbours", "neighbours_vec", "report", "run", "values"}
 MADE = {("lockfile", "lock")}  # paths that need not be there
 
+# Models of tools that quantise, if they are there; scripts that write do not look at them.
+QUANTISED, TOOLS = os.environ.get("MODELS", "") + "/quant", ("gptq-4bit-g64-sym", "mxfp4-gpt-oss", "bnb-nf4")
+
 
 def floats(*numbers, shape=None):
     return "F32", shape or [len(numbers)], struct.pack(f"<{len(numbers)}f", *numbers)
@@ -71,7 +74,8 @@ def make_models():
         file.write(b"\x10\0\0\0\0\0\0\0{not a header   }")
     making.file(f"{ROOT}/kinds/hollow/model.safetensors", {})
     os.makedirs(f"{ROOT}/kinds/empty")
-    return {name: f"{ROOT}/kinds/{name}" for name in sorted(os.listdir(f"{ROOT}/kinds"))}
+    found = {name: f"{ROOT}/kinds/{name}" for name in sorted(os.listdir(f"{ROOT}/kinds"))}
+    return {**found, **{name: f"{QUANTISED}/{name}" for name in TOOLS if os.path.exists(f"{QUANTISED}/{name}")}}
 
 
 KINDS = {}
@@ -223,6 +227,8 @@ def check_kinds(verb):
     if "path" not in HEADERS[verb].parameters and "b" not in HEADERS[verb].parameters:
         return
     for kind in KINDS:
+        if kind in TOOLS and HEADERS[verb].writes:
+            continue
         check_kind(verb, kind)
         put_back(verb)
 
