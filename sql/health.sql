@@ -88,7 +88,8 @@ CREATE TEMP TABLE health_places AS
   )
   SELECT id, infinite, (
     SELECT e.coord FROM tensor_elements(ref) AS e
-    WHERE e.idx >= lo AND e.idx < hi AND iif(infinite, abs(e.value) = 9e999, e.value IS NULL) ORDER BY e.idx LIMIT 1) AS coord
+    WHERE e.idx >= lo AND e.idx < hi AND (iif(infinite, abs(e.value) = 9e999, e.value IS NULL) OR e.value LIKE '[%null%')
+    ORDER BY e.idx LIMIT 1) AS coord
   FROM steps WHERE passed AND hi - lo <= 4096;
 UPDATE health_read SET first_nan = p.coord FROM health_places AS p WHERE p.id = health_read.rowid AND NOT p.infinite;
 UPDATE health_read SET first_inf = p.coord FROM health_places AS p WHERE p.id = health_read.rowid AND p.infinite;

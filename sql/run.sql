@@ -186,7 +186,8 @@ CREATE TEMP TABLE run_places AS
   )
   SELECT id, infinite, (
     SELECT e.coord FROM tensor_elements(ref) AS e
-    WHERE e.idx >= lo AND e.idx < hi AND iif(infinite, abs(e.value) = 9e999, e.value IS NULL) ORDER BY e.idx LIMIT 1) AS coord
+    WHERE e.idx >= lo AND e.idx < hi AND (iif(infinite, abs(e.value) = 9e999, e.value IS NULL) OR e.value LIKE '[%null%')
+    ORDER BY e.idx LIMIT 1) AS coord
   FROM steps WHERE passed AND hi - lo <= 4096;
 UPDATE run_setting SET errors = safetensors_config('errors', errors);
 -- If nothing can be read of any, this raises why the first cannot.

@@ -119,6 +119,11 @@ def test_places():
     tally.check(out.startswith("9 of 9 tensors have 16 NaN and 7 Inf, in model.layers 0-4; visual.blocks 4 layers.\n"), "in words", code, out)
 
 
+def test_complex():
+    found = tables(1, path=making.file(f"{ROOT}/complex.safetensors", {"c": ("C64", [2, 2], struct.pack("<8f", 1, 2, 3, 4, 5, math.nan, 6, 7))}))
+    tally.equal([(row["n_nan"], row["first_nan"], row["first_inf"]) for row in found["health"]], [(1, "[1,0]", None)], "complex numbers")
+
+
 def test_packed():
     """Packed weights are what they stand for; the part that has a NaN is named."""
     one, nan = 0x38, 0x7F
