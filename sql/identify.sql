@@ -409,6 +409,10 @@ CREATE TEMP TABLE identify_things AS
          sum(g.numel) AS numel, sum(g.nbytes) AS nbytes
   FROM identify_groups AS g GROUP BY g.id, g.part;
 
+CREATE INDEX temp.identify_things_by_id ON identify_things(id);
+CREATE INDEX temp.identify_fits_by_part ON identify_fits(id, part);
+CREATE INDEX temp.identify_met_by_part ON identify_met(id, part, condition);
+
 -- What each model is: the part that makes it what it is, and what it has beside that.
 DROP TABLE IF EXISTS temp.identify_main;
 CREATE TEMP TABLE identify_main AS
@@ -456,6 +460,9 @@ DROP TABLE IF EXISTS temp.identify_dtypes;
 CREATE TEMP TABLE identify_dtypes AS
   SELECT id, part, dtype, sum(nbytes) AS nbytes, sum(sum(nbytes)) OVER (PARTITION BY id, part) AS of
   FROM identify_groups WHERE numel > 0 GROUP BY id, part, dtype ORDER BY id, part, sum(nbytes) DESC;
+
+CREATE INDEX temp.identify_dtypes_by_part ON identify_dtypes(id, part);
+CREATE UNIQUE INDEX temp.identify_main_by_id ON identify_main(id);
 
 DROP TABLE IF EXISTS temp.identified_parts;
 CREATE TEMP TABLE identified_parts AS
@@ -509,9 +516,12 @@ UPDATE identify_result SET traits = (
   SELECT group_concat(says, '; ') FROM (
     SELECT s.what AS says FROM identify_main AS m JOIN identify_fits AS f ON f.id = m.id AND f.part = m.part JOIN identify_signatures AS s ON s.id = f.signature
     WHERE m.id = identify_result.id AND s.role = 'trait' AND s.architecture = identify_result.role
-    UNION ALL SELECT iif(f.head IS NULL, 'without a head of its own', 'with a head of its own') FROM identify_facts AS f
+    UNION ALL SELECT iif(f.head IS NULL, 'without a head of its own: tied to the embedding', 'with a head of its own') FROM identify_facts AS f
     WHERE f.id = identify_result.id AND identify_result.role = 'language model' AND f.embedding IS NOT NULL
     UNION ALL SELECT printf('rank %d', identify_result.rank) WHERE identify_result.rank > 0
+    UNION ALL SELECT 'by its own word for ' || coalesce(nullif(o.config ->> '$.base_model_name_or_path', ''), (
+      SELECT m.value FROM safetensors_metadata(o.model) AS m WHERE m.key IN ('ss_base_model_version', 'modelspec.architecture') ORDER BY m.key DESC LIMIT 1))
+    FROM identify_models AS o WHERE o.id = identify_result.id AND o.adapter
     UNION ALL SELECT iif(total(p.role = 'autoencoder') > 0, 'with an autoencoder (VAE baked in)', 'without an autoencoder (no VAE)') || '; '
                      || iif(total(p.role = 'text encoder') > 0, 'with ' || total(p.role = 'text encoder') || ' text encoders', 'without a text encoder')
                      || '; ' || iif(total(p.role = 'EMA') > 0, 'with EMA weights, so not pruned', 'pruned: without EMA weights')
@@ -715,7 +725,7 @@ SELECT printf('%s parameters, %s, %s', safetensors_pretty(parameters), dtype, sa
 FROM identify_one WHERE dtype IS NOT NULL;
 SELECT 'Made for ' || base || '.' FROM identify_one WHERE base IS NOT NULL AND NOT instr(what, base) AND role <> 'image model';
 SELECT 'The layers and widths are those of ' || size || '.' FROM identify_one WHERE size IS NOT NULL;
-SELECT upper(substr(traits, 1, 1)) || substr(traits, 2) || '.' FROM identify_one WHERE traits IS NOT NULL;
+SELECT upper(substr(traits, 1, 1)) || safetensors_label(substr(traits, 2)) || '.' FROM identify_one WHERE traits IS NOT NULL;
 
 -- Many.
 SELECT printf('%,d models in %,d %s: ', count(*), count(DISTINCT rtrim(model, replace(model, '/', ''))),

@@ -92,6 +92,7 @@ def test_adapters():
     tally.equal([(row["rule"], row["level"], row["message"]) for row in got],
                 [("base", "warning", "the metadata say that it was made for sd_v1, names and shapes that it is LoRA for Stable Diffusion XL")],
                 "metadata that say another base")
+    tally.equal(facts(path)["identified"][0]["traits"], "rank 4; by its own word for sd_v1", "and are told")
     path = sparse(f"{ROOT}/embedding.safetensors", {"<toy>": [3, 768]}, "F32")
     got = facts(path)["identified"][0]
     tally.equal((got["role"], got["base"]), ("embedding", "SD 1.x"), "a textual inversion")
