@@ -274,10 +274,10 @@ WHERE not_finite > 0;
 
 SELECT safetensors_print(format, 'averaged', 'run_checkpoints', 'left_out', 'beside') FROM parameters WHERE format <> 'text';
 
-SELECT printf('warning: %,d %s of %,d %s overflowed in %s.', sum(overflowed), iif(sum(overflowed) = 1, 'value', 'values'),
+SELECT printf('error: %,d %s of %,d %s overflowed in %s.', sum(overflowed), iif(sum(overflowed) = 1, 'value', 'values'),
               count(*), iif(count(*) = 1, 'tensor', 'tensors'), group_concat(DISTINCT dtype))
 FROM as_text, averaged WHERE overflowed > 0 HAVING count(*) > 0;
-SELECT printf('warning: %,d %s NaN or infinite, as in the checkpoints.', n, iif(n = 1, 'value is', 'values are'))
+SELECT printf('error: %,d %s NaN or infinite, as in the checkpoints.', n, iif(n = 1, 'value is', 'values are'))
 FROM as_text, (SELECT sum(not_finite - overflowed) AS n FROM averaged) WHERE n > 0;
 SELECT printf('%,d of %,d tensors averaged over %,d checkpoints (%s), %,d copied.', total(action = 'averaged'),
               count(*), (SELECT count(*) FROM run_checkpoints), p.method, total(action = 'copied'))

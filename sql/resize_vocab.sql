@@ -187,7 +187,7 @@ CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format 
 .headers off
 SELECT safetensors_print(format, 'resized', 'not_resized', 'beside') FROM parameters WHERE format <> 'text';
 
-SELECT printf('warning: the new rows of %s are not finite, as its mean is not.', safetensors_label(r.name))
+SELECT printf('error: the new rows of %s are not finite, as its mean is not.', safetensors_label(r.name))
 FROM as_text, parameters AS p, out_target AS t, resize_results AS r,
   safetensors_tensors(iif(EXISTS (SELECT 1 FROM out_files), t.path, NULL)) AS w, tensor_stats(tensor_slice(w.ref, r.old_rows || ':')) AS s
 WHERE w.name = r.name AND p."rows" > r.old_rows AND p.fill = 'mean' AND s.n_nan + s.n_inf > 0;

@@ -105,11 +105,11 @@ def test_average():
     printed = runs("average", path=files, out=OUT, checkpoints="s*", dtype="F16")
     values = decoded(making.tensors_of(OUT)["a"])
     tally.check(values[0] == 2 and np.isnan(values[1]) and values[2] == inf, "what is not finite", values)
-    tally.check(printed.startswith("warning: 2 values are NaN or infinite, as in the checkpoints.\n1 of 4 tensors averaged over 2 checkpoints (plain), 3 copied.\n"
+    tally.check(printed.startswith("error: 2 values are NaN or infinite, as in the checkpoints.\n1 of 4 tensors averaged over 2 checkpoints (plain), 3 copied.\n"
                                    "warning: 3 tensors of the checkpoints took no part.\n"), "is told, and what took no part", printed)
     making.file(f"{files}/s10.safetensors", {"a": encoded(np.array([3, 1, 9e4]), "F32")})
     printed = runs("average", path=files, out=OUT, checkpoints="s*", dtype="F16", replace="1")
-    tally.check("warning: 1 value of 1 tensor overflowed in F16.\n" in printed, "what overflows is told", printed)
+    tally.check("error: 1 value of 1 tensor overflowed in F16.\n" in printed, "what overflows is told", printed)
     for message, parameters in ((":checkpoints matches names in the directory", {"checkpoints": "x*"}), (":weights has a number for each checkpoint", {"method": "weighted", "weights": "[1]"}),
                                 (":weights has a number for each checkpoint", {"method": "weighted", "weights": '[1,"x",2]'}), (":weights do not add up to 0", {"method": "weighted", "weights": "[1,-2,1]"}),
                                 (":weights is set for weighted, and only then", {"method": "weighted"}), (":weights is set for weighted, and only then", {"weights": "[1,1,1]"}),
@@ -272,7 +272,7 @@ def test_resize_vocab():
     tally.equal(making.tensors_of(OUT)["wte.weight"], encoded(np.concatenate([decoded(model["wte.weight"]), np.zeros((1, 2))]), "F32"), "by a pattern")
     making.file(f"{ROOT}/nan.safetensors", {"lm_head.weight": encoded(np.array([[nan, 1], [2, 3]]), "F32")})
     printed = runs("resize_vocab", path=f"{ROOT}/nan.safetensors", out=OUT, rows="3", fill="mean", replace="1")
-    tally.check(printed.startswith("warning: the new rows of lm_head.weight are not finite, as its mean is not.\n"), "a mean that is NaN", printed)
+    tally.check(printed.startswith("error: the new rows of lm_head.weight are not finite, as its mean is not.\n"), "a mean that is NaN", printed)
     fails("resize_vocab", "no tensor has rows of the vocabulary to add or to drop", path=directory, out=f"{ROOT}/not.safetensors", rows="8")
     fails("resize_vocab", "no tensor has rows of the vocabulary to add or to drop", path=directory, out=f"{ROOT}/not.safetensors", rows="9", names="none")
     fails("resize_vocab", ":rows is greater than 0", path=directory, out=f"{ROOT}/not.safetensors", rows="0")
