@@ -137,7 +137,7 @@ DROP TABLE IF EXISTS temp.lora_metadata;
 CREATE TEMP TABLE lora_metadata(file, key, value);
 INSERT INTO lora_metadata SELECT f.file, m.key, m.value FROM lora_found AS f, safetensors_metadata(iif(f.status = 'ok', f.file, NULL)) AS m;
 INSERT INTO lora_metadata SELECT file, 'adapter_config.' || c.key, c.value FROM lora_found, json_each(iif(json_valid(config), config, '{}')) AS c
-  WHERE c.atom IS NOT NULL;
+  WHERE c.type <> 'null';
 INSERT INTO lora_metadata SELECT m.file, m.key || '.' || c.key, c.value FROM lora_metadata AS m,
   json_each(iif(m.key IN ('training_info', 'lora_adapter_metadata') AND json_valid(m.value), m.value, '{}')) AS c WHERE c.atom IS NOT NULL;
 INSERT INTO lora_metadata SELECT m.file, m.key || '.' || c.key, min(c.value) FROM lora_metadata AS m,
@@ -213,7 +213,7 @@ CREATE TEMP TABLE adapter_files AS
            (SELECT o.kind FROM lora_rows AS o WHERE o.file = m.file GROUP BY o.kind ORDER BY o.kind IN ('full', 'diff', 'tokens'), count(*) DESC LIMIT 1) AS kind
     FROM lora_rows AS m WHERE kind <> 'unknown' GROUP BY file
   ), tensors AS MATERIALIZED (
-    SELECT file, sum(iif(shape = '[]', 0, numel)) AS parameters, group_concat(DISTINCT iif(shape = '[]', NULL, dtype)) AS dtype,
+    SELECT file, sum(iif(shape IN ('[]', '[1]'), 0, numel)) AS parameters, group_concat(DISTINCT iif(shape IN ('[]', '[1]'), NULL, dtype)) AS dtype,
            max(name GLOB 'base_model.*') AS peft, max(name GLOB '*_lora[12]*.down.weight') AS xlabs, max(name GLOB 'diffusion_model.*') AS comfy,
            max(name GLOB 'unet.*' OR name GLOB 'transformer.*' OR name GLOB 'text_encoder*' OR name GLOB '*lora.down.weight' OR name GLOB '*lora_linear_layer*') AS diffusers
     FROM lora_tensors GROUP BY file
@@ -406,7 +406,8 @@ INSERT INTO lora_text
       iif(f.status = 'nan', printf('%,d NaN and %,d infinities in it. ', f.nan, f.inf), '') || l.kind || printf(' of %,d %s', f.modules, iif(f.modules = 1, 'module', 'modules'))
       || CASE WHEN m.low = m.high THEN printf(', rank %d', m.low) WHEN m.low < m.high THEN printf(', ranks from %d to %d', m.low, m.high) ELSE '' END
       || CASE WHEN m.least = m.most THEN printf(', scale %.4g', m.least) WHEN m.least < m.most THEN printf(', scales from %.4g to %.4g', m.least, m.most) ELSE '' END
-      || iif(coalesce(f.base, f.made_for) IS NULL, ', for a base that it does not tell', ', for ') || ifnull(f.base || iif(f.base_from = 'metadata', '', ' by its ' || f.base_from), '')
+      || iif(coalesce(f.base, f.made_for) IS NULL, ', for a base that it does not tell', ', for ') || ifnull(iif(f.base GLOB 'LLM *', 'a language model of hidden size ' || substr(f.base, 5), f.base)
+      || iif(f.base_from = 'metadata', '', ' by its ' || f.base_from), '')
       || ifnull(iif(f.base IS NULL, '', ', made on ') || safetensors_label(f.made_for), '') || '.',
       'Title: ' || safetensors_label(f.title), 'Trigger words: ' || safetensors_label(f.triggers), 'Most frequent tags: ' || safetensors_label(f.tags),
       'Trained: ' || nullif(rtrim(ifnull(f.date || ', ', '') || ifnull(coalesce(f.epoch, f.epochs) || iif(coalesce(f.epoch, f.epochs) = 1, ' epoch, ', ' epochs, '), '')

@@ -131,7 +131,7 @@ DROP TABLE IF EXISTS temp.loras_metadata;
 CREATE TEMP TABLE loras_metadata(file, key, value);
 INSERT INTO loras_metadata SELECT f.file, m.key, m.value FROM loras_found AS f, safetensors_metadata(iif(f.status = 'ok', f.file, NULL)) AS m;
 INSERT INTO loras_metadata SELECT file, 'adapter_config.' || c.key, c.value FROM loras_found, json_each(iif(json_valid(config), config, '{}')) AS c
-  WHERE c.atom IS NOT NULL;
+  WHERE c.type <> 'null';
 INSERT INTO loras_metadata SELECT m.file, m.key || '.' || c.key, c.value FROM loras_metadata AS m,
   json_each(iif(m.key IN ('training_info', 'lora_adapter_metadata') AND json_valid(m.value), m.value, '{}')) AS c WHERE c.atom IS NOT NULL;
 INSERT INTO loras_metadata SELECT m.file, m.key || '.' || c.key, min(c.value) FROM loras_metadata AS m,
@@ -207,7 +207,7 @@ CREATE TEMP TABLE loras AS
            (SELECT o.kind FROM loras_rows AS o WHERE o.file = m.file GROUP BY o.kind ORDER BY o.kind IN ('full', 'diff', 'tokens'), count(*) DESC LIMIT 1) AS kind
     FROM loras_rows AS m WHERE kind <> 'unknown' GROUP BY file
   ), tensors AS MATERIALIZED (
-    SELECT file, sum(iif(shape = '[]', 0, numel)) AS parameters, group_concat(DISTINCT iif(shape = '[]', NULL, dtype)) AS dtype,
+    SELECT file, sum(iif(shape IN ('[]', '[1]'), 0, numel)) AS parameters, group_concat(DISTINCT iif(shape IN ('[]', '[1]'), NULL, dtype)) AS dtype,
            max(name GLOB 'base_model.*') AS peft, max(name GLOB '*_lora[12]*.down.weight') AS xlabs, max(name GLOB 'diffusion_model.*') AS comfy,
            max(name GLOB 'unet.*' OR name GLOB 'transformer.*' OR name GLOB 'text_encoder*' OR name GLOB '*lora.down.weight' OR name GLOB '*lora_linear_layer*') AS diffusers
     FROM loras_tensors GROUP BY file
