@@ -367,7 +367,8 @@ WITH rows AS (
          iif(status NOT IN ('ok', 'nan'),
              printf('<tr><td><code>%s</code></td><td class="error">%s</td><td class="n">%s</td></tr>', safetensors_html(n.label),
                     safetensors_html(replace(replace(ifnull(error, status), l.file || ': ', ''), 'safetensors: ', '')), safetensors_pretty(size, 'B')),
-         printf('<tr><td><code>%s</code>%s%s</td><td class="w"%s>%s</td><td class="w">%s</td><td class="n"%s>%s</td><td%s>%s</td><td class="n">%s</td><td class="w">%s</td></tr>', safetensors_html(iif(n.label LIKE '%_.safetensors', substr(n.label, 1, length(n.label) - 12), n.label)),
+         printf('<tr><td><code>%s</code>%s%s</td><td class="w"%s>%s</td><td class="w">%s</td><td class="n"%s>%s</td><td%s>%s</td><td class="n">%s</td><td class="w">%s</td></tr>',
+                safetensors_html(iif(n.label LIKE '%_.safetensors', substr(n.label, 1, length(n.label) - 12), n.label)),
                 '<br><small>' || safetensors_html(iif(title = replace(n.label, '.safetensors', ''), NULL, title)) || '</small>',
                 '<br><small class="' || iif(status = 'ok', 'warning', 'error') || '">'
                 || safetensors_html(coalesce(iif(status = 'nan', printf('%,d NaN, %,d infinite', nan, inf), NULL), 'a copy of ' || o.label, note)) || '</small>',

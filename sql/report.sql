@@ -480,7 +480,9 @@ FROM (SELECT count(*) AS n, CASE WHEN status = 'same' OR status = 'retyped' AND 
       FROM report_compared WHERE status IN ('same', 'changed', 'retyped') GROUP BY 2 ORDER BY text DESC) HAVING count(*) > 0;
 INSERT INTO report_page(html)
 SELECT '<p>Change of each module in each layer, in percent of its norm in the base.</p>
-<div class="key"><span><i class="h0">=</i>equal</span><span><i class="h2"></i>under 0.1</span><span><i class="h3"></i>under 1</span><span><i class="h4"></i>under 3</span><span><i class="h5"></i>under 10</span><span><i class="h6"></i>under 30</span><span><i class="h7"></i>under 100</span><span><i class="h8"></i>more</span><span><i class="odd"></i>new, gone, of another size</span><span><i class="bad">NaN</i>not finite</span></div>'
+<div class="key"><span><i class="h0">=</i>equal</span><span><i class="h2"></i>under 0.1</span>'
+       || '<span><i class="h3"></i>under 1</span><span><i class="h4"></i>under 3</span><span><i class="h5"></i>under 10</span><span><i class="h6"></i>under 30</span>'
+       || '<span><i class="h7"></i>under 100</span><span><i class="h8"></i>more</span><span><i class="odd"></i>new, gone, of another size</span><span><i class="bad">NaN</i>not finite</span></div>'
 WHERE EXISTS (SELECT 1 FROM report_panels WHERE map = 'change');
 INSERT INTO report_page(html, list) SELECT html, iif(row BETWEEN 0 AND 9e8, 'change map', NULL) FROM report_lines WHERE map = 'change' ORDER BY panel, row;
 INSERT INTO report_page(rest, list) VALUES ('<p class="note">%,d more rows are left out.</p>', 'change map');
@@ -518,7 +520,8 @@ INSERT INTO report_page(html) SELECT '</tbody></table>' WHERE EXISTS (SELECT 1 F
 INSERT INTO report_page(html)
 SELECT '<h2>Norms beside their peers</h2>
 <p>Root mean square of each module, in percent above or below the median of the same module in all layers; of several weights the one that is farthest from it.</p>
-<div class="key"><span><i class="h0">0</i>within 10%</span><span><i class="p2">+30</i>30% more</span><span><i class="p4">&times;3</i>3 times the median</span><span><i class="n2">&minus;30</i>30% less</span><span><i class="n4">&divide;3</i>a third of it</span><span><i class="bad">NaN</i>not finite</span></div>'
+<div class="key"><span><i class="h0">0</i>within 10%</span><span><i class="p2">+30</i>30% more</span>'
+       || '<span><i class="p4">&times;3</i>3 times the median</span><span><i class="n2">&minus;30</i>30% less</span><span><i class="n4">&divide;3</i>a third of it</span><span><i class="bad">NaN</i>not finite</span></div>'
 WHERE EXISTS (SELECT 1 FROM report_panels WHERE map = 'norm');
 INSERT INTO report_page(html, list) SELECT html, iif(row BETWEEN 0 AND 9e8, 'norm map', NULL) FROM report_lines WHERE map = 'norm' ORDER BY panel, row;
 INSERT INTO report_page(rest, list) VALUES ('<p class="note">%,d more rows are left out.</p>', 'norm map');
@@ -562,7 +565,8 @@ INSERT INTO report_page(html) SELECT '</div>' WHERE (SELECT sum(numel) FROM repo
 
 INSERT INTO report_page(html) VALUES ('<table class="list"><thead><tr><th>module</th><th class="wide"></th><th class="n">parameters</th><th class="n">share</th><th class="n">weights</th><th>shape</th></tr></thead><tbody>');
 INSERT INTO report_page(html, list)
-SELECT printf('<tr><td><code>%s</code></td><td class="wide"><i class="bar" style="width:%.1f%%"></i></td><td class="n" data-is="parameters">%s</td><td class="n">%.1f%%</td><td class="n" data-is="weights">%,d</td><td class="w" data-is="shape">%s</td></tr>',
+SELECT printf('<tr><td><code>%s</code></td><td class="wide"><i class="bar" style="width:%.1f%%"></i></td>'
+              || '<td class="n" data-is="parameters">%s</td><td class="n">%.1f%%</td><td class="n" data-is="weights">%,d</td><td class="w" data-is="shape">%s</td></tr>',
               safetensors_html(bare), 100.0 * numel / max(1, max(numel) OVER ()), safetensors_pretty(numel), 100 * share, tensors, iif(shapes, 'several', replace(shape, ',', ', '))), 'modules'
 FROM report_modules ORDER BY rank;
 INSERT INTO report_page(rest, list) VALUES ('<tr><td class="soft" colspan="6">and %,d more</td></tr>', 'modules');

@@ -412,8 +412,11 @@ FROM (SELECT *, (max(i) OVER () - 2) / iif(many, 8, 12) + 1 AS every, min(150, 6
       FROM numbered, (SELECT count(DISTINCT numbering) > 1 AS many FROM run_layers WHERE numbering <> '') WHERE run = (SELECT min(run) FROM numbered))
 WHERE i > 1 AND (i - 2) % every = 0 AND place <= room;
 SELECT printf('<h2>Change by layer</h2><p>From the checkpoint before, in percent of the layer''s norm%s.</p>', iif(max(every) > 1, printf(', of every %dth checkpoint', max(every)), ''))
-       || '<div class="key"><span><i class="h0">=</i>equal</span><span><i class="h2"></i>under 0.1</span><span><i class="h3"></i>under 1</span><span><i class="h4"></i>under 3</span><span><i class="h5"></i>under 10</span><span><i class="h6"></i>under 30</span><span><i class="h7"></i>under 100</span><span><i class="h8"></i>more</span><span><i class="bad">NaN</i>not finite</span></div>'
-       || iif(max(many), '<table class="map turned">', '<table class="map">') || '<thead><tr><th>layer</th>' || (SELECT group_concat(printf('<th><span>%s</span></th>', ifnull(step, 'last')), '') FROM (SELECT DISTINCT i, step FROM run_cells ORDER BY i)) || '</tr></thead><tbody>'
+       || '<div class="key"><span><i class="h0">=</i>equal</span><span><i class="h2"></i>under 0.1</span>'
+       || '<span><i class="h3"></i>under 1</span><span><i class="h4"></i>under 3</span><span><i class="h5"></i>under 10</span><span><i class="h6"></i>under 30</span>'
+       || '<span><i class="h7"></i>under 100</span><span><i class="h8"></i>more</span><span><i class="bad">NaN</i>not finite</span></div>'
+       || iif(max(many), '<table class="map turned">', '<table class="map">') || '<thead><tr><th>layer</th>'
+       || (SELECT group_concat(printf('<th><span>%s</span></th>', ifnull(step, 'last')), '') FROM (SELECT DISTINCT i, step FROM run_cells ORDER BY i)) || '</tr></thead><tbody>'
 FROM as_page, run_cells HAVING count(*) > 0;
 SELECT printf('<tr><th>%s</th>', safetensors_html(label)) || cells || '</tr>'
 FROM as_page, (SELECT DISTINCT r.place, r.label, group_concat(printf('<td class="%s">%s</td>', ifnull(d.class, 'h0'), ifnull(d.text, '')), '') OVER (
@@ -443,7 +446,8 @@ SELECT html FROM as_page, run_rows WHERE bytes <= 90000 ORDER BY place;
 SELECT printf('<tr><td class="soft" colspan="8">and %,d more</td></tr>', count(*)) FROM as_page, run_rows WHERE bytes > 90000 HAVING count(*) > 0;
 SELECT '</tbody></table>' FROM as_page;
 SELECT '<h2>Never changed</h2><table class="list"><thead><tr><th>module</th><th class="n">weights</th><th class="n">size</th></tr></thead><tbody>'
-       || group_concat(printf('<tr><td><code>%s</code></td><td class="n">%,d of %,d</td><td class="n">%s</td></tr>', iif(runs > 1, safetensors_html(substr(run, 1 + length(common_run))) || ': ', '') || safetensors_html(pattern), tensors, of, safetensors_pretty(nbytes, 'B')), '')
+       || group_concat(printf('<tr><td><code>%s</code></td><td class="n">%,d of %,d</td><td class="n">%s</td></tr>',
+                              iif(runs > 1, safetensors_html(substr(run, 1 + length(common_run))) || ': ', '') || safetensors_html(pattern), tensors, of, safetensors_pretty(nbytes, 'B')), '')
        || '</tbody></table>' || iif(n > 20, printf('<p class="note">and %,d more</p>', n - 20), '')
 FROM as_page, run_common, (SELECT *, count(*) OVER () AS n FROM run_frozen ORDER BY rowid LIMIT 20) HAVING count(*) > 0;
 SELECT '<footer><p class="note">' || safetensors_version() || '</p></footer></body></html>' FROM as_page;
