@@ -518,6 +518,7 @@ UPDATE identify_result SET traits = (
     WHERE m.id = identify_result.id AND s.role = 'trait' AND s.architecture = identify_result.role
     UNION ALL SELECT iif(f.head IS NULL, 'without a head of its own: tied to the embedding', 'with a head of its own') FROM identify_facts AS f
     WHERE f.id = identify_result.id AND identify_result.role = 'language model' AND f.embedding IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM identify_fits AS t WHERE t.id = f.id AND t.role = 'trait')
     UNION ALL SELECT printf('rank %d', identify_result.rank) WHERE identify_result.rank > 0
     UNION ALL SELECT 'by its own word for ' || coalesce(nullif(o.config ->> '$.base_model_name_or_path', ''), (
       SELECT m.value FROM safetensors_metadata(o.model) AS m WHERE m.key IN ('ss_base_model_version', 'modelspec.architecture') ORDER BY m.key DESC LIMIT 1))
@@ -681,11 +682,12 @@ INSERT INTO config_findings
                  'olmo2', 'starcoder2', 'nemotron', 'phi', 'mamba', 'mamba2', 'roberta', 'distilbert', 'deberta_v2', 'electra', 'mpnet', 'vit', 'dinov2', 'whisper', 'wav2vec2',
                  'bart', 'mbart', 'm2m', 'marian', 'clip_l', 'clip_g', 'clip_h', 'clip_text', 'clip_vision', 'clip', 'siglip', 't5', 't5_xxl', 't5_encoder', 'rwkv', 'sam', 'llava',
                  'gemma3', 'paligemma', 'qwen2_vl', 'qwen2_5_vl', 'qwen3_vl', 'idefics', 'internvl')
-                 OR m.architecture = 'mixtral' AND g.pattern GLOB '*.experts.#.*' OR m.architecture LIKE 'deepseek_v%' AND g.pattern GLOB '*.self_attn.*' AS alike
+                 OR m.architecture = 'mixtral' AND g.pattern GLOB '*.experts.#.*' OR m.architecture LIKE 'deepseek_v%' AND (g.pattern GLOB '*.self_attn.*' OR g.pattern GLOB '*layernorm.weight') AS alike
         FROM identify_groups AS g JOIN identify_main AS m ON m.id = g.id AND m.part = g.part
         WHERE NOT g.adapter AND m.signature IS NOT NULL AND (m.id NOT IN (SELECT id FROM identify_places) OR m.architecture = 'mixtral' AND g.pattern GLOB '*.experts.#.*') AND instr(g.pattern, '#')
           AND m.role NOT IN ('image model', 'video model', 'autoencoder', 'ControlNet') AND g.pattern NOT GLOB '*attn.bias' AND g.pattern NOT GLOB '*masked_bias' AND g.pattern NOT GLOB '*conv_layers.#.layer_norm.*'
           AND g.pattern NOT GLOB '*.pre_ln.*' AND g.pattern NOT GLOB '*.relative_attention_bias.*' AND NOT (m.architecture LIKE 't5%' AND g.pattern GLOB '*.layer_norm.weight')
+          AND NOT (m.architecture IN ('qwen3_moe', 'qwen2_moe') AND g.pattern GLOB '*.mlp.*' AND g.pattern NOT GLOB '*.experts.#.*')
         GROUP BY g.id, g.part, g.pattern) AS g JOIN identify_models AS o ON o.id = g.id
   WHERE iif(g.alike, g.n < g.most, g.layers < g.span AND g.layers * 10 >= g.span * 9)
   UNION ALL -- what goes together, whatever the layers are like

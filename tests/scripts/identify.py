@@ -188,6 +188,8 @@ def test_names():
                 [("error", "missing", "1 of 2 is missing: h.#.mlp.dense_h_to_4h.weight")], "a layer that is not like the other")
     moe = families.FAMILIES["qwen3-moe"][1].replace("experts.{0,1}.down_proj.weight 8,4", "experts.0.down_proj.weight 8,4")
     tally.equal(findings("moe", moe, {"model_type": "qwen3_moe"}), [("error", "missing", "2 of 4 are missing: model.layers.#.mlp.experts.#.down_proj.weight")], "an expert that is missing")
+    mixed = families.FAMILIES["qwen3-moe"][1].replace("layers.#.mlp", "layers.1.mlp") + families.MLP.replace("#", "0")
+    tally.equal(findings("mixed", mixed, {"model_type": "qwen3_moe"}, 0), [], "layers with and without experts")
     dense = families.FAMILIES["deepseek-v3"][1]
     tally.equal(findings("dense", dense.replace("#.mlp.gate.weight", "{1,2,3,4,5,6,7,8,9,10,11}.mlp.gate.weight"), None, 0, layers=12), [], "a first layer without experts")
     tally.equal(findings("gap", dense.replace("#.mlp.gate.weight", "{1,2,3,4,6,7,8,9,10,11,12,13,14,15}.mlp.gate.weight"), None, 0, layers=16),
@@ -196,6 +198,9 @@ def test_names():
                 [("warning", "unexpected", "3 tensors that Llama, Mistral or alike has not")], "a part more is one finding")
     row = facts(model("other", families.LLAMA, {"model_type": "brand_new"}))["identified"][0]
     tally.equal(row["what"], "Llama, Mistral or alike (config.json: brand_new)", "a model type that is not known")
+    lines = families.LLAMA.replace("lm_head.weight 32,8", "score.weight 2,8")
+    row = facts(model("classifier", lines, {**LLAMA, "architectures": ["LlamaForSequenceClassification"]}))["identified"][0]
+    tally.equal(row["traits"], "for sequence classification", "a head of another kind")
     row = facts(model("vision", families.LLAMA + "vision_model.encoder.blocks.{0,1,2,3,4}.wqkv.weight 24,8"))["identified"][0]
     tally.equal((row["role"], row["layers"]), ("multimodal model", 2), "vision beside a language model")
     tally.equal(findings("gpt2", families.GPT2 + "h.#.attn.c_proj.bias 8\nh.#.mlp.c_fc.bias 32\nh.#.mlp.c_proj.bias 8", {"model_type": "gpt2", "n_layer": 2, "n_embd": 8}, 0), [],
