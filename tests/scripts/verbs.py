@@ -178,6 +178,21 @@ def test_names():
                     f"sql/{verb}.sql leaves transactions alone")
 
 
+# Of one meaning in all scripts that have them, so that the last script of a session may leave them.
+SHARED = re.compile("parameters|needs|verdict|verdict_is_no|verdict_is_bad|as_text|as_page|beside|left_out|out_.*|merged|merge_.*|converted|convert_rows|"
+                    "lora_alone.*|lora_base.*")
+
+
+def test_temporary_names():
+    """What a script leaves in the temp schema is not what another one leaves there."""
+    made = {}
+    for verb in HEADERS:
+        for pattern in (r"CREATE TEMP (?:TABLE|VIEW|TRIGGER)\s+(?:IF NOT EXISTS\s+)?(\w+)", r"CREATE INDEX\s+(?:IF NOT EXISTS\s+)?temp\.(\w+)"):
+            for name in re.findall(pattern, source(verb)):
+                made.setdefault(name, set()).add(verb)
+    tally.equal({name: sorted(of) for name, of in made.items() if len(of) > 1 and not SHARED.fullmatch(name)}, {}, "names that two scripts have")
+
+
 def one_sentence(verb, parameters, message):
     code, out, error = session(given(parameters), source(verb))
     tally.check((code, out) == (1, "") and error.count("\n") == 1 and message in error, f"sql/{verb}.sql of {parameters} says {message}",
