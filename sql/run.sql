@@ -265,7 +265,8 @@ DROP TABLE IF EXISTS temp.run_said;
 CREATE TEMP TABLE run_said(text);
 INSERT INTO run_said
 SELECT printf('%,d runs, %,d checkpoints: ', runs, count(*)) || CASE
-  WHEN total(n_nan + n_inf > 0) > 0 THEN printf('%,d have NaN or infinities.', total(n_nan + n_inf > 0)) ELSE 'all values are finite.' END
+  WHEN total(n_nan + n_inf > 0) > 0
+  THEN printf('%,d %s NaN or infinities.', total(n_nan + n_inf > 0), iif(total(n_nan + n_inf > 0) = 1, 'has', 'have')) ELSE 'all values are finite.' END
 FROM run, run_common HAVING runs > 1;
 INSERT INTO run_said
 SELECT l.value FROM run_common, (
