@@ -65,6 +65,8 @@ def test_rules():
     tally.check(code == 0 and "at most 0 in 2 weights; 2 have none of that name and shape in base." in out, "what was not compared is said", out)
     # a NaN on one side is no small change
     tally.equal([row[2] for row in gate(bad, 1, base=model("three", layers__1__w=f32(3, 4, 5)), max_change="9", finite="no")[1]], ["1 NaN on one side"], "a NaN is a change")
+    tally.equal(gate(model("one_nan", layers__1__w=f32(math.nan, 4)), 1, base=BASE, max_change="9", finite="no")[1], [("max_change", "layers.1.w", "1 NaN on one side")],
+                "even if the rest is the same")
     tally.equal(gate(making.file(f"{ROOT}/alone.safetensors", {"y": f32(1)}), 1, base=BASE, max_change="1")[1],
                 [("max_change", None, "no weight has the name and shape of one of base")], "nothing to compare")
 
