@@ -543,6 +543,17 @@ FROM as_text, (SELECT *, count(*) OVER () AS of,
                       row_number() OVER (ORDER BY new_nan + new_inf > 0 DESC, new_nan + new_inf DESC, nan_both DESC, rowid) AS n
                FROM compared WHERE new_nan + new_inf > 0 OR nan_both > 0 OR gone_nan > 0) WHERE n <= 20 ORDER BY n;
 
+-- By a prefix as one line, else one by one.
+SELECT iif(n = 1, char(10) || '== Renamed' || char(10), '') || iif(prefix = '', '', printf('%,d tensor%s: ', tensors, iif(tensors = 1, '', 's')))
+  || safetensors_label(old) || prefix || ' → ' || safetensors_label(new) || prefix || iif(n = 20 AND of > 20, printf(char(10) || 'and %,d more', of - 20), '')
+FROM as_text, (SELECT *, row_number() OVER (ORDER BY prefix DESC, tensors DESC, row) AS n, count(*) OVER () AS of FROM (
+  SELECT min(row) AS row, prefix, old, new, count(*) AS tensors FROM (
+    SELECT c.rowid AS row, iif(p.id, '*', '') AS prefix, ifnull(p.prefix_a, c.name) AS old, ifnull(p.prefix_b, c.name_b) AS new
+    FROM compared AS c LEFT JOIN compare_prefixes AS p
+      ON p.id = (SELECT min(id) FROM compare_prefixes AS o WHERE substr(c.name, 1, length(o.prefix_a)) = o.prefix_a
+                 AND c.name_b = o.prefix_b || substr(c.name, length(o.prefix_a) + 1))
+    WHERE c.name <> c.name_b AND c.status <> 'only_b') GROUP BY prefix, old, new)) WHERE n <= 20 ORDER BY n;
+
 SELECT iif(n = 1, char(10) || '== Other shapes, names and dtypes
 status    what                            name
 --------  ------------------------------  ----
@@ -556,17 +567,6 @@ FROM as_text, (
                CASE status WHEN 'reshaped' THEN 1 WHEN 'resized' THEN 2 WHEN 'only_a' THEN 3 WHEN 'only_b' THEN 4 ELSE 5 END AS place
         FROM compared AS c, comparison AS v WHERE status NOT IN ('same', 'changed') AND NOT (v.kind = 'adapter' AND status LIKE 'only%'))
 ) WHERE k <= most ORDER BY n;
-
--- By a prefix as one line, else one by one.
-SELECT iif(n = 1, char(10) || '== Renamed' || char(10), '') || iif(prefix = '', '', printf('%,d tensor%s: ', tensors, iif(tensors = 1, '', 's')))
-  || safetensors_label(old) || prefix || ' → ' || safetensors_label(new) || prefix || iif(n = 20 AND of > 20, printf(char(10) || 'and %,d more', of - 20), '')
-FROM as_text, (SELECT *, row_number() OVER (ORDER BY prefix DESC, tensors DESC, row) AS n, count(*) OVER () AS of FROM (
-  SELECT min(row) AS row, prefix, old, new, count(*) AS tensors FROM (
-    SELECT c.rowid AS row, iif(p.id, '*', '') AS prefix, ifnull(p.prefix_a, c.name) AS old, ifnull(p.prefix_b, c.name_b) AS new
-    FROM compared AS c LEFT JOIN compare_prefixes AS p
-      ON p.id = (SELECT min(id) FROM compare_prefixes AS o WHERE substr(c.name, 1, length(o.prefix_a)) = o.prefix_a
-                 AND c.name_b = o.prefix_b || substr(c.name, length(o.prefix_a) + 1))
-    WHERE c.name <> c.name_b AND c.status <> 'only_b') GROUP BY prefix, old, new)) WHERE n <= 20 ORDER BY n;
 
 SELECT iif(n = 1, char(10) || '== Not compared as numbers
 tensors  reason                                                      first

@@ -218,6 +218,8 @@ def test_compare_names():
     out = printed(a, prefixed)
     tally.equal((section(out, "Renamed"), section(out, "Most changed tensors")[-1]),
                 (["26 tensors: * → inner.*"], "and 5 more"), "as text")
+    out = printed(a, making.file(f"{ROOT}/names/less.safetensors", {name.replace("layers", "h"): value for name, value in list(base.items())[1:]}))
+    tally.check(0 < out.find("== Renamed") < out.find("== Other shapes, names and dtypes"), "what was renamed stands before what is gone", out)
     bare = making.file(f"{ROOT}/bare.safetensors", {"w": f32(1, 2), "v": f32(3)})
     wrapped = making.file(f"{ROOT}/wrapped.safetensors", {"module.w": f32(1, 4), "module.v": f32(3)})
     for names, parameters in (((bare, wrapped), {"prefix_b": "module."}), ((wrapped, bare), {"prefix_a": "module."}), ((bare, wrapped), {})):
