@@ -186,12 +186,13 @@ static bool command_line_set_format(CommandReader *reader, const char *shown, co
   if (!command_line_check_choice(reader, shown, command_line_formats(reader->verb), value)) {
     return false;
   }
-  if (!script_header_has_choice(OWN_FORMATS, value)) {
-    return command_line_set(reader, (size_t)(format - reader->verb->parameters), shown, value);
+  const ScriptHeader *verb = reader->verb;
+  size_t number = format != NULL && verb != NULL ? (size_t)(format - verb->parameters) : 0;
+  if (format != NULL && verb != NULL && !script_header_has_choice(OWN_FORMATS, value)) {
+    return command_line_set(reader, number, shown, value);
   }
   reader->line->own[OWN_OPTION_FORMAT] = value;
-  if (format == NULL || reader->line->values[format - reader->verb->parameters] == NULL)
-    return true;
+  if (format == NULL || reader->line->values[number] == NULL) return true;
   message(reader->command, "%s: expected one format, found a second", shown);
   return false;
 }

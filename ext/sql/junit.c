@@ -10,8 +10,9 @@ typedef struct JunitCounts {
   sqlite3_int64 of[VERDICT_LEVELS], all;
 } JunitCounts;
 
-/* A text between tags, or in the double quotes of an attribute. */
+/* A text between tags, or in the double quotes of an attribute; nothing if there is none. */
 static void junit_text(sqlite3_str *out, VerdictText text) {
+  if (text.text == NULL) return;
   for (uint64_t at = 0, length = (uint64_t)text.length; at < length;) {
     uint64_t begin = at;
     uint32_t character = utf8_next(text.text, length, &at);
