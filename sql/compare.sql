@@ -20,7 +20,7 @@
 -- not, gone_nan those that are NaN in a alone, nan_both those that are NaN in both.
 --
 -- Low rank is found by sampling: up to 192 rows of the difference in up to 4 tensors. `directions` is how many
--- directions hold 95% of it, without what rounding adds.
+-- directions hold 95% of it, without what rounding adds. Ranks above 72 are not found.
 --
 -- @alias diff
 -- @param a path required      the model before
@@ -311,12 +311,18 @@ CREATE TEMP TRIGGER compare_step AFTER INSERT ON compare_steps BEGIN
 END;
 INSERT INTO compare_steps WITH RECURSIVE k(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM k WHERE k < 72) SELECT k FROM k;
 -- Of no use is what rounding may have made, or what has few rows that changed: the rank of those is low in any case.
+-- `signal` is what is left but for rounding. Where a rank ends it drops, and where values only become smaller it does not:
+-- then low means that half as many directions left eight times as much.
 CREATE TEMP TABLE compared_ranks AS
-  SELECT name, n AS rows, directions, ifnull(directions <= 0.375 * min(moved, cols), 0) AS low
-  FROM (SELECT s.*, (SELECT count(*) FROM compare_products AS g WHERE g.t = s.row AND g.i = g.j AND g.v > 0) AS moved,
-               first.rest AS whole, (SELECT min(l.k) FROM compare_left AS l
-                WHERE l.t = s.row AND l.rest - s.noise * (1 - 1.0 * l.k / n) <= 0.05 * (first.rest - s.noise)) AS directions
-        FROM compare_samples AS s JOIN compare_left AS first ON first.t = s.row AND first.k = 0) WHERE moved >= 16 AND whole > 3 * noise;
+  WITH curves AS MATERIALIZED (
+    SELECT s.row, s.n, l.k, l.rest - s.noise * (1 - 1.0 * l.k / s.n) AS signal, first.rest AS whole, s.noise,
+           0.375 * min(s.cols, (SELECT count(*) FROM compare_products AS g WHERE g.t = s.row AND g.i = g.j AND g.v > 0)) AS bound
+    FROM compare_samples AS s JOIN compare_left AS l ON l.t = s.row JOIN compare_left AS first ON first.t = s.row AND first.k = 0)
+  SELECT s.name, s.n AS rows,
+         (SELECT min(k) FROM curves AS c WHERE c.row = s.row AND signal <= 0.05 * (whole - noise)) AS directions,
+         EXISTS (SELECT 1 FROM curves AS c JOIN curves AS h ON h.row = c.row AND h.k = c.k / 2
+                 WHERE c.row = s.row AND c.k BETWEEN 1 AND c.bound AND c.signal <= 0.05 * (c.whole - c.noise) AND c.signal <= h.signal / 8) AS low
+  FROM compare_samples AS s WHERE EXISTS (SELECT 1 FROM curves AS c WHERE c.row = s.row AND bound >= 6 AND whole > 10 * noise);
 
 -- == Rows of embeddings: those that only one has, and those that changed, if not nearly all did.
 CREATE TEMP TABLE compared_rows(name TEXT, first INTEGER, last INTEGER, status TEXT);

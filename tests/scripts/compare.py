@@ -113,13 +113,13 @@ def test_kinds():
     def moved(size, names):
         return {name: [x + y for x, y in zip(row, values(len(row), size))] if names in name else row for name, row in rounded.items()}
 
-    def low(rank):
-        """As merging an adapter of this rank does it, and rounding then."""
+    def low(rank, decay=0):
+        """As merging an adapter of this rank does it, and rounding then. With a decay the directions become smaller."""
         new = dict(rounded)
         for name, (rows, columns) in shapes.items():
             if "q" in name:
                 up, down = values(rows * rank, 0.1), values(rank * columns, 0.1)
-                new[name] = [x + sum(up[i // columns * rank + k] * down[k * columns + i % columns] for k in range(rank))
+                new[name] = [x + sum(up[i // columns * rank + k] * down[k * columns + i % columns] / (k + 1) ** decay for k in range(rank))
                              for i, x in enumerate(rounded[name])]
         return new
 
@@ -159,6 +159,9 @@ def test_kinds():
     tally.equal(tables(making.file(f"{ROOT}/ones/a.safetensors", {**ones, "w": f32(1, 2)}), unrelated)["comparison"][0]["paired"], 1, "ones in two models")
     # a rank that half of the rows have is low, and more is not said to be
     tally.equal([row["directions"] for row in tables(base, f"{ROOT}/kinds/low.safetensors")["compared_ranks"]], [2], "the directions")
+    smaller = tables(write("wide_base", numbers, wide), write("smaller", {name: [x + y - z for x, y, z in zip(numbers[name], row, rounded[name])]
+                                                                        for name, row in low(32, 1).items()}, wide))
+    tally.check(smaller["kind"] == "layers" and [row["low"] for row in smaller["compared_ranks"]] == [0], "a change of full rank whose directions become smaller", smaller["said"])
     tally.equal([row["low"] for row in tables(base, f"{ROOT}/kinds/all.safetensors")["compared_ranks"]], [0, 0, 0], "no low rank")
     # several numberings of layers
     two = {f"{stack}.{i}.w": f32(i, 1) for stack, n in (("model.layers", 4), ("visual.blocks", 3), ("mtp", 1)) for i in range(n)}
