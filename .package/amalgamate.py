@@ -78,7 +78,11 @@ SMALL_ENDS = """
 #pragma clang attribute pop
 #endif
 """
-RARE = re.compile(r"(check|func|write)/|expression/(?!evaluate|elementwise)|base/(place|progress)(?!.*_(posix|windows))")
+RARE = re.compile(r"(check|func|write)/|expression/(?!evaluate|elementwise)|base/(label|place|progress|quantity|suggest)(?!.*_(posix|windows))|"
+                  r"format/(salvage|shards|shard_gaps|signature|writer)|"
+                  r"model/(adapter|address|config_file|file_digest|hub|model_|one_state|path_|scheme_row|schemes_|shard_sets|verify|weight_config)|"
+                  r"sql/(expression_text|junit|print|sarif|verdict|weight_ref)|"
+                  r"vtab/(adapter|check|help|metadata|models|salvage|verify|weights)")
 INCLUDE = re.compile(r'^#\s*include\s*([<"])([^>"]+)[>"].*\n', re.MULTILINE)
 CONDITION = re.compile(r"^#\s*(?:if(?!ndef SAFETENSORS_)|(endif))", re.MULTILINE)  # but for the guards of headers
 # A declaration or definition at file scope, as clang-format lays it out: it begins its line with a type.

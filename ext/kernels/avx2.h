@@ -12,11 +12,12 @@
 #define avx2_TARGET __attribute__((target("avx2,f16c,fma,popcnt")))
 #define avx2_INLINE avx2_TARGET inline __attribute__((always_inline))
 #define avx2_UNROLL KERNEL_UNROLL
-#if defined(__clang__)
-/* What comes before and after stays apart, and the constant in memory: otherwise clang takes more
-** registers than there are. */
-#define avx2_PART(a, b, c, d, constant) \
+/* What comes before and after stays apart, and the constant in memory: otherwise compilers take more
+** registers than there are, gcc only for the scan of floats. */
+#define avx2_PART_FLOATS(a, b, c, d, constant) \
   __asm__ volatile("" : "+x"(a), "+x"(b), "+x"(c), "+x"(d), "+m"(constant) : : "memory")
+#if defined(__clang__)
+#define avx2_PART avx2_PART_FLOATS
 /* Clang computes the vector as it stands, without regard to what becomes of it. */
 #define avx2_AS_IT_STANDS(vector) __asm__("" : "+x"(vector))
 #else

@@ -24,6 +24,7 @@
 #define avx512_INLINE avx512_TARGET inline __attribute__((always_inline))
 #define avx512_UNROLL KERNEL_UNROLL
 #define avx512_PART(a, b, c, d, constant)
+#define avx512_PART_FLOATS(a, b, c, d, constant)
 #if defined(__clang__)
 /* Clang computes the vector as it stands, without regard to what becomes of it. */
 #define avx512_AS_IT_STANDS(vector) __asm__("" : "+v"(vector))
@@ -215,6 +216,7 @@ static avx512_INLINE __m512d avx512_doubles_BF16(const unsigned char *data, unsi
 /* In the order of scan_lane(): part 0 has the first number of every pair, part 1 the second. */
 /* Otherwise only what the mask leaves would be loaded, code by code. */
 static avx512_INLINE __m512d avx512_lanes_BF16(const unsigned char *data, unsigned part) {
+  avx512_APART(data);
   __m256i codes = avx512_load_32(data);
   avx512_AS_IT_STANDS(codes);
   __m256i bits = part == 0 ? _mm256_slli_epi32(codes, 16)

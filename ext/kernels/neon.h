@@ -12,6 +12,7 @@
 #define neon_INLINE inline __attribute__((always_inline))
 #define neon_UNROLL KERNEL_UNROLL
 #define neon_PART(a, b, c, d, constant)
+#define neon_PART_FLOATS(a, b, c, d, constant)
 #if defined(__clang__)
 /* Clang computes the vector as it stands, without regard to what becomes of it. */
 #define neon_AS_IT_STANDS(vector) __asm__("" : "+w"(vector))

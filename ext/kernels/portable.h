@@ -13,6 +13,7 @@
 #define portable_INLINE inline __attribute__((always_inline))
 #define portable_UNROLL
 #define portable_PART(a, b, c, d, constant)
+#define portable_PART_FLOATS(a, b, c, d, constant)
 
 typedef float portable_Floats;
 typedef uint32_t portable_Words;

@@ -120,8 +120,8 @@ static SET(INLINE) void SET(add_to_scan)(SET(Scan) *all, const unsigned char *da
       SET(Floats) numbers = SET(load_floats)(data + sizeof(float) * SET(FLOATS) *f);
       SET(add_to_least)(&scan.least[r], &scan.range.zeros[r], numbers, magnitude);
       SET(add_to_range)(&scan.range, r, numbers);
-      SET(PART)(scan.range.min[r], scan.range.max[r], scan.range.zeros[r], scan.least[r],
-                magnitude);
+      SET(PART_FLOATS)(scan.range.min[r], scan.range.max[r], scan.range.zeros[r], scan.least[r],
+                       magnitude);
     }
     SET(UNROLL) for (unsigned p = 0; p < SET(SUMS); p++) {
       SET(add_to_sums)(&scan.sums, p, SET(doubles_F32)(data, p));
@@ -149,6 +149,13 @@ static SET(TARGET) void SET(scan_F32)(const unsigned char *data, uint64_t count,
 /* Pieces so small that the next ones come from memory while these are scanned. */
 enum { SET(COMPUTED) = 256 };
 
+/* Apart, so that all registers are its own. */
+static SET(TARGET)
+    __attribute__((noinline)) void SET(scan_piece)(SET(Scan) *scan, const float *piece,
+                                                   uint64_t count) {
+  SET(add_to_scan)(scan, (const unsigned char *)piece, count);
+}
+
 static SET(TARGET) void SET(scan_computed)(KernelFloats *compute, const unsigned char *a,
                                            const unsigned char *b, uint64_t size, uint64_t count,
                                            FloatScan *out) {
@@ -157,7 +164,7 @@ static SET(TARGET) void SET(scan_computed)(KernelFloats *compute, const unsigned
   for (uint64_t part; count > 0; count -= part, a += part * size, b += part * size) {
     part = count < SET(COMPUTED) ? count : SET(COMPUTED);
     compute(a, b, part, piece);
-    SET(add_to_scan)(&scan, (const unsigned char *)piece, part);
+    SET(scan_piece)(&scan, piece, part);
   }
   SET(store_scan)(&scan, out);
 }
