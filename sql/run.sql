@@ -283,12 +283,12 @@ SELECT l.value FROM run_common, (
   iif(runs > 1, char(10) || safetensors_label(run, common_run) || ':', NULL),
   printf('%,d checkpoint%s', n, iif(n = 1, '', 's')) || iif(last IS NULL, '', iif(first = last, printf(' of step %d', first), printf(', steps %d to %d', first, last)))
   || iif(bad > 0, iif(n = 1, ': NaN or infinities.', printf(': NaN or infinities from %s on.', ifnull('step ' || bad_step, 'the last one'))), iif(good > 0, ': all values are finite.', '.')),
-  iif(bad > 0, iif(bad > 1, printf('In %,d tensors; the first is ', bad), 'The first is ') || bad_place, NULL),
+  iif(bad > 0, iif(bad > 1, printf('In %,d tensors; the first is ', bad), 'The first is ') || bad_place || '.', NULL),
   iif(nan_loss IS NULL, NULL, printf('The loss is NaN from step %d on.', nan_loss)),
   iif(good < n, printf('error: %,d checkpoint%s cannot be read, or not whole.', n - good, iif(n - good = 1, '', 's')), NULL),
   iif(drift IS NULL, NULL, printf('From the first to the last they move by %.3g of the norm; at the end by %.3g.', drift, pace)),
   iif(structure > 0, 'warning: names or shapes of tensors change on the way.', NULL),
-  iif(good > 1, printf('%,d of %,d tensors never change. Equal tensors hold %s of %s.', ifnull(frozen, 0), tensors,
+  iif(good > 1, printf('%,d of %,d tensors never change%s. Equal tensors hold %s of %s.', ifnull(frozen, 0), tensors, iif(frozen = 1, 's', ''),
       safetensors_pretty(CAST(equal AS INTEGER), 'B'), safetensors_pretty(CAST(nbytes AS INTEGER), 'B')), NULL)
 )) AS l WHERE l.value IS NOT NULL;
 SELECT text FROM as_text, run_said;

@@ -5,8 +5,9 @@
 -- kohya's and ModelSpec's metadata, OpenSSF model signing bundles (whose signature itself is not checked). Reads all
 -- bytes of the files that something is claimed about. ext/docs/reference.md lists the claims.
 --
--- The verdict is yes if each claim that can be checked is right and each claimed file is there. It is no, too, where
--- nothing can be checked; with `strict` also if a claim cannot be checked, or if a file has none.
+-- The verdict is yes if each claim that can be checked is right, each claimed file is there, and no download of a hub's
+-- client stands half-way (`*.incomplete`). It is no, too, where nothing can be checked; with `strict` also if a claim
+-- cannot be checked, or if a file has none.
 --
 -- @param path path required   the checkpoint: a directory (all its files), a file, an index, a pattern or hf://NAME
 -- @param strict flag          a file without a claim, and a claim that cannot be checked, are not enough
@@ -32,6 +33,8 @@ WHERE safetensors_parameters(':path', ':strict', ':format');
 -- If there is no such path, this ends the script.
 DROP TABLE IF EXISTS temp.claims;
 CREATE TEMP TABLE claims AS SELECT file, claim, algorithm, expected, actual, status FROM safetensors_verify(:path);
+-- What a hub's client was still downloading, or was stopped at.
+UPDATE claims SET status = 'incomplete' WHERE file LIKE '%.incomplete';
 DROP TABLE IF EXISTS temp.needs;
 CREATE TEMP TABLE needs(files CONSTRAINT ":path has files" CHECK (files > 0));
 INSERT INTO needs SELECT count(*) FROM claims;
@@ -40,13 +43,13 @@ INSERT INTO needs SELECT count(*) FROM claims;
 DROP TABLE IF EXISTS temp.verified;
 CREATE TEMP TABLE verified AS
   SELECT ifnull(c.claim, 'claimed') AS rule,
-         CASE WHEN c.status IN ('differs', 'missing') THEN 'error' WHEN c.status = 'ok' THEN 'ok' WHEN p.strict THEN 'error'
+         CASE WHEN c.status IN ('differs', 'missing', 'incomplete') THEN 'error' WHEN c.status = 'ok' THEN 'ok' WHEN p.strict THEN 'error'
               ELSE 'skipped' END AS level, c.file, NULL AS tensor,
          c.status || iif(c.status = 'differs', ': expected ' || c.expected || ', found ' || c.actual, '') AS message
   FROM parameters AS p, claims AS c ORDER BY c.rowid;
 INSERT INTO verified
   SELECT 'published', 'error', NULL, NULL, 'nothing that can be checked is claimed about the files'
-  WHERE (SELECT total(status IN ('ok', 'differs', 'missing')) FROM claims) = 0;
+  WHERE (SELECT total(status IN ('ok', 'differs', 'missing', 'incomplete')) FROM claims) = 0;
 
 -- Names without the directory that all files are in.
 DROP TABLE IF EXISTS temp.verify_directory;
@@ -63,6 +66,7 @@ SELECT safetensors_print(format, 'verified') FROM parameters WHERE format IN ('j
 
 SELECT CASE
   WHEN bad > 0 THEN printf('No: %,d of %,d claims %s not true.', bad, claimed, iif(bad = 1, 'is', 'are'))
+  WHEN partial > 0 THEN printf('No: %,d download%s not complete.', partial, iif(partial = 1, ' is', 's are'))
   WHEN lost > 0 THEN printf('No: %,d of %,d files %s missing.', lost, files, iif(lost = 1, 'is', 'are'))
   WHEN good = 0 AND claimed = 0 THEN 'Unknown: nothing is claimed about ' || iif(files = 1, 'this file.', 'these files.')
   WHEN good = 0 THEN 'Unknown: ' || iif(claimed = 1, 'the only claim cannot be checked.', 'no claim can be checked.')
@@ -71,13 +75,13 @@ SELECT CASE
   ELSE printf('Yes: %s.', iif(claimed = 1, 'the only claim is true',
               iif(good = claimed, printf('all %,d claims are true', claimed),
                   printf('all %,d claims that can be checked are true', good)))) END
-FROM as_text, (SELECT total(claim IS NOT NULL AND status IN ('differs', 'missing')) AS bad, total(claim IS NULL AND status = 'missing') AS lost, total(status = 'ok') AS good, count(claim) AS claimed,
+FROM as_text, (SELECT total(claim IS NOT NULL AND status IN ('differs', 'missing')) AS bad, total(status = 'incomplete') AS partial, total(claim IS NULL AND status = 'missing') AS lost, total(status = 'ok') AS good, count(claim) AS claimed,
              total(status = 'no claim') AS silent, count(DISTINCT file) AS files, (SELECT strict FROM parameters) AS strict FROM claims);
 
 SELECT safetensors_label(substr(file, 1 + d.length)) || ': ' || safetensors_label(status) || ifnull(' (' || safetensors_label(claim) || ')', '')
        || iif(status = 'differs', printf('%s  expected %s%s  found    %s', char(10), safetensors_label(expected), char(10), actual), '')
 FROM as_text, claims AS c, verify_directory AS d
-WHERE status NOT IN ('ok', 'no claim') ORDER BY status NOT IN ('differs', 'missing'), c.rowid LIMIT 200;
+WHERE status NOT IN ('ok', 'no claim') ORDER BY status NOT IN ('differs', 'missing', 'incomplete'), c.rowid LIMIT 200;
 SELECT printf('and %,d more', count(*) - 200) FROM as_text, claims WHERE status NOT IN ('ok', 'no claim') HAVING count(*) > 200;
 
 SELECT char(10) || '== Claims' FROM as_text, claims WHERE claim IS NOT NULL LIMIT 1;
@@ -86,7 +90,7 @@ SELECT char(10) || '== Claims' FROM as_text, claims WHERE claim IS NOT NULL LIMI
 SELECT safetensors_label(claim) AS claim, safetensors_label(algorithm) AS algorithm, printf('%,7d', count(DISTINCT file)) AS "  files",
        printf('%,6d', total(status = 'ok')) AS "    ok",
        printf('%,7d', total(status = 'differs')) AS differs, printf('%,7d', total(status = 'missing')) AS missing,
-       printf('%,9d', total(status LIKE 'cannot check%')) AS unchecked
+       printf('%,9d', total(status LIKE 'cannot check%' OR status = 'incomplete')) AS unchecked
 FROM as_text, (SELECT *, iif(claim LIKE 'model signing%', 'model signing', claim) AS claim FROM claims WHERE claim IS NOT NULL)
 GROUP BY 1, 2 ORDER BY 1, 2;
 .mode list
@@ -107,6 +111,6 @@ CREATE TEMP TRIGGER verdict_is_no BEFORE INSERT ON verdict WHEN NOT new.good BEG
   SELECT RAISE(ABORT, 'the files are not shown to be what was published');
 END;
 INSERT INTO verdict
-  SELECT total(status IN ('differs', 'missing')) = 0 AND total(status = 'ok') > 0
+  SELECT total(status IN ('differs', 'missing', 'incomplete')) = 0 AND total(status = 'ok') > 0
          AND (NOT (SELECT strict FROM parameters) OR total(status <> 'ok') = 0)
   FROM claims;

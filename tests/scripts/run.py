@@ -50,7 +50,7 @@ def test_numbers():
     shows("run", """
 3 checkpoints, steps 20 to 1000: all values are finite.
 From the first to the last they move by 1.53 of the norm; at the end by 1.53.
-1 of 2 tensors never change. Equal tensors hold 24 B of 48 B.
+1 of 2 tensors never changes. Equal tensors hold 24 B of 48 B.
 
 == Checkpoints
    step  epoch     loss       lr  nan+inf      norm   vs prev  vs first  checkpoint
@@ -104,7 +104,7 @@ def test_faults():
                 [(2, "layers.0.w", 1, 0, "[1]", None), (3, "embed", 0, 1, None, "[0]")], "where they come up")
     code, out, _ = shell.script("run", path=folder)
     tally.equal((code, out.splitlines()[:2]), (1, ["5 checkpoints, steps 1 to 5: NaN or infinities from step 2 on.",
-                                                  "In 2 tensors; the first is at [1] of layers.0.w"]), "in words")
+                                                  "In 2 tensors; the first is at [1] of layers.0.w."]), "in words")
 
 
 def test_states():

@@ -111,6 +111,14 @@ sshs_model_hash                   1       0        0        0          1
 """, path=path)
 
 
+    # what a hub's client has not yet, or was stopped at
+    root = f"{ROOT}/cache/models--a--b"
+    write(f"{root}/blobs/{hashlib.sha256(b'1').hexdigest()}", "1")
+    write(f"{root}/blobs/{'a' * 64}.incomplete", "1")
+    code, out, _ = shell.script("verify", path=f"{ROOT}/cache")
+    tally.equal((code, out.split("\n")[0]), (1, "No: 1 download is not complete."), "half a download")
+
+
 def test_lockfile():
     directory, lock = f"{ROOT}/locked", f"{ROOT}/locked/model.lock"
     make(directory)
