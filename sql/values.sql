@@ -70,17 +70,31 @@ CREATE TEMP TABLE first_elements AS
     FROM tensor_elements(s.ref) AS e WHERE e.idx < s.n) AS elements
   FROM shown AS s;
 
+-- The three largest elements are in the three rows with the largest maximum, or in those that have infinities, which a
+-- maximum leaves out. 64-bit integers are compared one by one.
+DROP TABLE IF EXISTS temp.shown_rows;
+CREATE TEMP TABLE shown_rows AS
+  SELECT t.rowid AS tensor, r.i, r.ref, d.n_inf > 0 AS infinite, d.min, d.max FROM shown_named AS t, tensor_rows(t.ref) AS r, tensor_stats(r.ref) AS d
+  WHERE t.rank > 1 AND t.dtype NOT IN ('C64', 'I64', 'U64') AND (d.max IS NOT NULL OR d.n_inf > 0);
+DROP TABLE IF EXISTS temp.shown_parts;
+CREATE TEMP TABLE shown_parts AS
+  SELECT * FROM (SELECT tensor, i, ref, row_number() OVER (PARTITION BY tensor ORDER BY max DESC, i) AS top,
+                        row_number() OVER (PARTITION BY tensor ORDER BY min, i) AS bottom FROM shown_rows WHERE NOT infinite)
+  WHERE top <= 3 OR bottom <= 3
+  UNION ALL SELECT tensor, i, ref, 1, 1 FROM shown_rows WHERE infinite
+  UNION ALL SELECT rowid, NULL, ref, 1, 1 FROM shown_named WHERE rank < 2 OR dtype IN ('I64', 'U64');
 DROP TABLE IF EXISTS temp.extremes;
-CREATE TEMP TABLE extremes AS
-  SELECT t.model, e.coord, e.value FROM shown_named AS t, json_each((
-    SELECT json_group_array(idx) FROM (
-      SELECT idx FROM tensor_elements(t.ref) WHERE value IS NOT NULL AND t.dtype <> 'C64' ORDER BY value DESC LIMIT 3))) AS j
-  JOIN tensor_elements(t.ref) AS e WHERE e.idx = j.value;
+CREATE TEMP TABLE extremes(model, coord, value);
 INSERT INTO extremes
-  SELECT t.model, e.coord, e.value FROM shown_named AS t, json_each((
-    SELECT json_group_array(idx) FROM (
-      SELECT idx FROM tensor_elements(t.ref) WHERE value IS NOT NULL AND t.dtype <> 'C64' ORDER BY value LIMIT 3))) AS j
-  JOIN tensor_elements(t.ref) AS e WHERE e.idx = j.value;
+  WITH found AS MATERIALIZED (
+    SELECT tensor, model, i, coord, idx, value, top, bottom,
+           row_number() OVER (PARTITION BY tensor ORDER BY top > 3, value DESC, i, idx) AS high,
+           row_number() OVER (PARTITION BY tensor ORDER BY bottom > 3, value, i, idx) AS low
+    FROM shown_parts AS p JOIN shown_named AS t ON t.rowid = p.tensor JOIN tensor_elements(p.ref) AS e
+    WHERE value IS NOT NULL AND t.dtype <> 'C64')
+  SELECT model, iif(i IS NULL, coord, '[' || i || ',' || substr(coord, 2)), value
+  FROM (SELECT *, 0 AS side, high AS n FROM found WHERE high <= 3 AND top <= 3 UNION ALL SELECT *, 1, low FROM found WHERE low <= 3 AND bottom <= 3)
+  ORDER BY tensor, side, n;
 
 CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
 .mode list

@@ -1,6 +1,7 @@
 """The scripts of sql/ that look at values, on tensors made here: what they print was worked out by hand."""
 
 import functools
+import json
 import math
 import operator
 import random
@@ -15,6 +16,26 @@ from tally import Tally
 tally = Tally()
 ROOT = tempfile.mkdtemp(prefix="scripts.")
 shows = functools.partial(shell.shows, tally, ROOT)
+
+
+def test_extremes():
+    """They are those of all elements sorted: over rows, with NaN, with infinities of one sign and of both, in rank 3."""
+    draw = random.Random(7)
+    inf, nan = float("inf"), float("nan")
+    rows = [draw.randrange(-1000, 1000) / 8 for _ in range(60)]
+    kinds = {"plain": rows, "nan": [nan] * 7 + rows[7:], "up": rows[:9] + [inf] + rows[10:], "down": rows[:9] + [-inf] + rows[10:],
+             "both": rows[:50] + [inf, -inf, inf, nan, inf, -inf, -inf, inf, -inf, -inf], "all": [inf] * 60, "none": [nan] * 60}
+    path = making.file(f"{ROOT}/extremes.safetensors", {
+        f"{kind}.{name}": ("F32", shape, struct.pack("<60f", *values))
+        for kind, values in kinds.items() for name, shape in (("1", [60]), ("2", [12, 5]), ("3", [3, 4, 5]))})
+    for kind, values in kinds.items():
+        order = sorted((value for value in values if not math.isnan(value)))
+        for rank in (1, 2, 3):
+            found = json.loads(shell.script("values", path=path, name=f"{kind}.{rank}", format="json")[1].replace("Infinity", "9e999"))["extremes"]
+            tally.equal([float(row["value"]) for row in found], order[::-1][:3] + order[:3], f"extremes of {kind} in rank {rank}")
+            strides = {1: [1], 2: [5, 1], 3: [20, 5, 1]}[rank]
+            tally.check(all(values[sum(map(operator.mul, json.loads(row["coord"]), strides))] == float(row["value"]) for row in found),
+                        f"their places in {kind}, rank {rank}", found)
 
 
 def test_values_of_every_kind():
