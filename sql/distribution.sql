@@ -74,10 +74,12 @@ CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format 
 SELECT safetensors_print(format, 'distribution', 'distributed', 'not_distributed') FROM parameters WHERE format <> 'text';
 
 SELECT printf('%s%s, %s %s: from %.5g to %.5g, mean %.5g, deviation %.5g.', safetensors_label(name),
-              iif(models > 1, printf(', the first of %,d models in %,d folder%s', models, folders, iif(folders = 1, '', 's')), ''), safetensors_label(dtype), shape, min, max, mean, std)
+              iif(models > 1, printf(', the first of %,d models in %,d folder%s', models, folders, iif(folders = 1, '', 's')), ''),
+              safetensors_label(dtype), shape, min, max, mean, std)
 FROM as_text, (SELECT *, min(rowid) FROM distributed),
   (SELECT count(*) AS models, count(DISTINCT rtrim(model, replace(model, '/', ''))) AS folders FROM distributed) WHERE min IS NOT NULL;
-SELECT printf('%s%s, %s %s: no finite elements.', safetensors_label(name), iif(models > 1, printf(', the first of %,d models in %,d folder%s', models, folders, iif(folders = 1, '', 's')), ''),
+SELECT printf('%s%s, %s %s: no finite elements.', safetensors_label(name),
+              iif(models > 1, printf(', the first of %,d models in %,d folder%s', models, folders, iif(folders = 1, '', 's')), ''),
               safetensors_label(dtype), shape)
 FROM as_text, (SELECT *, min(rowid) FROM distributed),
   (SELECT count(*) AS models, count(DISTINCT rtrim(model, replace(model, '/', ''))) AS folders FROM distributed) WHERE min IS NULL;

@@ -75,7 +75,8 @@ SELECT CASE
   ELSE printf('Yes: %s.', iif(claimed = 1, 'the only claim is true',
               iif(good = claimed, printf('all %,d claims are true', claimed),
                   printf('all %,d claims that can be checked are true', good)))) END
-FROM as_text, (SELECT total(claim IS NOT NULL AND status IN ('differs', 'missing')) AS bad, total(status = 'incomplete') AS partial, total(claim IS NULL AND status = 'missing') AS lost, total(status = 'ok') AS good, count(claim) AS claimed,
+FROM as_text, (SELECT total(claim IS NOT NULL AND status IN ('differs', 'missing')) AS bad, total(status = 'incomplete') AS partial,
+             total(claim IS NULL AND status = 'missing') AS lost, total(status = 'ok') AS good, count(claim) AS claimed,
              total(status = 'no claim') AS silent, count(DISTINCT file) AS files, (SELECT strict FROM parameters) AS strict FROM claims);
 
 SELECT safetensors_label(substr(file, 1 + d.length)) || ': ' || safetensors_label(status) || ifnull(' (' || safetensors_label(claim) || ')', '')
