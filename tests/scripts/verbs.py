@@ -1,5 +1,8 @@
 """The scripts of sql/ are as their headers say, each in the sqlite3 shell: their parameters, their defaults, the tables
-that they leave, also when the verdict is no, and that --dry-run can undo what they write."""
+that they leave, also when the verdict is no, and that --dry-run can undo what they write.
+
+Covers little: of all lines, others reach nearly as many.
+"""
 
 import hashlib
 import json
