@@ -235,7 +235,7 @@ CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format 
 SELECT safetensors_print(format, 'gate', 'gate_failures', 'gate_findings') FROM parameters WHERE format IN ('json', 'csv');
 SELECT safetensors_print(format, 'gate_findings') FROM parameters WHERE format IN ('junit', 'sarif');
 SELECT CASE WHEN models > 1 AND bad = 0 THEN printf('Yes: all %,d models keep the %s.', models, iif(rules = 1, 'rule', printf('%d rules', rules)))
-            WHEN models > 1 THEN printf('No: %,d of %,d models break a rule.', bad, models)
+            WHEN models > 1 THEN printf('No: %,d of %,d models %s a rule.', bad, models, iif(bad = 1, 'breaks', 'break'))
             WHEN bad = 0 THEN printf('Yes: %s.', iif(rules = 1, 'the rule is kept', printf('all %d rules are kept', rules)))
             ELSE printf('No: %d of %d rules %s not kept.', lost, rules, iif(lost = 1, 'is', 'are')) END
 FROM as_text, (SELECT count(DISTINCT model) AS models, count(DISTINCT rule) AS rules, count(DISTINCT iif(kept, NULL, model)) AS bad,

@@ -200,6 +200,7 @@ SELECT l.value FROM as_text, (
   SELECT count(*) AS models, total(status <> 'ok') AS unread, total(bad > 0) AS bad_models, total(bad) AS bad,
          total(n_nan) AS nan, total(n_inf) AS inf, total(zero) AS zero, total(constant) AS constant, total(extremes) AS extremes,
          total(tensors) AS tensors, max(layers) AS layers, max(error) AS error,
+         EXISTS (SELECT 1 FROM health_layers WHERE layer IS NULL AND n_bad > 0) AS outside,
          (SELECT count(*) FROM health_read WHERE ref IS NULL) AS packed
   FROM health_models) AS n, json_each(json_array(
   CASE WHEN models > 1 AND bad > 0
@@ -209,7 +210,7 @@ SELECT l.value FROM as_text, (
        WHEN bad > 0
        THEN printf('%,d of %,d tensors %s %s%s.', bad, tensors, iif(bad = 1, 'has', 'have'),
                    ltrim(iif(nan > 0, printf(' and %,d NaN', nan), '') || iif(inf > 0, printf(' and %,d Inf', inf), ''), ' and'),
-                   ifnull(', in ' || safetensors_label(iif(length(layers) <= 42, layers, NULL)), ''))
+                   ifnull(', in ' || safetensors_label(iif(length(layers) <= 42, layers, NULL)) || iif(outside, ' and outside the layers', ''), ''))
        WHEN tensors = 1 THEN 'The only tensor is finite.'
        ELSE printf('All %,d tensors are finite.', tensors) END,
   iif(unread > 0 AND models = 1, 'error: it is not whole:' || char(10) || '  ' || safetensors_label(substr(error, 14)), NULL),

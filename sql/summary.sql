@@ -126,14 +126,14 @@ SELECT l.value FROM as_text, (
                 FROM (SELECT kind, count(*) AS n FROM summary WHERE status = 'ok' GROUP BY kind ORDER BY count(*) DESC)) AS by_kind
         FROM summary) AS k) AS n, json_each(json_array(
   CASE WHEN models > 1
-       THEN printf('%,d models in %,d folder%s: %s', models, folders, iif(folders = 1, '', 's'), ifnull(by_kind, 'none can be read'))
+       THEN printf('%,d models in %,d folder%s%s', models, folders, iif(folders = 1, '', 's'), iif(by_kind LIKE '% models', '', ': ' || ifnull(by_kind, 'none can be read')))
             || iif(unread > 0, printf('; %,d cannot be read, or %s not whole.', unread, iif(unread = 1, 'is', 'are')), '.')
        WHEN weights > 0
        THEN iif(kind = 'adapter', 'Adapter: ' || ifnull(what, 'of a kind that is not known') || '.' || char(10), '')
             || printf('%s parameters in %,d %s, at %.2f bits each%s', safetensors_pretty(numel), weights,
                       iif(weights = 1, 'weight', 'weights'), bits_per_weight,
                       iif(packed > 0, printf('; %,d %s packed (%s).', packed, iif(packed = 1, 'is', 'are'),
-                                             iif(length(schemes) > 20, substr(schemes, 1, 17) || '...', schemes)), '.'))
+                                             iif(length(schemes) > 20, substr(schemes, 1, 17) || '...', replace(schemes, ',', ', '))), '.'))
        ELSE 'No parameters.' END,
   iif(models = 1 AND unread > 0, 'error: it is not whole.', NULL),
   iif(models > 1, printf('In all %s parameters; stored are %s elements in %,d tensors, %s.', safetensors_pretty(all_numel),
