@@ -217,7 +217,8 @@ CREATE TEMP TABLE memory_sizes AS
   FROM parameters AS p, memory_config AS c
   JOIN (SELECT model, kind, count(*) AS layers FROM memory_kinds GROUP BY model, kind) AS k ON k.model = c.model
   JOIN (SELECT c.model, coalesce(c.dtype, (SELECT r.computed FROM memory_read AS r WHERE r.model = c.model AND r.computed IN ('F32', 'BF16', 'F16')
-                                           GROUP BY r.computed ORDER BY sum(r.nbytes) DESC LIMIT 1), 'BF16') AS dtype
+                                           GROUP BY r.computed  -- F32 of what is packed may say no more than that nothing says it
+                                           ORDER BY max(r.computed <> 'F32' OR r.dtype = 'F32') DESC, sum(r.nbytes) DESC LIMIT 1), 'BF16') AS dtype
         FROM memory_config AS c) AS b ON b.model = c.model
   LEFT JOIN memory_projections AS r ON r.model = c.model
   JOIN (SELECT model, coalesce(json_extract(c, '$.linear_num_value_heads'), json_extract(c, '$.linear_attn_config.num_heads'),

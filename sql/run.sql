@@ -279,7 +279,7 @@ SELECT l.value FROM run_common, (
          (SELECT l.change_first FROM run AS l WHERE l.run = r.run AND l.change_first IS NOT NULL ORDER BY l.rowid DESC LIMIT 1) AS drift,
          (SELECT l.change_previous FROM run AS l WHERE l.run = r.run AND l.change_previous IS NOT NULL ORDER BY l.rowid DESC LIMIT 1) AS pace,
          max(tensors) AS tensors, total(added + removed + reshaped) AS structure
-  FROM run AS r GROUP BY r.run) AS n, json_each(json_array(
+  FROM run AS r GROUP BY r.run ORDER BY total(n_nan + n_inf) > 0 DESC, total(status <> 'ok') > 0 DESC, min(r.rowid)) AS n, json_each(json_array(
   iif(runs > 1, char(10) || safetensors_label(run, common_run) || ':', NULL),
   printf('%,d checkpoint%s', n, iif(n = 1, '', 's')) || iif(last IS NULL, '', iif(first = last, printf(' of step %d', first), printf(', steps %d to %d', first, last)))
   || iif(bad > 0, iif(n = 1, ': NaN or infinities.', printf(': NaN or infinities from %s on.', ifnull('step ' || bad_step, 'the last one'))), iif(good > 0, ': all values are finite.', '.')),

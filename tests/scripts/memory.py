@@ -175,4 +175,13 @@ def test_words():
         tally.check((code, out, error.count("\n")) == (1, "", 1) and f":{parameter} is" in error, f"{parameter} of {value}", code, out, error)
 
 
+def test_packed_without_a_dtype():
+    """Scales in F32 say nothing of keys and values where the other weights are BF16."""
+    config = {key: value for key, value in llama(1, 4, 2, 16, 8).items() if key != "torch_dtype"}
+    path = model("packed", {**config, "quantization_config": {"quant_method": "fp8", "weight_block_size": [8, 8]}}, {
+        "model.norm.weight": making.zeros("BF16", 16), "model.layers.0.self_attn.o_proj.weight": making.zeros("F8_E4M3", 16, 32),
+        "model.layers.0.self_attn.o_proj.weight_scale_inv": making.zeros("F32", 2, 4)})
+    tally.equal([row["kv_dtype"] for row in memory(path)["memory"]], ["BF16"], "the dtype of what is kept")
+
+
 tally.run(globals(), ROOT)
