@@ -178,14 +178,14 @@ static void stats_scan_rest(const StatsGroup *group, uint64_t whole, const float
 }
 
 static void stats_scan_floats(const Kernels *kernels, const StatsGroup *group, FloatScan *scan) {
-  float rest[SCAN_STEP];
+  float rest[SCAN_STEP] = {0};
   uint64_t whole = stats_rest_of(kernels, group, rest);
   kernels->scan[group->dtype](group->data, whole, scan);
   stats_scan_rest(group, whole, rest, scan);
 }
 
 static void stats_range_floats(const Kernels *kernels, const StatsGroup *group, FloatRange *range) {
-  float rest[SCAN_STEP];
+  float rest[SCAN_STEP] = {0};
   uint64_t whole = stats_rest_of(kernels, group, rest);
   kernels->range[group->dtype](group->data, whole, range);
   for (uint64_t i = whole; i < group->count; i++) {
@@ -409,7 +409,7 @@ static uint64_t stats_size_of_two(const StatsTask *task) {
 /* Floats that are scanned while they are computed, and never stored all. */
 static bool stats_take_two_quickly(const StatsTask *task, const unsigned char *a,
                                    const unsigned char *b, uint64_t count, StatsBlockFound *all) {
-  float rest[SCAN_STEP];
+  float rest[SCAN_STEP] = {0};
   FloatScan scan;
   const StatsGroup group = {.dtype = DTYPE_F32, .count = count};
   uint64_t size = stats_size_of_two(task), whole = count - count % SCAN_STEP;

@@ -105,7 +105,11 @@ typedef struct {
 } SET(Scan);
 
 static SET(INLINE) SET(Scan) SET(no_scan)(void) {
-  SET(Scan) scan = {.range = SET(no_range)(), .sums = SET(no_sums)()};
+  /* Not by no_sums(): the analyzer of gcc loses sight of a struct within a struct. */
+  SET(Scan) scan = {.range = SET(no_range)()};
+  SET(UNROLL) for (unsigned p = 0; p < SET(SUMS); p++) {
+    scan.sums.numbers[p] = scan.sums.squares[p] = SET(all_doubles)(0);
+  }
   SET(UNROLL) for (unsigned r = 0; r < SET(RANGES); r++) scan.least[r] = SET(no_least)();
   return scan;
 }
