@@ -412,7 +412,7 @@ SELECT run, step, place, iif(numbering <> '' AND many, numbering || '.', '') || 
 FROM (SELECT *, (max(i) OVER () - 2) / iif(many, 8, 12) + 1 AS every, min(150, 60000 / (400 + 6 * max(length(numbering)) OVER ())) AS room
       FROM numbered, (SELECT count(DISTINCT numbering) > 1 AS many FROM run_layers WHERE numbering <> '') WHERE run = (SELECT min(run) FROM numbered))
 WHERE i > 1 AND (i - 2) % every = 0 AND place <= room;
-SELECT printf('<h2>Change by layer</h2><p>From the checkpoint before, in percent of the layer''s norm%s.</p>', iif(max(every) > 1, printf(', of every %dth checkpoint', max(every)), ''))
+SELECT printf('<h2>Change by layer</h2><p>From the checkpoint before, in percent of the layer''s norm%s.</p>', iif(max(every) > 1, ', of every ' || CASE max(every) WHEN 2 THEN '2nd' WHEN 3 THEN '3rd' ELSE max(every) || 'th' END || ' checkpoint', ''))
        || '<div class="key"><span><i class="h0">=</i>equal</span><span><i class="h2"></i>under 0.1</span>'
        || '<span><i class="h3"></i>under 1</span><span><i class="h4"></i>under 3</span><span><i class="h5"></i>under 10</span><span><i class="h6"></i>under 30</span>'
        || '<span><i class="h7"></i>under 100</span><span><i class="h8"></i>more</span><span><i class="bad">NaN</i>not finite</span></div>'
