@@ -374,11 +374,11 @@ CREATE TEMP TABLE identify_groups AS
                     WHEN w.name GLOB 'text_encoders.*.*' THEN substr(w.name, 1, 14 + instr(substr(w.name, 15), '.'))
                     WHEN w.name GLOB 'model_ema.*' THEN 'model_ema.'
                     WHEN w.name GLOB 'vae.*coder.*' THEN 'vae.' ELSE '' END AS part,
-               w.pattern, min(w.rowid), w.name, w.dtype, max(w.scheme) AS scheme, w.shape, count(*) AS n, count(DISTINCT w.layer) AS layers,
+               w.pattern, min(w.rowid), w.name, iif(w.scheme IN ('none', 'unknown'), w.dtype, w.scheme) AS dtype, max(w.scheme) AS scheme, w.shape, count(*) AS n, count(DISTINCT w.layer) AS layers,
                max(w.layer) - min(w.layer) + 1 AS span,
                max(w.name GLOB '*transformer_blocks[._][1-9]*') AS deep, sum(w.numel) AS numel, sum(w.nbytes) AS nbytes
         FROM identify_models AS m, safetensors_weights(m.model) AS w
-        WHERE m.status = 'ok' AND w.role IN ('weight', 'buffer') GROUP BY m.id, part, w.dtype, w.pattern);
+        WHERE m.status = 'ok' AND w.role IN ('weight', 'buffer') GROUP BY m.id, part, iif(w.scheme IN ('none', 'unknown'), w.dtype, w.scheme), w.pattern);
 DROP TABLE IF EXISTS temp.identify_patterns;
 CREATE TEMP TABLE identify_patterns AS SELECT DISTINCT pattern, adapter FROM identify_groups;
 DROP TABLE IF EXISTS temp.identify_hits;

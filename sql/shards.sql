@@ -146,7 +146,7 @@ SELECT char(10) || '== What is wrong' FROM as_text WHERE EXISTS (SELECT 1 FROM i
 SELECT safetensors_label(replace(substr(s.error, 14), common, '')) FROM shards AS s, shard_common, as_text
 WHERE s.status = 'invalid' AND s.file NOT GLOB '*.json' ORDER BY s.rowid LIMIT 20;
 SELECT text FROM (
-  SELECT safetensors_label(iif(models > 1, safetensors_label(i.model, common) || ': ', '') || i.code || ': ' || i.message) AS text, i.at
+  SELECT iif(models > 1, safetensors_label(i.model, common) || ': ', '') || i.code || ': ' || safetensors_label(i.message) AS text, i.at
   FROM (SELECT *, rowid AS at, row_number() OVER (PARTITION BY model, code ORDER BY rowid) AS k FROM index_findings) AS i, shard_common,
     (SELECT count(*) AS models FROM shard_states), as_text WHERE i.k <= 3
   UNION ALL

@@ -57,8 +57,17 @@ static bool dry_run_collect(sqlite3 *db) {
   return code == SQLITE_DONE;
 }
 
-/* Files that are edited in place: no table lists them. */
-static void dry_run_collect_edited(const ScriptHeader *verb, const CommandLine *line) {
+/* Files that are edited in place, if the script has tables for that: no table lists them. */
+static void dry_run_collect_edited(sqlite3 *db, const ScriptHeader *verb, const CommandLine *line) {
+  sqlite3_stmt *statement = NULL;
+  bool edits = sqlite3_prepare_v2(db,
+                                  "SELECT 1 FROM temp.sqlite_master WHERE type = 'table' "
+                                  "AND sql LIKE '%USING safetensors%' "
+                                  "AND sql NOT LIKE '%USING safetensors_write%'",
+                                  -1, &statement, NULL) == SQLITE_OK &&
+               sqlite3_step(statement) == SQLITE_ROW;
+  sqlite3_finalize(statement);
+  if (!edits) return;
   for (size_t i = 0; i < verb->write_count; i++) {
     for (size_t k = 0; k < verb->parameter_count; k++) {
       if (strcmp(verb->parameters[k].name, verb->writes[i].word) != 0) continue;
@@ -68,12 +77,14 @@ static void dry_run_collect_edited(const ScriptHeader *verb, const CommandLine *
 }
 
 bool dry_run_end(sqlite3 *db, const ScriptHeader *verb, const CommandLine *line) {
-  if (!dry_run_collect(db) || sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL) != SQLITE_OK) {
+  bool collected = dry_run_collect(db);
+  if (collected && dry_run_count == 0) dry_run_collect_edited(db, verb, line);
+  if (!collected || sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL) != SQLITE_OK) {
     message(verb->typed, "%s", sqlite3_errmsg(db));
     return false;
   }
-  if (dry_run_count == 0) dry_run_collect_edited(verb, line);
   if (dry_run_count == 0 && verb->database != NULL) dry_run_note("the database", "");
+  if (dry_run_count == 0) dry_run_note("nothing", "");
   FILE *file = line->own[OWN_OPTION_FORMAT] != NULL ? stderr : printed_stream();
   for (size_t i = 0; i < dry_run_count; i++) fprintf(file, "%s\n", dry_run_lines[i]);
   return true;

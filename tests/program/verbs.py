@@ -216,6 +216,8 @@ def test_dry_runs():
         status, output, error = example(verb, "--dry-run", "--json")
         tally.equal((status, list(json.loads(output))), (GOOD, list(header.tables)), f"{verb} --dry-run --json prints its tables")
         tally.check("Would write " in error, f"{verb} --dry-run --json says it on stderr", error)
+    status, output, _ = run("edit-metadata", "base.safetensors", "{}", "--dry-run", cwd=root)
+    tally.equal((status, output.splitlines()[-1]), (GOOD, "Would write nothing"), "a dry run of no change")
     status, output, _ = run("inventory", "models", "--database", f"{root}/fresh.db", "--dry-run", cwd=root)
     tally.equal((status, files()), (GOOD, before), "a dry run makes no database")
     tally.check(output.endswith("Would write the database\n"), "and says that it would", output)
