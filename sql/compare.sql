@@ -32,7 +32,7 @@
 -- @table compared(name, name_b, status, not_compared, stack, layer, pattern, dtype_a, dtype_b, shape_a, shape_b,
 --    numel, n_diff, max_abs_diff, rel_l2, cosine, l2_a, l2_b, l2_diff, nan_both, new_nan, new_inf, gone_nan, rounded,
 --    ref_a, ref_b)   one row per tensor, which is same, changed, retyped, resized, reshaped, only_a or only_b;
---    rounded: one is the other, rounded
+--    rounded: one is the other, rounded, or both are of the same
 -- @table comparison(kind, verdict, tensors_a, tensors_b, paired, same, compared, rel_l2, new_nan, new_inf)   one row
 -- @table compared_findings(rule, level, file, tensor, message)   what should be looked at, the worst first
 -- @table compared_layers(stack, layer, tensors, same, changed, numel, n_diff, rel_l2, share, not_compared, new_nan,
@@ -65,8 +65,7 @@ DROP TABLE IF EXISTS temp.compare_products; DROP TABLE IF EXISTS temp.compare_re
 DROP TABLE IF EXISTS temp.compare_left; DROP TABLE IF EXISTS temp.compare_steps; DROP TABLE IF EXISTS temp.compared_ranks;
 DROP TABLE IF EXISTS temp.compared_rows; DROP TABLE IF EXISTS temp.compared_layers; DROP TABLE IF EXISTS temp.untouched;
 DROP TABLE IF EXISTS temp.compared_c; DROP TABLE IF EXISTS temp.compare_adapted; DROP TABLE IF EXISTS temp.compare_counts;
-DROP TABLE IF EXISTS temp.compare_spans; DROP TABLE IF EXISTS temp.compare_words; DROP TABLE IF EXISTS temp.comparison;
-DROP TABLE IF EXISTS temp.compared_findings;
+DROP TABLE IF EXISTS temp.compare_spans; DROP TABLE IF EXISTS temp.compare_words; DROP TABLE IF EXISTS temp.comparison; DROP TABLE IF EXISTS temp.compared_findings;
 
 -- Each is one model; beside models in its folders, a folder stands for the one that is in itself.
 CREATE TEMP TABLE compare_models AS
@@ -240,19 +239,19 @@ UPDATE compared SET (new_nan, new_inf) = (
 WHERE rowid IN (SELECT row FROM compare_not_finite);
 UPDATE compared SET gone_nan = iif(status = 'resized', NULL, max(0, gone_nan - new_nan)) WHERE gone_nan > 0;
 
--- Another dtype and other values: is one the other, rounded (or cut, as some tools make BF16)? Up to 64 rows show it.
+-- Another dtype and other values: is one the other, rounded (or cut, as some tools make BF16), or are BF16 and F16 of the same? Up to 64 rows show it.
 UPDATE compared SET rounded = CASE WHEN n_diff = 0 THEN 1
   WHEN (dtype_a IN ('F64', 'F32', 'F16', 'BF16') OR dtype_a GLOB 'F8_*' OR ref_a LIKE '{%')
        AND (dtype_b IN ('F64', 'F32', 'F16', 'BF16') OR dtype_b GLOB 'F8_*' OR ref_b LIKE '{%') THEN (
     SELECT iif(ref_b LIKE '{%', 0, tensor_equal(tensor_convert(a, dtype_b), b))
            OR iif(ref_a LIKE '{%', 0, tensor_equal(tensor_convert(b, dtype_a), a))
+           OR (dtype_a, dtype_b) IN (VALUES ('BF16', 'F16'), ('F16', 'BF16')) AND tensor_allclose(a, b, 0.0044, 6e-8)
            OR dtype_b = 'BF16' AND tensor_equal(tensor_maximum(tensor_abs(a), tensor_abs(b)), tensor_abs(a)) AND tensor_allclose(a, b, 0.0078125, 1e-40)
            OR dtype_a = 'BF16' AND tensor_equal(tensor_maximum(tensor_abs(b), tensor_abs(a)), tensor_abs(b)) AND tensor_allclose(b, a, 0.0078125, 1e-40)
     FROM (SELECT iif(shape_a = '[]', ref_a, tensor_slice(ref_a, step)) AS a, iif(shape_b = '[]', ref_b, tensor_slice(ref_b, step)) AS b
           FROM (SELECT '::' || max(1, json_extract(shape_a, '$[0]') / 64) AS step))) ELSE 0 END
 WHERE status = 'retyped' AND not_compared IS NULL;
--- What the pair is for the verdict: alone, unknown, same (in value), changed; packed: as far apart as packing takes the
--- others, too.
+-- For the verdict: alone, unknown, same (in value), changed; packed: as far apart as packing takes the others, too.
 CREATE TEMP TABLE compare_kinds(row INTEGER PRIMARY KEY, kind TEXT, shaped INTEGER, size INTEGER, part REAL DEFAULT 1);
 INSERT INTO compare_kinds(row, kind, shaped, size)
   SELECT c.rowid,
@@ -298,9 +297,8 @@ CREATE TEMP TRIGGER compare_step AFTER INSERT ON compare_steps BEGIN
   INSERT INTO compare_left SELECT t, new.k, i, max(d), NULL FROM compare_remainders WHERE used = 0 GROUP BY t HAVING max(d) > 0
     AND (SELECT l.rest FROM compare_left AS l WHERE l.t = compare_remainders.t AND l.k = new.k - 1)
         > (SELECT 1e-3 * l.rest FROM compare_left AS l WHERE l.t = compare_remainders.t AND l.k = 0)
-    AND (new.k <> 25 OR NOT EXISTS (  -- a rank of 72 leaves two thirds after 24 directions, noise aside
-      SELECT 1 FROM compare_left AS l JOIN compare_left AS o ON o.t = l.t AND o.k = 0 JOIN compare_samples AS s ON s.row = l.t
-      WHERE l.t = compare_remainders.t AND l.k = 24 AND s.n > 96 AND l.rest - s.noise * (1 - 24.0 / s.n) > 0.75 * (o.rest - s.noise)));
+    AND (new.k <> 25 OR NOT EXISTS (SELECT 1 -- a rank of 72 leaves two thirds after 24 directions, noise aside
+      FROM compare_left AS l JOIN compare_left AS o ON o.t = l.t AND o.k = 0 JOIN compare_samples AS s ON s.row = l.t WHERE l.t = compare_remainders.t AND l.k = 24 AND s.n > 96 AND l.rest - s.noise * (1 - 24.0 / s.n) > 0.75 * (o.rest - s.noise)));
   INSERT INTO compare_factors
     SELECT r.t, r.i, new.k, (g.v - ifnull((
              SELECT sum(x.v * y.v) FROM compare_factors AS x JOIN compare_factors AS y ON y.t = x.t AND y.i = l.pivot AND y.k = x.k
@@ -537,7 +535,7 @@ CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format 
 SELECT safetensors_print(format, 'compared', 'comparison', 'compared_findings', 'compared_layers', 'compared_rows', 'compared_ranks', 'untouched',
                          'compared_c') FROM parameters WHERE format IN ('json', 'csv');
 SELECT safetensors_print(format, 'compared_findings') FROM parameters WHERE format IN ('junit', 'sarif');
-SELECT verdict || char(10) || printf('%,d of %,d tensors were compared as numbers%s.', compared, max(tensors_a, tensors_b),
+SELECT verdict || char(10) || printf('%,d of %,d tensor%s compared as numbers%s.', compared, max(tensors_a, tensors_b), iif(max(tensors_a, tensors_b) = 1, ' was', 's were'),
        iif(new_nan + new_inf = 0, '; no NaN and no infinity is new in b', printf('; %,d NaN and %,d infinite values are new in b', new_nan, new_inf)))
 FROM as_text, comparison;
 

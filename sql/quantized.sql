@@ -197,7 +197,7 @@ SELECT l.value FROM as_text, (
              iif(length(schemes) > 24, substr(schemes, 1, 21) || '...', replace(schemes, ',', ', ')), bits,
              CASE WHEN unread + not_whole + doubtful + scales + unknown > 0 THEN '.'
                   WHEN packed = 1 THEN '; it is whole.' ELSE '; all are whole.' END),
-      iif(unknown = 0, printf('None of %,d weights is packed.', weights), NULL)),
+      iif(unknown = 0, iif(weights = 1, 'The only weight is not packed.', printf('None of %,d weights is packed.', weights)), NULL)),
   iif(models > 1, printf('%,d of %,d models %s packed weights.', packed_models, models, iif(packed_models = 1, 'has', 'have')), NULL),
   iif(numel > 0, printf('In all %s parameters in %s: %.2f bits each.', safetensors_pretty(CAST(numel AS INTEGER)),
                         safetensors_pretty(CAST(nbytes AS INTEGER), 'B'), 8.0 * nbytes / numel), NULL),

@@ -151,6 +151,9 @@ def test_kinds():
     cut = {name: f32(*row)[2] for name, row in numbers.items()}
     cut = making.file(f"{ROOT}/kinds/cut.safetensors", {name: ("BF16", shapes[name], b"".join(words[i + 2:i + 4] for i in range(0, len(words), 4))) for name, words in cut.items()})
     tally.equal([tables(full, cut)["kind"], tables(cut, full)["kind"]], ["retyped", "retyped"], "the upper halves of F32")
+    half = {name: ("F16", shapes[name], struct.pack(f"<{len(row)}e", *row)) for name, row in numbers.items()}
+    half, bfloat = making.file(f"{ROOT}/kinds/half.safetensors", half), write("rounded", numbers)
+    tally.equal([tables(half, bfloat)["kind"], tables(bfloat, half)["kind"]], ["retyped", "retyped"], "F16 and BF16 of the same numbers")
     # adapters are no fine-tunes
     lora = {f"base_model.model.layers.{i}.q.lora_{part}.weight": values(32 * 8) for i in range(3) for part in "AB"}
     a, b, c = (making.file(f"{ROOT}/kinds/lora_{name}.safetensors", {key: f32(*(x + y for x, y in zip(row, values(256, size))), shape=[8, 32] if "A" in key else [32, 8])

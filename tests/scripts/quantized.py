@@ -64,7 +64,7 @@ fp8           2          0           8   16.00      16 B
 none          1          0           2   32.00       8 B
 """, path=path)
     shows("quantized", """
-None of 1 weights is packed.
+The only weight is not packed.
 In all 2 parameters in 8 B: 32.00 bits each.
 
 == Schemes
