@@ -266,7 +266,8 @@ CREATE TEMP TABLE run_said(text);
 INSERT INTO run_said
 SELECT printf('%,d runs, %,d checkpoints: ', runs, count(*)) || CASE
   WHEN total(n_nan + n_inf > 0) > 0
-  THEN printf('%,d %s NaN or infinities.', total(n_nan + n_inf > 0), iif(total(n_nan + n_inf > 0) = 1, 'has', 'have')) ELSE 'all values are finite.' END
+  THEN printf('%,d %s NaN or infinities.', total(n_nan + n_inf > 0), iif(total(n_nan + n_inf > 0) = 1, 'has', 'have')) ELSE iif(total(status = 'ok') > 0, 'all values are finite.', 'none has values.') END
+  || iif(total(status <> 'ok') > 0, printf(' %,d cannot be read, or %s not whole.', total(status <> 'ok'), iif(total(status <> 'ok') = 1, 'is', 'are')), '')
 FROM run, run_common HAVING runs > 1;
 INSERT INTO run_said
 SELECT l.value FROM run_common, (

@@ -65,7 +65,7 @@ SELECT safetensors_print(format, 'claims', 'verified') FROM parameters WHERE for
 SELECT safetensors_print(format, 'verified') FROM parameters WHERE format IN ('junit', 'sarif');
 
 SELECT CASE
-  WHEN bad > 0 THEN printf('No: %,d of %,d claims %s not true.', bad, claimed, iif(bad = 1, 'is', 'are'))
+  WHEN bad > 0 THEN iif(claimed = 1, 'No: the only claim is not true.', printf('No: %,d of %,d claims %s not true.', bad, claimed, iif(bad = 1, 'is', 'are')))
   WHEN partial > 0 THEN printf('No: %,d download%s not complete.', partial, iif(partial = 1, ' is', 's are'))
   WHEN lost > 0 THEN printf('No: %,d of %,d files %s missing.', lost, files, iif(lost = 1, 'is', 'are'))
   WHEN good = 0 AND claimed = 0 THEN 'Unknown: nothing is claimed about ' || iif(files = 1, 'this file.', 'these files.')
