@@ -110,7 +110,7 @@ UPDATE convert_modules SET component = ifnull((SELECT component FROM parameters)
       OR path GLOB 'single_blocks.*' OR path GLOB 'joint_blocks.*' THEN 'transformer'
     WHEN path GLOB 'text_model.*' THEN 'text_encoder' END)
 WHERE component IS NULL;
-UPDATE convert_modules SET why = 'its component is not known: set :component'
+UPDATE convert_modules SET why = 'its component is not known: set the parameter component'
 FROM parameters AS p WHERE why IS NULL AND convert_modules.component IS NULL AND p."to" <> 'peft';
 
 -- kohya's names, word by word: the longest that is next, or a number.
@@ -148,7 +148,7 @@ CREATE TEMP TABLE convert_paths AS
 CREATE INDEX temp.convert_paths_by_id ON convert_paths(id);
 UPDATE convert_modules SET path = coalesce(in_base, (SELECT c.path FROM convert_paths AS c WHERE c.id = convert_modules.rowid))
 WHERE naming = 'kohya' AND path IS NOT NULL;
-UPDATE convert_modules SET why = 'a word of its name is not known: set :base' WHERE why IS NULL AND path IS NULL;
+UPDATE convert_modules SET why = 'a word of its name is not known: set the parameter base' WHERE why IS NULL AND path IS NULL;
 
 -- What the names can say.
 UPDATE convert_modules SET why = CASE

@@ -368,7 +368,7 @@ def test_convert():
     making.file(f"{ROOT}/names/model.safetensors", {f"{module}.weight": encoded(np.ones((8, 8)), "F32") for module in ("down_blocks.0.strange_thing.to_q", unet[0])})
     run("lora_convert", path=f"{ROOT}/odd.safetensors", out=f"{ROOT}/whole names", base=f"{ROOT}/names")
     same_changes(changes_of(f"{ROOT}/whole names"), changes_of(odd), "names of the base")
-    fails("lora_convert", message, "its component is not known: set :component", path=f"{ROOT}/one", out=f"{ROOT}/never.safetensors")
+    fails("lora_convert", message, "its component is not known: set the parameter component", path=f"{ROOT}/one", out=f"{ROOT}/never.safetensors")
     fails("lora_convert", message, " has no rule", path=f"{ROOT}/saved", out=f"{ROOT}/never.safetensors", component="unet")
     both = making.file(f"{ROOT}/both.safetensors", {f"{module}.lora_{part}.weight": encoded(np.ones((2, 2)), "F32")
                                                     for module in ("lora_unet_mid_block_attentions_0_proj_in", "lora_te_text_model_encoder_layers_0_mlp_fc1")
