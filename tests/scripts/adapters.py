@@ -361,7 +361,7 @@ def test_convert():
     odd, _ = lora_of("strange", ["down_blocks.0.strange_thing.to_q", unet[0]])
     run("lora_convert", path=odd, out=f"{ROOT}/odd.safetensors", component="unet")
     message = "no rule matches a module"
-    fails("lora_convert", message, "Nothing is written: no rule matches 1 module.\nerror: lora_unet_down_blocks_0_strange_thing_to_q\n  a word of its name is not known: set :base", path=f"{ROOT}/odd.safetensors",
+    fails("lora_convert", message, "Nothing is written: no rule matches 1 module.\nerror: lora_unet_down_blocks_0_strange_thing_to_q\n  a word of its name is not known: set the parameter base", path=f"{ROOT}/odd.safetensors",
           out=f"{ROOT}/never")
     printed = run("lora_convert", path=f"{ROOT}/odd.safetensors", out=f"{ROOT}/partial", partial="1")[1]
     tally.check("1 module is left out.\n\n== Left out\n1 module: a word of its name is not known" in printed, "--partial", printed)
