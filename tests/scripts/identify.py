@@ -13,7 +13,7 @@ import making
 import shell
 from tally import Tally
 
-MODELS = os.environ.get("MODELS", "")
+MODELS = os.environ.get("MODELS", "../shared/models")
 tally = Tally()
 ROOT = tempfile.mkdtemp(prefix="identify.")
 SIZES = {"F32": 4, "F16": 2, "BF16": 2, "I64": 8}

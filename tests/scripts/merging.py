@@ -27,7 +27,7 @@ except ImportError:
 tally = Tally()
 ROOT = tempfile.mkdtemp(prefix="merging.")
 OUT = f"{ROOT}/out.safetensors"
-MERGES = os.environ.get("MERGES", "")
+MERGES = os.environ.get("MERGES", "../shared/models/merge")
 WEIGHTS, DENSITIES = (0.6, 0.8, 0.3), (0.4, 0.5, 0.6)
 SHAPES = {"model.embed_tokens.weight": ("BF16", (9, 6)), "model.layers.0.w": ("F32", (7, 8)), "model.layers.1.w": ("F16", (5, 5)),
           "model.layers.2.w": ("F64", (4, 3)), "model.norm": ("F32", (6,)), "one": ("F32", ())}

@@ -37,7 +37,7 @@ OF_ONE = {"sbom", "compare", "distribution", "gate", "identify", "lora_fit", "lo
 MADE = {("lockfile", "lock")}  # paths that need not be there
 
 # Models of tools that quantise, if they are there; scripts that write do not look at them.
-QUANTISED, TOOLS = os.environ.get("MODELS", "") + "/quant", ("gptq-4bit-g64-sym", "mxfp4-gpt-oss", "bnb-nf4")
+QUANTISED, TOOLS = os.environ.get("MODELS", "../shared/models") + "/quant", ("gptq-4bit-g64-sym", "mxfp4-gpt-oss", "bnb-nf4")
 
 
 def floats(*numbers, shape=None):

@@ -15,7 +15,7 @@ import time
 import making
 from tally import Tally, connect
 
-MODELS = os.environ.get("MODELS", "")
+MODELS = os.environ.get("MODELS", "../shared/models")
 ROOT = tempfile.mkdtemp(prefix="models.")
 tally = Tally()
 db = connect()
@@ -409,7 +409,7 @@ if MODELS and os.path.isdir(MODELS):
     hub(at("hub", "hub", "cache-diffusers-by-commit", "hub"))
     tally.equal({row[1] for row in rows("hf://")}, {"component"}, "a pipeline in it")
 else:
-    print("skipped: models of other tools (MODELS is not set)")
+    print("skipped: models of other tools (MODELS is not a directory)")
 
 shutil.rmtree(ROOT)
 tally.finish()
