@@ -1,6 +1,9 @@
 """sql/loras.sql: a folder of three hundred adapters as one table, with all that hobbyists have in such folders: the namings
 of kohya, PEFT and diffusers, with and without metadata, broken downloads, copies under other names. What it says of each
-is what the adapter was made with."""
+is what the adapter was made with.
+
+Covers little: of all lines, others reach nearly as many.
+"""
 
 import csv
 import io

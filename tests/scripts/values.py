@@ -1,4 +1,7 @@
-"""The scripts of sql/ that look at values, on tensors made here: what they print was worked out by hand."""
+"""The scripts of sql/ that look at values, on tensors made here: what they print was worked out by hand.
+
+Covers little: of all lines, others reach nearly as many.
+"""
 
 import functools
 import json

@@ -1,6 +1,9 @@
 """The scripts of sql/ keep within a terminal's width, whatever the checkpoints have in them: long names, many
 dimensions, numbers with exponents, much metadata, and paths that are long themselves. Names, which are the last column,
-may go beyond it."""
+may go beyond it.
+
+Covers little: of all lines, others reach nearly as many.
+"""
 
 import os
 import shutil
