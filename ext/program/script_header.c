@@ -184,9 +184,19 @@ static void script_header_directives(ScriptHeaderReader *reader) {
 }
 
 static void script_header_paragraphs(ScriptHeaderReader *reader) {
-  const char *about = "";
+  char *about = keep(1);
+  size_t length = 0, room = 1; /* which is zero behind the text */
   for (; reader->line != NULL && *reader->line != '@'; script_header_next(reader)) {
-    about = keep_format("%s%s\n", about, reader->line);
+    size_t more = strlen(reader->line) + 1;
+    if (room - length <= more) {
+      room = 2 * (length + more) + 1;
+      char *larger = keep(room);
+      memcpy(larger, about, length);
+      about = larger;
+    }
+    memcpy(about + length, reader->line, more - 1);
+    length += more;
+    about[length - 1] = '\n';
   }
   reader->header->about = about;
 }
