@@ -19,31 +19,36 @@ bool label_is_hidden(uint32_t character) {
   return (character & 0xfffe) == 0xfffe;
 }
 
-void label_append_escape(sqlite3_str *out, uint32_t character) {
+const char *label_escape(uint32_t character, char buffer[LABEL_ESCAPE_SIZE]) {
+  bool is_byte = character >= UTF8_BYTE;
+  if (is_byte) character -= UTF8_BYTE;
+  if (!is_byte && !label_is_hidden(character)) return NULL;
   switch (character) {
-    case '\n': sqlite3_str_appendall(out, "\\n"); break;
-    case '\r': sqlite3_str_appendall(out, "\\r"); break;
-    case '\t': sqlite3_str_appendall(out, "\\t"); break;
+    case '\n': return "\\n";
+    case '\r': return "\\r";
+    case '\t': return "\\t";
     default:
-      sqlite3_str_appendf(out,
-                          character <= 0xff     ? "\\x%02x"
-                          : character <= 0xffff ? "\\u%04x"
-                                                : "\\U%08x",
-                          character);
+      return sqlite3_snprintf(LABEL_ESCAPE_SIZE, buffer,
+                              character <= 0xff     ? "\\x%02x"
+                              : character <= 0xffff ? "\\u%04x"
+                                                    : "\\U%08x",
+                              character);
   }
 }
 
-void label_append(sqlite3_str *out, const char *text, uint64_t length) {
-  uint64_t shown = 0; /* what has been appended */
+void label_append_escaped(sqlite3_str *out, const char *text, uint64_t length,
+                          LabelEscape *escape) {
+  char buffer[LABEL_ESCAPE_SIZE];
+  uint64_t appended = 0;
   for (uint64_t at = 0; at < length;) {
     uint64_t begin = at;
-    uint32_t character = utf8_next(text, length, &at);
-    if (character != UTF8_NONE && !label_is_hidden(character)) continue;
-    sqlite3_str_append(out, text + shown, (int)(begin - shown));
-    label_append_escape(out, character == UTF8_NONE ? (unsigned char)text[begin] : character);
-    shown = at;
+    const char *instead = escape(utf8_next(text, length, &at), buffer);
+    if (instead == NULL) continue;
+    sqlite3_str_append(out, text + appended, (int)(begin - appended));
+    sqlite3_str_appendall(out, instead);
+    appended = at;
   }
-  sqlite3_str_append(out, text + shown, (int)(length - shown));
+  sqlite3_str_append(out, text + appended, (int)(length - appended));
 }
 
 static uint64_t label_count(const char *text, uint64_t length) {
@@ -82,7 +87,7 @@ int label_append_name(sqlite3_str *out, const char *name, uint64_t length, const
     name += common_length;
     length -= common_length;
   }
-  label_append(whole, name, length);
+  label_append_escaped(whole, name, length, label_escape);
   int code = sqlite3_str_errcode(whole), size = sqlite3_str_length(whole);
   char *text = sqlite3_str_finish(whole);
   if (code == SQLITE_OK && size > 0) label_append_short(out, text, (uint64_t)size);

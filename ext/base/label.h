@@ -10,17 +10,21 @@
 
 #include "base/sqlite.h"
 
-enum { LABEL_MAX_CHARACTERS = 200, LABEL_MAX_COMMON = 3 };
+enum { LABEL_MAX_CHARACTERS = 200, LABEL_MAX_COMMON = 3, LABEL_ESCAPE_SIZE = 16 };
 
 /* Whether a character is shown by an escape: control characters, those that turn the direction of
 ** writing, separators of lines, characters that have no width, and those that Unicode never assigns. */
 bool label_is_hidden(uint32_t character);
 
-/* Appends the escape of a character, or of a byte that is not UTF-8. */
-void label_append_escape(sqlite3_str *out, uint32_t character);
+/* What stands for a character in a text, or for a byte that is not UTF-8 (base/utf8.h), perhaps in `buffer`;
+** NULL: itself. */
+typedef const char *LabelEscape(uint32_t character, char buffer[LABEL_ESCAPE_SIZE]);
 
-/* Appends a text with escapes, \xHH for each byte that is not UTF-8. Nothing is left out. */
-void label_append(sqlite3_str *out, const char *text, uint64_t length);
+/* That of labels: \n, \x1b, \u202e for what is hidden, and \xHH for a byte. */
+const char *label_escape(uint32_t character, char buffer[LABEL_ESCAPE_SIZE]);
+
+/* Appends a text in which `escape` says what stands for each character. */
+void label_append_escaped(sqlite3_str *out, const char *text, uint64_t length, LabelEscape *escape);
 
 /* Appends a name. Of one that begins with `common`, longer than LABEL_MAX_COMMON characters, that part
 ** becomes "..."; of a label longer than LABEL_MAX_CHARACTERS its middle does. Returns a result code. */

@@ -42,7 +42,7 @@ uint32_t utf8_next(const char *text, uint64_t length, uint64_t *at) {
   const unsigned char *bytes = (const unsigned char *)text + *at;
   uint64_t size = utf8_sequence_length(bytes, length - *at);
   *at += size == 0 ? 1 : size;
-  if (size == 0) return UTF8_NONE;
+  if (size == 0) return UTF8_BYTE + bytes[0];
   if (size == 1) return bytes[0];
   uint32_t character = bytes[0] & (0xffu >> (size + 1));
   for (uint64_t i = 1; i < size; i++) character = character << 6 | (bytes[i] & 0x3fu);

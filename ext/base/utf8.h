@@ -8,11 +8,11 @@
 /* The offset of the first byte that does not belong to a valid sequence; `length` if all do. */
 uint64_t utf8_valid_length(const char *text, uint64_t length);
 
-/* What utf8_next() returns for a byte that belongs to no valid sequence. */
-#define UTF8_NONE UINT32_MAX
+/* What is added to a byte that belongs to no valid sequence: no character is as large. */
+#define UTF8_BYTE 0x80000000u
 
-/* The character at *at, which is below `length`; *at moves behind it, or behind a byte that belongs to no
-** valid sequence. */
+/* The character at *at, which is below `length`, or UTF8_BYTE and a byte that belongs to no valid sequence;
+** *at moves behind it. */
 uint32_t utf8_next(const char *text, uint64_t length, uint64_t *at);
 
 #endif

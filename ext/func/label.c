@@ -33,16 +33,7 @@ void function_safetensors_label(sqlite3_context *context, int argc, sqlite3_valu
   }
   sqlite3_str *out = sqlite3_str_new(NULL);
   int code = label_append_name(out, name, length, common, common_length);
-  int size = sqlite3_str_length(out);
-  char *text = sqlite3_str_finish(out);
-  if (code == SQLITE_TOOBIG) {
-    sqlite3_result_error_toobig(context);
-  } else if (code != SQLITE_OK) {
-    sqlite3_result_error_nomem(context);
-  } else {
-    sqlite3_result_text(context, text == NULL ? "" : text, size, SQLITE_TRANSIENT);
-  }
-  sqlite3_free(text);
+  result_string_or(context, out, code);
 }
 
 /* The beginning that all rows so far share. */

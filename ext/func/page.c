@@ -133,6 +133,18 @@ static const char *const page_style[] = {
     "</style>\n</head>\n<body>",
 };
 
+static const char *page_escape(uint32_t character, char buffer[LABEL_ESCAPE_SIZE]) {
+  (void)buffer;
+  switch (character) {
+    case '&': return "&amp;";
+    case '<': return "&lt;";
+    case '>': return "&gt;";
+    case '"': return "&quot;";
+    case '\'': return "&#39;";
+    default: return NULL;
+  }
+}
+
 /* Appends a text as safetensors_label writes it, with what means something in HTML escaped. Returns a
 ** result code. */
 static int page_append_text(sqlite3_str *out, sqlite3_value *value) {
@@ -142,34 +154,10 @@ static int page_append_text(sqlite3_str *out, sqlite3_value *value) {
   int code = label_append_name(label, text, (uint64_t)sqlite3_value_bytes(value), "", 0);
   int length = sqlite3_str_length(label);
   char *name = sqlite3_str_finish(label);
-  for (int i = 0; code == SQLITE_OK && i < length; i++) {
-    switch (name[i]) {
-      case '&': sqlite3_str_appendall(out, "&amp;"); break;
-      case '<': sqlite3_str_appendall(out, "&lt;"); break;
-      case '>': sqlite3_str_appendall(out, "&gt;"); break;
-      case '"': sqlite3_str_appendall(out, "&quot;"); break;
-      case '\'': sqlite3_str_appendall(out, "&#39;"); break;
-      default: sqlite3_str_appendchar(out, 1, name[i]);
-    }
-  }
+  if (code == SQLITE_OK && length > 0)
+    label_append_escaped(out, name, (uint64_t)length, page_escape);
   sqlite3_free(name);
   return code;
-}
-
-static void page_result(sqlite3_context *context, sqlite3_str *out, int code) {
-  if (code == SQLITE_OK && sqlite3_str_length(out) > 0) {
-    result_string(context, out);
-    return;
-  }
-  if (code == SQLITE_OK) code = sqlite3_str_errcode(out);
-  sqlite3_free(sqlite3_str_finish(out));
-  if (code == SQLITE_OK) {
-    sqlite3_result_text(context, "", 0, SQLITE_STATIC);
-  } else if (code == SQLITE_TOOBIG) {
-    sqlite3_result_error_toobig(context);
-  } else {
-    sqlite3_result_error_nomem(context);
-  }
 }
 
 /*
@@ -183,7 +171,7 @@ void function_safetensors_html(sqlite3_context *context, int argc, sqlite3_value
   if (sqlite3_value_type(argv[0]) == SQLITE_NULL) return;
   sqlite3_str *out = sqlite3_str_new(NULL);
   int code = page_append_text(out, argv[0]);
-  page_result(context, out, code);
+  result_string_or(context, out, code);
 }
 
 /*
@@ -201,5 +189,5 @@ void function_safetensors_page(sqlite3_context *context, int argc, sqlite3_value
   for (size_t i = 0; i < sizeof page_style / sizeof *page_style; i++) {
     sqlite3_str_appendall(out, page_style[i]);
   }
-  page_result(context, out, code);
+  result_string_or(context, out, code);
 }

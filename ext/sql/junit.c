@@ -3,29 +3,23 @@
 #include <string.h>
 
 #include "base/label.h"
-#include "base/utf8.h"
 
 /* Counts of a table, by level. */
 typedef struct JunitCounts {
   sqlite3_int64 of[VERDICT_LEVELS], all;
 } JunitCounts;
 
+static const char *junit_escape(uint32_t character, char buffer[LABEL_ESCAPE_SIZE]) {
+  if (character > 0x7f || character == 0 || strchr("<>&\"", (int)character) == NULL) {
+    return label_escape(character, buffer);
+  }
+  return sqlite3_snprintf(LABEL_ESCAPE_SIZE, buffer, "&#%u;", character);
+}
+
 /* A text between tags, or in the double quotes of an attribute; nothing if there is none. */
 static void junit_text(sqlite3_str *out, VerdictText text) {
   if (text.text == NULL) return;
-  for (uint64_t at = 0, length = (uint64_t)text.length; at < length;) {
-    uint64_t begin = at;
-    uint32_t character = utf8_next(text.text, length, &at);
-    if (character == UTF8_NONE) {
-      label_append_escape(out, (unsigned char)text.text[begin]);
-    } else if (label_is_hidden(character)) {
-      label_append_escape(out, character);
-    } else if (character == '<' || character == '>' || character == '&' || character == '"') {
-      sqlite3_str_appendf(out, "&#%u;", character);
-    } else {
-      sqlite3_str_append(out, text.text + begin, (int)(at - begin));
-    }
-  }
+  label_append_escaped(out, text.text, (uint64_t)text.length, junit_escape);
 }
 
 static bool junit_count(sqlite3 *db, const char *table, JunitCounts *counts, Error *error) {

@@ -96,14 +96,21 @@ void result_argument(sqlite3_context *context, sqlite3_value *argument) {
 }
 
 void result_string(sqlite3_context *context, sqlite3_str *out) {
-  int code = sqlite3_str_errcode(out), length = sqlite3_str_length(out);
-  char *text = sqlite3_str_finish(out);
+  result_string_or(context, out, SQLITE_OK);
+}
+
+void result_string_or(sqlite3_context *context, sqlite3_str *out, int code) {
+  if (code == SQLITE_OK) code = sqlite3_str_errcode(out);
+  int length = sqlite3_str_length(out);
+  char *text = sqlite3_str_finish(out); /* NULL if it is empty */
   if (code == SQLITE_OK && text != NULL) {
     sqlite3_result_text(context, text, length, sqlite3_free);
     return;
   }
   sqlite3_free(text);
-  if (code == SQLITE_TOOBIG) {
+  if (code == SQLITE_OK) {
+    sqlite3_result_text(context, "", 0, SQLITE_STATIC);
+  } else if (code == SQLITE_TOOBIG) {
     sqlite3_result_error_toobig(context);
   } else {
     sqlite3_result_error_nomem(context);

@@ -28,8 +28,11 @@ void result_uint64(sqlite3_context *context, uint64_t value);
 void result_path(sqlite3_context *context, const char *path);
 void result_argument(sqlite3_context *context, sqlite3_value *argument);
 
-/* Sets the result to the text built in `out`, at least one character, and releases `out`. */
+/* Sets the result to the text built in `out`, and releases `out`. */
 void result_string(sqlite3_context *context, sqlite3_str *out);
+
+/* The same if `code` is SQLITE_OK; else the result is that error, SQLITE_TOOBIG or that memory ran out. */
+void result_string_or(sqlite3_context *context, sqlite3_str *out, int code);
 
 /* Marks the result, a text, as JSON in the way of SQLite's own JSON functions, so that
 ** json_object() and the like nest it. A function that does this needs SQLITE_RESULT_SUBTYPE. */

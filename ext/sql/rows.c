@@ -9,11 +9,6 @@
 
 #define ROWS_REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
-enum { ROWS_ESCAPE_SIZE = 16 };
-
-/* What stands for a character, or for UTF8_NONE, perhaps in `buffer`; NULL: itself. */
-typedef const char *RowsEscape(uint32_t character, char buffer[ROWS_ESCAPE_SIZE]);
-
 typedef void RowsText(sqlite3_str *out, const char *text, int length);
 
 /* What stands around the names of the columns, and around the values of a row. */
@@ -56,46 +51,32 @@ static void rows_real(sqlite3_str *out, double value) {
 
 /* ---- Texts ---- */
 
-static void rows_append(sqlite3_str *out, const char *text, int length, RowsEscape *escape) {
-  char buffer[ROWS_ESCAPE_SIZE];
-  uint64_t appended = 0, end = (uint64_t)length;
-  for (uint64_t at = 0; at < end;) {
-    uint64_t begin = at;
-    const char *instead = escape(utf8_next(text, end, &at), buffer);
-    if (instead == NULL) continue;
-    sqlite3_str_append(out, text + appended, (int)(begin - appended));
-    sqlite3_str_appendall(out, instead);
-    appended = at;
-  }
-  sqlite3_str_append(out, text + appended, (int)(end - appended));
-}
-
-static const char *rows_json_escape(uint32_t character, char buffer[ROWS_ESCAPE_SIZE]) {
-  if (character == UTF8_NONE) return ROWS_REPLACEMENT;
+static const char *rows_json_escape(uint32_t character, char buffer[LABEL_ESCAPE_SIZE]) {
+  if (character >= UTF8_BYTE) return ROWS_REPLACEMENT;
   if (character == '"') return "\\\"";
   if (character == '\\') return "\\\\";
   if (character == '\n') return "\\n";
   if (!label_is_hidden(character)) return NULL;
   if (character <= 0xffff) {
-    return sqlite3_snprintf(ROWS_ESCAPE_SIZE, buffer, "\\u%04x", character);
+    return sqlite3_snprintf(LABEL_ESCAPE_SIZE, buffer, "\\u%04x", character);
   }
-  return sqlite3_snprintf(ROWS_ESCAPE_SIZE, buffer, "\\u%04x\\u%04x", 0xd7c0 + (character >> 10),
+  return sqlite3_snprintf(LABEL_ESCAPE_SIZE, buffer, "\\u%04x\\u%04x", 0xd7c0 + (character >> 10),
                           0xdc00 + (character & 0x3ff));
 }
 
 void rows_append_json(sqlite3_str *out, const char *text, int length) {
   sqlite3_str_appendchar(out, 1, '"');
-  rows_append(out, text, length, rows_json_escape);
+  label_append_escaped(out, text, (uint64_t)length, rows_json_escape);
   sqlite3_str_appendchar(out, 1, '"');
 }
 
 /* Formats without escapes: what could control a terminal is lost. */
 static bool rows_is_control(uint32_t character) {
   bool space = character == '\t' || character == '\n' || character == '\r';
-  return character == UTF8_NONE || (character <= 0x9f && label_is_hidden(character) && !space);
+  return character >= UTF8_BYTE || (character <= 0x9f && label_is_hidden(character) && !space);
 }
 
-static const char *rows_csv_escape(uint32_t character, char buffer[ROWS_ESCAPE_SIZE]) {
+static const char *rows_csv_escape(uint32_t character, char buffer[LABEL_ESCAPE_SIZE]) {
   (void)buffer;
   if (character == '"') return "\"\"";
   return rows_is_control(character) ? ROWS_REPLACEMENT : NULL;
@@ -105,23 +86,23 @@ static void rows_csv_text(sqlite3_str *out, const char *text, int length) {
   bool quoted = length == 0 || text[0] == ' ' || text[length - 1] == ' ';
   for (int i = 0; i < length && !quoted; i++) quoted = memchr(",\"\r\n", text[i], 4) != NULL;
   if (quoted) sqlite3_str_appendchar(out, 1, '"');
-  rows_append(out, text, length, rows_csv_escape);
+  label_append_escaped(out, text, (uint64_t)length, rows_csv_escape);
   if (quoted) sqlite3_str_appendchar(out, 1, '"');
 }
 
-static const char *rows_markdown_escape(uint32_t character, char buffer[ROWS_ESCAPE_SIZE]) {
+static const char *rows_markdown_escape(uint32_t character, char buffer[LABEL_ESCAPE_SIZE]) {
   if (character == '\n') return "<br>";
   if (character < ' ') return " ";
   if (rows_is_control(character)) return ROWS_REPLACEMENT;
   if (character > 0x7f || memchr("|\\`*_<&", (int)character, 7) == NULL) return NULL;
-  return sqlite3_snprintf(ROWS_ESCAPE_SIZE, buffer, "\\%c", (int)character);
+  return sqlite3_snprintf(LABEL_ESCAPE_SIZE, buffer, "\\%c", (int)character);
 }
 
 static void rows_markdown_text(sqlite3_str *out, const char *text, int length) {
-  rows_append(out, text, length, rows_markdown_escape);
+  label_append_escaped(out, text, (uint64_t)length, rows_markdown_escape);
 }
 
-static const char *rows_html_escape(uint32_t character, char buffer[ROWS_ESCAPE_SIZE]) {
+static const char *rows_html_escape(uint32_t character, char buffer[LABEL_ESCAPE_SIZE]) {
   (void)buffer;
   switch (character) {
     case '<': return "&lt;";
@@ -132,7 +113,7 @@ static const char *rows_html_escape(uint32_t character, char buffer[ROWS_ESCAPE_
 }
 
 static void rows_html_text(sqlite3_str *out, const char *text, int length) {
-  rows_append(out, text, length, rows_html_escape);
+  label_append_escaped(out, text, (uint64_t)length, rows_html_escape);
 }
 
 /* ---- Rows ---- */
