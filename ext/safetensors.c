@@ -120,6 +120,7 @@ static const struct {
     {"safetensors_pretty", 1, SAFETENSORS_OPENS_NOTHING, function_safetensors_pretty},
     {"safetensors_pretty", 2, SAFETENSORS_OPENS_NOTHING, function_safetensors_pretty},
     {"safetensors_html", 1, SAFETENSORS_OPENS_NOTHING, function_safetensors_html},
+    {"safetensors_wrap", 2, SAFETENSORS_OPENS_NOTHING, function_safetensors_wrap},
     {"safetensors_page", 1, SAFETENSORS_OPENS_NOTHING, function_safetensors_page},
     {"safetensors_label", 1, SAFETENSORS_OPENS_NOTHING, function_safetensors_label},
     {"safetensors_label", 2, SAFETENSORS_OPENS_NOTHING, function_safetensors_label},

@@ -208,14 +208,7 @@ CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format 
 DROP TABLE IF EXISTS temp.dequantize_text;
 CREATE TEMP TABLE dequantize_text(section, name, text);
 CREATE TEMP VIEW IF NOT EXISTS dequantize_lines AS
-  WITH RECURSIVE wrapped(id, section, place, line, rest, indent) AS (
-    SELECT rowid, section, 0, name, text, iif(name = '', '', '  ') FROM dequantize_text
-    UNION ALL
-    SELECT id, section, place + 1,
-           indent || iif(length(rest) < 78, rest, ifnull(nullif(rtrim(substr(rest, 1, 78), replace(substr(rest, 1, 78), ' ', '')), ''), substr(rest, 1, 77))),
-           iif(length(rest) < 78, '', substr(rest, 1 + length(ifnull(nullif(rtrim(substr(rest, 1, 78), replace(substr(rest, 1, 78), ' ', '')), ''), substr(rest, 1, 77))))), '  '
-    FROM wrapped WHERE rest <> '')
-  SELECT section, id, place, line FROM wrapped WHERE line <> '';
+  SELECT * FROM (SELECT section, rowid AS id, safetensors_wrap(name, text) AS line FROM dequantize_text) WHERE line IS NOT NULL;
 INSERT INTO dequantize_text
   SELECT 'errors', '', CASE WHEN refused > 0 THEN printf('error: %,d %s not unpacked, so nothing is written:', refused, iif(refused = 1, 'weight is', 'weights are'))
     ELSE 'error: tensors occur twice, so nothing is written:' END
@@ -227,7 +220,7 @@ INSERT INTO dequantize_text SELECT 'errors', safetensors_label(name) || ':', 'it
 .headers off
 SELECT safetensors_print(format, 'dequantized', 'refused', 'taken_out', 'configuration', 'beside') FROM parameters, dequantize_refusal
 WHERE format <> 'text' AND refused + twice > 0;
-SELECT line FROM as_text, dequantize_lines WHERE section = 'errors' ORDER BY id, place;
+SELECT line FROM as_text, dequantize_lines WHERE section = 'errors' ORDER BY id;
 
 DROP TABLE IF EXISTS temp.verdict;
 CREATE TEMP TABLE verdict(refused, twice, packed);
@@ -287,7 +280,7 @@ INSERT INTO dequantize_text
   SELECT 'first', '', printf('%,d %s unpacked to %s (%s), %,d %s copied.', n, iif(n = 1, 'weight', 'weights'), dtypes, schemes, copied, iif(copied = 1, 'tensor', 'tensors'))
   FROM (SELECT total(action = 'dequantized') AS n, total(action = 'copied') AS copied, group_concat(DISTINCT iif(action = 'copied', NULL, dtype)) AS dtypes,
                replace(group_concat(DISTINCT iif(action = 'copied', NULL, scheme)), ',', ', ') AS schemes FROM dequantize_plan);
-SELECT line FROM as_text, dequantize_lines WHERE section = 'first' ORDER BY id, place;
+SELECT line FROM as_text, dequantize_lines WHERE section = 'first' ORDER BY id;
 SELECT printf('%,d %s gone.', count(*), iif(count(*) = 1, 'part, scale or marker is', 'parts, scales and markers are')) FROM as_text, taken_out HAVING (SELECT 1 FROM as_text);
 
 SELECT char(10) || '== Overflowed' FROM as_text WHERE EXISTS (SELECT 1 FROM dequantize_plan WHERE overflowed > 0);

@@ -368,14 +368,7 @@ CREATE TEMP TABLE lora_labels AS
 DROP TABLE IF EXISTS temp.lora_text;
 CREATE TEMP TABLE lora_text(section, name, text);
 CREATE TEMP VIEW IF NOT EXISTS lora_lines AS
-  WITH RECURSIVE wrapped(id, section, place, line, rest, indent) AS (
-    SELECT rowid, section, 0, name, text, iif(name = '', '', '  ') FROM lora_text
-    UNION ALL
-    SELECT id, section, place + 1,
-           indent || iif(length(rest) < 78, rest, ifnull(nullif(rtrim(substr(rest, 1, 78), replace(substr(rest, 1, 78), ' ', '')), ''), substr(rest, 1, 77))),
-           iif(length(rest) < 78, '', substr(rest, 1 + length(ifnull(nullif(rtrim(substr(rest, 1, 78), replace(substr(rest, 1, 78), ' ', '')), ''), substr(rest, 1, 77))))), '  '
-    FROM wrapped WHERE rest <> '')
-  SELECT section, id, place, line FROM wrapped WHERE line <> '';
+  SELECT * FROM (SELECT section, rowid AS id, safetensors_wrap(name, text) AS line FROM lora_text) WHERE line IS NOT NULL;
 INSERT INTO lora_text
   SELECT 'broken', label, safetensors_label(replace(iif(error GLOB 'safetensors: *', substr(error, 14), error), file || ': ', ''))
   FROM adapter_files AS f JOIN lora_labels USING (file) WHERE status NOT IN ('ok', 'nan') ORDER BY f.rowid;
@@ -429,11 +422,11 @@ INSERT INTO lora_text
 .headers off
 SELECT safetensors_print(format, 'adapter_files', 'adapter_modules', 'adapter_notes', 'adapter_tensors', 'adapter_metadata')
 FROM parameters WHERE format <> 'text';
-SELECT line FROM as_text, lora_lines WHERE section = 'one' ORDER BY id, place;
+SELECT line FROM as_text, lora_lines WHERE section = 'one' ORDER BY id;
 SELECT 'Values were not read, so NaN is not found.' FROM as_text, parameters WHERE quick;
 
 SELECT char(10) || '== Broken' FROM as_text WHERE EXISTS (SELECT 1 FROM adapter_files WHERE status NOT IN ('ok', 'nan'));
-SELECT line FROM as_text, lora_lines WHERE section = 'broken' ORDER BY id, place;
+SELECT line FROM as_text, lora_lines WHERE section = 'broken' ORDER BY id;
 SELECT char(10) || '== NaN and infinities' FROM as_text WHERE EXISTS (SELECT 1 FROM lora_values);
 .mode column --wrap 0
 .headers on
@@ -443,7 +436,7 @@ FROM as_text, lora_values AS v JOIN lora_labels USING (file) ORDER BY v.nan DESC
 .headers off
 SELECT printf('and %,d more', count(*) - 40) FROM as_text, lora_values HAVING count(*) > 40;
 SELECT char(10) || '== Notes' FROM as_text WHERE EXISTS (SELECT 1 FROM adapter_notes);
-SELECT line FROM as_text, lora_lines WHERE section = 'notes' ORDER BY id, place;
+SELECT line FROM as_text, lora_lines WHERE section = 'notes' ORDER BY id;
 SELECT printf('and %,d more', count(DISTINCT note) - 40) FROM as_text, adapter_notes HAVING count(DISTINCT note) > 40;
 
 SELECT char(10) || '== Adapters' FROM as_text;
@@ -468,7 +461,7 @@ FROM as_text, (SELECT DISTINCT file, iif(kind IN ('full', 'diff'), -1, rank), al
 
 SELECT char(10) || '== Trigger words, the most frequent tags, and what they were made on' FROM as_text
 WHERE EXISTS (SELECT 1 FROM lora_text WHERE section = 'words') AND (SELECT count(*) FROM adapter_files) > 1;
-SELECT line FROM as_text, lora_lines WHERE section = 'words' AND (SELECT count(*) FROM adapter_files) > 1 ORDER BY id, place;
+SELECT line FROM as_text, lora_lines WHERE section = 'words' AND (SELECT count(*) FROM adapter_files) > 1 ORDER BY id;
 
 SELECT char(10) || '== Target modules' FROM as_text;
 .mode column --wrap 0
@@ -484,9 +477,9 @@ FROM as_text, adapter_modules AS m JOIN lora_labels AS l USING (file) WHERE m.ki
 SELECT printf('and %,d more', count(*) - 100) FROM as_text, (SELECT DISTINCT file, component, target FROM adapter_modules WHERE kind <> 'unknown') HAVING count(*) > 100;
 
 SELECT char(10) || '== Configuration of PEFT' FROM as_text WHERE EXISTS (SELECT 1 FROM lora_text WHERE section = 'peft');
-SELECT line FROM as_text, lora_lines WHERE section = 'peft' ORDER BY id, place;
+SELECT line FROM as_text, lora_lines WHERE section = 'peft' ORDER BY id;
 SELECT char(10) || '== Notes of the trainer' FROM as_text WHERE EXISTS (SELECT 1 FROM lora_text WHERE section = 'trainer');
-SELECT line FROM as_text, lora_lines WHERE section = 'trainer' ORDER BY id, place;
+SELECT line FROM as_text, lora_lines WHERE section = 'trainer' ORDER BY id;
 SELECT char(10) || 'What trainers noted beside this is in the table adapter_metadata.' FROM as_text WHERE (SELECT count(*) FROM adapter_files) > 1 AND EXISTS (SELECT 1 FROM adapter_metadata);
 
 DROP TABLE IF EXISTS temp.verdict;

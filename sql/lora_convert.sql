@@ -269,14 +269,7 @@ CREATE TEMP TABLE convert_refusal AS
 DROP TABLE IF EXISTS temp.convert_text;
 CREATE TEMP TABLE convert_text(section, name, text);
 CREATE TEMP VIEW IF NOT EXISTS convert_lines AS
-  WITH RECURSIVE wrapped(id, section, place, line, rest, indent) AS (
-    SELECT rowid, section, 0, name, text, iif(name = '', '', '  ') FROM convert_text
-    UNION ALL
-    SELECT id, section, place + 1,
-           indent || iif(length(rest) < 78, rest, ifnull(nullif(rtrim(substr(rest, 1, 78), replace(substr(rest, 1, 78), ' ', '')), ''), substr(rest, 1, 77))),
-           iif(length(rest) < 78, '', substr(rest, 1 + length(ifnull(nullif(rtrim(substr(rest, 1, 78), replace(substr(rest, 1, 78), ' ', '')), ''), substr(rest, 1, 77))))), '  '
-    FROM wrapped WHERE rest <> '')
-  SELECT section, id, place, line FROM wrapped WHERE line <> '';
+  SELECT * FROM (SELECT section, rowid AS id, safetensors_wrap(name, text) AS line FROM convert_text) WHERE line IS NOT NULL;
 INSERT INTO convert_text
   SELECT 'errors', '', iif(unmatched > 0, printf('Nothing is written: no rule matches %,d %s.', unmatched, iif(unmatched = 1, 'module', 'modules')), 'Nothing is written: there is no module to convert.')
   FROM convert_refusal WHERE unmatched > 0 OR modules = 0;
@@ -290,7 +283,7 @@ INSERT INTO convert_text
 .mode list
 .headers off
 SELECT safetensors_print(format, 'converted', 'left_out', 'converted_modules') FROM parameters, convert_refusal WHERE format <> 'text' AND (unmatched > 0 OR modules = 0);
-SELECT line FROM as_text, convert_lines WHERE section = 'errors' ORDER BY id, place;
+SELECT line FROM as_text, convert_lines WHERE section = 'errors' ORDER BY id;
 
 DROP TABLE IF EXISTS temp.verdict;
 CREATE TEMP TABLE verdict(unmatched, modules);
@@ -377,7 +370,7 @@ SELECT printf('%,d %s left out.', count(*), iif(count(*) = 1, 'module is', 'modu
 SELECT char(10) || '== NaN and infinities' FROM as_text WHERE EXISTS (SELECT 1 FROM convert_values);
 SELECT printf('%,10d  ', not_finite) || safetensors_label(name) FROM as_text, convert_values AS v ORDER BY v.not_finite DESC, v.rowid LIMIT 20;
 SELECT char(10) || '== Left out' FROM as_text WHERE EXISTS (SELECT 1 FROM left_out);
-SELECT line FROM as_text, convert_lines WHERE section = 'left' ORDER BY id, place;
+SELECT line FROM as_text, convert_lines WHERE section = 'left' ORDER BY id;
 
 SELECT char(10) || '== Modules' FROM as_text;
 .mode column --wrap 0

@@ -124,14 +124,7 @@ CREATE TEMP TABLE fitting_labels AS
 DROP TABLE IF EXISTS temp.fitting_text;
 CREATE TEMP TABLE fitting_text(section, name, text);
 CREATE TEMP VIEW IF NOT EXISTS fitting_lines AS
-  WITH RECURSIVE wrapped(id, section, place, line, rest, indent) AS (
-    SELECT rowid, section, 0, name, text, iif(name = '', '', '  ') FROM fitting_text
-    UNION ALL
-    SELECT id, section, place + 1,
-           indent || iif(length(rest) < 78, rest, ifnull(nullif(rtrim(substr(rest, 1, 78), replace(substr(rest, 1, 78), ' ', '')), ''), substr(rest, 1, 77))),
-           iif(length(rest) < 78, '', substr(rest, 1 + length(ifnull(nullif(rtrim(substr(rest, 1, 78), replace(substr(rest, 1, 78), ' ', '')), ''), substr(rest, 1, 77))))), '  '
-    FROM wrapped WHERE rest <> '')
-  SELECT section, id, place, line FROM wrapped WHERE line <> '';
+  SELECT * FROM (SELECT section, rowid AS id, safetensors_wrap(name, text) AS line FROM fitting_text) WHERE line IS NOT NULL;
 INSERT INTO fitting_text SELECT 'broken', label, safetensors_label(replace(iif(error GLOB 'safetensors: *', substr(error, 14), error), file || ': ', ''))
   FROM fitting_files AS f JOIN fitting_labels USING (file) WHERE status <> 'ok' ORDER BY f.rowid LIMIT 40;
 -- Of several adapters, the first module of each.
@@ -161,7 +154,7 @@ FROM as_text, (SELECT count(*) AS adapters, total(fits = 1) AS fits, total(fits 
 SELECT 'By its own words it was made for: ' || safetensors_label(made_for) FROM as_text, fitting_files AS f WHERE (SELECT count(*) FROM fitting_files) = 1 AND made_for <> '';
 
 SELECT char(10) || '== Broken' FROM as_text WHERE EXISTS (SELECT 1 FROM fitting_files WHERE status <> 'ok');
-SELECT line FROM as_text, fitting_lines WHERE section = 'broken' ORDER BY id, place;
+SELECT line FROM as_text, fitting_lines WHERE section = 'broken' ORDER BY id;
 SELECT printf('and %,d more', count(*) - 40) FROM as_text, fitting_files WHERE status <> 'ok' HAVING count(*) > 40;
 SELECT char(10) || '== Adapters' FROM as_text, fitting_labels WHERE NOT one LIMIT 1;
 .mode column --wrap 0
@@ -173,12 +166,12 @@ FROM as_text, fitting_files AS f JOIN fitting_labels USING (file) WHERE status =
 SELECT printf('and %,d more', count(*) - 400) FROM as_text, fitting_files WHERE status = 'ok' HAVING count(*) > 400;
 
 SELECT char(10) || '== What does not fit' FROM as_text WHERE EXISTS (SELECT 1 FROM fitting WHERE fits = 0);
-SELECT line FROM as_text, fitting_lines WHERE section = 'misfits' ORDER BY id, place;
+SELECT line FROM as_text, fitting_lines WHERE section = 'misfits' ORDER BY id;
 SELECT printf('and %,d more', n - 20)
 FROM as_text, (SELECT iif((SELECT count(*) FROM fitting_files) = 1, count(*), count(DISTINCT file)) AS n FROM fitting WHERE fits = 0) WHERE n > 20;
 
 SELECT char(10) || '== Notes' FROM as_text WHERE EXISTS (SELECT 1 FROM fitting WHERE ifnull(fits, 1) AND why IS NOT NULL);
-SELECT line FROM as_text, fitting_lines WHERE section = 'notes' ORDER BY id, place;
+SELECT line FROM as_text, fitting_lines WHERE section = 'notes' ORDER BY id;
 
 DROP TABLE IF EXISTS temp.verdict;
 CREATE TEMP TABLE verdict(broken, misfits, foreigners, fits);

@@ -276,14 +276,7 @@ CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format 
 DROP TABLE IF EXISTS temp.lora_merge_text;
 CREATE TEMP TABLE lora_merge_text(section, name, text);
 CREATE TEMP VIEW IF NOT EXISTS lora_merge_lines AS
-  WITH RECURSIVE wrapped(id, section, place, line, rest, indent) AS (
-    SELECT rowid, section, 0, name, text, iif(name = '', '', '  ') FROM lora_merge_text
-    UNION ALL
-    SELECT id, section, place + 1,
-           indent || iif(length(rest) < 78, rest, ifnull(nullif(rtrim(substr(rest, 1, 78), replace(substr(rest, 1, 78), ' ', '')), ''), substr(rest, 1, 77))),
-           iif(length(rest) < 78, '', substr(rest, 1 + length(ifnull(nullif(rtrim(substr(rest, 1, 78), replace(substr(rest, 1, 78), ' ', '')), ''), substr(rest, 1, 77))))), '  '
-    FROM wrapped WHERE rest <> '')
-  SELECT section, id, place, line FROM wrapped WHERE line <> '';
+  SELECT * FROM (SELECT section, rowid AS id, safetensors_wrap(name, text) AS line FROM lora_merge_text) WHERE line IS NOT NULL;
 INSERT INTO lora_merge_text
   SELECT 'errors', '', 'Nothing is written: ' || CASE WHEN twice > 0 THEN 'tensors occur twice in the base.' WHEN impossible > 0 THEN printf('%,d %s be merged.', impossible, iif(impossible = 1, 'change cannot', 'changes cannot'))
     WHEN locked > 0 THEN 'weights of the base cannot be dequantized.' ELSE 'no change is left.' END
@@ -297,7 +290,7 @@ INSERT INTO lora_merge_text SELECT 'errors', 'error: ' || safetensors_label(name
 .headers off
 SELECT safetensors_print(format, 'merged', 'adapter_changes', 'beside') FROM parameters, lora_refusal
 WHERE format <> 'text' AND (twice + impossible + locked > 0 OR merged = 0);
-SELECT line FROM as_text, lora_merge_lines WHERE section = 'errors' ORDER BY id, place;
+SELECT line FROM as_text, lora_merge_lines WHERE section = 'errors' ORDER BY id;
 
 DROP TABLE IF EXISTS temp.verdict;
 CREATE TEMP TABLE verdict(twice, impossible, locked, merged);
@@ -412,7 +405,7 @@ SELECT char(10) || '== Notes' FROM as_text WHERE EXISTS (SELECT 1 FROM lora_chan
 INSERT INTO lora_merge_text
   SELECT 'notes', '', printf('%,d %s: %s', count(*), iif(count(*) = 1, 'module', 'modules'), safetensors_label(status))
   FROM lora_changes WHERE action = 'merged' AND status <> 'ok' GROUP BY status ORDER BY count(*) DESC LIMIT 10;
-SELECT line FROM as_text, lora_merge_lines WHERE section = 'notes' ORDER BY id, place;
+SELECT line FROM as_text, lora_merge_lines WHERE section = 'notes' ORDER BY id;
 
 SELECT char(10) || '== Written' FROM as_text;
 .mode column --wrap 0

@@ -172,14 +172,7 @@ CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format 
 DROP TABLE IF EXISTS temp.lora_merged_text;
 CREATE TEMP TABLE lora_merged_text(section, name, text);
 CREATE TEMP VIEW IF NOT EXISTS lora_merged_lines AS
-  WITH RECURSIVE wrapped(id, section, place, line, rest, indent) AS (
-    SELECT rowid, section, 0, name, text, iif(name = '', '', '  ') FROM lora_merged_text
-    UNION ALL
-    SELECT id, section, place + 1,
-           indent || iif(length(rest) < 78, rest, ifnull(nullif(rtrim(substr(rest, 1, 78), replace(substr(rest, 1, 78), ' ', '')), ''), substr(rest, 1, 77))),
-           iif(length(rest) < 78, '', substr(rest, 1 + length(ifnull(nullif(rtrim(substr(rest, 1, 78), replace(substr(rest, 1, 78), ' ', '')), ''), substr(rest, 1, 77))))), '  '
-    FROM wrapped WHERE rest <> '')
-  SELECT section, id, place, line FROM wrapped WHERE line <> '';
+  SELECT * FROM (SELECT section, rowid AS id, safetensors_wrap(name, text) AS line FROM lora_merged_text) WHERE line IS NOT NULL;
 -- What is said of each adapter.
 INSERT INTO lora_merged_text
   SELECT 'first', (SELECT iif(n > 1, safetensors_label(a.adapter), '') FROM (SELECT count(*) AS n FROM lora_merged_adapters)), CASE answer
@@ -208,10 +201,10 @@ SELECT CASE WHEN format IN ('junit', 'sarif') THEN safetensors_print(format, 'me
 FROM parameters WHERE format <> 'text';
 SELECT printf('%,d of %,d adapters are merged into it.', total(answer = 'yes'), count(*)) FROM as_text, lora_merged_sums HAVING count(*) > 1;
 SELECT iif(name = '', text, name || char(10) || '  ' || replace(text, char(10), char(10) || '  ')) FROM as_text, lora_merged_text AS t WHERE section = 'first' ORDER BY t.rowid;
-SELECT line FROM as_text, lora_merged_lines WHERE section = 'errors' ORDER BY id, place;
+SELECT line FROM as_text, lora_merged_lines WHERE section = 'errors' ORDER BY id;
 
 SELECT char(10) || '== Not compared' FROM as_text WHERE EXISTS (SELECT 1 FROM lora_merged_work WHERE state = 'not compared');
-SELECT line FROM as_text, lora_merged_lines WHERE section = 'left' ORDER BY id, place;
+SELECT line FROM as_text, lora_merged_lines WHERE section = 'left' ORDER BY id;
 SELECT printf('and %,d more', count(DISTINCT why) - 10) FROM as_text, lora_merged_work WHERE state = 'not compared' HAVING count(DISTINCT why) > 10;
 
 SELECT char(10) || '== Modules' FROM as_text WHERE EXISTS (SELECT 1 FROM lora_merged_sums WHERE compared > 0);

@@ -268,14 +268,7 @@ CREATE UNIQUE INDEX temp.loras_labels_by_file ON loras_labels(file);
 DROP TABLE IF EXISTS temp.loras_text;
 CREATE TEMP TABLE loras_text(section, name, text);
 CREATE TEMP VIEW IF NOT EXISTS loras_lines AS
-  WITH RECURSIVE wrapped(id, section, place, line, rest, indent) AS (
-    SELECT rowid, section, 0, name, text, iif(name = '', '', '  ') FROM loras_text
-    UNION ALL
-    SELECT id, section, place + 1,
-           indent || iif(length(rest) < 78, rest, ifnull(nullif(rtrim(substr(rest, 1, 78), replace(substr(rest, 1, 78), ' ', '')), ''), substr(rest, 1, 77))),
-           iif(length(rest) < 78, '', substr(rest, 1 + length(ifnull(nullif(rtrim(substr(rest, 1, 78), replace(substr(rest, 1, 78), ' ', '')), ''), substr(rest, 1, 77))))), '  '
-    FROM wrapped WHERE rest <> '')
-  SELECT section, id, place, line FROM wrapped WHERE line <> '';
+  SELECT * FROM (SELECT section, rowid AS id, safetensors_wrap(name, text) AS line FROM loras_text) WHERE line IS NOT NULL;
 INSERT INTO loras_text
   SELECT 'first', '', printf('%,d %s', n, iif(n = 1, 'adapter', 'adapters')) || iif(folders > 1, printf(' in %,d folders', folders), '') || ', ' || safetensors_pretty(size, 'B')
          || ifnull(': ' || (SELECT group_concat(printf('%,d %s', k, base), ', ') FROM (
@@ -307,10 +300,10 @@ INSERT INTO loras_text
 .mode list
 .headers off
 SELECT safetensors_print(format, 'loras', 'loras_others') FROM parameters WHERE format IN ('json', 'csv');
-SELECT line FROM as_text, loras_lines WHERE section = 'first' ORDER BY id, place;
+SELECT line FROM as_text, loras_lines WHERE section = 'first' ORDER BY id;
 
 SELECT char(10) || '== Broken' FROM as_text WHERE EXISTS (SELECT 1 FROM loras WHERE status NOT IN ('ok', 'nan'));
-SELECT line FROM as_text, loras_lines WHERE section = 'broken' ORDER BY id, place;
+SELECT line FROM as_text, loras_lines WHERE section = 'broken' ORDER BY id;
 SELECT char(10) || '== NaN and infinities' FROM as_text WHERE EXISTS (SELECT 1 FROM loras WHERE status = 'nan');
 .mode column --wrap 0
 .headers on
@@ -321,7 +314,7 @@ SELECT char(10) || '== Copies' FROM as_text WHERE EXISTS (SELECT 1 FROM loras WH
 SELECT printf('%9s  ', iif(f.is_link, 'a link', safetensors_pretty(loras.size, 'B'))) || l.label || char(10) || '           is ' || o.label
 FROM as_text, loras JOIN loras_labels AS l USING (file) JOIN loras_found AS f USING (file) JOIN loras_labels AS o ON o.file = copy_of ORDER BY loras.rowid;
 SELECT char(10) || '== Notes' FROM as_text WHERE EXISTS (SELECT 1 FROM loras WHERE note IS NOT NULL);
-SELECT line FROM as_text, loras_lines WHERE section = 'notes' ORDER BY id, place;
+SELECT line FROM as_text, loras_lines WHERE section = 'notes' ORDER BY id;
 
 SELECT char(10) || '== Adapters' FROM as_text WHERE EXISTS (SELECT 1 FROM loras WHERE kind IS NOT NULL);
 .mode column --wrap 0
@@ -342,7 +335,7 @@ WHERE coalesce(date, epoch, epochs, steps, learning_rate, resolution) IS NOT NUL
 .mode list
 .headers off
 SELECT char(10) || '== Trigger words, the most frequent tags, and what they were made on' FROM as_text WHERE EXISTS (SELECT 1 FROM loras_text WHERE section = 'words');
-SELECT line FROM as_text, loras_lines WHERE section = 'words' ORDER BY id, place;
+SELECT line FROM as_text, loras_lines WHERE section = 'words' ORDER BY id;
 
 -- The page: what is broken, has NaN or is a copy first, then all, as far as they are no more than 230 kB.
 CREATE TEMP VIEW IF NOT EXISTS as_page AS SELECT 1 FROM parameters WHERE format = 'page';

@@ -95,6 +95,27 @@ int label_append_name(sqlite3_str *out, const char *name, uint64_t length, const
   return code != SQLITE_OK ? code : sqlite3_str_errcode(out);
 }
 
+/* The length in bytes of the first line of a text; with the indent it has LABEL_MAX_LINE characters at most. */
+static uint64_t label_line_length(const char *text, uint64_t length) {
+  enum { LABEL_INDENT = 2, LABEL_LINE = LABEL_MAX_LINE - LABEL_INDENT };
+  uint64_t most = label_offset(text, length, LABEL_LINE - 1);
+  if (most == length) return length;
+  uint64_t end = label_offset(text, length, LABEL_LINE);
+  while (end > 0 && text[end - 1] != ' ') end--;
+  return end > 0 ? end : most;
+}
+
+void label_append_lines(sqlite3_str *out, const char *text, uint64_t length, const char *indent) {
+  while (length > 0) {
+    uint64_t line = label_line_length(text, length);
+    sqlite3_str_appendall(out, indent);
+    sqlite3_str_append(out, text, (int)line);
+    text += line;
+    length -= line;
+    indent = "\n  ";
+  }
+}
+
 uint64_t label_common_length(const char *a, uint64_t a_length, const char *b, uint64_t b_length) {
   uint64_t common = 0, length = a_length < b_length ? a_length : b_length;
   for (uint64_t i = 0; i < length && a[i] == b[i]; i++) {

@@ -10,7 +10,12 @@
 
 #include "base/sqlite.h"
 
-enum { LABEL_MAX_CHARACTERS = 200, LABEL_MAX_COMMON = 3, LABEL_ESCAPE_SIZE = 16 };
+enum {
+  LABEL_MAX_CHARACTERS = 200,
+  LABEL_MAX_COMMON = 3,
+  LABEL_ESCAPE_SIZE = 16,
+  LABEL_MAX_LINE = 80
+};
 
 /* Whether a character is shown by an escape: control characters, those that turn the direction of
 ** writing, separators of lines, characters that have no width, and those that Unicode never assigns. */
@@ -30,6 +35,10 @@ void label_append_escaped(sqlite3_str *out, const char *text, uint64_t length, L
 ** becomes "..."; of a label longer than LABEL_MAX_CHARACTERS its middle does. Returns a result code. */
 int label_append_name(sqlite3_str *out, const char *name, uint64_t length, const char *common,
                       uint64_t common_length);
+
+/* Appends a text as lines of at most LABEL_MAX_LINE characters, which end at a space where they can: the first
+** after `indent`, the others, each on a new line, after two spaces. */
+void label_append_lines(sqlite3_str *out, const char *text, uint64_t length, const char *indent);
 
 /* The length of the beginning that two texts share, up to and with its last '.' or '/', else 0. */
 uint64_t label_common_length(const char *a, uint64_t a_length, const char *b, uint64_t b_length);

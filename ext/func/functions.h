@@ -61,7 +61,7 @@ Function function_safetensors_refuse;
 Function function_safetensors_print;
 
 /* page.c */
-Function function_safetensors_html, function_safetensors_page;
+Function function_safetensors_html, function_safetensors_page, function_safetensors_wrap;
 
 /* label.c */
 Function function_safetensors_label, aggregate_common_step;

@@ -36,6 +36,32 @@ void function_safetensors_label(sqlite3_context *context, int argc, sqlite3_valu
   result_string_or(context, out, code);
 }
 
+/*
+** safetensors_wrap(name, text) -> TEXT
+**
+** The name on a line of its own, and below it the text in lines of at most 80 characters, which end at a
+** space where they can. All lines of the text are indented, but for its first if the name is ''. Without
+** lines for a name or text that is NULL or ''; NULL if there is no line.
+*/
+void function_safetensors_wrap(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  (void)argc;
+  const char *name = (const char *)sqlite3_value_text(argv[0]);
+  const char *text = (const char *)sqlite3_value_text(argv[1]);
+  uint64_t name_length = (uint64_t)sqlite3_value_bytes(argv[0]);
+  uint64_t text_length = (uint64_t)sqlite3_value_bytes(argv[1]);
+  bool lacks_name = name == NULL && sqlite3_value_type(argv[0]) != SQLITE_NULL;
+  if (lacks_name || (text == NULL && sqlite3_value_type(argv[1]) != SQLITE_NULL)) {
+    sqlite3_result_error_nomem(context);
+    return;
+  }
+  if (name_length + text_length == 0) return;
+  sqlite3_str *out = sqlite3_str_new(NULL);
+  if (name_length > 0) sqlite3_str_append(out, name, (int)name_length);
+  const char *indent = name_length > 0 ? "\n  " : name == NULL ? "  " : "";
+  label_append_lines(out, text, text_length, indent);
+  result_string(context, out);
+}
+
 /* The beginning that all rows so far share. */
 typedef struct LabelCommon {
   char *name; /* the first row's; NULL before it */

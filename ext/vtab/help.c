@@ -306,6 +306,9 @@ static const char *const help_rows[][HELP_ROW_COLUMNS] = {
      "A name for a terminal: nothing in it can control one",
      "SELECT safetensors_label(name, (SELECT safetensors_common(name) FROM "
      "safetensors_tensors('model.safetensors'))) FROM safetensors_tensors('model.safetensors');"},
+    {"safetensors_wrap", "function", "safetensors_wrap(name, text) -> TEXT",
+     "A text in lines for a terminal, below a name",
+     "SELECT safetensors_wrap(key, value) FROM safetensors_metadata('model.safetensors');"},
     {"safetensors_html", "function", "safetensors_html(text) -> TEXT",
      "A text for a page: nothing in it is markup",
      "SELECT safetensors_html(name) FROM safetensors_tensors('model.safetensors');"},

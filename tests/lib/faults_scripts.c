@@ -46,7 +46,8 @@ static const Script scripts[] = {
      "SELECT safetensors_label(column1, 'model.'), safetensors_common(column1) OVER () FROM "
      "(VALUES ('model.a' || char(10)), ('model.' || printf('%.*c', 300, 'x')), (NULL))"},
     {"pages", STAGE_SCRIPT,
-     "SELECT safetensors_html(column1), safetensors_page(column1) FROM "
+     "SELECT safetensors_html(column1), safetensors_page(column1), safetensors_wrap(column1, "
+     "printf('%.*c', 200, 'x')) FROM "
      "(VALUES ('<a href=\"&\">' || char(39, 10)), (NULL))"},
     {"parameters", STAGE_SCRIPT,
      "CREATE TEMP TABLE IF NOT EXISTS t AS SELECT 1 AS a; SELECT safetensors_parameters(':path')"},

@@ -12,7 +12,7 @@ from tally import Tally, connect
 tally = Tally()
 
 # Reviewed: what each function does. A new one belongs here once somebody has looked at what it does.
-COMPUTES = {"tensor_ref", "safetensors_pretty", "safetensors_label", "safetensors_html", "safetensors_page", "safetensors_common", "safetensors_refuse", "safetensors_version"}
+COMPUTES = {"tensor_ref", "safetensors_pretty", "safetensors_label", "safetensors_html", "safetensors_page", "safetensors_wrap", "safetensors_common", "safetensors_refuse", "safetensors_version"}
 PRINTS = {"safetensors_print", "safetensors_parameters"}  # read tables of the temp schema
 BUILDS = {f"tensor_{name}" for name in (
     "add sub mul div minimum maximum greater greater_equal less less_equal equals isnan where neg abs sign sqrt exp log norm total lerp "

@@ -119,7 +119,7 @@ static const char *const questions[] = {
     "SELECT safetensors_pretty(123456789), safetensors_pretty(1048575, 'count')",
     "SELECT safetensors_label('a.b', 'a.'), safetensors_parameters(':path'), "
     "safetensors_refuse(NULL)",
-    "SELECT safetensors_html('<a>'), safetensors_page('<b>')",
+    "SELECT safetensors_html('<a>'), safetensors_page('<b>'), safetensors_wrap('a', 'b c')",
     "SELECT safetensors_common(column1) FROM (VALUES ('a.b'), ('a.c'))",
     "CREATE TEMP TABLE IF NOT EXISTS printed AS SELECT 0.1 AS a, 1e-310 AS b, 1e23 AS c",
     "SELECT safetensors_print('json', 'printed')",
