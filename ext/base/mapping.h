@@ -32,16 +32,17 @@ typedef struct MappingPart {
 bool mapping_map_part(int descriptor, uint64_t offset, uint64_t size, MappingPart *part);
 void mapping_unmap_part(MappingPart *part);
 
-/* Brings the pages of a mapped range into memory before they are touched, where the kernel can do
-** that (Linux 5.14). A range that the file no longer has, or a disk that fails, is then an error and
-** not a SIGBUS. Elsewhere it does nothing. `path` is for messages. */
+/* Has a mapped range, which is in the system's cache, in memory before it is touched, where the kernel
+** can do that (Linux 5.14). A range that the file no longer has, or a disk that fails, is then an error
+** and not a SIGBUS. Elsewhere it does nothing. `path` is for messages. */
 bool mapping_populate(const unsigned char *data, uint64_t size, const char *path, Error *error);
 
 enum { MAPPING_MAX_RESIDENT = 1 << 20 };
 
-/* Whether all pages of a mapped range of at most MAPPING_MAX_RESIDENT bytes are in the system's
-** cache. Returns false if the system does not report it: Linux does not for a file that the user
-** neither owns nor may write, and other systems never do. */
-bool mapping_is_resident(const unsigned char *data, uint64_t size);
+/* Whether all pages of `size` bytes of an open file from `offset` on, at most MAPPING_MAX_RESIDENT, are
+** in the system's cache. `data` is where they are mapped, for systems that only report what is. Returns
+** false if the system does not report it: Linux does not for a file that the user neither owns nor may
+** write, and other systems never do. */
+bool mapping_is_resident(int descriptor, uint64_t offset, const unsigned char *data, uint64_t size);
 
 #endif

@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
 
 const unsigned char *mapping_map(int descriptor, const char *path, uint64_t size, Error *error) {
   if (size > SIZE_MAX / 2) {
@@ -39,19 +42,37 @@ void mapping_unmap_part(MappingPart *part) {
   *part = (MappingPart){0};
 }
 
-#if defined(__linux__) && !defined(MADV_POPULATE_READ)
+/* ---- What is in the cache ---- */
+
+#if defined(__linux__)
+#if !defined(MADV_POPULATE_READ)
 #define MADV_POPULATE_READ 22
+#endif
+
+/* Brings the page of an address into memory. */
+static bool mapping_populate_page(uintptr_t address) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  int failed;
+  do {
+    failed = madvise((void *)(address & ~(page - 1)), (size_t)page, MADV_POPULATE_READ);
+  } while (failed != 0 && errno == EINTR);
+  return failed == 0 || errno == EINVAL || errno == ENOSYS; /* an older kernel */
+}
+
+/* With a page the kernel maps those around it that are in the cache, 64 kB or a larger page. Asked for each of
+** them, it takes three times as long. A file that was cut short lacks the last one. */
+static bool mapping_populate_pages(uintptr_t begin, uintptr_t end) {
+  enum { MAPPING_POSIX_AROUND = 64 << 10 };
+  for (uintptr_t at = begin; at < end; at += MAPPING_POSIX_AROUND - at % MAPPING_POSIX_AROUND) {
+    if (!mapping_populate_page(at)) return false;
+  }
+  return mapping_populate_page(end - 1);
+}
 #endif
 
 bool mapping_populate(const unsigned char *data, uint64_t size, const char *path, Error *error) {
 #if defined(__linux__)
-  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)data & ~(page - 1);
-  size_t length = (size_t)((uintptr_t)data + (uintptr_t)size - start);
-  int failed;
-  do {
-    failed = madvise((void *)start, length, MADV_POPULATE_READ);
-  } while (failed != 0 && errno == EINTR);
-  if (failed == 0 || errno == EINVAL || errno == ENOSYS) return true; /* an older kernel */
+  if (mapping_populate_pages((uintptr_t)data, (uintptr_t)data + (uintptr_t)size)) return true;
   if (errno == EFAULT || errno == EHWPOISON) {
     return error_raise(
         error, ERROR_CHANGED, path,
@@ -66,20 +87,53 @@ bool mapping_populate(const unsigned char *data, uint64_t size, const char *path
 #endif
 }
 
-bool mapping_is_resident(const unsigned char *data, uint64_t size) {
 #if defined(__linux__)
+/* The system call cachestat, of Linux 6.5: it takes a thirtieth of the time of mincore, as it looks at what
+** the cache has, and not at every page. */
+#if defined(SYS_cachestat)
+#define MAPPING_POSIX_CACHESTAT SYS_cachestat
+#elif defined(__mips__) || defined(__alpha__) || (defined(__x86_64__) && defined(__ILP32__))
+#define MAPPING_POSIX_CACHESTAT (-1)
+#else
+#define MAPPING_POSIX_CACHESTAT 451
+#endif
+
+/* As linux/mman.h has them, which older systems lack. */
+typedef struct MappingPosixRange {
+  uint64_t offset, length;
+} MappingPosixRange;
+
+typedef struct MappingPosixStatistics {
+  uint64_t cached, dirty, written, evicted, recently_evicted; /* in pages */
+} MappingPosixStatistics;
+
+/* The same by mincore, which says of a file that the user may not ask about that all is there. */
+static bool mapping_is_in_core(const unsigned char *data, uint64_t size) {
   enum { MAPPING_POSIX_SMALLEST_PAGE = 4096 };
   unsigned char pages[MAPPING_MAX_RESIDENT / MAPPING_POSIX_SMALLEST_PAGE + 1];
   uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)data & ~(page - 1);
   size_t length = (size_t)((uintptr_t)data + (uintptr_t)size - start);
   size_t count = (length + page - 1) / page;
-  if (size > MAPPING_MAX_RESIDENT || mincore((void *)start, length, pages) != 0) return false;
+  if (mincore((void *)start, length, pages) != 0) return false;
   for (size_t i = 0; i < count; i++) {
     if ((pages[i] & 1) == 0) return false;
   }
   return true;
+}
+#endif
+
+bool mapping_is_resident(int descriptor, uint64_t offset, const unsigned char *data,
+                         uint64_t size) {
+#if defined(__linux__)
+  uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+  MappingPosixRange range = {offset, size};
+  MappingPosixStatistics found = {0};
+  if (size == 0 || size > MAPPING_MAX_RESIDENT) return false;
+  if (syscall(MAPPING_POSIX_CACHESTAT, descriptor, &range, &found, 0) == 0)
+    return found.cached > (offset + size - 1) / page - offset / page;
+  return errno != EPERM && mapping_is_in_core(data, size);
 #else
-  (void)data, (void)size;
+  (void)descriptor, (void)offset, (void)data, (void)size;
   return false;
 #endif
 }

@@ -41,8 +41,9 @@ bool mapping_populate(const unsigned char *data, uint64_t size, const char *path
   return true;
 }
 
-bool mapping_is_resident(const unsigned char *data, uint64_t size) {
-  (void)data, (void)size;
+bool mapping_is_resident(int descriptor, uint64_t offset, const unsigned char *data,
+                         uint64_t size) {
+  (void)descriptor, (void)offset, (void)data, (void)size;
   return false;
 }
 

@@ -119,12 +119,13 @@ static bool source_map_part(Reader *reader, uint64_t begin, uint64_t size) {
                           &reader->part);
 }
 
-/* A window in what is mapped, if it is in the system's cache; else it is read. */
+/* A window in what is mapped, if windows are, and it is in the system's cache; else it is read. */
 static bool source_load_part(Reader *reader, uint64_t begin, uint64_t size, Error *error) {
   const Source *source = reader->source;
-  if (size >= SOURCE_PART_MIN && source_map_part(reader, begin, size)) {
+  if (reader->maps_windows && size >= SOURCE_PART_MIN && source_map_part(reader, begin, size)) {
     reader->window = reader->part.data + (begin - reader->part_begin);
-    if (mapping_is_resident(reader->window, size))
+    if (mapping_is_resident(source->file->open.descriptor, source->offset + begin, reader->window,
+                            size))
       return open_file_check(source->file, source->path, error) &&
              mapping_populate(reader->window, size, source->path, error);
   }
@@ -150,9 +151,9 @@ static bool source_load_for_pass(Reader *reader, uint64_t begin, uint64_t size, 
   uint64_t first = source->offset + begin, end = first + size;
   const unsigned char *window = reader->base + first;
   PagesState state = pages_state(pages, first, end);
-  bool resident = state != PAGES_UNKNOWN && mapping_is_resident(window, size);
-  if (!resident) {
-    if (!source_load_read(reader, begin, size, error)) return false;
+  if (state == PAGES_UNKNOWN ||
+      !mapping_is_resident(source->file->open.descriptor, first, window, size)) {
+    if (!source_load_part(reader, begin, size, error)) return false;
     pages_note(pages, first, end, PAGES_READ);
     return true;
   }
@@ -176,8 +177,7 @@ const unsigned char *reader_load(Reader *reader, uint64_t begin, uint64_t size, 
   }
   bool good = reader->computing != NULL ? source_load_computed(reader, &first, &end, error)
               : reader->may_map         ? source_load_for_pass(reader, first, end - first, error)
-              : reader->maps_windows    ? source_load_part(reader, first, end - first, error)
-                                        : source_load_read(reader, first, end - first, error);
+                                        : source_load_part(reader, first, end - first, error);
   reader->window_begin = first;
   reader->window_end = good ? end : first;
   return good ? reader->window + (begin - first) : NULL;

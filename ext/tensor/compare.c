@@ -472,6 +472,7 @@ bool compare_run(CompareTask *task, const Source *a, const View *a_view, const S
   Pass pass = {.input_count = 2,
                .inputs = {{a, a_view, dtype_bits(task->a)}, {b, b_view, dtype_bits(task->b)}},
                .task = task,
+               .maps_windows = true,
                .state_size = sizeof(Comparison),
                .scratch_size = sizeof(CompareScratch),
                .block = compare_block,

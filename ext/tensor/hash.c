@@ -73,6 +73,7 @@ bool hash_run(const Source *source, const View *view, unsigned bits, const Host 
   Pass pass = {.input_count = 1,
                .inputs = {{source, view, bits}},
                .task = &task,
+               .maps_windows = true,
                .state_size = sizeof(HashPart) + sums_size,
                .unset_size = sums_size,
                .block = hash_take_block,

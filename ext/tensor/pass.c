@@ -66,13 +66,13 @@ static bool pass_feed_go_on(void *context, Error *error) {
   return work_queue_go_on(&feed->pool->queue, feed->worker, feed->number, error);
 }
 
-/* Has the Reader map windows, unless the whole file is mapped. */
+/* Has the Reader map windows. */
 static void pass_feed_map_windows(PassFeed *feed) {
   const PassPool *pool = feed->pool;
   uint64_t size = PASS_ALL_MAPPED / ((uint64_t)pool->queue.worker_count * pool->pass->input_count);
   if (size > PASS_MAPPED_MAX) size = PASS_MAPPED_MAX;
   if (size < PASS_MAPPED_MIN) size = PASS_MAPPED_MIN;
-  if (!feed->reader.may_map) reader_map_windows(&feed->reader, size);
+  reader_map_windows(&feed->reader, size);
 }
 
 static bool pass_feed_open(PassFeed *feed, const PassInput *input, Error *error) {

@@ -38,8 +38,9 @@ typedef struct Pass {
   uint64_t state_size;
   uint64_t unset_size; /* the bytes at the end of a state that are not initialised to zero */
   bool once;           /* the elements are probably not needed again, so none are kept mapped */
-  bool
-      maps_windows; /* elements of files that are read once and lie side by side are mapped, window by window */
+  /* Elements that lie side by side in a file are mapped, window by window, if they are in the system's cache.
+  ** Only for what reads memory as fast as it comes, with its own prefetching: copied elements are nearer. */
+  bool maps_windows;
   bool any_order; /* states can be added in any order, as counts can: `block` gets a state that
                   ** already has other blocks in it, and `merge` is called once for each thread */
 
