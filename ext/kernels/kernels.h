@@ -118,6 +118,9 @@ typedef void KernelHashMerge(const uint64_t *sums, uint64_t count, const unsigne
 
 enum { KERNEL_LANES = 16, SCAN_STEP = 2 * KERNEL_LANES };
 
+/* How many bytes ahead statistics prefetch: two pages of 4 kB, beyond which the processor does not by itself. */
+enum { SCAN_AHEAD = 8192 };
+
 /* The lane of element number `index`. In BF16 every second element is extracted from its pair with
 ** a mask instead of a shift, so those elements have the second half of the lanes, and the others
 ** the first half. */

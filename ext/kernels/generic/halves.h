@@ -53,6 +53,7 @@ static SET(TARGET) void SET(scan_F16)(const unsigned char *data, uint64_t count,
   SET(HalfRange) range = SET(no_half_range)();
   SET(Sums) sums = SET(no_sums)();
   for (uint64_t i = 0; i < count; i += KERNEL_LANES, data += KERNEL_LANES * 2) {
+    SET(prefetch)(data + SCAN_AHEAD);
     SET(UNROLL) for (unsigned h = 0; h < KERNEL_LANES / SET(HALVES); h++) {
       SET(Halves) codes = SET(load_halves)(data + h * SET(HALVES) * 2);
       SET(add_to_half_range)(&range, h % SET(HALF_RANGES), codes);
@@ -73,6 +74,7 @@ static SET(TARGET) void SET(scan_BF16)(const unsigned char *data, uint64_t count
   SET(Halves) below[SET(HALF_RANGES)]; /* the smallest magnitude other than 0, minus 1 */
   SET(UNROLL) for (unsigned r = 0; r < SET(HALF_RANGES); r++) below[r] = minus_one;
   for (uint64_t i = 0; i < count; i += KERNEL_LANES, data += KERNEL_LANES * 2) {
+    SET(prefetch)(data + SCAN_AHEAD);
     SET(UNROLL) for (unsigned h = 0; h < KERNEL_LANES / SET(HALVES); h++) {
       unsigned r = h % SET(HALF_RANGES);
       SET(Halves) codes = SET(load_halves)(data + h * SET(HALVES) * 2);
@@ -98,6 +100,7 @@ static SET(INLINE) FloatRange SET(range_halves)(Dtype dtype, const unsigned char
                                                 uint64_t count) {
   SET(HalfRange) range = SET(no_half_range)();
   for (uint64_t i = 0; i < count; i += KERNEL_LANES, data += KERNEL_LANES * 2) {
+    SET(prefetch)(data + SCAN_AHEAD);
     SET(UNROLL) for (unsigned h = 0; h < KERNEL_LANES / SET(HALVES); h++) {
       SET(Halves) codes = SET(load_halves)(data + h * SET(HALVES) * 2);
       SET(add_to_half_range)(&range, h % SET(HALF_RANGES), codes);

@@ -1,6 +1,6 @@
 /* Statistics over floats and doubles. Included by kernels/NAME.c, once for each set: see kernels.h.
 **
-** Uses from the vocabulary: Floats, Words (of 32 bits) and FLOATS, how many fit in a register;
+** Uses from the vocabulary: prefetch(data); Floats, Words (of 32 bits) and FLOATS, how many fit in a register;
 ** Doubles and DOUBLES; Counts and DoubleCounts, which count in how many of them a condition holds;
 ** and RANGES, how many registers of each kind are used for the minimum and the maximum: as many as
 ** there is room for, up to the number that the lanes fill. */
@@ -114,11 +114,13 @@ static SET(INLINE) SET(Scan) SET(no_scan)(void) {
   return scan;
 }
 
-static SET(INLINE) void SET(add_to_scan)(SET(Scan) *all, const unsigned char *data,
-                                         uint64_t count) {
+/* Prefetches so many bytes ahead; 0 for what is in the cache. */
+static SET(INLINE) void SET(add_to_scan)(SET(Scan) *all, const unsigned char *data, uint64_t count,
+                                         uint64_t ahead) {
   SET(Words) magnitude = SET(all_words)(SET(MAGNITUDE));
   SET(Scan) scan = *all;
   for (uint64_t i = 0; i < count; i += KERNEL_LANES, data += KERNEL_LANES * sizeof(float)) {
+    if (ahead > 0) SET(prefetch)(data + ahead);
     SET(UNROLL) for (unsigned f = 0; f < KERNEL_LANES / SET(FLOATS); f++) {
       unsigned r = f % SET(RANGES);
       SET(Floats) numbers = SET(load_floats)(data + sizeof(float) * SET(FLOATS) *f);
@@ -146,7 +148,7 @@ static SET(INLINE) void SET(store_scan)(const SET(Scan) *scan, FloatScan *out) {
 
 static SET(TARGET) void SET(scan_F32)(const unsigned char *data, uint64_t count, FloatScan *out) {
   SET(Scan) scan = SET(no_scan)();
-  SET(add_to_scan)(&scan, data, count);
+  SET(add_to_scan)(&scan, data, count, SCAN_AHEAD);
   SET(store_scan)(&scan, out);
 }
 
@@ -157,7 +159,7 @@ enum { SET(COMPUTED) = 256 };
 static SET(TARGET)
     __attribute__((noinline)) void SET(scan_piece)(SET(Scan) *scan, const float *piece,
                                                    uint64_t count) {
-  SET(add_to_scan)(scan, (const unsigned char *)piece, count);
+  SET(add_to_scan)(scan, (const unsigned char *)piece, count, 0);
 }
 
 static SET(TARGET) void SET(scan_computed)(KernelFloats *compute, const unsigned char *a,
@@ -179,6 +181,7 @@ static SET(TARGET) void SET(range_F32)(const unsigned char *data, uint64_t count
   SET(Words) largest[SET(RANGES)];
   SET(UNROLL) for (unsigned r = 0; r < SET(RANGES); r++) largest[r] = zero;
   for (uint64_t i = 0; i < count; i += KERNEL_LANES, data += KERNEL_LANES * sizeof(float)) {
+    SET(prefetch)(data + SCAN_AHEAD);
     SET(UNROLL) for (unsigned f = 0; f < KERNEL_LANES / SET(FLOATS); f++) {
       unsigned r = f % SET(RANGES);
       SET(Floats) numbers = SET(load_floats)(data + sizeof(float) * SET(FLOATS) *f);
