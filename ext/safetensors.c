@@ -53,6 +53,7 @@ static const struct {
     {"tensor_rows", &tensor_rows_module, true},
     {"tensor_stats", &tensor_stats_module, false},
     {"tensor_histogram", &tensor_histogram_module, false},
+    {"tensor_nearest", &tensor_nearest_module, false},
     {"safetensors_write", &safetensors_write_module, true},
 };
 

@@ -13,6 +13,7 @@
 #include "kernels/generic/convert.h"
 #include "kernels/generic/hash.h"
 #include "kernels/generic/pairs.h"
+#include "kernels/generic/rows.h"
 #include "kernels/generic/scan.h"
 /* Needs the sums of scan.h. */
 #include "kernels/generic/halves.h"
@@ -159,6 +160,12 @@ const Kernels kernels_avx2 = {
                 [DTYPE_F64] = avx2_squares_F64,
                 [DTYPE_F16] = avx2_squares_F16,
                 [DTYPE_BF16] = avx2_squares_BF16},
+    .row_products = {[DTYPE_F32] = avx2_row_products_F32,
+                     [DTYPE_F16] = avx2_row_products_F16,
+                     [DTYPE_BF16] = avx2_row_products_BF16},
+    .row_distances = {[DTYPE_F32] = avx2_row_distances_F32,
+                      [DTYPE_F16] = avx2_row_distances_F16,
+                      [DTYPE_BF16] = avx2_row_distances_BF16},
     .sum = {[DTYPE_F32] = avx2_sum_F32, [DTYPE_F16] = avx2_sum_F16, [DTYPE_BF16] = avx2_sum_BF16},
     .difference = {[DTYPE_F32] = avx2_difference_F32,
                    [DTYPE_F16] = avx2_difference_F16,

@@ -38,6 +38,7 @@ enum { avx2_FLOATS = 8, avx2_DOUBLES = 4, avx2_HALVES = 16, avx2_LONGS = 4 };
 enum { avx2_RANGES = 1, avx2_HALF_RANGES = 1 };
 enum { avx2_TILE_ROWS = 4, avx2_TILE_PARTS = 2 };
 enum { avx2_PAIR_PASS = 4 };
+enum { avx2_ROW_GROUP = 2 };
 
 static avx2_INLINE __m128i avx2_load_8(const unsigned char *data) {
   return _mm_loadl_epi64((const __m128i *)data);

@@ -14,6 +14,7 @@
 #include "kernels/generic/bins.h"
 #include "kernels/generic/convert.h"
 #include "kernels/generic/pairs.h"
+#include "kernels/generic/rows.h"
 #include "kernels/generic/scan.h"
 
 #undef SET
@@ -349,6 +350,12 @@ const Kernels kernels_avx512 = {
                 [DTYPE_F64] = avx512_squares_F64,
                 [DTYPE_F16] = avx512_squares_F16,
                 [DTYPE_BF16] = avx512_squares_BF16},
+    .row_products = {[DTYPE_F32] = avx512_row_products_F32,
+                     [DTYPE_F16] = avx512_row_products_F16,
+                     [DTYPE_BF16] = avx512_row_products_BF16},
+    .row_distances = {[DTYPE_F32] = avx512_row_distances_F32,
+                      [DTYPE_F16] = avx512_row_distances_F16,
+                      [DTYPE_BF16] = avx512_row_distances_BF16},
     .sum = {[DTYPE_F32] = avx512_sum_F32,
             [DTYPE_F16] = avx512_sum_F16,
             [DTYPE_BF16] = avx512_sum_BF16},

@@ -46,6 +46,7 @@ enum { avx512_FLOATS = 16, avx512_DOUBLES = 8 };
 enum { avx512_RANGES = 1 };
 enum { avx512_TILE_ROWS = 8, avx512_TILE_PARTS = 2 };
 enum { avx512_PAIR_PASS = PAIR_LANES };
+enum { avx512_ROW_GROUP = 4 };
 
 static avx512_INLINE __m128i avx512_load_16(const unsigned char *data) {
   return _mm_loadu_si128((const __m128i *)data);

@@ -222,6 +222,20 @@ typedef void KernelPairs(const void *a, const void *b, uint64_t count, PairSums 
 /* Only the sum of the squares, the same number as `a_squares`. */
 typedef double KernelSquares(const void *data, uint64_t count);
 
+/* ---- The rows of a matrix and a vector ---- */
+
+/* Over a row and the vector: the sum of the products and of the squares of the row; or, of distances, of the
+** squared differences, and 0. If a number of the row is not finite, neither is one of the sums. */
+typedef struct RowSums {
+  double sum, squares;
+} RowSums;
+
+/* Of rows of `count` native floats (F32), or elements of F16 or BF16 as stored, `stride` bytes apart. `vector` is
+** `count` finite floats as doubles, and zeros up to a multiple of PAIR_LANES. The sums are those of KernelPairs, for
+** a row that is followed by zeros like the vector. */
+typedef void KernelRows(const unsigned char *data, uint64_t stride, uint64_t rows,
+                        const double *vector, uint64_t count, RowSums *out);
+
 /* ---- Arithmetic, element by element ---- */
 
 /* a + b, a - b, a * b or a / b in floats, of native floats (F32), or elements of F16 or BF16 as stored.
@@ -286,9 +300,11 @@ typedef void KernelMultiply(const KernelProduct *product);
   ALONE(KernelCount, count_bytes)                                                                 \
   ALONE(KernelCount, count_sixes)                                                                 \
   ALONE(KernelCount, count_nibbles)                                                               \
-  BY_DTYPE(KernelPairs, pairs)     /* F32, F64, F16*, BF16* */                                    \
-  BY_DTYPE(KernelSquares, squares) /* as `pairs` */                                               \
-  BY_DTYPE(KernelFloats, sum)      /* F32, F16, BF16; as the next three */                        \
+  BY_DTYPE(KernelPairs, pairs)       /* F32, F64, F16*, BF16* */                                  \
+  BY_DTYPE(KernelSquares, squares)   /* as `pairs` */                                             \
+  BY_DTYPE(KernelRows, row_products) /* F32, F16, BF16; as the next one */                        \
+  BY_DTYPE(KernelRows, row_distances)                                                             \
+  BY_DTYPE(KernelFloats, sum) /* F32, F16, BF16; as the next three */                             \
   BY_DTYPE(KernelFloats, difference)                                                              \
   BY_DTYPE(KernelFloats, product)                                                                 \
   BY_DTYPE(KernelFloats, quotient)                                                                \

@@ -13,6 +13,7 @@
 #include "kernels/generic/convert.h"
 #include "kernels/generic/hash.h"
 #include "kernels/generic/pairs.h"
+#include "kernels/generic/rows.h"
 #include "kernels/generic/scan.h"
 /* Needs the sums of scan.h. */
 #include "kernels/generic/halves.h"
@@ -78,6 +79,12 @@ const Kernels kernels_neon = {
                 [DTYPE_F64] = neon_squares_F64,
                 [DTYPE_F16] = neon_squares_F16,
                 [DTYPE_BF16] = neon_squares_BF16},
+    .row_products = {[DTYPE_F32] = neon_row_products_F32,
+                     [DTYPE_F16] = neon_row_products_F16,
+                     [DTYPE_BF16] = neon_row_products_BF16},
+    .row_distances = {[DTYPE_F32] = neon_row_distances_F32,
+                      [DTYPE_F16] = neon_row_distances_F16,
+                      [DTYPE_BF16] = neon_row_distances_BF16},
     .sum = {[DTYPE_F32] = neon_sum_F32, [DTYPE_F16] = neon_sum_F16, [DTYPE_BF16] = neon_sum_BF16},
     .difference = {[DTYPE_F32] = neon_difference_F32,
                    [DTYPE_F16] = neon_difference_F16,

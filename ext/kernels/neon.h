@@ -33,6 +33,7 @@ enum { neon_FLOATS = 4, neon_DOUBLES = 2, neon_HALVES = 8, neon_LONGS = 2 };
 enum { neon_RANGES = 1, neon_HALF_RANGES = 1 };
 enum { neon_TILE_ROWS = 4, neon_TILE_PARTS = 4 };
 enum { neon_PAIR_PASS = 4 };
+enum { neon_ROW_GROUP = 2 };
 
 /* ---- Floats and words ---- */
 

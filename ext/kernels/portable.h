@@ -28,6 +28,7 @@ enum { portable_FLOATS = 1, portable_DOUBLES = 1, portable_HALVES = 1, portable_
 enum { portable_RANGES = KERNEL_LANES, portable_HALF_RANGES = KERNEL_LANES };
 enum { portable_TILE_ROWS = 1, portable_TILE_PARTS = 16 };
 enum { portable_PAIR_PASS = PAIR_LANES };
+enum { portable_ROW_GROUP = 1 };
 
 /* ---- Floats and words ---- */
 

@@ -103,6 +103,15 @@ static bool tensor_argument_open_shape(TensorArgument *argument, sqlite3_value *
                      ERROR_NAME(shape, length), (TensorArgumentBig)argument->data_nbytes);
 }
 
+bool tensor_argument_open_floats(TensorArgument *argument, Session *session, sqlite3_value *value,
+                                 Error *error) {
+  *argument = (TensorArgument){.session = session, .used = 1, .dtype = DTYPE_F32};
+  argument->tensor.subject = "BLOB";
+  argument->data = sqlite3_value_blob(value);
+  argument->data_nbytes = (uint64_t)sqlite3_value_bytes(value);
+  return tensor_argument_open_flat_shape(argument, error);
+}
+
 bool tensor_argument_is_shape(sqlite3_value *value) {
   uint64_t length;
   if (sqlite3_value_type(value) != SQLITE_TEXT) return false;

@@ -43,6 +43,10 @@ bool tensor_argument_open(TensorArgument *argument, Session *session, int argc,
 bool tensor_argument_open_text(TensorArgument *argument, Session *session, const char *text,
                                uint64_t length, Error *error);
 
+/* The same for a BLOB of native floats: F32, one dimension. */
+bool tensor_argument_open_floats(TensorArgument *argument, Session *session, sqlite3_value *value,
+                                 Error *error);
+
 void tensor_argument_close(TensorArgument *argument);
 
 /* The same for a function, called `caller`, that takes a tensor and nothing else. */

@@ -94,7 +94,7 @@ static const struct {
 
 /* If the arguments are in the branches of an OR, SQLite also asks for plans with only those
 ** arguments that all branches have, and NULL for the rest. Such a plan must never win. */
-enum { TENSOR_TABLE_ARGUMENT_COST = 16 };
+enum { TENSOR_TABLE_ARGUMENT_COST = 16, TENSOR_TABLE_USUAL_ARGUMENTS = 6 };
 
 static void tensor_table_estimate(const TensorTable *table, sqlite3_index_info *info) {
   bool one = (info->idxNum & TENSOR_PLAN_EQ) != 0;
@@ -102,11 +102,12 @@ static void tensor_table_estimate(const TensorTable *table, sqlite3_index_info *
       (info->idxNum & (TENSOR_PLAN_GT | TENSOR_PLAN_GE | TENSOR_PLAN_LT | TENSOR_PLAN_LE)) != 0;
   int given = info->idxNum & TENSOR_PLAN_ARGUMENT_COUNT;
   info->idxStr = table->single_row ? "one row"
+                 : table->ranked   ? "ranked rows"
                  : one             ? "one position"
                  : range           ? "range of positions"
                                    : "all positions";
   if (one && !table->single_row) info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
-  bool passes = table->single_row || table->passes;
+  bool passes = table->single_row || table->ranked || table->passes;
   double cost = passes  ? tensor_table_pass_estimate.cost
                 : one   ? tensor_table_one_estimate.cost
                 : range ? tensor_table_range_estimate.cost
@@ -115,7 +116,7 @@ static void tensor_table_estimate(const TensorTable *table, sqlite3_index_info *
                        : one   ? tensor_table_one_estimate.rows
                        : range ? tensor_table_range_estimate.rows
                                : tensor_table_all_estimate.rows;
-  for (int missing = TENSOR_TABLE_MAX_ARGUMENTS - given; missing > 0; missing--) {
+  for (int missing = TENSOR_TABLE_USUAL_ARGUMENTS - given; missing > 0; missing--) {
     cost *= (double)TENSOR_TABLE_ARGUMENT_COST;
     if (rows > 1) rows *= TENSOR_TABLE_ARGUMENT_COST;
   }
@@ -159,7 +160,7 @@ int tensor_table_best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
   int next_argv;
   int code = tensor_table_plan_arguments(table, info, &next_argv);
   if (code != SQLITE_OK) return code;
-  if (!table->single_row) {
+  if (!table->single_row && !table->ranked) {
     next_argv = tensor_table_plan_positions(info, next_argv);
     tensor_table_plan_order(info);
     tensor_table_plan_offset(info, next_argv);

@@ -17,7 +17,7 @@
 #include "sql/table.h"
 #include "sql/tensor_argument.h"
 
-enum { TENSOR_TABLE_MAX_ARGUMENTS = 6, TENSOR_TABLE_POSITION = 0 };
+enum { TENSOR_TABLE_MAX_ARGUMENTS = 7, TENSOR_TABLE_POSITION = 0 };
 
 /* The hidden columns after the visible ones. */
 #define TENSOR_TABLE_3_ARGUMENTS \
@@ -29,6 +29,10 @@ enum { TENSOR_TABLE_MAX_ARGUMENTS = 6, TENSOR_TABLE_POSITION = 0 };
   "argument_1 HIDDEN, argument_2 HIDDEN, argument_3 HIDDEN, argument_4 HIDDEN, argument_5 " \
   "HIDDEN, "                                                                                \
   "argument_6 HIDDEN, surplus_argument HIDDEN"
+#define TENSOR_TABLE_7_ARGUMENTS                                                            \
+  "argument_1 HIDDEN, argument_2 HIDDEN, argument_3 HIDDEN, argument_4 HIDDEN, argument_5 " \
+  "HIDDEN, "                                                                                \
+  "argument_6 HIDDEN, argument_7 HIDDEN, surplus_argument HIDDEN"
 
 /* Bits of idxNum. argv has the arguments, and then the constraints on the position in this
 ** order. */
@@ -61,6 +65,8 @@ typedef struct TensorTable {
   TensorTrailing trailing;
   bool single_row; /* it has no position, and one row that takes a pass over the bytes */
   bool passes;     /* it has positions, and a pass over the bytes before the first */
+  bool
+      ranked; /* it has rows in an order of their own after such a pass, and no column is the position */
 } TensorTable;
 
 /* The cursor of such a table begins with this. */

@@ -427,13 +427,10 @@ static bool compare_span(const CompareTask *task, const CompareSide *a, const Co
   return !compare_has_answer(task, to);
 }
 
-static void compare_block(const void *context, const PassElements *elements, uint64_t position,
-                          uint64_t count, void *scratch, void *state) {
-  const CompareTask *task = context;
-  Comparison *to = state;
+void compare_elements(const CompareTask *task, const PassElements elements[2], uint64_t count,
+                      void *scratch, Comparison *to) {
   CompareSide a = {task->a, elements[0].data, elements[0].first};
   CompareSide b = {task->b, elements[1].data, elements[1].first};
-  (void)position;
   to->count = count;
   if (task->goal == COMPARE_BYTES || task->goal == COMPARE_EQUAL) {
     to->bytes_differ = !compare_same_bytes(&a, &b, count);
@@ -447,10 +444,13 @@ static void compare_block(const void *context, const PassElements *elements, uin
   }
 }
 
-static bool compare_merge_block(void *context, const void *state) {
-  CompareTask *task = context;
-  const Comparison *more = state;
-  Comparison *found = &task->found;
+static void compare_block(const void *context, const PassElements *elements, uint64_t position,
+                          uint64_t count, void *scratch, void *state) {
+  (void)position;
+  compare_elements(context, elements, count, scratch, state);
+}
+
+void compare_add_found(Comparison *found, const Comparison *more) {
   found->bytes_differ = found->bytes_differ || more->bytes_differ;
   found->far = found->far || more->far;
   found->count += more->count;
@@ -464,7 +464,21 @@ static bool compare_merge_block(void *context, const void *state) {
   compare_add_scaled(&found->products, more->products);
   compare_add_scaled(&found->a_squares, more->a_squares);
   compare_add_scaled(&found->b_squares, more->b_squares);
-  return !compare_has_answer(task, found);
+}
+
+static bool compare_merge_block(void *context, const void *state) {
+  CompareTask *task = context;
+  compare_add_found(&task->found, state);
+  return !compare_has_answer(task, &task->found);
+}
+
+void compare_open(CompareTask *task) {
+  numbers_open(&task->a_numbers, task->a);
+  numbers_open(&task->b_numbers, task->b);
+}
+
+uint64_t compare_scratch_size(void) {
+  return sizeof(CompareScratch);
 }
 
 bool compare_run(CompareTask *task, const Source *a, const View *a_view, const Source *b,
@@ -477,8 +491,7 @@ bool compare_run(CompareTask *task, const Source *a, const View *a_view, const S
                .scratch_size = sizeof(CompareScratch),
                .block = compare_block,
                .merge = compare_merge_block};
-  numbers_open(&task->a_numbers, task->a);
-  numbers_open(&task->b_numbers, task->b);
+  compare_open(task);
   return pass_run(&pass, host, error);
 }
 

@@ -66,6 +66,17 @@ typedef struct CompareTask {
 bool compare_run(CompareTask *task, const Source *a, const View *a_view, const Source *b,
                  const View *b_view, const Host *host, Error *error);
 
+/* The same for elements at hand, at most PASS_BLOCK of each, on this thread alone. First compare_open(), for a
+** task whose dtypes are set; threads may share it. `scratch` is as for Pass.scratch_size. Sets `to`, which is {0}
+** before. */
+void compare_open(CompareTask *task);
+uint64_t compare_scratch_size(void);
+void compare_elements(const CompareTask *task, const PassElements elements[2], uint64_t count,
+                      void *scratch, Comparison *to);
+
+/* Adds what was found in the elements that follow. */
+void compare_add_found(Comparison *to, const Comparison *more);
+
 /* The numbers of a Comparison. NaN stands for a number that does not exist. */
 
 /* Over the differences. They do not exist if there is no pair without a NaN. */

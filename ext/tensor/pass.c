@@ -51,9 +51,30 @@ typedef struct PassPool {
   const Pass *pass;
   WorkQueue queue;
   uint64_t numel;
+  uint64_t unit,
+      unit_blocks; /* the elements that are divided into blocks by themselves, and how many blocks */
   PassWorker *workers;
   unsigned char *states;
 } PassPool;
+
+/* ---- Where blocks are ---- */
+
+typedef struct PassRange {
+  uint64_t begin, count;
+} PassRange;
+
+static void pass_measure(PassPool *pool) {
+  uint64_t row = pool->pass->row;
+  pool->unit = row == 0 ? pool->numel : row > PASS_BLOCK ? row : PASS_BLOCK / row * row;
+  pool->unit_blocks = (pool->unit - 1) / PASS_BLOCK + 1;
+}
+
+static PassRange pass_range(const PassPool *pool, uint64_t number) {
+  uint64_t begin = number / pool->unit_blocks * pool->unit, end = begin + pool->unit;
+  if (end > pool->numel) end = pool->numel;
+  begin += number % pool->unit_blocks * PASS_BLOCK;
+  return (PassRange){begin, end - begin < PASS_BLOCK ? end - begin : PASS_BLOCK};
+}
 
 /* ---- Reading ---- */
 
@@ -99,18 +120,18 @@ static void pass_feed_close(PassFeed *feed) {
 /* Gathers the elements of a block that are not contiguous. Checks for cancellation within the
 ** block, because each element may have to be fetched from another place. */
 static bool pass_gather_block(PassPool *pool, unsigned worker, PassFeed *feed, uint64_t number,
-                              uint64_t count, Error *error) {
+                              PassRange range, Error *error) {
   Chunk chunk;
   unsigned bits = feed->input->bits;
   uint64_t span = 0;
   if (bits % 8 != 0) memset(feed->gathered, 0, (size_t)pass_block_bytes(bits));
-  walk_seek(&feed->walk, number * PASS_BLOCK);
-  for (uint64_t done = 0; done < count; done += chunk.count) {
+  walk_seek(&feed->walk, range.begin);
+  for (uint64_t done = 0; done < range.count; done += chunk.count) {
     if (span >= PASS_ASK_SPAN) {
       if (!work_queue_go_on(&pool->queue, worker, number, error)) return false;
       span = 0;
     }
-    if (!walk_next(&feed->walk, count - done, &chunk, error)) return false;
+    if (!walk_next(&feed->walk, range.count - done, &chunk, error)) return false;
     span += PASS_PAGE + chunk.count * chunk.stride * bits / 8;
     gather_chunk(&chunk, bits, feed->gathered, done);
   }
@@ -126,17 +147,17 @@ static uint64_t pass_read_ahead(const PassPool *pool, const PassFeed *feed, uint
 }
 
 static bool pass_feed_block(PassPool *pool, unsigned worker, PassFeed *feed, uint64_t number,
-                            uint64_t count, PassElements *out, Error *error) {
+                            PassRange range, PassElements *out, Error *error) {
   if (!feed->contiguous) {
     *out = (PassElements){.data = feed->gathered};
-    return pass_gather_block(pool, worker, feed, number, count, error);
+    return pass_gather_block(pool, worker, feed, number, range, error);
   }
   unsigned bits = feed->input->bits;
-  uint64_t element = feed->input->view->offset + number * PASS_BLOCK;
+  uint64_t element = feed->input->view->offset + range.begin;
   out->first = element % dtype_byte_group(bits);
   feed->reader.ahead = pass_read_ahead(pool, feed, number);
   out->data = reader_bytes(&feed->reader, (element - out->first) * bits / 8,
-                           ((out->first + count) * bits + 7) / 8, error);
+                           ((out->first + range.count) * bits + 7) / 8, error);
   return out->data != NULL;
 }
 
@@ -150,19 +171,18 @@ static bool pass_take_block(WorkQueue *queue, unsigned worker, uint64_t number, 
   const Pass *pass = pool->pass;
   PassWorker *own = &pool->workers[worker];
   PassElements elements[PASS_MAX_INPUTS];
-  uint64_t position = number * PASS_BLOCK, count = pool->numel - position;
+  PassRange range = pass_range(pool, number);
   void *state = own->state;
-  if (count > PASS_BLOCK) count = PASS_BLOCK;
   if (state == NULL) {
     state = pass_block_state(pool, number);
     memset(state, 0, (size_t)(pass->state_size - pass->unset_size));
   }
   for (unsigned i = 0; i < pass->input_count; i++) {
     own->feeds[i].number = number;
-    if (!pass_feed_block(pool, worker, &own->feeds[i], number, count, &elements[i], error))
+    if (!pass_feed_block(pool, worker, &own->feeds[i], number, range, &elements[i], error))
       return false;
   }
-  pass->block(pass->task, elements, position, count, own->scratch, state);
+  pass->block(pass->task, elements, range.begin, range.count, own->scratch, state);
   return true;
 }
 
@@ -255,10 +275,11 @@ static uint64_t pass_turn_length(const Pass *pass, const WorkQueue *queue) {
 static void pass_plan(PassPool *pool, const Host *host) {
   WorkQueue *queue = &pool->queue;
   bool any_order = pool->pass->any_order;
-  uint64_t count = (pool->numel - 1) / PASS_BLOCK + 1;
+  pass_measure(pool);
+  uint64_t count = ((pool->numel - 1) / pool->unit + 1) * pool->unit_blocks;
   *queue = (WorkQueue){.count = count,
                        .worker_count = pass_worker_count(host, count),
-                       .unit = PASS_BLOCK,
+                       .unit = pool->pass->row == 0 ? PASS_BLOCK : pool->numel / count,
                        .host = host,
                        .context = pool,
                        .work = pass_take_block,

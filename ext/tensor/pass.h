@@ -41,6 +41,9 @@ typedef struct Pass {
   /* Elements that lie side by side in a file are mapped, window by window, if they are in the system's cache.
   ** Only for what reads memory as fast as it comes, with its own prefetching: copied elements are nearer. */
   bool maps_windows;
+  /* If not 0: the elements of a row. A block is then as many whole rows as fit, or if not even one does, a part
+  ** of one, as if each row were a tensor. */
+  uint64_t row;
   bool any_order; /* states can be added in any order, as counts can: `block` gets a state that
                   ** already has other blocks in it, and `merge` is called once for each thread */
 

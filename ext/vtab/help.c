@@ -120,6 +120,11 @@ static const char *const help_rows[][HELP_ROW_COLUMNS] = {
      "Two tensors compared, in one row",
      "SELECT * FROM tensor_compare('base.safetensors#model.norm.weight', "
      "'tune.safetensors#model.norm.weight');"},
+    {"tensor_nearest", "table",
+     "tensor_nearest(T, query [, k [, metric]]) -> i, score; hidden: ref, data",
+     "The rows of a tensor that are nearest to a vector",
+     "SELECT i, score FROM tensor_nearest('model.safetensors#lm_head.weight', "
+     "'model.safetensors?slice=1#lm_head.weight', 3);"},
     {"tensor_ref", "function", "tensor_ref(path, name [, slice]) -> TEXT",
      "A ref: text that names a tensor or a slice of one",
      "SELECT tensor_ref('model.safetensors', 'lm_head.weight', '0:3');"},

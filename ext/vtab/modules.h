@@ -23,5 +23,6 @@ extern const sqlite3_module tensor_elements_module;
 extern const sqlite3_module tensor_rows_module;
 extern const sqlite3_module tensor_stats_module;
 extern const sqlite3_module tensor_histogram_module;
+extern const sqlite3_module tensor_nearest_module;
 
 #endif

@@ -38,6 +38,8 @@ WIDE = 1 << 17  # rows and columns of as many bytes as PASSED
 EXPRESSIONS = [
     "SELECT l2 FROM tensor_stats(tensor_add('{ref}', tensor_mul('{ref}', 2)))",
     "SELECT n_nan FROM tensor_stats(tensor_exp('{ref}'))",
+    "SELECT sum(i) FROM tensor_nearest('{wide}', zeroblob(131072), 'U8')",  # rows of two blocks
+    "SELECT i FROM tensor_nearest(tensor_slice('{wide}', ':, ::2'), tensor_slice('{wide}', '0, ::2'), 5, 'l2')",
     "SELECT l2 FROM tensor_stats(tensor_matmul('{wide}', '{wide}'))",
     "SELECT l2 FROM tensor_stats(tensor_transpose('{wide}'))",
     "SELECT l2 FROM tensor_stats(tensor_norm('{wide}', 0))",

@@ -49,6 +49,7 @@ RIGHT = [
     ("sum(r.value)", "tensor_elements(f.file || '#w')", 4),
     ("sum(r.i)", "tensor_rows(f.file || '#w')", 6),
     ("count", "tensor_histogram(f.file || '#w', 1)", 4),
+    ("sum(r.i)", "tensor_nearest(f.file || '#w', x'01', 'U8')", 6),
     ("equal", "tensor_compare(f.file || '#w', ?1 || '#w')", 1),
     ("status", "safetensors_diff(?1, f.file)", "same"),
 ]

@@ -447,6 +447,15 @@ static const Script scripts[] = {
     {"histogram", STAGE_STEPS,
      "SELECT * FROM tensor_histogram('plain?slice=:,1#model.layers.3.weight', 5);"
      "SELECT count FROM tensor_histogram('plain#bias', 5, 0, 1) WHERE bin > 2"},
+    {"nearest rows", STAGE_STEPS,
+     "SELECT i, score, ref, data FROM tensor_nearest('plain#model.layers.3.weight', "
+     "'plain?slice=1#model.layers.3.weight');"
+     "SELECT i, score FROM tensor_nearest(tensor_neg('plain?slice=:,1#model.layers.3.weight'), "
+     "x'02', 'U8', 1, 'l2');"
+     "SELECT i FROM tensor_nearest(zeroblob(1024), 'U8', '[256,4]', zeroblob(16), 2, 'dot')"},
+    {"nearest to a query of another size", STAGE_STEPS,
+     "SELECT i FROM tensor_nearest('plain#model.layers.3.weight', x'0102', 'U8')"},
+    {"no metric", STAGE_STEPS, "SELECT i FROM tensor_nearest('plain#bias', x'01', 'U8', 1, 'l3')"},
     {"hash", STAGE_STEPS,
      "SELECT tensor_hash(ref), tensor_hash(data, 'U8') FROM safetensors_tensors('plain')"},
     {"comparison", STAGE_STEPS,

@@ -36,6 +36,7 @@ READS = {
     "tensor_compare(a.ref, a.ref) x": ["", "x.n_diff = 0"],
     "tensor_elements(a.ref) x": ["", "x.value = 3", "x.idx < 3"],
     "tensor_rows(a.ref) x": ["", "x.i >= 3"],
+    "tensor_nearest(a.ref, x'00') x": ["", "x.i >= 3", "x.score > 0.5"],
 }
 STATES = {
     "without statistics": [],

@@ -506,6 +506,66 @@ static void check_squares(const Subject *subject) {
   TIME("squares", &squares, MOST, squares_out = subject->set->squares[subject->dtype](data, MOST))
 }
 
+/* ---- Rows ---- */
+
+enum { MANY_ROWS = 7 }; /* at most: more than any set takes side by side, and not a multiple */
+
+/* Up to MANY_ROWS rows of the elements there are, and a vector of the others. */
+static bool rows_agree(KernelRows *sum, KernelRows *plain_sum, const Subject *subject,
+                       const unsigned char *data, const unsigned char *same,
+                       const unsigned char *more, uint64_t count) {
+  double vector[MOST + PAIR_LANES] = {0};
+  RowSums got[MANY_ROWS], expected[MANY_ROWS];
+  uint64_t rows = count % MANY_ROWS + 1, columns = count / rows,
+           stride = columns * subject->bits / 8;
+  for (uint64_t i = 0; i < columns; i++) {
+    decode_doubles(subject->dtype, more, i, 1, 1, &vector[i]);
+    if (!isfinite(vector[i])) vector[i] = 1;
+  }
+  sum(data, stride, rows, vector, columns, got);
+  plain_sum(same, stride, rows, vector, columns, expected);
+  bool good = true;
+  for (uint64_t r = 0; r < rows; r++) {
+    double a[] = {got[r].sum, got[r].squares}, b[] = {expected[r].sum, expected[r].squares};
+    good = good && (are_finite(b, 2) ? same_doubles(a, b, 2) : !are_finite(a, 2));
+  }
+  return good;
+}
+
+static bool row_products_agree(const Subject *subject, const unsigned char *data,
+                               const unsigned char *same, const unsigned char *more,
+                               uint64_t count) {
+  return rows_agree(subject->set->row_products[subject->dtype], plain->row_products[subject->dtype],
+                    subject, data, same, more, count);
+}
+
+static bool row_distances_agree(const Subject *subject, const unsigned char *data,
+                                const unsigned char *same, const unsigned char *more,
+                                uint64_t count) {
+  return rows_agree(subject->set->row_distances[subject->dtype],
+                    plain->row_distances[subject->dtype], subject, data, same, more, count);
+}
+
+static void check_row_products(const Subject *subject) {
+  static double vector[MOST];
+  static RowSums out[MANY_ROWS];
+  check_subject("row_products", subject, row_products_agree);
+  const unsigned char *data = sample(subject->dtype);
+  TIME("row_products", subject, MOST,
+       subject->set->row_products[subject->dtype](data, MOST / 4 * subject->bits / 8, 4, vector,
+                                                  MOST / 4, out))
+}
+
+static void check_row_distances(const Subject *subject) {
+  static double vector[MOST];
+  static RowSums out[MANY_ROWS];
+  check_subject("row_distances", subject, row_distances_agree);
+  const unsigned char *data = sample(subject->dtype);
+  TIME("row_distances", subject, MOST,
+       subject->set->row_distances[subject->dtype](data, MOST / 4 * subject->bits / 8, 4, vector,
+                                                   MOST / 4, out))
+}
+
 /* ---- Arithmetic ---- */
 
 #include "kernel_arithmetic.inc"

@@ -116,6 +116,7 @@ static const struct {
     {"SELECT count FROM tensor_histogram(%Q || '#b', 1)", "8192", false},
     {"SELECT n_diff FROM tensor_compare(%Q || '#b', %Q || '#a')", "8192", false},
     {"SELECT value FROM tensor_elements(%Q || '#b')", "98", false},
+    {"SELECT i FROM tensor_nearest(%Q || '#b', x'62', 'U8')", "0", false},
     {"SELECT name FROM safetensors_tensors(%Q)", "a", false},
 };
 enum { STATEMENTS = sizeof statements / sizeof statements[0] };

@@ -1,5 +1,5 @@
 /*
-** The kernels over pairs, every set that this machine can run, against plain loops, to the last bit:
+** The kernels over pairs and over rows, every set that this machine can run, against plain loops, to the last bit:
 ** all counts, all alignments; random numbers, equal ones, zeros; and that what is not finite is reported.
 */
 #include "kernels/kernels.h"
@@ -145,6 +145,32 @@ static void test_doubles(const Kernels *kernels, const char *name) {
         name);
 }
 
+/* Rows that lie apart, of any length, against the sums over pairs of a row and the vector. */
+static void test_rows(const Kernels *kernels, const char *name) {
+  enum { ROWS = 6, APART = 3 * sizeof(float) };
+  static Numbers64 rows[ROWS], vector;
+  static unsigned char data[ROWS * (MOST * sizeof(float) + APART) + SHIFTS];
+  for (unsigned r = 0; r < ROWS; r++) fill(&rows[r], &vector);
+  for (uint64_t count = 0; count <= 83; count++) {
+    uint64_t stride = count * sizeof(float) + APART, row_count = count % ROWS + 1;
+    unsigned char *at = data + random_bits() % SHIFTS;
+    double padded[88 + PAIR_LANES] = {0};
+    RowSums products[ROWS], distances[ROWS];
+    memcpy(padded, vector.values, (size_t)count * sizeof(double));
+    for (unsigned r = 0; r < row_count; r++)
+      memcpy(at + r * stride, rows[r].floats, (size_t)count * sizeof(float));
+    kernels->row_products[DTYPE_F32](at, stride, row_count, padded, count, products);
+    kernels->row_distances[DTYPE_F32](at, stride, row_count, padded, count, distances);
+    for (unsigned r = 0; r < row_count; r++) {
+      PairSums wanted = expected(rows[r].values, vector.values, count);
+      check(products[r].sum == wanted.products && products[r].squares == wanted.a_squares,
+            "products of rows", name);
+      check(distances[r].sum == wanted.squared_differences && distances[r].squares == 0,
+            "distances of rows", name);
+    }
+  }
+}
+
 static void test_not_finite(const Kernels *kernels, const char *name) {
   const float special[] = {NAN, INFINITY, -INFINITY};
   static Numbers64 a, b;
@@ -178,6 +204,7 @@ int main(void) {
     test_stored(kernels, DTYPE_BF16);
     test_doubles(kernels, name);
     test_not_finite(kernels, name);
+    test_rows(kernels, name);
   }
   printf("%d passed, %d failed\n", passed, failed);
   return failed > 0;

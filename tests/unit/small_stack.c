@@ -47,6 +47,8 @@ static const char *const statements[] = {
     "SELECT * FROM tensor_histogram(randomblob(80000), 'F32', 1000)",
     "SELECT * FROM tensor_histogram(randomblob(80000), 'F64', 10, -1, 1)",
     "SELECT * FROM tensor_histogram(randomblob(80000), 'F4')",
+    "SELECT * FROM tensor_nearest(randomblob(80000), 'F32', '[200,100]', randomblob(400))",
+    "SELECT * FROM tensor_nearest(randomblob(80000), 'F64', '[2,5000]', randomblob(20000))",
     "SELECT * FROM tensor_compare(randomblob(80000), 'F64', randomblob(40000), 'F32')",
     "SELECT * FROM tensor_compare(randomblob(80000), 'C64', randomblob(80000), 'C64')",
     "SELECT * FROM tensor_compare(randomblob(80000), 'I64', randomblob(7500), 'F6_E3M2', "

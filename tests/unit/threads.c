@@ -41,6 +41,9 @@ static const Question questions[] = {
      "1"},
     {"SELECT group_concat(i) FROM tensor_rows(%Q || '?slice=:3#a')", "0,1,2"},
     {"SELECT tensor_quantile(%Q || '#a', 0.5)", "97.0"},
+    {"SELECT group_concat(i) FROM tensor_nearest(tensor_reshape(%Q || '#c', '[3000,100]'), "
+     "tensor_slice(%Q || '#c', ':100'), 3)",
+     "0,1,2"},
     {"SELECT min || ' ' || max FROM tensor_stats(tensor_add(%Q || '#a', %Q || '#b'))",
      "195.0 195.0"},
     {"SELECT min || ' ' || max FROM tensor_stats(tensor_matmul("
