@@ -31,6 +31,10 @@ void file_cut(int descriptor, uint64_t size);
 /* Another descriptor of the same open file, or -1. */
 int file_duplicate(int descriptor, const char *path, Error *error);
 
+/* Closes a file that has no name, and that nobody else has open. To free what a large one occupies takes
+** about a tenth of a second for each GB; on Linux the kernel does so later, and nobody waits for it. */
+void file_discard(int descriptor);
+
 /* Has the disk begin to write a range of the file, so that a later sync has less to wait for. */
 void file_start_writing_back(int descriptor, uint64_t offset, uint64_t size);
 

@@ -37,6 +37,10 @@ int file_duplicate(int descriptor, const char *path, Error *error) {
   return -1;
 }
 
+void file_discard(int descriptor) {
+  CloseHandle(wide_handle(descriptor));
+}
+
 void file_start_writing_back(int descriptor, uint64_t offset, uint64_t size) {
   (void)descriptor, (void)offset, (void)size;
 }

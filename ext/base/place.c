@@ -40,14 +40,20 @@ static int place_directory_of(const Place *place) {
   return place->directory->descriptor;
 }
 
-/* Closes the Place, and removes the file that has the temporary name, if there is one. */
-static void place_discard(Place *place) {
-  if (place->descriptor >= 0 && place->state == PLACE_OPEN) place_system_close(place->descriptor);
-  if (place->temporary != NULL) place_system_remove(place_directory_of(place), place->temporary);
+/* Closes the Place, and leaves all files where they are. */
+static void place_close(Place *place) {
   memory_free(place->temporary);
   memory_free(place->path);
   memory_free(place->target);
   *place = (Place){.descriptor = -1};
+}
+
+/* Closes the Place, and removes the new file, which is open, or has a temporary name, or both. */
+static void place_discard(Place *place) {
+  int descriptor = place->state == PLACE_OPEN ? place->descriptor : -1;
+  if (descriptor >= 0 || place->temporary != NULL)
+    place_system_discard(place_directory_of(place), place->temporary, descriptor);
+  place_close(place);
 }
 
 /* ---- Looking at the target ---- */
@@ -420,5 +426,7 @@ void place_take_back(Place *place) {
 }
 
 void place_finish(Place *place) {
-  if (place->state != PLACE_CLOSED) place_discard(place);
+  if (place->state == PLACE_CLOSED) return;
+  if (place->temporary != NULL) place_system_remove(place_directory_of(place), place->temporary);
+  place_close(place);
 }

@@ -91,6 +91,9 @@ int place_system_sync(int descriptor);
 
 int place_system_close(int descriptor);
 
+/* Closes and removes a file that is not wanted: one that is open, or -1; and its name, or NULL. */
+void place_system_discard(int directory, const char *name, int descriptor);
+
 /* For tests: makes the process behave as if the system did not support some features. `what` is
 ** a sum of these. */
 enum {

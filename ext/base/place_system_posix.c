@@ -1,6 +1,7 @@
 #include "base/place_system.h"
 
 #include "base/file_posix.h"
+#include "base/file_write.h"
 #include "base/memory.h"
 
 #if !defined(_WIN32)
@@ -187,6 +188,13 @@ int place_system_sync(int descriptor) {
     failed = fsync(descriptor);
   } while (failed != 0 && errno == EINTR);
   return place_system_posix_result(failed);
+}
+
+/* A file that has a name is opened, so that it is not freed while the caller waits for its removal. */
+void place_system_discard(int directory, const char *name, int descriptor) {
+  if (descriptor < 0 && place_system_open(directory, name, &descriptor) != 0) descriptor = -1;
+  if (name != NULL) place_system_remove(directory, name);
+  if (descriptor >= 0) file_discard(descriptor);
 }
 
 /* ---- Moving ---- */

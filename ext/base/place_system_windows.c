@@ -246,6 +246,11 @@ int place_system_remove(int directory, const char *name) {
   return number;
 }
 
+void place_system_discard(int directory, const char *name, int descriptor) {
+  if (descriptor >= 0) place_system_close(descriptor);
+  if (name != NULL) place_system_remove(directory, name);
+}
+
 /* Renames write through, so there is nothing to be done for a directory. */
 int place_system_sync(int descriptor) {
   FILE_STANDARD_INFO standard;

@@ -38,7 +38,7 @@ static void spool_unmap(Spool *spool) {
 void spool_release(Spool *spool) {
   if (spool == NULL || --spool->references > 0) return;
   spool_unmap(spool);
-  file_close(spool->descriptor);
+  file_discard(spool->descriptor);
   memory_free(spool->buffer);
   memory_free(spool->path);
   memory_free(spool);

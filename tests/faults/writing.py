@@ -7,6 +7,7 @@ WRITE_KILLS is how many writing processes are killed: `make kills` takes 200."""
 import hashlib
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -237,9 +238,13 @@ def strace(directory, sql, calls, inject):
     return "INJECTED" in trace or "SIGKILL" in trace, done.returncode == 0
 
 
-def injected(directory):
+def may_trace():
     probe = shutil.which("strace") and subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"], check=False)
-    if not probe or probe.returncode != 0:
+    return bool(probe) and probe.returncode == 0
+
+
+def injected(directory):
+    if not may_trace():
         print("skipped: failing system calls (strace is not there, or may not trace)")
         return
     chance = random.Random(3)
@@ -324,6 +329,59 @@ def kill_each(directory, sql):
     tally.check(kills_met > 6, f"{kills_met} kills: {sql}")
 
 
+# ---- Large files that are given up: the kernel closes them later ----
+
+LARGE = 70_000_000  # bytes
+DISCARDS = {"io_uring_setup", "io_uring_register", "close"}
+
+
+def calls_of(trace):
+    """The calls of a trace that has only whole lines: (name, arguments, result)."""
+    found = re.findall(r"^\d+ +(\w+)\((.*)\) += (-?\d+)", trace, re.MULTILINE)
+    return [(name, arguments, int(result)) for name, arguments, result in found]
+
+
+def handed_over(calls):
+    """How many descriptors were closed after a ring had them, and before the ring was closed."""
+    count, held = 0, {}  # the descriptor of each ring
+    for name, arguments, result in calls:
+        if name == "io_uring_register" and result == 0:
+            ring, descriptor = re.fullmatch(r"(\d+), IORING_REGISTER_FILES, \[(\d+)\], 1", arguments).groups()
+            held[ring] = descriptor
+        elif name == "close" and arguments in held.values():
+            held = {ring: None if descriptor == arguments else descriptor for ring, descriptor in held.items()}
+        elif name == "close" and arguments in held:
+            count += held.pop(arguments) is None
+    return count
+
+
+def discarded(directory):
+    """One file, or two shards of which one is sealed: the sync fails when LARGE bytes have been written."""
+    if not may_trace():
+        return
+    os.mkdir(f"{directory}/work")
+    for path, limit, sync, large in (("a.safetensors", "NULL", 1, 1), (INDEX, LARGE, 2, 2), ("b.safetensors", "NULL", 1, 0)):
+        numel = LARGE if large else 1000
+        sql = (f"INSERT INTO {COLUMNS} SELECT '{directory}/work/{path}', 't' || value, 'U8', NULL, "
+               f"tensor_convert(tensor_full('[{numel}]', value), 'U8'), {limit}, 'create' FROM json_each('[1,2]')")
+        for refused in (), ("-e", "inject=io_uring_setup:error=EPERM"):
+            command = ["strace", "-f", "-q", "-o", f"{directory}/trace", "-e", f"trace=fsync,{','.join(DISCARDS)}",
+                       "-e", f"inject=fsync:error=EIO:when={sync}", *refused]
+            done = subprocess.run([*command, "sqlite3", "-batch", "-bail", "-cmd", f".load {BUILD}/safetensors", ":memory:", sql],
+                                  capture_output=True, text=True, check=False)
+            tally.check(done.returncode != 0 and "cannot write" in done.stderr, f"{path}: the sync fails", done.stderr)
+            tally.equal(os.listdir(f"{directory}/work"), [], f"{path}: nothing is left")
+            calls = calls_of(read(f"{directory}/trace").decode())
+            rings = [result for name, _, result in calls if name == "io_uring_setup"]
+            tally.equal(len(rings), large, f"{path}: large files are handed over")
+            if refused:
+                continue
+            if any(result < 0 for result in rings):
+                print("skipped: how large files are closed (no io_uring here)")
+                continue
+            tally.equal(handed_over(calls), large, f"{path}: and closed by the kernel")
+
+
 # ---- Kill -9 at random moments ----
 
 SIZE = 1000000
@@ -370,8 +428,8 @@ def kills(directory):
 if sys.argv[1:2] == ["write"]:
     write_for_ever(*sys.argv[2:])
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # nothing there waits for a disk
-for part in (abandoned, interrupts, changes, full_disk, injected, kills):
-    with tempfile.TemporaryDirectory(dir=MEMORY if part is injected else None) as place:
+for part in (abandoned, interrupts, changes, full_disk, injected, discarded, kills):
+    with tempfile.TemporaryDirectory(dir=MEMORY if part in (injected, discarded) else None) as place:
         begun = time.monotonic()
         part(place)
         if os.environ.get("VERBOSE"):
