@@ -131,9 +131,6 @@ INSERT INTO out_needs
          NOT EXISTS (SELECT 1 FROM safetensors_files(t.directory)
                      WHERE status <> 'missing' AND file NOT IN (SELECT file FROM safetensors_files(t.path)))
   FROM parameters AS p, out_target AS t;
-CREATE TEMP VIEW IF NOT EXISTS out_missing AS
-  SELECT t.path, t.directory FROM out_target AS t, safetensors_files(t.directory) AS f
-  WHERE f.error LIKE '%: no such %' OR f.error LIKE '%, or files that match, found none';
 
 DROP TABLE IF EXISTS temp.average_tensors;
 CREATE TEMP TABLE average_tensors AS
@@ -234,21 +231,16 @@ FROM parameters AS p WHERE p.dtype IS NOT NULL AND 'text' IN (json_type(config, 
 UPDATE beside SET status = 'copied, but for dtype'
 WHERE file = 'config.json' AND (SELECT c.config <> CAST(readfile(s.directory || '/config.json') AS TEXT) FROM out_source AS s, average_config AS c);
 
--- A directory that is not there is made. In a dry run it is still missing then, and there is no place to write to.
-DROP TABLE IF EXISTS temp.out_made;
-CREATE TEMP TABLE out_made(result);
-INSERT INTO out_made SELECT writefile(directory, NULL, 0x41FF) FROM out_missing;
-INSERT INTO out_made SELECT writefile(path, NULL) FROM out_missing;
-INSERT INTO safetensors_write(path, name, dtype, shape, data, metadata, max_shard_bytes, mode)
+INSERT INTO safetensors_write(path, name, dtype, shape, data, metadata, max_shard_bytes, mode, make_directory)
   SELECT t.path, a.name, a.dtype, a.shape, iif(a.action = 'copied', a.ref, (
            SELECT tensors_average(ref, weight)
            FROM (SELECT ref, weight FROM average_tensors AS o WHERE o.name = a.name ORDER BY position))),
          (SELECT json_group_object(key, value) FROM (
             SELECT key, value, min(rowid) FROM safetensors_metadata((SELECT path FROM run_checkpoints ORDER BY position DESC LIMIT 1))
-            GROUP BY key ORDER BY 3)), p."limit", iif(p."replace", 'replace', 'create')
-  FROM parameters AS p, out_target AS t, average_results AS a
-  WHERE NOT EXISTS (SELECT 1 FROM out_missing) ORDER BY a.rowid;
-INSERT INTO out_made
+            GROUP BY key ORDER BY 3)), p."limit", iif(p."replace", 'replace', 'create'), t.directory IS NOT NULL
+  FROM parameters AS p, out_target AS t, average_results AS a ORDER BY a.rowid;
+DROP TABLE IF EXISTS temp.out_made;
+CREATE TEMP TABLE out_made AS
   SELECT writefile(t.directory || '/' || f.file, ifnull(iif(f.file = 'config.json', (SELECT config FROM average_config), NULL),
                                                    readfile(s.directory || '/' || f.file)))
   FROM out_target AS t, out_source AS s, beside AS f WHERE f.status LIKE 'copied%';

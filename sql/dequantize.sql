@@ -103,9 +103,6 @@ INSERT INTO out_needs
          NOT EXISTS (SELECT 1 FROM safetensors_files(t.path)
                      WHERE status <> 'missing' AND file IN (SELECT file FROM safetensors_files(:path)))
   FROM parameters AS p, out_target AS t;
-CREATE TEMP VIEW IF NOT EXISTS out_missing AS
-  SELECT t.path, t.directory FROM out_target AS t, safetensors_files(t.directory) AS f
-  WHERE f.error LIKE '%: no such %' OR f.error LIKE '%, or files that match, found none';
 
 DROP TABLE IF EXISTS temp.dequantize_plan;
 CREATE TEMP TABLE dequantize_plan AS
@@ -231,20 +228,16 @@ CREATE TEMP TRIGGER verdict_is_no BEFORE INSERT ON verdict BEGIN
 END;
 INSERT INTO verdict SELECT refused, twice, packed FROM dequantize_refusal;
 
--- A directory that is not there is made. In a dry run it is still missing then, and there is no place to write to.
-DROP TABLE IF EXISTS temp.out_made;
-CREATE TEMP TABLE out_made(result);
-INSERT INTO out_made SELECT writefile(directory, NULL, 0x41FF) FROM out_missing;
-INSERT INTO out_made SELECT writefile(path, NULL) FROM out_missing;
 -- Metadata under the names of weights describes how torchao has packed them.
-INSERT INTO safetensors_write(path, name, dtype, shape, data, metadata, max_shard_bytes, mode)
+INSERT INTO safetensors_write(path, name, dtype, shape, data, metadata, max_shard_bytes, mode, make_directory)
   SELECT t.path, d.name, d.dtype, d.shape, d.ref,
          (SELECT json_group_object(key, value) FROM (
             SELECT key, value, min(rowid) FROM safetensors_metadata(:path) AS m
             WHERE m.key <> 'tensor_names' AND m.key NOT IN (SELECT name FROM dequantize_weights)
-            GROUP BY key ORDER BY 3)), p."limit", iif(p."replace", 'replace', 'create')
-  FROM parameters AS p, out_target AS t, dequantize_plan AS d WHERE NOT EXISTS (SELECT 1 FROM out_missing) ORDER BY d.rowid;
-INSERT INTO out_made
+            GROUP BY key ORDER BY 3)), p."limit", iif(p."replace", 'replace', 'create'), t.directory IS NOT NULL
+  FROM parameters AS p, out_target AS t, dequantize_plan AS d ORDER BY d.rowid;
+DROP TABLE IF EXISTS temp.out_made;
+CREATE TEMP TABLE out_made AS
   SELECT writefile(t.directory || '/' || f.file, iif(f.file = 'config.json', ifnull((SELECT config FROM dequantize_config), readfile(f.path)),
                                                      readfile(f.path)))
   FROM out_target AS t, dequantize_beside AS f WHERE f.status LIKE 'copied%';

@@ -199,9 +199,6 @@ INSERT INTO convert_needs(fresh, config)
   SELECT p."replace" OR NOT EXISTS (SELECT 1 FROM safetensors_files(t.path) WHERE status <> 'missing' AND file = t.path),
          p."replace" OR p."to" <> 'peft' OR readfile(t.config) IS NULL
   FROM parameters AS p, out_target AS t;
-CREATE TEMP VIEW IF NOT EXISTS out_missing AS
-  SELECT t.path, t.directory FROM out_target AS t, safetensors_files(t.directory) AS f
-  WHERE f.error LIKE '%: no such %' OR f.error LIKE '%, or files that match, found none';
 
 DROP TABLE IF EXISTS temp.left_out;
 CREATE TEMP TABLE left_out AS SELECT module, kind, why FROM convert_modules WHERE why IS NOT NULL;
@@ -343,17 +340,13 @@ INSERT INTO convert_metadata
            WHEN j.type IN ('true', 'false') THEN json(j.type) ELSE j.value END)
   FROM parameters AS p, convert_configs AS c, json_each(c.config) AS j WHERE p."to" = 'diffusers' HAVING count(*) > 0;
 
--- A directory that is not there is made. In a dry run it is still missing then, and there is no place to write to.
-DROP TABLE IF EXISTS temp.out_made;
-CREATE TEMP TABLE out_made(result);
-INSERT INTO out_made SELECT writefile(directory, NULL, 0x41FF) FROM out_missing;
-INSERT INTO out_made SELECT writefile(path, NULL) FROM out_missing;
-INSERT INTO safetensors_write(path, name, dtype, shape, data, metadata, mode)
+INSERT INTO safetensors_write(path, name, dtype, shape, data, metadata, mode, make_directory)
   SELECT t.path, c.name, c.dtype, c.shape,
          iif(c.takes_scale, tensor_mul(c.ref, c.scale), iif(c.is_reshaped, tensor_reshape(c.ref, c.shape), c.ref)),
-         (SELECT json_group_object(key, value) FROM convert_metadata), iif(p."replace", 'replace', 'create')
-  FROM parameters AS p, out_target AS t, convert_rows AS c WHERE NOT EXISTS (SELECT 1 FROM out_missing) ORDER BY c.name;
-INSERT INTO out_made
+         (SELECT json_group_object(key, value) FROM convert_metadata), iif(p."replace", 'replace', 'create'), t.directory IS NOT NULL
+  FROM parameters AS p, out_target AS t, convert_rows AS c ORDER BY c.name;
+DROP TABLE IF EXISTS temp.out_made;
+CREATE TEMP TABLE out_made AS
   SELECT writefile(t.config, json_patch(json_object('base_model_name_or_path', o.config ->> '$.base_model_name_or_path',
                                                     'task_type', o.config ->> '$.task_type', 'inference_mode', json('true')), c.config))
   FROM parameters AS p, out_target AS t, convert_configs AS c, convert_own AS o WHERE p."to" = 'peft';

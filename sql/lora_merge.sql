@@ -146,9 +146,6 @@ INSERT INTO lora_needs(fresh, alone)
          NOT EXISTS (SELECT 1 FROM safetensors_files(t.directory)
                      WHERE status <> 'missing' AND file NOT IN (SELECT file FROM safetensors_files(t.path)))
   FROM parameters AS p, out_target AS t;
-CREATE TEMP VIEW IF NOT EXISTS out_missing AS
-  SELECT t.path, t.directory FROM out_target AS t, safetensors_files(t.directory) AS f
-  WHERE f.error LIKE '%: no such %' OR f.error LIKE '%, or files that match, found none';
 
 -- What the base has: its weights as their modules see them, and its tensors.
 DROP TABLE IF EXISTS temp.lora_base;
@@ -326,19 +323,14 @@ WHERE EXISTS (SELECT 1 FROM merge_edits);
 UPDATE lora_beside SET status = 'copied, but for ' || (SELECT group_concat(key, ', ') FROM merge_edits)
 WHERE file = 'config.json' AND status = 'copied' AND EXISTS (SELECT 1 FROM merge_edits);
 
--- A directory that is not there is made. In a dry run it is still missing then, and there is no place to write to.
-DROP TABLE IF EXISTS temp.out_made;
-CREATE TEMP TABLE out_made(result);
-INSERT INTO out_made SELECT writefile(directory, NULL, 0x41FF) FROM out_missing;
-INSERT INTO out_made SELECT writefile(path, NULL) FROM out_missing;
-INSERT INTO safetensors_write(path, name, dtype, shape, data, metadata, max_shard_bytes, mode)
+INSERT INTO safetensors_write(path, name, dtype, shape, data, metadata, max_shard_bytes, mode, make_directory)
   SELECT t.path, m.name, m.dtype, m.shape, iif(m.action = 'merged', m.value, m.ref),
          (SELECT json_group_object(key, value) FROM (
             SELECT key, value, min(rowid) FROM safetensors_metadata(p.base) GROUP BY key ORDER BY 3)),
-         p."limit", iif(p."replace", 'replace', 'create')
-  FROM parameters AS p, out_target AS t, lora_plan AS m
-  WHERE NOT EXISTS (SELECT 1 FROM out_missing) ORDER BY m.n;
-INSERT INTO out_made
+         p."limit", iif(p."replace", 'replace', 'create'), t.directory IS NOT NULL
+  FROM parameters AS p, out_target AS t, lora_plan AS m ORDER BY m.n;
+DROP TABLE IF EXISTS temp.out_made;
+CREATE TEMP TABLE out_made AS
   SELECT writefile(t.directory || '/' || f.file, iif(f.file = 'config.json', ifnull((SELECT config FROM merge_config), readfile(f.path)),
                                                      readfile(f.path)))
   FROM out_target AS t, lora_beside AS f WHERE f.status LIKE 'copied%';

@@ -73,9 +73,6 @@ INSERT INTO out_needs
          NOT EXISTS (SELECT 1 FROM safetensors_files(t.directory)
                      WHERE status <> 'missing' AND file NOT IN (SELECT file FROM safetensors_files(t.path)))
   FROM parameters AS p, out_target AS t;
-CREATE TEMP VIEW IF NOT EXISTS out_missing AS
-  SELECT t.path, t.directory FROM out_target AS t, safetensors_files(t.directory) AS f
-  WHERE f.error LIKE '%: no such %' OR f.error LIKE '%, or files that match, found none';
 
 DROP TABLE IF EXISTS temp.vocabulary;
 CREATE TEMP TABLE vocabulary AS
@@ -155,12 +152,7 @@ WHERE file = 'config.json' AND (SELECT json_type(config, '$.vocab_size') IS NOT 
 UPDATE resize_config SET config = json_replace(config, '$.vocab_size', p."rows", '$.text_config.vocab_size', p."rows")
 FROM parameters AS p;
 
--- A directory that is not there is made. In a dry run it is still missing then, and there is no place to write to.
-DROP TABLE IF EXISTS temp.out_made;
-CREATE TEMP TABLE out_made(result);
-INSERT INTO out_made SELECT writefile(directory, NULL, 0x41FF) FROM out_missing;
-INSERT INTO out_made SELECT writefile(path, NULL) FROM out_missing;
-INSERT INTO safetensors_write(path, name, dtype, data, metadata, max_shard_bytes, mode)
+INSERT INTO safetensors_write(path, name, dtype, data, metadata, max_shard_bytes, mode, make_directory)
   SELECT t.path, v.name, v.dtype, CASE
            WHEN r.name IS NULL THEN v.ref
            WHEN r.old_rows > p."rows" THEN tensor_slice(v.ref, '0:' || p."rows")
@@ -169,10 +161,10 @@ INSERT INTO safetensors_write(path, name, dtype, data, metadata, max_shard_bytes
                   tensor_add(tensor_full(r.more, 0), tensor_div(tensor_total(v.ref, 0), r.old_rows)), v.dtype)) END,
          (SELECT json_group_object(key, value) FROM (
             SELECT key, value, min(rowid) FROM safetensors_metadata(:path) GROUP BY key ORDER BY 3)),
-         p."limit", iif(p."replace", 'replace', 'create')
-  FROM parameters AS p, out_target AS t, vocabulary AS v LEFT JOIN resize_results AS r USING (name)
-  WHERE NOT EXISTS (SELECT 1 FROM out_missing);
-INSERT INTO out_made
+         p."limit", iif(p."replace", 'replace', 'create'), t.directory IS NOT NULL
+  FROM parameters AS p, out_target AS t, vocabulary AS v LEFT JOIN resize_results AS r USING (name);
+DROP TABLE IF EXISTS temp.out_made;
+CREATE TEMP TABLE out_made AS
   SELECT writefile(t.directory || '/' || f.file, ifnull(iif(f.file = 'config.json', (SELECT config FROM resize_config), NULL),
                                                    readfile(s.directory || '/' || f.file)))
   FROM out_target AS t, out_source AS s, beside AS f WHERE f.status LIKE 'copied%';

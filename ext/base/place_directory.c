@@ -265,7 +265,7 @@ bool places_sync(Places *places, Error *error) {
   for (PlaceDirectory *at = places->directories; at != NULL; at = at->next) {
     if (!place_directory_sync(at, error)) return false;
   }
-  return true;
+  return made_directory_sync_all(places->made, error);
 }
 
 static void place_directory_close(PlaceDirectory *directory) {
@@ -286,4 +286,5 @@ void places_close(Places *places) {
     places->directories = directory->next;
     place_directory_close(directory);
   }
+  made_directory_close_all(&places->made);
 }

@@ -10,6 +10,7 @@
 
 #include "base/cancel.h"
 #include "base/error.h"
+#include "base/made_directory.h"
 
 typedef struct PlaceDirectory PlaceDirectory;
 
@@ -18,6 +19,7 @@ typedef struct PlaceDirectory PlaceDirectory;
 typedef struct Places {
   const char *prefix;          /* of temporary names */
   PlaceDirectory *directories; /* those of the targets, without duplicates */
+  MadeDirectory *made;         /* those that were not there */
 } Places;
 
 struct PlaceDirectory {
@@ -59,7 +61,8 @@ void places_unlock(Places *places);
 /* Syncs all directories. Returns false on error. */
 bool places_sync(Places *places, Error *error);
 
-/* Closes all directories. The Places must have been closed before. */
+/* Closes all directories, and removes those that were made and are empty. The Places must have been
+** closed before. */
 void places_close(Places *places);
 
 /* Whether `name` is a temporary name with this prefix whose process has abandoned it. */

@@ -50,6 +50,12 @@ void place_system_unlock_directory(int lock);
 ** another process holds the lock. */
 int place_system_lock(int descriptor);
 
+/* Makes a directory with the default permissions; EEXIST if there is something. */
+int place_system_make_directory(const char *path);
+
+/* Removes an empty directory. */
+int place_system_remove_directory(const char *path);
+
 /* ---- Files in them ---- */
 
 /* Creates a file and opens it for reading and writing. The file gets the default permissions or,

@@ -102,6 +102,14 @@ void place_system_unlock_directory(int lock) {
   flock(lock, LOCK_UN);
 }
 
+int place_system_make_directory(const char *path) {
+  return place_system_posix_result(mkdir(path, 0777));
+}
+
+int place_system_remove_directory(const char *path) {
+  return place_system_posix_result(rmdir(path));
+}
+
 /* ---- Files ---- */
 
 static mode_t place_system_posix_mode(bool is_private) {

@@ -107,6 +107,22 @@ int place_system_open_directory(const char *path, int *directory, uint64_t *devi
 
 /* Windows locks no directories. So the lock is a file that nobody else can open as long as it is
 ** open, and that is gone when it is closed, even if the process dies. */
+int place_system_make_directory(const char *path) {
+  wchar_t *wide;
+  int number = wide_path(path, &wide);
+  if (number == 0) number = wide_result(CreateDirectoryW(wide, NULL));
+  memory_free(wide);
+  return number;
+}
+
+int place_system_remove_directory(const char *path) {
+  wchar_t *wide;
+  int number = wide_path(path, &wide);
+  if (number == 0) number = wide_result(RemoveDirectoryW(wide));
+  memory_free(wide);
+  return number;
+}
+
 int place_system_lock_directory(int directory, int *lock) {
   char name[64] = "";
   wchar_t *path;

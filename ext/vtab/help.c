@@ -93,7 +93,7 @@ static const char *const help_rows[][HELP_ROW_COLUMNS] = {
      "CREATE VIRTUAL TABLE temp.model USING safetensors('model.safetensors');"},
     {"safetensors_write", "table",
      "INSERT INTO safetensors_write(path, name, dtype, shape, data) -> path, name, dtype, shape, "
-     "data; hidden: metadata, max_shard_bytes, mode",
+     "data; hidden: metadata, max_shard_bytes, mode, make_directory",
      "The tensors of new files, written at COMMIT",
      "INSERT INTO safetensors_write SELECT 'copy.safetensors', name, NULL, NULL, ref FROM "
      "safetensors_tensors('model.safetensors'); SELECT changes();"},

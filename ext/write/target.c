@@ -145,21 +145,38 @@ void target_release(Target **targets, Target *target) {
 
 /* ---- Who may ---- */
 
-bool target_check_permission(const Target *target, Session *session, Error *error) {
+static bool target_check_connection(const char *path, Session *session, Error *error) {
   enum {
     TARGET_MINIMUM_SQLITE = 3040000
   }; /* in older versions SQLITE_DIRECTONLY does not keep triggers out */
   if (session_settings(session)->writing == WRITING_OFF) {
-    return error_raise(error, ERROR_READ_ONLY, target->path,
+    return error_raise(error, ERROR_READ_ONLY, path,
                        "expected a connection that may write files, found one on which "
                        "safetensors_config('writing', 'off') was said");
   }
   if (sqlite3_libversion_number() < TARGET_MINIMUM_SQLITE) {
-    return error_raise(error, ERROR_READ_ONLY, target->path,
+    return error_raise(error, ERROR_READ_ONLY, path,
                        "expected SQLite 3.40.0 or newer for writing files, found %s, in which a "
                        "trigger of somebody's database could write them, too",
                        sqlite3_libversion());
   }
+  return true;
+}
+
+bool target_make_directory(const char *path, Session *session, MadeDirectory **made, Error *error) {
+  if (!target_check_connection(path, session, error)) return false;
+  char *unescaped = target_path_of(path);
+  char *directory = unescaped != NULL ? path_directory(unescaped) : NULL;
+  bool good = directory == NULL
+                  ? error_memory(error)
+                  : directory[0] == '\0' || made_directory_make(made, directory, path, error);
+  memory_free(directory);
+  memory_free(unescaped);
+  return good;
+}
+
+bool target_check_permission(const Target *target, Session *session, Error *error) {
+  if (!target_check_connection(target->path, session, error)) return false;
   if (hub_is_blob(target->location.path)) {
     return error_raise(
         error, ERROR_READ_ONLY, target->path,

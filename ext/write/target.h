@@ -52,6 +52,10 @@ const char *target_path_problem(const char *path, uint64_t length);
 ** not an address or a pattern. */
 bool target_can_be_edited(const char *path);
 
+/* Makes the directory of a path to write, as made_directory_make() does, if this connection may write
+** files. Returns false on error. */
+bool target_make_directory(const char *path, Session *session, MadeDirectory **made, Error *error);
+
 /* Returns the target that the path leads to, with a new reference, and adds it to the list if it
 ** is new. Returns NULL on error. SQLite disconnects tables and connects them again, and their
 ** rows must keep their numbers; so up to TARGET_MAX_IDLE targets without references are kept. */

@@ -101,6 +101,11 @@ void transaction_release_target(Transaction *transaction, Target *target) {
   target_release(&transaction->targets, target);
 }
 
+bool transaction_make_directory(Transaction *transaction, const char *path, Error *error) {
+  return target_make_directory(path, transaction->sources.session, &transaction->places.made,
+                               error);
+}
+
 /* A file that was replaced takes disk space as long as it is open. */
 void transaction_rest(Transaction *transaction) {
   if (transaction->count == 0 && !session_is_leased(transaction->sources.session))

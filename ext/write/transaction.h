@@ -37,6 +37,10 @@ Target *transaction_used_target(Transaction *transaction, const char *path, uint
 Target *transaction_target(Transaction *transaction, const char *path, Error *error);
 void transaction_release_target(Transaction *transaction, Target *target); /* may be NULL */
 
+/* Makes the directory of a path, and those above it, if they are not there. At the end of the transaction
+** those go again that are empty. Returns false on error. */
+bool transaction_make_directory(Transaction *transaction, const char *path, Error *error);
+
 /* Must be called after a cursor has closed. Closes files that nothing pending refers to. */
 void transaction_rest(Transaction *transaction);
 

@@ -25,7 +25,7 @@ static const char write_table_name[] = "safetensors_write";
 
 static const char write_table_schema[] =
     "CREATE TABLE x(path TEXT, name TEXT, dtype TEXT, shape TEXT, data, metadata TEXT HIDDEN, "
-    "max_shard_bytes INTEGER HIDDEN, mode TEXT HIDDEN)";
+    "max_shard_bytes INTEGER HIDDEN, mode TEXT HIDDEN, make_directory INTEGER HIDDEN)";
 
 static const TableRows write_table_rows;
 
@@ -37,7 +37,8 @@ enum WriteTableColumn {
   WRITE_TABLE_COLUMN_DATA,
   WRITE_TABLE_COLUMN_METADATA,
   WRITE_TABLE_COLUMN_LIMIT,
-  WRITE_TABLE_COLUMN_MODE
+  WRITE_TABLE_COLUMN_MODE,
+  WRITE_TABLE_COLUMN_MAKE_DIRECTORY
 };
 
 /* Allowed in the temp schema, and as the eponymous table, which SQLite reports to be in main. */
@@ -103,6 +104,14 @@ static bool write_table_take_mode(Writable *table, Target *target, const PlaceMo
   return error_raise(error, ERROR_ARGUMENT, target->path,
                      "expected one mode for all rows of the file, found \"%s\" and \"%s\"",
                      words[options->mode], words[*mode]);
+}
+
+static bool write_table_read_make_directory(sqlite3_value *value, const char *path, bool *make,
+                                            Error *error) {
+  *make = !write_table_is_null(value) && sqlite3_value_int64(value) != 0;
+  if (write_table_is_null(value)) return true;
+  return (sqlite3_value_type(value) == SQLITE_INTEGER && sqlite3_value_int64(value) >> 1 == 0) ||
+         error_raise(error, ERROR_ARGUMENT, path, "expected 0 or 1 as make_directory");
 }
 
 static bool write_table_take_limit(Writable *table, Target *target, sqlite3_value *value,
@@ -230,24 +239,32 @@ static bool write_table_use(Writable *table, Target *target, sqlite3_value *mode
 }
 
 /* Returns the target of a row's path with a new reference, or NULL on error. */
-static Target *write_table_target(Writable *table, sqlite3_value *value, Error *error) {
+static Target *write_table_target(Writable *table, sqlite3_value **values, Error *error) {
   const char *path;
   uint64_t length;
-  if (!tensor_row_text(value, "a path", &(TensorName){.subject = write_table_name}, &path, &length,
-                       error)) {
+  bool make;
+  if (!tensor_row_text(values[WRITE_TABLE_COLUMN_PATH], "a path",
+                       &(TensorName){.subject = write_table_name}, &path, &length, error)) {
     return NULL;
   }
   Target *used = transaction_used_target(table->transaction, path, length);
   if (used != NULL) return used; /* the path was checked with the first row */
   const char *problem = target_path_problem(path, length);
-  if (problem == NULL) return transaction_target(table->transaction, path, error);
-  error_fill(error, ERROR_ARGUMENT, length > 0 ? path : write_table_name, "%s", problem);
-  return NULL;
+  if (problem != NULL) {
+    error_fill(error, ERROR_ARGUMENT, length > 0 ? path : write_table_name, "%s", problem);
+    return NULL;
+  }
+  if (!write_table_read_make_directory(values[WRITE_TABLE_COLUMN_MAKE_DIRECTORY], path, &make,
+                                       error) ||
+      (make && !transaction_make_directory(table->transaction, path, error))) {
+    return NULL;
+  }
+  return transaction_target(table->transaction, path, error);
 }
 
 static bool write_table_insert(Writable *table, sqlite3_value **values, sqlite3_int64 *rowid,
                                Error *error) {
-  Target *target = write_table_target(table, values[WRITE_TABLE_COLUMN_PATH], error);
+  Target *target = write_table_target(table, values, error);
   bool good = target != NULL &&
               write_table_use(table, target, values[WRITE_TABLE_COLUMN_MODE], error) &&
               write_table_add(table, target, values, rowid, error);
@@ -408,6 +425,7 @@ static void write_table_column(sqlite3_vtab_cursor *base, sqlite3_context *conte
       sqlite3_result_text(context, file->mode == PLACE_REPLACE ? "replace" : "create", -1,
                           SQLITE_STATIC);
       break;
+    case WRITE_TABLE_COLUMN_MAKE_DIRECTORY: break; /* the directory is there by now */
   }
 }
 

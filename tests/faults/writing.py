@@ -124,6 +124,16 @@ def interrupts(directory):
         print(f"to {dtype}: {time.monotonic() - start:.2f} s until interrupted")
         tally.check(read(target) == before and sorted(os.listdir(directory)) == ["source.safetensors", "target.safetensors"],
                     f"interrupted: to {dtype}: what is there", os.listdir(directory))
+    timer = threading.Timer(0.2, db.interrupt)
+    timer.start()
+    try:
+        db.execute("INSERT INTO safetensors_write(path, name, data, make_directory) VALUES(?, 'x', ?, 1)",
+                   [f"{directory}/new/er/x.safetensors", f"{source}#x"])
+        tally.check(False, "interrupted: in a new directory")
+    except sqlite3.Error as problem:
+        tally.check("interrupted" in str(problem), "interrupted: in a new directory", problem)
+    timer.join()
+    tally.equal(sorted(os.listdir(directory)), ["source.safetensors", "target.safetensors"], "interrupted: in a new directory, which goes")
     calls = []
     db.set_progress_handler(lambda: calls.append(1) or len(calls) > 3, 10)
     try:

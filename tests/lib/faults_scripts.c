@@ -355,6 +355,13 @@ static const Script scripts[] = {
      "FROM safetensors_write; SAVEPOINT s; "
      "INSERT INTO safetensors_write VALUES ('w/p.safetensors', 'c', 'U8', '[1]', x'07');"
      "ROLLBACK TO s; SELECT name FROM safetensors_write; ROLLBACK"},
+    {"directories that are made", STAGE_STEPS,
+     "BEGIN; INSERT INTO safetensors_write(path, name, dtype, shape, data, make_directory) "
+     "VALUES ('w/new/er/p.safetensors', 'a', 'U8', '[1]', x'07', 1); "
+     "SELECT name FROM safetensors_write; ROLLBACK; "
+     "INSERT INTO safetensors_write(path, name, dtype, shape, data, mode, make_directory) "
+     "VALUES ('w/made/p.safetensors', 'a', 'U8', '[1]', x'07', 'replace', 1); "
+     "SELECT data FROM safetensors_tensors('w/made/p.safetensors')"},
     {"edit tensors", STAGE_STEPS,
      EDIT "UPDATE m SET name = 'x.' || name; INSERT INTO m(name, dtype, shape, data) "
           "VALUES ('y', 'U8', '[1]', x'01'); INSERT OR REPLACE INTO m(name, data) "

@@ -134,6 +134,29 @@ def test_interrupts():
         tally.check(status == INTERRUPTED and error.count("\n") <= 1, f"{words} is interrupted", status, error)
 
 
+def test_interrupted_merge():
+    """It ends soon, and the directory that it has made is gone."""
+    for name in "ab":
+        header = json.dumps({"x": {"dtype": "F32", "shape": [1 << 32], "data_offsets": [0, 1 << 34]}}).encode()
+        os.mkdir(f"{root}/{name}")
+        with open(f"{root}/{name}/model.safetensors", "wb") as file:  # zeros, which take no place
+            file.write(len(header).to_bytes(8, "little") + header)
+            file.truncate(8 + len(header) + (1 << 34))
+    with subprocess.Popen([PROGRAM, "merge", json.dumps([f"{root}/a", f"{root}/b"]), f"{root}/new/merged"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        while child.poll() is None and not os.path.isdir(f"{root}/new/merged"):
+            time.sleep(0.01)
+        time.sleep(0.3)
+        begun = time.monotonic()
+        child.send_signal(signal.SIGINT)
+        status = child.wait()
+        took = time.monotonic() - begun
+        tally.equal((status, child.stderr.read()), (INTERRUPTED, "safetensors-sql merge: interrupted\n"), "a merge is interrupted")
+    print(f"a merge ended {took:.2f} s after an interrupt")
+    tally.check(took < 2, "a merge ends soon", took)  # a tenth of it, when nothing else runs
+    tally.check(not os.path.exists(f"{root}/new"), "and leaves no directory", os.listdir(root))
+
+
 def test_startup_file():
     home = f"{root}/home"
     os.makedirs(home)

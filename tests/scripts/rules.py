@@ -157,6 +157,7 @@ def check_header(verb):
     tally.check(last.name == "format" and last.choices == script_header.FORMATS + (script_header.CHECK_FORMATS if checks else []), f"the last parameter of sql/{verb}.sql", last)
     called = re.search(r"safetensors_parameters\(([^)]*)\)", source(verb))
     tally.equal(sorted(re.findall(r"':(\w+)'", called[1])) if called else None, sorted(header.parameters), f"what sql/{verb}.sql says that its parameters are")
+    tally.check("0x41FF" not in source(verb), f"sql/{verb}.sql makes directories by make_directory, so that they go if it fails")
     tally.check(not re.search(r"^\.print\b", source(verb), re.MULTILINE), f"sql/{verb}.sql prints by queries")
 
 

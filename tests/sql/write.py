@@ -339,7 +339,80 @@ def cache_links(directory):
     tally.check(holds(f"{snapshot}/other.safetensors", 2), "a file that is no link is written beside them")
 
 
-for part in (round_trips, sharding, bystanders, large, targets, cache_links):
+def in_new_directory(path, value=1, name="x", count=1):
+    """Writes so many bytes, all of this value; 2 is a count that the shape does not have."""
+    db.execute("INSERT INTO safetensors_write(path, name, dtype, shape, data, mode, make_directory) VALUES(?, ?, 'U8', '[1]', ?, 'replace', 1)",
+               [path, name, bytes([value]) * count])
+
+
+def is_refused(path, words, **row):
+    try:
+        in_new_directory(path, **row)
+        got = "written"
+    except sqlite3.Error as error:
+        got = str(error)
+    tally.check(words in got, f"{path}: {words}", got)
+
+
+def made_directories(directory):
+    """Those that were made stay with what was written, and go with what was not. No other goes."""
+    def found():
+        return sorted(os.path.relpath(os.path.join(top, name), directory) for top, folders, files in os.walk(directory) for name in folders + files)
+
+    in_new_directory(f"{directory}/a/b/1.safetensors")
+    tally.equal(found(), ["a", "a/b", "a/b/1.safetensors"], "two are made")
+    tally.equal(stat.S_IMODE(os.stat(f"{directory}/a/b").st_mode), 0o777 & ~umask(), "with the usual mode")
+    before = found()
+    is_refused(f"{directory}/a/c/d/1.safetensors", "expected 1 bytes", count=2)
+    tally.equal(found(), before, "a row that is refused: they go")
+    db.execute("BEGIN")
+    in_new_directory(f"{directory}/e/f/1.safetensors")
+    is_refused(f"{directory}/e/f/1.safetensors", "found it twice")
+    tally.check(os.path.isdir(f"{directory}/e/f"), "in a transaction they are there")
+    os.chdir("/")
+    db.execute("ROLLBACK")
+    tally.equal(found(), before, "ROLLBACK: they go")
+    for last in ("ROLLBACK TO s", "RELEASE s"):
+        db.execute("BEGIN")
+        in_new_directory(f"{directory}/g/1.safetensors")
+        db.execute("SAVEPOINT s")
+        in_new_directory(f"{directory}/h/1.safetensors")
+        db.execute(last)
+        db.execute("COMMIT")
+        tally.equal(os.path.exists(f"{directory}/h"), last == "RELEASE s", f"{last}: one goes, or stays")
+        tally.check(holds(f"{directory}/g/1.safetensors", 1), f"{last}: the other stays")
+    os.mkdir(f"{directory}/mine")
+    before = found()
+    db.execute("BEGIN")
+    in_new_directory(f"{directory}/mine/1.safetensors")
+    in_new_directory(f"{directory}/i/j/1.safetensors")
+    in_new_directory(f"{directory}/k/1.safetensors")
+    with open(f"{directory}/i/note", "w", encoding="utf-8"):
+        pass  # somebody else's
+    os.rmdir(f"{directory}/k")
+    os.symlink("mine", f"{directory}/k")
+    db.execute("ROLLBACK")
+    tally.equal(sorted(set(found()) - set(before)), ["i", "i/note", "k"], "what was there before, or has become somebody's, stays")
+    tally.check(os.path.isdir(f"{directory}/mine"), "an empty directory that was there stays")
+    os.chdir(directory)
+    in_new_directory("l/m/../1.safetensors", 3)
+    tally.check(holds(f"{directory}/l/1.safetensors", 3), "a relative path")
+    is_refused("~/n/1.safetensors", "'~' is the home directory in a shell only")
+    is_refused(f"{directory}/i/note/o/1.safetensors", "cannot make the directory")
+    is_refused(f"{directory}/p/1.txt", "expected a path that ends in .safetensors")
+    os.chdir("/")
+    db.execute("SELECT safetensors_config('writing', 'off')")  # for good
+    is_refused(f"{directory}/p/1.safetensors", "expected a connection that may write files")
+    tally.check(not os.path.exists(f"{directory}/p") and not os.path.exists(f"{directory}/~"), "nothing is made for what is refused")
+
+
+def umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+for part in (round_trips, sharding, bystanders, large, targets, cache_links, made_directories):
     with tempfile.TemporaryDirectory() as place:
         part(place)
 tally.finish()
