@@ -201,10 +201,14 @@ valgrind: ## run all scripts under valgrind
 	@$(PARALLEL_MAKE) programs
 	@BUILD='$(BUILD)' RUN_UNDER=valgrind tests/run scripts
 
-bench: ## measure the speed beside other tools; BENCH_SCALE=0.01 for a short run, ONLY=stats for one subject
+bench: ## measure the speed; BENCH_SCALE=0.01 for a short run, ONLY=stats for one subject, PEERS=1 beside other programs
 	@CC='$(CC)' .ci/deps test
 	@$(PARALLEL_MAKE) programs
-	@BUILD='$(BUILD)' tests/python tests/bench $(ONLY)
+	@$(if $(PEERS),BUILD='$(BUILD)' .ci/deps peers || true)
+	@BUILD='$(BUILD)' $(if $(PEERS),$(WITH_PEERS)) tests/python tests/bench $(or $(ONLY),$(if $(PEERS),peers))
+
+# The peers' Python, and one thread for its libraries, as the extension uses.
+WITH_PEERS = PEERS=1 PYTHON='$(BUILD)/peers/python/bin/python' OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 install: all static ## install library, header and SQL scripts under PREFIX (/usr/local), staged in DESTDIR
 	install -d '$(INTO)/lib/pkgconfig' '$(INTO)/include' '$(INTO)/share/sqlite-safetensors/sql'

@@ -7,6 +7,7 @@ BENCH_SCALE below 1 makes a short run: smaller data, fewer runs."""
 
 import importlib
 import os
+import statistics
 import sys
 
 import measure
@@ -23,6 +24,7 @@ SUBJECTS = (
     "expressions",
     "dequantize",
     "against",
+    "peers",
 )
 
 
@@ -30,7 +32,11 @@ def main():
     print(f"medians of {measure.RUNS} runs; {os.cpu_count()} CPUs; scale {measure.SCALE:g}; "
           f"{measure.peers()}")
     for subject in sys.argv[1:] or SUBJECTS:
+        del measure.NOISE[:]
         importlib.import_module(subject).run()
+        if measure.NOISE:
+            print(f"noise of {subject}: from one quartile of a contestant's seconds to the other it is "
+                  f"{statistics.median(measure.NOISE):.0%} of their median, at most {max(measure.NOISE):.0%}", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,40 +3,12 @@
 Each statement runs in a shell of each build by turns, so that what else the machine does meets both. CPU time is that
 of all threads of the shell (Linux counts it in nanoseconds), so a busy machine matters little."""
 
-import glob
 import os
 
-from measure import BUILD, SCALE, Shell, fixture, heading, row, scaled, take_turns, tensor_file
+from measure import (SCALE, Shell, cpu_of, fixture, heading, in_fresh_shell, row, scaled, take_turns,
+                     tensor_file)
 
 AGAINST = os.environ.get("AGAINST")
-
-
-def cpu_seconds(shell):
-    total = 0
-    for path in glob.glob(f"/proc/{shell.process.pid}/task/*/schedstat"):
-        try:
-            with open(path) as file:
-                total += int(file.read().split()[0])
-        except FileNotFoundError:  # a thread that has just ended
-            pass
-    return total / 1e9
-
-
-def cpu_of(shell, sql):
-    """A contestant: the CPU time of a statement. Threads that end within it are not counted, so it uses one."""
-    def contestant():
-        before = cpu_seconds(shell)
-        shell.run(sql)
-        return cpu_seconds(shell) - before
-    return contestant
-
-
-def in_fresh_shell(build, sql):
-    """A contestant: the CPU time of a statement in a shell that knows nothing yet."""
-    def contestant():
-        with Shell("SELECT 1", build=build) as shell:
-            return cpu_of(shell, sql)()
-    return contestant
 
 
 def random_tensors(dtype, size):
@@ -58,7 +30,7 @@ def headers():
              ("check 91,991 tensors", f"SELECT count(*) FROM safetensors_check('{model}')")]
     fresh += [("open 783,918 tensors", sql) for sql in limit if SCALE >= 1]
     for what, sql in fresh:
-        row(what, *take_turns(in_fresh_shell(BUILD, sql), in_fresh_shell(AGAINST, sql)))
+        row(what, *take_turns(cpu_of(in_fresh_shell(sql)), cpu_of(in_fresh_shell(sql, AGAINST))))
     return [("three columns of 91,991 rows", f"SELECT max(name), max(dtype), max(nbytes) FROM {table}"),
             ("join with another by name",
              f"SELECT count(name) FROM {table} a JOIN safetensors_tensors('{other}') b USING (name)")]
@@ -90,4 +62,4 @@ def run():
         for what, sql in statements:
             this.run(sql)
             that.run(sql)
-            row(what, *take_turns(cpu_of(this, sql), cpu_of(that, sql)))
+            row(what, *take_turns(cpu_of(this.timed(sql)), cpu_of(that.timed(sql))))

@@ -6,8 +6,8 @@ import json
 import os
 import struct
 
-from expressions import busy, busy_here
-from measure import DIRECTORY, Shell, numpy, rate, rate_heading, scaled, take_turns
+from expressions import busy
+from measure import DIRECTORY, Shell, cpu_of, numpy, rate, rate_heading, scaled, take_turns
 from stats import mapped, read_loop
 
 COLUMNS, GROUP = 8192, 128
@@ -80,7 +80,7 @@ def run():
         ("nvfp4", half, None, statistics("nvfp4", {}, weight="nvfp4", scale="sixteens", multiply="global")),
     ]
     with Shell(*[sql for _, _, _, sql in subjects]) as shell:
-        seconds = take_turns(busy_here(lambda: loop(ctypes.c_void_p(address), ctypes.c_size_t(numel))),
+        seconds = take_turns(cpu_of(lambda: loop(ctypes.c_void_p(address), ctypes.c_size_t(numel))),
                              *[busy(shell, sql) for _, _, _, sql in subjects])
         peak = shell.peak_memory()
     limit = numel / 1e9 / seconds[0]

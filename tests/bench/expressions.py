@@ -8,8 +8,8 @@ import subprocess
 import threading
 import time
 
-from measure import (DIRECTORY, RUNS, Shell, heading, numpy, rate, rate_heading, row, scaled, take_turns, tensor_file,
-                     torch)
+from measure import (DIRECTORY, RUNS, Shell, cpu_of, heading, numpy, rate, rate_heading, row, scaled, take_turns,
+                     tensor_file, torch)
 from stats import BLOCK, elements, mapped
 
 COLUMNS = 4096
@@ -62,22 +62,7 @@ uint64_t multiply_adds(uint64_t rounds) { return rounds * 10 * LANES; }
 
 
 def busy(shell, sql):
-    """A contestant: the statement, and the time of the processor that it took."""
-    clock = (~shell.process.pid << 3) | 2  # as clock_getcpuclockid() has it on Linux
-
-    def contestant():
-        start = time.clock_gettime(clock)
-        shell.run(sql)
-        return time.clock_gettime(clock) - start
-    return contestant
-
-
-def busy_here(work):
-    def contestant():
-        start = time.process_time()
-        work()
-        return time.process_time() - start
-    return contestant
+    return cpu_of(shell.timed(sql))
 
 
 def loops():
@@ -117,7 +102,7 @@ def reading(loop, a, b, threads):
         work(0)
         for other in others:
             other.join()
-    return busy_here(contestant)
+    return cpu_of(contestant)
 
 
 def statistics(library, a, b, nbytes):
@@ -217,7 +202,7 @@ def products(library, size):
     straight = f"SELECT mean FROM tensor_stats(tensor_matmul('{square}#x', '{square}#x'))"
     turned = f"SELECT mean FROM tensor_stats(tensor_matmul('{square}#x', tensor_transpose('{square}#x')))"
     with Shell() as one:
-        machine, ours, across = take_turns(busy_here(lambda: library.multiply_add(rounds, 0.5)), busy(one, straight),
+        machine, ours, across = take_turns(cpu_of(lambda: library.multiply_add(rounds, 0.5)), busy(one, straight),
                                            busy(one, turned), runs=3)
     heading(f"{size} x {size} times {size} x {size}, BF16: 10^9 multiply-adds/s", "ours", "machine")
     peak, done = library.multiply_adds(rounds) / machine / 1e9, size ** 3 / 1e9

@@ -6,8 +6,13 @@
     row("what was done", ours, peer, goal=2)
 
 A figure is the median of RUNS runs that take turns with the peer's; a ratio is ours by the peer's,
-so less is better. Peers that are not installed are None: `if measure.numpy:`."""
+so less is better. Peers that are not installed are None: `if measure.numpy:`.
 
+What a run spends is measured by the clock on the wall and in the time of the processor, which other programs on the
+machine disturb less: rounds() returns both."""
+
+import contextlib
+import io
 import json
 import os
 import re
@@ -15,6 +20,8 @@ import statistics
 import struct
 import subprocess
 import time
+import warnings
+from typing import NamedTuple
 
 BUILD = os.environ.get("BUILD", "build")
 SCALE = float(os.environ.get("BENCH_SCALE", "1"))
@@ -26,7 +33,11 @@ try:
 except ImportError:
     numpy = None
 try:
-    import torch
+    # A PyTorch that was built with an older NumPy says at length that it cannot use this one, which nothing here needs.
+    with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import torch
+        torch.zeros(1)
 except ImportError:
     torch = None
 
@@ -45,18 +56,67 @@ def scaled(count, step=1):
 
 # ---- Timing ----
 
+class Spent(NamedTuple):
+    """Seconds: by the clock on the wall, and of the processor, in all threads."""
+    wall: float
+    cpu: float
+
+
+class Stopwatch:
+    """Counts what a process (this one) spends from now on."""
+
+    def __init__(self, pid=None):
+        # As clock_getcpuclockid() has it on Linux. Threads that have ended are counted, too.
+        self.clock = time.CLOCK_PROCESS_CPUTIME_ID if pid is None else ~pid << 3 | 2
+        self.cpu = time.clock_gettime(self.clock)
+        self.wall = time.perf_counter()
+
+    def spent(self):
+        wall = time.perf_counter() - self.wall
+        return Spent(wall, time.clock_gettime(self.clock) - self.cpu)
+
+
+NOISE = []  # of each contestant so far: the distance of its quartiles by its median
+
+
+def rounds(*contestants, least=RUNS, most=0, seconds=0.0):
+    """What each contestant spent, round by round: `least` rounds, and more, up to `most`, while so many seconds have
+    not passed. A contestant is a function that does the work; it may return what is to be counted instead of all that
+    it does, as a Spent or in seconds. Each round begins with another contestant."""
+    spent = [[] for _ in contestants]
+    began = time.perf_counter()
+    number = 0
+    while number < least or number < most and time.perf_counter() - began < seconds:
+        for place in range(len(contestants)):
+            place = (place + number) % len(contestants)
+            watch = Stopwatch()
+            counted = contestants[place]()
+            total = watch.spent()
+            if isinstance(counted, float):
+                counted = Spent(counted, counted)
+            spent[place].append(counted if isinstance(counted, Spent) else total)
+            del counted
+        number += 1
+    if number > 2:
+        for walls in ([each.wall for each in taken] for taken in spent):
+            low, middle, high = statistics.quantiles(walls, method="inclusive")
+            NOISE.append((high - low) / middle)
+    return spent
+
+
 def take_turns(*contestants, runs=None):
-    """Median seconds of each contestant: a function that does the work, and may return the seconds
-    it took, where not all that it does is to be counted."""
-    times = [[] for _ in contestants]
-    for _ in range(runs or RUNS):
-        for contestant, taken in zip(contestants, times):
-            start = time.perf_counter()
-            seconds = contestant()
-            total = time.perf_counter() - start
-            taken.append(seconds if isinstance(seconds, float) else total)
-            del seconds
-    return [statistics.median(taken) for taken in times]
+    """Median seconds of each contestant, as rounds() has them."""
+    return [statistics.median(each.wall for each in taken)
+            for taken in rounds(*contestants, least=runs or RUNS)]
+
+
+def cpu_of(contestant):
+    """The same contestant, of which the processor's time alone is counted."""
+    def counted():
+        watch = Stopwatch()
+        spent = contestant()
+        return (spent if isinstance(spent, Spent) else watch.spent()).cpu
+    return counted
 
 
 class Shell:
@@ -85,7 +145,11 @@ class Shell:
 
     def timed(self, sql):
         """A contestant: that statement, in this shell."""
-        return lambda: self.run(sql)
+        def contestant():
+            watch = Stopwatch(self.process.pid)
+            self.run(sql)
+            return watch.spent()
+        return contestant
 
     def peak_memory(self):
         """Most bytes ever resident."""
@@ -104,13 +168,11 @@ class Shell:
         self.close()
 
 
-def in_fresh_shell(sql):
+def in_fresh_shell(sql, build=BUILD):
     """A contestant: that statement in a shell of its own, whose start is not counted."""
     def contestant():
-        with Shell("SELECT 1") as shell:
-            start = time.perf_counter()
-            shell.run(sql)
-            return time.perf_counter() - start
+        with Shell("SELECT 1", build=build) as shell:
+            return shell.timed(sql)()
     return contestant
 
 

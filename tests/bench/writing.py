@@ -4,9 +4,8 @@ import json
 import os
 import struct
 import subprocess
-import time
 
-from measure import DIRECTORY, RUNS, Shell, heading, row, scaled, take_turns
+from measure import DIRECTORY, RUNS, Shell, Spent, Stopwatch, heading, row, scaled, take_turns
 
 MIB = 1 << 20
 TARGET = os.path.join(DIRECTORY, "written.safetensors")
@@ -33,9 +32,9 @@ def afresh(work):
     def contestant():
         if os.path.exists(TARGET):
             os.unlink(TARGET)
-        start = time.perf_counter()
-        work()
-        return time.perf_counter() - start
+        watch = Stopwatch()
+        spent = work()
+        return spent if isinstance(spent, Spent) else watch.spent()
     return contestant
 
 
@@ -51,7 +50,7 @@ def copying_file(path):
 def writing(shell, source, dtype):
     sql = ("INSERT INTO safetensors_write(path, name, dtype, shape, data, mode) "
            f"SELECT '{TARGET}', name, {dtype}, shape, ref, 'replace' FROM safetensors_tensors('{source}')")
-    return afresh(lambda: shell.run(sql))
+    return afresh(shell.timed(sql))
 
 
 def measure(what, source, dtype, peer, goal):
