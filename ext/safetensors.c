@@ -31,6 +31,9 @@ const Program program = {
 
 enum { SAFETENSORS_MINIMUM_SQLITE = 3039000 }; /* the first with FULL JOIN */
 
+/* The extension takes this module as the sign that it is loaded, so it is registered last. */
+#define SAFETENSORS_LAST_MODULE "safetensors_write"
+
 static const struct {
   const char *name;
   const sqlite3_module *module;
@@ -54,7 +57,7 @@ static const struct {
     {"tensor_stats", &tensor_stats_module, false},
     {"tensor_histogram", &tensor_histogram_module, false},
     {"tensor_nearest", &tensor_nearest_module, false},
-    {"safetensors_write", &safetensors_write_module, true},
+    {SAFETENSORS_LAST_MODULE, &safetensors_write_module, true},
 };
 
 /* A function that can open a file must not be callable from the schema of a hostile database. */
@@ -68,9 +71,6 @@ enum {
   SAFETENSORS_RETURNS_SUBTYPE = 0x1000000 /* SQLITE_RESULT_SUBTYPE, which the header of SQLite 3.40
                                           ** does not define */
 };
-
-/* The extension takes this function as the sign that it is loaded, so it is registered last. */
-#define SAFETENSORS_LAST_FUNCTION "safetensors_version"
 
 static const struct {
   const char *name;
@@ -130,7 +130,7 @@ static const struct {
     {"safetensors_print", -1, SAFETENSORS_READS_TEMP, function_safetensors_print},
     {"safetensors_write", -1, SAFETENSORS_SETS, function_safetensors_write},
     {"safetensors_write_sharded", -1, SAFETENSORS_SETS, function_safetensors_write_sharded},
-    {SAFETENSORS_LAST_FUNCTION, 0, SAFETENSORS_OPENS_NOTHING, function_safetensors_version},
+    {"safetensors_version", 0, SAFETENSORS_OPENS_NOTHING, function_safetensors_version},
 };
 
 static const struct {
@@ -223,13 +223,6 @@ static void safetensors_release_session(void *session) {
 static int safetensors_register_all(sqlite3 *db, Session *session) {
   int code = safetensors_register_builders(db);
   for (size_t i = 0;
-       code == SQLITE_OK && i < sizeof safetensors_modules / sizeof safetensors_modules[0]; i++) {
-    code = sqlite3_create_module_v2(
-        db, safetensors_modules[i].name,
-        exact_module(safetensors_modules[i].module, safetensors_modules[i].plain_columns),
-        session_retain(session), safetensors_release_session);
-  }
-  for (size_t i = 0;
        code == SQLITE_OK && i < sizeof safetensors_aggregates / sizeof safetensors_aggregates[0];
        i++) {
     code = sqlite3_create_function_v2(
@@ -246,21 +239,29 @@ static int safetensors_register_all(sqlite3 *db, Session *session) {
         safetensors_functions[i].flags, session_retain(session),
         exact_function(safetensors_functions[i].function), NULL, NULL, safetensors_release_session);
   }
+  for (size_t i = 0;
+       code == SQLITE_OK && i < sizeof safetensors_modules / sizeof safetensors_modules[0]; i++) {
+    code = sqlite3_create_module_v2(
+        db, safetensors_modules[i].name,
+        exact_module(safetensors_modules[i].module, safetensors_modules[i].plain_columns),
+        session_retain(session), safetensors_release_session);
+  }
   return code;
 }
 
 /* Whether the extension is already loaded into this connection. A second load then does nothing,
 ** since SQLite refuses to replace functions while a statement runs. The test must not raise an
 ** error, because sqlite3_open() would return one that an automatic extension leaves behind, and it
-** must not be one that a table of a database can answer. */
+** must not be one that a table of a database can answer. Modules are fewer than functions, of which
+** SQLite has hundreds. */
 static int safetensors_find_loaded(sqlite3 *db, bool *loaded) {
   sqlite3_stmt *statement = NULL;
-  int code = sqlite3_prepare_v2(db, "PRAGMA function_list", -1, &statement, NULL);
+  int code = sqlite3_prepare_v2(db, "PRAGMA module_list", -1, &statement, NULL);
   *loaded = false;
   while (code == SQLITE_OK && !*loaded && (code = sqlite3_step(statement)) == SQLITE_ROW) {
     const char *name = (const char *)sqlite3_column_text(statement, 0);
     code = name != NULL ? SQLITE_OK : SQLITE_NOMEM;
-    *loaded = name != NULL && strcmp(name, SAFETENSORS_LAST_FUNCTION) == 0;
+    *loaded = name != NULL && strcmp(name, SAFETENSORS_LAST_MODULE) == 0;
   }
   sqlite3_finalize(statement);
   return code == SQLITE_NOMEM ? code : SQLITE_OK;

@@ -1,5 +1,7 @@
 #include "base/cpu.h"
 
+#include <stdatomic.h>
+
 /* gcc for Windows keeps wide registers on a stack that it does not align for them (its bug 54412), so
 ** what it compiles must not use them. */
 #if defined(__x86_64__) && (!defined(_WIN32) || defined(__clang__))
@@ -32,7 +34,7 @@ static unsigned cpu_features_of(uint32_t bits, const CpuBit *table, unsigned cou
   return features;
 }
 
-static unsigned cpu_features(void) {
+static unsigned cpu_find_features(void) {
   static const CpuBit leaf_1_ecx[] = {{CPU_FMA, 12}, {CPU_POPCNT, 23}, {CPU_F16C, 29}};
   static const CpuBit leaf_7_ebx[] = {
       {CPU_AVX2, 5}, {CPU_AVX512F, 16}, {CPU_AVX512DQ, 17}, {CPU_AVX512BW, 30}, {CPU_AVX512VL, 31}};
@@ -56,11 +58,23 @@ static unsigned cpu_features(void) {
 
 #else
 
-static unsigned cpu_features(void) {
+static unsigned cpu_find_features(void) {
   return 0;
 }
 
 #endif
+
+/* Asks the processor once, because a virtual machine takes microseconds for each answer. */
+static unsigned cpu_features(void) {
+  enum { CPU_KNOWN = 1 << 30 };
+  static atomic_uint known;
+  unsigned features = atomic_load(&known);
+  if (features == 0) {
+    features = cpu_find_features() | CPU_KNOWN;
+    atomic_store(&known, features);
+  }
+  return features;
+}
 
 bool cpu_has(unsigned features) {
   return (features & ~cpu_features()) == 0;

@@ -12,13 +12,10 @@
 #include "base/memory.h"
 #include "base/system_error.h"
 #include "format/signature.h"
+#include "model/file_table.h"
 #include "model/seen.h"
 
-enum {
-  SESSION_BUCKET_BITS = 14,
-  SESSION_BUCKET_COUNT = 1 << SESSION_BUCKET_BITS,
-  SESSION_MAX_BUSY = 8
-};
+enum { SESSION_MAX_BUSY = 8 };
 
 /* File systems take times from a clock that ticks every 1 to 10 ms or, if they store whole seconds,
 ** every 1 or 2 s (FAT). */
@@ -43,7 +40,7 @@ struct Session {
   SessionGuest transaction, weights, adapters, models, passes;
   OpenFiles open_files;
   File *newest, *oldest; /* files with a header or an index, by last use */
-  File *buckets[SESSION_BUCKET_COUNT];
+  FileTable files;
 };
 
 Session *session_new(sqlite3 *db) {
@@ -127,19 +124,12 @@ void session_release(Session *session) {
   if (session->passes.guest != NULL) session->passes.release(session->passes.guest);
   open_files_end(&session->open_files);
   seen_clear(&session->seen);
-  for (int i = 0; i < SESSION_BUCKET_COUNT; i++) {
-    for (File *file = session->buckets[i], *next; file != NULL; file = next) {
-      next = file->next_in_bucket;
-      session_file_free(file);
-    }
+  for (File *file = file_table_empty(&session->files), *next; file != NULL; file = next) {
+    next = file->next_in_bucket;
+    session_file_free(file);
   }
   row_numbers_free(session->row_numbers);
   memory_free(session);
-}
-
-static File **session_bucket_of(Session *session, const FileIdentity *identity) {
-  uint64_t mixed = (identity->inode ^ identity->device << 32) * 0x9e3779b97f4a7c15u;
-  return &session->buckets[mixed >> (64 - SESSION_BUCKET_BITS)];
 }
 
 /* ---- The cache of headers ---- */
@@ -176,9 +166,7 @@ static void session_drop_contents(Session *session, File *file) {
 }
 
 static void session_remove_file(Session *session, File *file) {
-  File **link = session_bucket_of(session, &file->identity);
-  while (*link != file) link = &(*link)->next_in_bucket;
-  *link = file->next_in_bucket;
+  file_table_remove(&session->files, file);
   session_file_free(file);
 }
 
@@ -278,7 +266,7 @@ static bool session_has_kind(const File *file, SessionFileKind kind) {
 /* The File of this identity with contents of that kind, or NULL. */
 static File *session_find_file(Session *session, const FileIdentity *identity,
                                SessionFileKind kind) {
-  File *file = *session_bucket_of(session, identity);
+  File *file = file_table_bucket(&session->files, identity);
   while (file != NULL && !(file_identity_equal(&file->identity, identity) &&
                            (session_has_kind(file, kind) || !session_has_contents(file)))) {
     file = file->next_in_bucket;
@@ -294,15 +282,9 @@ static File *session_new_file(const FileIdentity *identity) {
   return file;
 }
 
-static void session_link_file(Session *session, File *file) {
-  File **bucket = session_bucket_of(session, &file->identity);
-  file->next_in_bucket = *bucket;
-  *bucket = file;
-}
-
 static File *session_add_file(Session *session, const FileIdentity *identity) {
   File *file = session_new_file(identity);
-  if (file != NULL) session_link_file(session, file);
+  if (file != NULL) file_table_add(&session->files, file);
   return file;
 }
 
@@ -518,7 +500,7 @@ void session_disown(Session *session, File *file) {
   file->pins = 0;
   open_files_forget(&session->open_files, file);
   if (file->open.handed_out) {
-    session_link_file(session, file);
+    file_table_add(&session->files, file);
   } else {
     session_file_free(file);
   }

@@ -332,8 +332,8 @@ static void test_loading_into_strange_schema(void) {
   sqlite3 *db = NULL;
   sqlite3_open(":memory:", &db);
   sqlite3_exec(db,
-               "CREATE TABLE pragma_function_list(name);"
-               "INSERT INTO pragma_function_list VALUES ('safetensors_version')",
+               "CREATE TABLE pragma_module_list(name);"
+               "INSERT INTO pragma_module_list VALUES ('safetensors_write')",
                NULL, NULL, NULL);
   check(sqlite3_safetensors_init(db, NULL, NULL) == SQLITE_OK, "load");
   check(sqlite3_safetensors_init(db, NULL, NULL) == SQLITE_OK, "load again");
