@@ -9,6 +9,7 @@ static _Thread_local uint64_t memory_refused;
 /* Records the size of an allocation that failed. */
 static void *memory_note(void *block, uint64_t size) {
   if (block == NULL) memory_refused = size >= MEMORY_LARGE ? size : 0;
+  if (block != NULL && size >= MEMORY_LARGE / 4) memory_prefer_large_pages(block, size);
   return block;
 }
 

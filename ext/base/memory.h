@@ -39,6 +39,10 @@ void memory_free(void *block);
 /* Where a text of `size` bytes, at least one, begins within `length` bytes. NULL if it does not. */
 const char *memory_find(const char *bytes, uint64_t length, const char *text, size_t size);
 
+/* For memory_alloc() and memory_resize(): asks the system to use large pages for a large block, which
+** may do nothing. Defined in memory_posix.c and memory_windows.c. */
+void memory_prefer_large_pages(void *block, uint64_t size);
+
 /* The size of the last allocation that failed on this thread, if it was large, else 0. It is
 ** then forgotten. */
 uint64_t memory_take_refused(void);

@@ -99,8 +99,12 @@ bool header_refuse(const unsigned char *first, uint64_t size, uint64_t file_size
 
 typedef struct HeaderParser {
   HeaderReader reader;
+  HeaderBuffers *buffers;
   Header *header;
-  uint64_t tensor_capacity, metadata_capacity;
+  const char *text; /* that spans refer to: of the buffers, and then of the header */
+  uint32_t kept;    /* the length of what of the text has been kept, at its beginning */
+  Span last_shape;
+  uint64_t metadata_capacity;
   bool has_metadata;
   const char *subject;
   Cancel *cancel;
@@ -114,7 +118,7 @@ static bool header_go_on(const HeaderParser *parser, uint64_t row) {
 
 static bool header_duplicate_key(const HeaderParser *parser, Span key, const char *where) {
   return error_raise(parser->error, ERROR_INVALID, parser->subject, "duplicate key \"%.*s\" %s",
-                     ERROR_NAME(parser->header->text + key.offset, key.length), where);
+                     ERROR_NAME(parser->text + key.offset, key.length), where);
 }
 
 /* The sink of the walk, which converts the first fault into the error. */
@@ -122,7 +126,7 @@ static bool header_raise(void *context, const JsonFault *fault) {
   HeaderParser *parser = context;
   const HeaderReader *reader = &parser->reader;
   const char *found = fault->found != NULL ? fault->found : "the header's end";
-  const char *name = parser->header->text + reader->name.offset;
+  const char *name = parser->text + reader->name.offset;
   HeaderBig at = fault->at;
   bool syntax = fault->kind == JSON_FAULT_SYNTAX;
   /* header_check_layout() reports this, together with the offset that it expects. */
@@ -150,15 +154,41 @@ static bool header_raise(void *context, const JsonFault *fault) {
   return false;
 }
 
+/* Moves a string of the text behind those that are kept already, and appends a NUL. It was in quotes or
+** brackets, and what was before it is kept or not needed any more, so there is room for that. */
+static void header_keep_string(HeaderParser *parser, Span *span) {
+  char *text = parser->buffers->text, *to = text + parser->kept;
+  memmove(to, text + span->offset, span->length);
+  to[span->length] = '\0';
+  span->offset = parser->kept;
+  parser->kept += span->length + 1;
+}
+
+/* Neighbours mostly have the same shape, which is kept once. */
+static void header_keep_shape(HeaderParser *parser, Span *shape) {
+  const char *text = parser->buffers->text;
+  Span last = parser->last_shape;
+  if (shape->length == last.length &&
+      memcmp(text + shape->offset, text + last.offset, last.length) == 0) {
+    *shape = last;
+    return;
+  }
+  header_keep_string(parser, shape);
+  parser->last_shape = *shape;
+}
+
 static bool header_add_tensor(HeaderParser *parser) {
+  HeaderBuffers *buffers = parser->buffers;
+  TensorEntry entry = parser->reader.entry;
   Header *header = parser->header;
-  TensorEntry *entry = &parser->reader.entry;
-  tensor_entry_clean_shape(header->text, entry);
-  if (!memory_reserve((void **)&header->tensors, &parser->tensor_capacity, header->tensor_count,
-                      sizeof(TensorEntry))) {
+  if (!memory_reserve((void **)&buffers->tensors, &buffers->tensor_capacity, header->tensor_count,
+                      sizeof entry)) {
     return error_memory(parser->error);
   }
-  header->tensors[header->tensor_count++] = *entry;
+  tensor_entry_clean_shape(buffers->text, &entry);
+  header_keep_string(parser, &entry.name);
+  header_keep_shape(parser, &entry.shape);
+  buffers->tensors[header->tensor_count++] = entry;
   return true;
 }
 
@@ -168,7 +198,10 @@ static bool header_add_pair(HeaderParser *parser) {
                       header->metadata_count, sizeof(MetadataEntry))) {
     return error_memory(parser->error);
   }
-  header->metadata[header->metadata_count++] = parser->reader.pair;
+  MetadataEntry pair = parser->reader.pair;
+  header_keep_string(parser, &pair.key);
+  header_keep_string(parser, &pair.value);
+  header->metadata[header->metadata_count++] = pair;
   return true;
 }
 
@@ -200,6 +233,17 @@ static bool header_take_header(HeaderParser *parser) {
   json_cursor_skip_space(&walk->cursor);
   return walk->cursor.at == walk->cursor.length ||
          json_walk_not_json(walk, "only spaces after the header's '}'");
+}
+
+/* Gives the header what it keeps. */
+static bool header_keep(HeaderParser *parser) {
+  Header *header = parser->header;
+  header->tensors = header_buffers_keep_tensors(parser->buffers, header->tensor_count);
+  header->text = header_buffers_keep_text(parser->buffers, parser->kept);
+  header->text_length = parser->kept;
+  if (header->tensors == NULL || header->text == NULL) return error_memory(parser->error);
+  parser->text = header->text;
+  return true;
 }
 
 /* ---- Validation ---- */
@@ -296,16 +340,6 @@ static bool header_check_layout(const HeaderParser *parser, uint64_t file_size) 
                      (HeaderBig)(data_offset + expected), (HeaderBig)file_size);
 }
 
-/* Terminates names and shapes with NUL. The byte behind a name is its closing quote or lies before
-** that, and the byte behind a shape is part of its entry: neither is needed any more. */
-static void header_terminate_strings(Header *header) {
-  for (uint32_t i = 0; i < header->tensor_count; i++) {
-    const TensorEntry *entry = &header->tensors[i];
-    header->text[entry->name.offset + entry->name.length] = '\0';
-    header->text[entry->shape.offset + entry->shape.length] = '\0';
-  }
-}
-
 /* Checks that the header begins with '{'. The message quotes no byte, because the file may be of
 ** any kind: see header_is_plausible(). */
 static bool header_check_start(HeaderParser *parser) {
@@ -322,51 +356,44 @@ static bool header_check_start(HeaderParser *parser) {
 static bool header_parse_members(HeaderParser *parser, uint64_t file_size) {
   Header *header = parser->header;
   if (!header_check_start(parser)) return false;
-  uint64_t valid = utf8_valid_length(header->text, header->length);
+  uint64_t valid = utf8_valid_length(parser->text, header->length);
   if (valid != header->length) {
     return error_raise(parser->error, ERROR_INVALID, parser->subject,
                        "expected a header in UTF-8, found byte 0x%02x at offset %llu",
-                       (unsigned char)header->text[valid], (HeaderBig)valid + HEADER_PREFIX_SIZE);
+                       (unsigned char)parser->text[valid], (HeaderBig)valid + HEADER_PREFIX_SIZE);
   }
   bool taken = header_take_header(parser);
   json_walk_clear(&parser->reader.walk);
   return taken &&
-         tensor_entries_sort(header->tensors, header->tensor_count, parser->cancel, parser->subject,
-                             parser->error) &&
-         header_index_names(parser) && header_check_metadata_keys(parser) &&
+         tensor_entries_sort(parser->buffers->tensors, header->tensor_count, parser->cancel,
+                             parser->subject, parser->error) &&
+         header_keep(parser) && header_index_names(parser) && header_check_metadata_keys(parser) &&
          header_check_layout(parser, file_size);
 }
 
-Header *header_parse(char *text, uint64_t length, uint64_t file_size, const char *subject,
-                     Cancel *cancel, Error *error) {
+Header *header_parse(HeaderBuffers *buffers, uint64_t length, uint64_t file_size,
+                     const char *subject, Cancel *cancel, Error *error) {
   Header *header = memory_zeroed(1, sizeof *header);
   if (header == NULL) {
-    memory_free(text);
     error_memory(error);
     return NULL;
   }
-  header->text = text;
   header->length = (uint32_t)length;
-  HeaderParser parser = {.reader = {.walk = {.cursor = {.text = text, .length = (uint32_t)length},
-                                             .base = HEADER_PREFIX_SIZE,
-                                             .sink = header_raise,
-                                             .context = &parser,
-                                             .cancel = cancel,
-                                             .subject = subject,
-                                             .error = error}},
-                         .header = header,
-                         .subject = subject,
-                         .cancel = cancel,
-                         .error = error};
-  if (header_parse_members(&parser, file_size)) {
-    header_terminate_strings(header);
-    TensorEntry *fitted = memory_resize(header->tensors, header->tensor_count, sizeof(TensorEntry));
-    if (fitted != NULL) {
-      header->tensors = fitted;
-      header->names.rows = (const char *)fitted;
-    }
-    return header;
-  }
+  HeaderParser parser = {
+      .reader = {.walk = {.cursor = {.text = buffers->text, .length = (uint32_t)length},
+                          .base = HEADER_PREFIX_SIZE,
+                          .sink = header_raise,
+                          .context = &parser,
+                          .cancel = cancel,
+                          .subject = subject,
+                          .error = error}},
+      .buffers = buffers,
+      .header = header,
+      .text = buffers->text,
+      .subject = subject,
+      .cancel = cancel,
+      .error = error};
+  if (header_parse_members(&parser, file_size)) return header;
   header_free(header);
   return NULL;
 }
@@ -404,7 +431,8 @@ uint32_t tensor_entry_rank(const Header *header, const TensorEntry *entry) {
 }
 
 uint64_t header_memory(const Header *header) {
-  return sizeof *header + header->length + (uint64_t)header->tensor_count * sizeof(TensorEntry) +
+  return sizeof *header + header->text_length +
+         (uint64_t)header->tensor_count * sizeof(TensorEntry) +
          (uint64_t)header->metadata_count * sizeof(MetadataEntry) +
          (header->names.mask + 1) * sizeof(uint64_t);
 }

@@ -21,13 +21,14 @@
 #include "base/cancel.h"
 #include "base/error.h"
 #include "base/name_table.h"
-#include "format/tensor_entry.h"
+#include "format/header_buffers.h"
 
 enum { HEADER_PREFIX_SIZE = 8, HEADER_MAX_LENGTH = 100000000 };
 
 typedef struct Header {
-  char *text; /* the JSON, with strings decoded in place; all spans refer to it */
-  uint32_t length;
+  char *text;      /* names, shapes and metadata, decoded; all spans refer to it */
+  uint32_t length; /* of the JSON that they were parsed from */
+  uint32_t text_length;
   uint32_t tensor_count, metadata_count;
   TensorEntry *tensors;    /* in the order of (begin, end), then of the header */
   MetadataEntry *metadata; /* in the order of the header */
@@ -56,12 +57,12 @@ void header_write_length(uint64_t length, unsigned char *prefix);
 bool header_refuse(const unsigned char *first, uint64_t size, uint64_t file_size,
                    const char *subject, Error *error);
 
-/* Parses and validates `length` bytes of JSON (at most HEADER_MAX_LENGTH). `text` is a block from
-** memory_alloc(), which this function takes over, even on failure. `subject` names the file in
-** messages. `cancel`, which may be NULL, is asked whether to continue. Returns a Header that
-** header_free() releases, or NULL. */
-Header *header_parse(char *text, uint64_t length, uint64_t file_size, const char *subject,
-                     Cancel *cancel, Error *error);
+/* Parses and validates the first `length` bytes (at most HEADER_MAX_LENGTH) of the text in `buffers`,
+** which are JSON. The text is undefined after that. `subject` names the file in messages. `cancel`,
+** which may be NULL, is asked whether to continue. Returns a Header that header_free() releases, or
+** NULL. */
+Header *header_parse(HeaderBuffers *buffers, uint64_t length, uint64_t file_size,
+                     const char *subject, Cancel *cancel, Error *error);
 
 void header_free(Header *header);
 

@@ -15,21 +15,87 @@ typedef enum HeaderEntryField {
 /*
 ** Nearly all entries are plain: they have exactly the three keys, without escapes, and valid
 ** values. The fast path takes such an entry in one pass and reports nothing. If it fails, the slow
-** path reads the entry again from its start.
+** path reads the entry again from its start. Most plain entries are even written in the usual way,
+** that of the reference implementation: without spaces, and with the keys in its order.
 */
+
+/* Sets the dtype. Returns false if there is none of that name. */
+static bool header_entry_known_dtype(HeaderReader *reader, const char *name, uint32_t length) {
+  if (reader->last_dtype != NULL && length == reader->last_dtype_length &&
+      memcmp(name, reader->last_dtype, length) == 0) {
+    return true;
+  }
+  reader->last_dtype = NULL;
+  if (!dtype_find(name, length, &reader->entry.dtype)) return false;
+  reader->last_dtype = dtype_name(reader->entry.dtype);
+  reader->last_dtype_length = length;
+  return true;
+}
+
+/* Takes a word if the bytes from *at to `end` begin with it. */
+static inline bool header_entry_usual_word(const char **at, const char *end, const char *word) {
+  size_t length = strlen(word); /* a constant, where this is inlined */
+  if ((size_t)(end - *at) < length || memcmp(*at, word, length) != 0) return false;
+  *at += length;
+  return true;
+}
+
+/* Takes an integer of at most 18 digits. */
+static inline bool header_entry_usual_integer(const char **at, const char *end, uint64_t *value) {
+  enum { HEADER_ENTRY_DIGITS = 18 };
+  const char *start = *at, *digit = start;
+  uint64_t number = 0;
+  while (digit < end && *digit >= '0' && *digit <= '9') {
+    number = number * 10 + (uint64_t)(*digit++ - '0');
+  }
+  *at = digit;
+  *value = number;
+  /* More digits may have overflowed the number, which is not used then. */
+  return digit > start && digit - start <= HEADER_ENTRY_DIGITS &&
+         (*start != '0' || digit - start == 1);
+}
+
+/* Takes the dimensions and the closing bracket. */
+static inline bool header_entry_usual_dimensions(const char **at, const char *end) {
+  enum { HEADER_ENTRY_USUAL_RANK = 16 };
+  uint64_t dimension;
+  if (header_entry_usual_word(at, end, "]")) return true;
+  for (int rank = 0; rank < HEADER_ENTRY_USUAL_RANK; rank++) {
+    if (!header_entry_usual_integer(at, end, &dimension)) return false;
+    if (!header_entry_usual_word(at, end, ",")) return header_entry_usual_word(at, end, "]");
+  }
+  return false;
+}
+
+static bool header_entry_usual(HeaderReader *reader) {
+  JsonCursor *cursor = &reader->walk.cursor;
+  TensorEntry *entry = &reader->entry;
+  const char *text = cursor->text, *end = text + cursor->length, *at = text + cursor->at;
+  if (!header_entry_usual_word(&at, end, "{\"dtype\":\"")) return false;
+  const char *dtype = at;
+  while (at < end && *at != '"' && *at != '\\') at++;
+  if (!header_entry_known_dtype(reader, dtype, (uint32_t)(at - dtype))) return false;
+  if (!header_entry_usual_word(&at, end, "\",\"shape\":[")) return false;
+  const char *shape = at - 1;
+  if (!header_entry_usual_dimensions(&at, end)) return false;
+  entry->shape = (Span){(uint32_t)(shape - text), (uint32_t)(at - shape)};
+  if (!header_entry_usual_word(&at, end, ",\"data_offsets\":[") ||
+      !header_entry_usual_integer(&at, end, &entry->begin) ||
+      !header_entry_usual_word(&at, end, ",") ||
+      !header_entry_usual_integer(&at, end, &entry->end) ||
+      !header_entry_usual_word(&at, end, "]}") || entry->begin > entry->end) {
+    return false;
+  }
+  cursor->at = (uint32_t)(at - text);
+  reader->usual++;
+  return true;
+}
 
 static bool header_entry_plain_dtype(HeaderReader *reader) {
   JsonCursor *cursor = &reader->walk.cursor;
-  Span name, last = reader->last_dtype;
-  if (!json_cursor_take_plain_string(cursor, &name)) return false;
-  const char *text = cursor->text;
-  if (last.length > 0 && name.length == last.length &&
-      memcmp(text + name.offset, text + last.offset, last.length) == 0) {
-    return true;
-  }
-  if (!dtype_find(text + name.offset, name.length, &reader->entry.dtype)) return false;
-  reader->last_dtype = name;
-  return true;
+  Span name;
+  return json_cursor_take_plain_string(cursor, &name) &&
+         header_entry_known_dtype(reader, cursor->text + name.offset, name.length);
 }
 
 static bool header_entry_plain_shape(HeaderReader *reader) {
@@ -255,12 +321,12 @@ static bool header_entry_any(HeaderReader *reader) {
 bool header_entry_take(HeaderReader *reader) {
   JsonWalk *walk = &reader->walk;
   uint32_t start = walk->cursor.at;
-  if (!reader->thorough && header_entry_plain(reader)) {
+  if (!reader->thorough && (header_entry_usual(reader) || header_entry_plain(reader))) {
     reader->placed = true;
     reader->plain++;
     return true;
   }
   walk->cursor.at = start;
-  reader->last_dtype = (Span){0, 0};
+  reader->last_dtype = NULL;
   return !walk->stopped && header_entry_any(reader);
 }

@@ -46,9 +46,13 @@ typedef struct HeaderReader {
                         written as in the header, including white space */
   bool placed;       /* begin and end are known, and begin <= end */
   MetadataEntry pair;
-  Span last_dtype; /* the text of the last dtype, because neighbours mostly have the same one */
-  bool thorough;   /* for tests: do not use the fast path for plain entries */
-  uint64_t plain;  /* the number of entries that took the fast path */
+  const char
+      *last_dtype; /* the name of entry.dtype, because neighbours mostly have the same one; NULL
+                             if it is not known */
+  uint32_t last_dtype_length;
+  bool thorough;  /* for tests: do not use the fast path for plain entries */
+  uint64_t plain; /* the number of entries that took the fast path */
+  uint64_t usual; /* the number of those that were written in the usual way */
 } HeaderReader;
 
 /* Takes the opening brace, which the caller has seen. */

@@ -251,7 +251,7 @@ Salvage *salvage_parse(char *text, uint64_t length, uint64_t announced, uint64_t
     error_memory(error);
     return NULL;
   }
-  *header = (Header){.text = text, .length = (uint32_t)announced};
+  *header = (Header){.text = text, .length = (uint32_t)announced, .text_length = (uint32_t)length};
   *salvage = (Salvage){.header = header, .file_size = file_size};
   SalvageParser parser = {.salvage = salvage, .subject = subject, .cancel = cancel, .error = error};
   if (salvage_read(text, length, announced, subject, salvage_take, &parser, cancel, error) &&

@@ -198,7 +198,8 @@ static bool checkpoint_parse_blob(Checkpoint *checkpoint, Error *error) {
     uint64_t size = blob_size < SIGNATURE_SIZE ? blob_size : SIGNATURE_SIZE;
     return header_refuse(blob, size, blob_size, checkpoint_blob_subject, error);
   }
-  char *text = memory_alloc(length);
+  HeaderBuffers *buffers = session_header_buffers(checkpoint->session);
+  char *text = checkpoint->damaged ? memory_alloc(length) : header_buffers_text(buffers, length);
   if (text == NULL) return error_memory(error);
   memcpy(text, blob + HEADER_PREFIX_SIZE, (size_t)length);
   if (checkpoint->damaged) {
@@ -207,7 +208,8 @@ static bool checkpoint_parse_blob(Checkpoint *checkpoint, Error *error) {
     return checkpoint->blob_salvage != NULL;
   }
   checkpoint->blob_header =
-      header_parse(text, length, blob_size, checkpoint_blob_subject, cancel, error);
+      header_parse(buffers, length, blob_size, checkpoint_blob_subject, cancel, error);
+  header_buffers_trim(buffers);
   return checkpoint->blob_header != NULL;
 }
 

@@ -41,6 +41,7 @@ struct Session {
   OpenFiles open_files;
   File *newest, *oldest; /* files with a header or an index, by last use */
   FileTable files;
+  HeaderBuffers buffers;
 };
 
 Session *session_new(sqlite3 *db) {
@@ -97,6 +98,10 @@ SessionGuest *session_passes(Session *session) {
   return &session->passes;
 }
 
+HeaderBuffers *session_header_buffers(Session *session) {
+  return &session->buffers;
+}
+
 RowNumbers *session_row_numbers(Session *session) {
   return session->row_numbers;
 }
@@ -128,6 +133,7 @@ void session_release(Session *session) {
     next = file->next_in_bucket;
     session_file_free(file);
   }
+  header_buffers_clear(&session->buffers);
   row_numbers_free(session->row_numbers);
   memory_free(session);
 }
@@ -199,6 +205,7 @@ typedef enum SessionFileKind {
 
 /* The text that a header is parsed from; or an index, which is read and parsed at the same time. */
 typedef struct SessionContents {
+  HeaderBuffers *buffers; /* what has the text; if it is NULL, the text is a block of its own */
   char *text;
   uint64_t length, hash;
   uint64_t announced; /* for a damaged file: the length of the header according to its first
@@ -206,13 +213,19 @@ typedef struct SessionContents {
   Index *index;
 } SessionContents;
 
+static void session_drop_text(SessionContents *contents) {
+  if (contents->buffers == NULL) memory_free(contents->text);
+  contents->text = NULL;
+}
+
 static bool session_read_text(int descriptor, const char *path, uint64_t offset, uint64_t length,
                               SessionContents *contents, Error *error) {
-  contents->text = memory_alloc(length);
+  contents->text = contents->buffers != NULL ? header_buffers_text(contents->buffers, length)
+                                             : memory_alloc(length);
   contents->length = length;
   if (contents->text == NULL) return error_memory(error);
   if (!file_read(descriptor, path, contents->text, length, offset, error)) {
-    memory_free(contents->text);
+    session_drop_text(contents);
     return false;
   }
   contents->hash = XXH3_64bits(contents->text, (size_t)length);
@@ -312,7 +325,7 @@ static bool session_parse_contents(Session *session, const char *path, uint64_t 
   Cancel *cancel = &session->cancel;
   switch (kind) {
     case SESSION_FILE_WITH_HEADER:
-      parsed->header = header_parse(contents->text, contents->length, size, path, cancel, error);
+      parsed->header = header_parse(contents->buffers, contents->length, size, path, cancel, error);
       break;
     case SESSION_FILE_DAMAGED:
       parsed->salvage = salvage_parse(contents->text, contents->length, contents->announced, size,
@@ -362,19 +375,21 @@ static bool session_read_contents(Session *session, int descriptor, const char *
 
 static File *session_read_file(Session *session, int descriptor, const FileIdentity *identity,
                                const char *path, SessionFileKind kind, Error *error) {
-  SessionContents contents = {0};
+  SessionContents contents = {.buffers =
+                                  kind == SESSION_FILE_WITH_HEADER ? &session->buffers : NULL};
   bool recent = session_is_recent(identity);
   if (!session_read_contents(session, descriptor, path, identity->size, kind, &contents, error))
     return NULL;
   File *file = session_find_file(session, identity, kind);
   if (file != NULL && session_has_kind(file, kind) && file->hash == contents.hash) {
-    memory_free(contents.text);
+    session_drop_text(&contents);
     index_free(contents.index);
     session_forget_use(session, file);
     session_note_use(session, file);
   } else {
     file = session_parse(session, path, identity, &contents, kind, error);
   }
+  header_buffers_trim(&session->buffers);
   if (file == NULL) return NULL;
   file->recent = recent;
   file->looked_at = session->period;
@@ -483,7 +498,7 @@ bool session_hash_header(int descriptor, const char *path, uint64_t size, uint64
   SessionContents contents = {0};
   if (!session_read_header(descriptor, path, size, &contents, error)) return false;
   *hash = contents.hash;
-  memory_free(contents.text);
+  session_drop_text(&contents);
   return true;
 }
 

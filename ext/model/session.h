@@ -83,6 +83,9 @@ uint64_t *session_asked(Session *session);
 sqlite3 *session_db(const Session *session);
 Cancel *session_cancel(Session *session);
 
+/* What headers are parsed in. */
+HeaderBuffers *session_header_buffers(Session *session);
+
 /* The rowids of the rows of its tables. */
 RowNumbers *session_row_numbers(Session *session);
 

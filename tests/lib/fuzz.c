@@ -22,10 +22,12 @@ Header *parse_granting_size(const void *text, size_t length, uint64_t *file_size
   static const char marker[] = " bytes by its header";
   *file_size = HEADER_PREFIX_SIZE + length;
   for (int attempt = 0;; attempt++) {
-    char *copy = memory_alloc(length);
+    HeaderBuffers buffers = {0};
+    char *copy = header_buffers_text(&buffers, length);
     REQUIRE(copy != NULL);
     if (length > 0) memcpy(copy, text, length);
-    Header *header = header_parse(copy, length, *file_size, "file", NULL, error);
+    Header *header = header_parse(&buffers, length, *file_size, "file", NULL, error);
+    header_buffers_clear(&buffers);
     const char *asked = error->message != NULL ? strstr(error->message, marker) : NULL;
     if (header != NULL || asked == NULL || attempt > 0) return header;
     while (asked[-1] >= '0' && asked[-1] <= '9') asked--;

@@ -34,7 +34,7 @@ enum { DEFAULT_COUNT = 150000, SHOWN_DIFFERENCES = 10 };
 
 /* ---- Counting ---- */
 
-static struct { uint64_t passed, failed, valid, plain; } total;
+static struct { uint64_t passed, failed, valid, plain, usual; } total;
 
 static void show_bytes(const char *bytes, size_t length) {
   for (size_t i = 0; i < length; i++) {
@@ -122,20 +122,31 @@ static uint64_t read_header(Reading *reading, const char *text, size_t length, b
 static bool ways_agree(const char *text, size_t length, uint64_t *plain) {
   static Reading ways, thorough;
   *plain = read_header(&ways, text, length, false);
+  total.usual += ways.reader.usual > 0;
   return read_header(&thorough, text, length, true) == 0 &&
          ways.said.length == thorough.said.length &&
          (ways.said.length == 0 ||
           memcmp(ways.said.bytes, thorough.said.bytes, ways.said.length) == 0);
 }
 
+static HeaderBuffers used; /* have had other headers before, as those of a session have */
+
+/* Parses the header in these, or in memory of exact size. */
+static Header *parse_in_turn(const char *text, size_t length, uint64_t file_size, Error *error) {
+  static uint64_t count;
+  HeaderBuffers exact = {.text = must_have(memory_alloc(length)), .text_size = length};
+  HeaderBuffers *buffers = count++ % 3 != 0 ? &exact : &used;
+  memcpy(must_have(header_buffers_text(buffers, length)), text, length);
+  Header *header = header_parse(buffers, length, file_size, "test", NULL, error);
+  header_buffers_clear(&exact);
+  return header;
+}
+
 static void check_header(const char *text, size_t length, uint64_t data_size) {
   Expected expected = {0};
   Error error = {0};
   const char *problem = judge(text, length, data_size, &expected), *different = NULL;
-  char *copy = must_have(memory_alloc(length));
-  memcpy(copy, text, length);
-  Header *header =
-      header_parse(copy, length, HEADER_PREFIX_SIZE + length + data_size, "test", NULL, &error);
+  Header *header = parse_in_turn(text, length, HEADER_PREFIX_SIZE + length + data_size, &error);
   uint64_t plain;
   if (!ways_agree(text, length, &plain)) {
     different = "the short and the long way of the reader";
@@ -260,7 +271,7 @@ static void use_exact_memory(void) {
 
 static void check_headers_at_random(uint64_t count) {
   static Maker maker;
-  total.valid = total.plain = 0;
+  total.valid = total.plain = total.usual = 0;
   for (uint64_t i = 0; i < count; i++) {
     make_header(&maker);
     check_header(maker.text.bytes, maker.text.length, maker.data_size);
@@ -272,6 +283,7 @@ static void check_headers_at_random(uint64_t count) {
   check_floor("valid", total.valid, count, 33);
   check_floor("valid and plain", total.plain, count, 20);
   check_floor("valid and not plain", total.valid - total.plain, count, 10);
+  check_floor("written in the usual way, in a part", total.usual, count, 5);
   check_floor("invalid", count - total.valid, count, 25);
 }
 
@@ -281,6 +293,7 @@ int main(int argc, char **argv) {
   use_exact_memory();
   check_known_headers();
   check_headers_at_random(count);
+  header_buffers_clear(&used);
   if (sqlite3_memory_used() != 0) {
     total.failed++;
     printf("FAILED: %lld bytes were not freed\n", (long long)sqlite3_memory_used());
