@@ -57,13 +57,36 @@ bool name_table_add(NameTable *table, uint32_t row, uint32_t *earlier) {
   return false;
 }
 
+/* A slot of a large table is in no cache of the processor. All hashes come first, so that it fetches the
+** slots meanwhile. */
+bool name_table_add_batch(NameTable *table, uint32_t first, uint32_t count, uint32_t *duplicate) {
+  uint64_t hashes[NAME_TABLE_BATCH];
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t length;
+    const char *name = name_table_row_name(table, first + i, &length);
+    hashes[i] = name_table_name_hash(table, name, length);
+    __builtin_prefetch(&table->slots[hashes[i] & table->mask]);
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t length;
+    const char *name = name_table_row_name(table, first + i, &length);
+    uint64_t *slot = name_table_find_slot(table, name, length, hashes[i]);
+    *duplicate = first + i;
+    if (*slot != 0) return false;
+    *slot = (hashes[i] >> 32 << 32) | (first + i + 1);
+  }
+  return true;
+}
+
 NameTableResult name_table_build(NameTable *table, const char *text, const void *rows,
                                  size_t row_size, uint32_t count, uint32_t *duplicate) {
   if (!name_table_start(table, text, rows, row_size, count)) return NAME_TABLE_NO_MEMORY;
-  for (uint32_t row = 0; row < count; row++) {
-    uint32_t earlier;
-    if (name_table_add(table, row, &earlier)) continue;
-    *duplicate = row;
+  for (uint32_t row = 0; row < count; row += NAME_TABLE_BATCH) {
+    uint32_t left = count - row;
+    if (name_table_add_batch(table, row, left < NAME_TABLE_BATCH ? left : NAME_TABLE_BATCH,
+                             duplicate)) {
+      continue;
+    }
     name_table_free(table);
     return NAME_TABLE_DUPLICATE;
   }

@@ -20,6 +20,8 @@ typedef struct NameTable {
   size_t row_size;
 } NameTable;
 
+enum { NAME_TABLE_BATCH = 16 };
+
 typedef enum NameTableResult {
   NAME_TABLE_BUILT,
   NAME_TABLE_DUPLICATE,
@@ -34,6 +36,11 @@ bool name_table_start(NameTable *table, const char *text, const void *rows, size
 /* Adds row number `row`. False if an earlier row has the same name; *earlier is then its number,
 ** and the table finds the later row from now on. */
 bool name_table_add(NameTable *table, uint32_t row, uint32_t *earlier);
+
+/* Adds `count` rows from number `first` on, at most NAME_TABLE_BATCH, which takes less time than one by
+** one. False if one of them has the name of an earlier row; *duplicate is then the first such row, and
+** the table must not be used any more. */
+bool name_table_add_batch(NameTable *table, uint32_t first, uint32_t count, uint32_t *duplicate);
 
 /* Builds the table over `count` rows of `row_size` bytes, each starting with the Span of its name.
 ** Text and rows must outlive the table. On NAME_TABLE_DUPLICATE, *duplicate is the number of a row

@@ -255,12 +255,15 @@ static bool header_index_rows(const HeaderParser *parser, NameTable *table, cons
   if (!name_table_start(table, parser->header->text, rows, row_size, count)) {
     return error_memory(parser->error);
   }
-  for (uint32_t row = 0; row < count; row++) {
-    uint32_t earlier;
+  for (uint32_t row = 0; row < count; row += NAME_TABLE_BATCH) {
+    uint32_t left = count - row, duplicate;
     if (!header_go_on(parser, row)) return false;
-    if (name_table_add(table, row, &earlier)) continue;
+    if (name_table_add_batch(table, row, left < NAME_TABLE_BATCH ? left : NAME_TABLE_BATCH,
+                             &duplicate)) {
+      continue;
+    }
     Span name;
-    memcpy(&name, (const char *)rows + row * row_size, sizeof name);
+    memcpy(&name, (const char *)rows + duplicate * row_size, sizeof name);
     return header_duplicate_key(parser, name, where);
   }
   return true;
@@ -362,6 +365,7 @@ static bool header_parse_members(HeaderParser *parser, uint64_t file_size) {
                        "expected a header in UTF-8, found byte 0x%02x at offset %llu",
                        (unsigned char)parser->text[valid], (HeaderBig)valid + HEADER_PREFIX_SIZE);
   }
+  header_buffers_expect(parser->buffers, header->length);
   bool taken = header_take_header(parser);
   json_walk_clear(&parser->reader.walk);
   return taken &&

@@ -19,6 +19,18 @@ char *header_buffers_text(HeaderBuffers *buffers, uint64_t length) {
   return buffers->text;
 }
 
+/* A large array is not copied again and again while it grows if it is large from the start. What is not
+** used of it takes no memory. */
+void header_buffers_expect(HeaderBuffers *buffers, uint64_t length) {
+  enum { HEADER_BUFFERS_ENTRY = 120 /* the length of a usual entry */ };
+  uint64_t count = length / HEADER_BUFFERS_ENTRY;
+  if (length < HEADER_BUFFERS_LARGE || count <= buffers->tensor_capacity) return;
+  TensorEntry *tensors = memory_resize(buffers->tensors, count, sizeof *tensors);
+  if (tensors == NULL) return; /* it may be much too large */
+  buffers->tensors = tensors;
+  buffers->tensor_capacity = count;
+}
+
 /* Returns the first `length` bytes of *block: a copy, or the block itself, which is then NULL. */
 static void *header_buffers_keep(void **block, uint64_t *capacity, uint64_t length) {
   void *kept;

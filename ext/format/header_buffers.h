@@ -21,6 +21,9 @@ typedef struct HeaderBuffers {
 ** Belongs to the buffers, which have no other text from now on. */
 char *header_buffers_text(HeaderBuffers *buffers, uint64_t length);
 
+/* Prepares for the tensors of a header of that length. Does nothing if memory runs out. */
+void header_buffers_expect(HeaderBuffers *buffers, uint64_t length);
+
 /* Return a block of memory_alloc() with the first `length` bytes of the text, or the first `count`
 ** tensors, or NULL if memory runs out. Large ones are not copied: the buffers give their memory
 ** away. */

@@ -2,36 +2,40 @@
 
 #include <stdio.h>
 
-/* Returns a word that is not 0 if a byte of `word` is 0. The lowest bit that is set belongs to the
-** first such byte; bits above it may be wrong, because the subtraction borrows. */
-static uint64_t json_cursor_zero_bytes(uint64_t word) {
-  return (word - 0x0101010101010101u) & ~word & 0x8080808080808080u;
+/* Bytes that are looked at together, which compilers do with the machine's vectors. */
+typedef unsigned char JsonBytes __attribute__((vector_size(16)));
+
+static bool json_cursor_is_plain(char byte) {
+  return byte != '"' && byte != '\\' && (unsigned char)byte >= 0x20;
 }
 
-/* Returns a word that is not 0 if a byte of `word` ends a plain string. Only the lowest bit that is
-** set counts, as above. */
-static uint64_t json_cursor_not_plain(uint64_t word) {
-  uint64_t control = (word - 0x2020202020202020u) & ~word & 0x8080808080808080u;
-  return control | json_cursor_zero_bytes(word ^ 0x2222222222222222u) |
-         json_cursor_zero_bytes(word ^ 0x5c5c5c5c5c5c5c5cu);
+/* Returns whether 16 bytes are plain; else sets *first to the number of plain bytes before the first
+** that is not. */
+static inline bool json_cursor_all_plain(const char *text, uint32_t *first) {
+  JsonBytes bytes;
+  uint64_t words[2];
+  memcpy(&bytes, text, sizeof bytes);
+  JsonBytes found =
+      (JsonBytes)(bytes == '"') | (JsonBytes)(bytes == '\\') | (JsonBytes)(bytes < 0x20);
+  memcpy(words, &found, sizeof words);
+  if ((words[0] | words[1]) == 0) return true;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  *first = words[0] != 0 ? (uint32_t)__builtin_ctzll(words[0]) / 8
+                         : 8 + (uint32_t)__builtin_ctzll(words[1]) / 8;
+#else
+  *first = words[0] != 0 ? (uint32_t)__builtin_clzll(words[0]) / 8
+                         : 8 + (uint32_t)__builtin_clzll(words[1]) / 8;
+#endif
+  return false;
 }
 
 uint32_t json_cursor_plain_end(const JsonCursor *cursor, uint32_t at) {
   const char *text = cursor->text;
-  uint32_t length = cursor->length;
-  uint64_t word;
-  while (length - at >= sizeof word) {
-    memcpy(&word, text + at, sizeof word);
-    uint64_t found = json_cursor_not_plain(word);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    if (found != 0) return at + (uint32_t)__builtin_ctzll(found) / 8;
-#else
-    if (found != 0) break;
-#endif
-    at += sizeof word;
+  uint32_t length = cursor->length, first;
+  for (; length - at >= sizeof(JsonBytes); at += (uint32_t)sizeof(JsonBytes)) {
+    if (!json_cursor_all_plain(text + at, &first)) return at + first;
   }
-  while (at < length && text[at] != '"' && text[at] != '\\' && (unsigned char)text[at] >= 0x20)
-    at++;
+  while (at < length && json_cursor_is_plain(text[at])) at++;
   return at;
 }
 
