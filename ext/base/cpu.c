@@ -7,6 +7,7 @@
 #if defined(__x86_64__) && (!defined(_WIN32) || defined(__clang__))
 
 #include <cpuid.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* __builtin_cpu_supports() would be shorter, but it needs a part of the compiler's runtime library
@@ -45,12 +46,15 @@ static unsigned cpu_find_features(void) {
         CPU_AVX512F | CPU_AVX512BW | CPU_AVX512DQ | CPU_AVX512VL | CPU_AVX512VBMI | CPU_AVX512VNNI
   };
   uint32_t eax, ebx, ecx, edx;
-  if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0) return 0;
+  const unsigned last = __get_cpuid_max(0, NULL);
+  if (last < 1) return 0;
+  __cpuid(1, eax, ebx, ecx, edx);
   if ((ecx & CPU_OSXSAVE) == 0 || (ecx & CPU_AVX) == 0) return 0;
   uint32_t saved = cpu_saved_states();
   if ((saved & CPU_YMM_STATES) != CPU_YMM_STATES) return 0;
   unsigned features = cpu_features_of(ecx, leaf_1_ecx, 3);
-  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) {
+  if (last >= 7) {
+    __cpuid_count(7, 0, eax, ebx, ecx, edx);
     features |= cpu_features_of(ebx, leaf_7_ebx, 5) | cpu_features_of(ecx, leaf_7_ecx, 2);
   }
   return (saved & CPU_ZMM_STATES) == CPU_ZMM_STATES ? features : features & ~(unsigned)CPU_ALL_512;

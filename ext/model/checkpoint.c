@@ -18,8 +18,9 @@ struct Checkpoint {
   ResolvedPath resolved;
   /* of a model with an index */
   File *index;
-  PathList confines; /* directories that its files must lie in; empty if they may lie anywhere */
-  bool is_gone;      /* a shard is missing because the index has been replaced since it was read */
+  PathList confines;   /* directories that its files must lie in; empty if they may lie anywhere */
+  uint32_t last_entry; /* the number of the entry that was looked up last */
+  bool is_gone; /* a shard is missing because the index has been replaced since it was read */
   /* the open member */
   File *file;
   uint32_t file_number;
@@ -342,12 +343,11 @@ const Error *checkpoint_problem(const Checkpoint *checkpoint) {
   return checkpoint->problem.code != ERROR_NONE ? &checkpoint->problem : NULL;
 }
 
-bool checkpoint_member_of(const Checkpoint *checkpoint, const char *name, uint64_t length,
+bool checkpoint_member_of(Checkpoint *checkpoint, const char *name, uint64_t length,
                           uint32_t *number) {
   const Index *index = checkpoint_index(checkpoint);
-  uint32_t entry;
-  if (index == NULL || !index_find(index, name, length, &entry)) return false;
-  *number = index->entries[entry].shard;
+  if (index == NULL || !index_find_next(index, name, length, &checkpoint->last_entry)) return false;
+  *number = index->entries[checkpoint->last_entry].shard;
   return true;
 }
 

@@ -92,7 +92,7 @@ bool checkpoint_keep_open(Checkpoint *checkpoint, Error *error);
 
 /* The member that has the tensor according to the index of the model. Returns false if there is no
 ** index, or if it does not contain the name: then every member may have it. */
-bool checkpoint_member_of(const Checkpoint *checkpoint, const char *name, uint64_t length,
+bool checkpoint_member_of(Checkpoint *checkpoint, const char *name, uint64_t length,
                           uint32_t *number);
 
 /* Finds the only tensor of that name, and opens its member. Returns NULL, with an error, if there

@@ -188,13 +188,18 @@ int path_table_go_on(PathTable *table, uint64_t row) {
   return result_vtab_error(&table->base, &error);
 }
 
+/* A small file takes microseconds, and reading a large one asks by itself. Joins ask for a member for
+** each row. */
+enum { PATH_SCAN_ASK_EVERY = 32 };
+
 int path_scan_member(PathTable *table, PathScan *scan, uint32_t number, bool *more) {
   uint32_t count = scan->checkpoint != NULL ? checkpoint_member_count(scan->checkpoint) : 0;
   Error error = {0};
   for (*more = true; number < count; number++) {
     scan->member = (Member){0};
     scan->member_number = number;
-    if (!cancel_go_on(session_cancel(table->session), table->name, &error)) break;
+    bool asks = scan->opened++ % PATH_SCAN_ASK_EVERY == 0;
+    if (asks && !cancel_go_on(session_cancel(table->session), table->name, &error)) break;
     if (checkpoint_open_member(scan->checkpoint, number, &scan->member, &error)) return SQLITE_OK;
     if (!scan->skips || !error_is_of_file(error.code)) {
       return result_vtab_error(&table->base, &error);
@@ -255,6 +260,21 @@ int path_scan_keep_open(PathTable *table, PathScan *scan) {
   return result_vtab_error(&table->base, &error);
 }
 
+/* Looks the name up in the open member. Two models mostly have their tensors in the same order, so the
+** tensor behind the last one is tried first. */
+static const TensorEntry *path_scan_find_in_member(PathScan *scan, const char *name,
+                                                   uint64_t length) {
+  const Header *header = scan->member.header;
+  const TensorEntry *entry =
+      scan->next_row < header->tensor_count ? &header->tensors[scan->next_row] : NULL;
+  if (entry == NULL || entry->name.length != length ||
+      memcmp(header->text + entry->name.offset, name, (size_t)length) != 0) {
+    entry = header_find(header, name, length);
+  }
+  if (entry != NULL) scan->next_row = (uint32_t)(entry - header->tensors) + 1;
+  return entry;
+}
+
 int path_scan_find(PathTable *table, PathScan *scan, uint32_t number, const char *name,
                    uint64_t length, const TensorEntry **entry) {
   uint32_t end = checkpoint_member_count(scan->checkpoint), holder;
@@ -270,7 +290,7 @@ int path_scan_find(PathTable *table, PathScan *scan, uint32_t number, const char
     code = path_scan_member(table, scan, number, &more);
     number = more ? scan->member_number + 1 : end;
     if (code == SQLITE_OK && more && number <= end) {
-      *entry = header_find(scan->member.header, name, length);
+      *entry = path_scan_find_in_member(scan, name, length);
     }
   }
   scan->found_the_only = number >= end;

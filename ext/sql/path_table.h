@@ -50,6 +50,8 @@ typedef struct PathScan {
   bool verified;       /* the members match the model's index, if there is one */
   bool searched;       /* a name was looked up before */
   bool found_the_only; /* says the last lookup: no other member can have the name */
+  uint32_t next_row;   /* of the member in which the last lookup found a name: the row behind it */
+  uint64_t opened;     /* the number of members that were asked for */
 } PathScan;
 
 /* A cursor of such a table starts with this. */
