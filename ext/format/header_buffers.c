@@ -5,7 +5,7 @@
 #include "base/memory.h"
 
 enum {
-  HEADER_BUFFERS_LARGE = 1 << 20,               /* what is longer is not copied */
+  HEADER_BUFFERS_LARGE = 1 << 19,               /* what is longer is not copied */
   HEADER_BUFFERS_MAX = 2 * HEADER_BUFFERS_LARGE /* what is larger is not held in vain */
 };
 
