@@ -197,17 +197,25 @@ static void stats_range_floats(const Kernels *kernels, const StatsGroup *group, 
   }
 }
 
-/* Whether the sums of the lanes were exact, that is, whether no number is so much smaller than the
-** largest that its last digit was rounded off in the sum of a lane. Sums of F16 are always exact,
-** since its numbers span no more than 40 binary digits. */
-static bool stats_is_exact(const StatsGroup *group, const FloatScan *scan) {
-  if (group->dtype == DTYPE_F16 || isinf(scan->min_magnitude)) return true;
+enum { STATS_LANE_BITS = 4 }; /* of KERNEL_LANES */
+
+/* How many more digits a double has than the sums of the lanes need, if no number's last digit is to be rounded
+** off: negative if they may not be exact. Sums of F16 always are, and so is the sum of all lanes, since its numbers
+** span no more than 40 binary digits. */
+static int stats_spare_digits(const StatsGroup *group, const FloatScan *scan) {
+  if (group->dtype == DTYPE_F16 || isinf(scan->min_magnitude)) return STATS_LANE_BITS;
   const int digits = group->dtype == DTYPE_BF16 ? 8 : 24,
             lane_bits = group->count > STATS_GROUP ? 9 : 8;
   int lowest = (int)(float_bits(scan->min_magnitude) >> 23);
   int highest = (int)(float_bits(fmaxf(-scan->min, scan->max)) >> 23);
   if (lowest == 0) lowest = 1; /* subnormal floats are spaced like the smallest normal ones */
-  return highest + 1 + lane_bits - (lowest - (digits - 1)) <= DBL_MANT_DIG;
+  return DBL_MANT_DIG - (highest + 1 + lane_bits - (lowest - (digits - 1)));
+}
+
+/* The sum of the lanes; of exact ones whose sum is exact, too, simply that. */
+static DoubleDouble stats_sum_of_lanes(const FloatScan *scan, int spare_digits) {
+  if (spare_digits < STATS_LANE_BITS) return lanes_sum(scan->sum);
+  return (DoubleDouble){lanes_rounded_sum(scan->sum), 0};
 }
 
 static void stats_add(DoubleDouble *sum, double more) {
@@ -221,8 +229,9 @@ static void stats_add(DoubleDouble *sum, double more) {
 ** Otherwise returns false and does nothing. */
 static bool stats_add_scan(const StatsGroup *group, const FloatScan *scan, StatsBlockFound *all) {
   double squares = lanes_rounded_sum(scan->squares);
-  if (!isfinite(squares) || !stats_is_exact(group, scan)) return false;
-  DoubleDouble sum = lanes_sum(scan->sum);
+  int spare_digits = stats_spare_digits(group, scan);
+  if (!isfinite(squares) || spare_digits < 0) return false;
+  DoubleDouble sum = stats_sum_of_lanes(scan, spare_digits);
   if (sum.high * (sum.high / (double)group->count) > squares * (15.0 / 16)) return false;
   Found found = {.finite = group->count,
                  .zeros = scan->zeros,
