@@ -204,51 +204,54 @@ static avx512_TARGET void avx512_range_BF16(const unsigned char *data, uint64_t 
 
 /* ---- Bytes ---- */
 
+/* The smallest of signed bytes. */
+static avx512_INLINE int8_t avx512_fold_min_bytes(__m512i bytes) {
+  __m256i half =
+      _mm256_min_epi8(_mm512_castsi512_si256(bytes), _mm512_extracti64x4_epi64(bytes, 1));
+  __m128i quarter = _mm_min_epi8(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+  __m128i above = _mm_xor_si128(quarter, _mm_set1_epi8(INT8_MIN)); /* as unsigned numbers */
+  __m128i words = _mm_min_epu8(above, _mm_srli_epi16(above, 8));
+  int smallest = _mm_cvtsi128_si32(_mm_minpos_epu16(words)) & 0xff;
+  return (int8_t)(smallest - 128);
+}
+
+/* Codes are looked up by their lower six bits, and the seventh says which places they are in. */
 static avx512_INLINE void avx512_scan_places(const unsigned char *data, uint64_t count,
-                                             const ByteDigits *digits, unsigned places,
-                                             ByteScan *out) {
+                                             const ByteDigits *digits, unsigned low_places,
+                                             unsigned places, ByteScan *out) {
   const __m512i magnitude = _mm512_set1_epi8(0x7f), one = _mm512_set1_epi8(1);
-  __m512i tables[DIGIT_PLACES][2], sums[DIGIT_PLACES], squares[DIGIT_PLACES];
+  const __m512i seventh = _mm512_set1_epi8(KERNEL_LOW_CODES), zero = _mm512_setzero_si512();
+  __m512i tables[DIGIT_PLACES], sums[DIGIT_PLACES], squares[DIGIT_PLACES];
   __m512i min = _mm512_set1_epi8(INT8_MAX), max = _mm512_set1_epi8(INT8_MIN);
   __mmask64 minus_zeros = 0;
   uint64_t zeros = 0;
   KERNEL_UNROLL for (unsigned p = 0; p < places; p++) {
-    tables[p][0] = _mm512_loadu_si512(digits->digit[p]);
-    tables[p][1] = _mm512_loadu_si512(digits->digit[p] + 64);
-    sums[p] = squares[p] = _mm512_setzero_si512();
+    tables[p] = _mm512_loadu_si512(digits->digit[p] + (p < low_places ? 0 : KERNEL_LOW_CODES));
+    sums[p] = squares[p] = zero;
   }
   for (uint64_t i = 0; i < count; i += BYTES_STEP) {
     avx512_prefetch(data + i + SCAN_AHEAD);
     __m512i codes = _mm512_loadu_si512(data + i);
     __mmask64 negative = _mm512_movepi8_mask(codes);
-    __mmask64 zero = _mm512_testn_epi8_mask(codes, magnitude);
-    __m512i signs = _mm512_mask_sub_epi8(one, negative, _mm512_setzero_si512(), one);
-    __m512i keys = _mm512_xor_si512(codes, _mm512_maskz_mov_epi8(negative, magnitude));
-    zeros += (uint64_t)__builtin_popcountll(zero);
-    minus_zeros |= zero & negative;
+    __mmask64 none = _mm512_testn_epi8_mask(codes, magnitude);
+    __mmask64 high = _mm512_test_epi8_mask(codes, seventh), low = _knot_mask64(high);
+    __m512i signs = _mm512_mask_sub_epi8(one, negative, zero, one);
+    __m512i keys = _mm512_mask_sub_epi8(codes, negative, magnitude, codes); /* see byte_code() */
+    zeros += (uint64_t)__builtin_popcountll(none);
+    minus_zeros |= none & negative;
     min = _mm512_min_epi8(min, keys);
     max = _mm512_max_epi8(max, keys);
     KERNEL_UNROLL for (unsigned p = 0; p < places; p++) {
-      __m512i digit = _mm512_permutex2var_epi8(tables[p][0], codes, tables[p][1]);
+      __m512i digit = _mm512_maskz_permutexvar_epi8(p < low_places ? low : high, codes, tables[p]);
       sums[p] = _mm512_dpbusd_epi32(sums[p], digit, signs);
       squares[p] = _mm512_dpbusd_epi32(squares[p], digit, digit);
     }
   }
-  int8_t mins[64], maxes[64];
-  _mm512_storeu_si512(mins, min);
-  _mm512_storeu_si512(maxes, max);
-  for (int j = 0; j < 32; j++) {
-    if (mins[j + 32] < mins[j]) mins[j] = mins[j + 32];
-    if (maxes[j + 32] > maxes[j]) maxes[j] = maxes[j + 32];
-  }
-  for (int j = 1; j < 32; j++) {
-    if (mins[j] < mins[0]) mins[0] = mins[j];
-    if (maxes[j] > maxes[0]) maxes[0] = maxes[j];
-  }
+  int8_t last = (int8_t)~avx512_fold_min_bytes(_mm512_xor_si512(max, _mm512_set1_epi8(-1)));
   *out = (ByteScan){.zeros = zeros,
                     .minus_zero = minus_zeros != 0,
-                    .min = byte_code(mins[0]),
-                    .max = byte_code(maxes[0])};
+                    .min = byte_code(avx512_fold_min_bytes(min)),
+                    .max = byte_code(last)};
   KERNEL_UNROLL for (unsigned p = 0; p < places; p++) {
     out->sums[p] = _mm512_reduce_add_epi32(sums[p]);
     out->squares[p] = (uint32_t)_mm512_reduce_add_epi32(squares[p]);
@@ -258,11 +261,17 @@ static avx512_INLINE void avx512_scan_places(const unsigned char *data, uint64_t
 /* The compiler makes a loop for each number of places, so that everything is kept in registers. */
 static avx512_TARGET void avx512_scan_bytes(const unsigned char *data, uint64_t count,
                                             const ByteDigits *digits, ByteScan *out) {
-  switch (digits != NULL ? digits->places : 0) {
-    case 0: avx512_scan_places(data, count, digits, 0, out); break;
-    case 4: avx512_scan_places(data, count, digits, 4, out); break; /* F8_E4M3, F8_E4M3FNUZ */
-    case 6: avx512_scan_places(data, count, digits, 6, out); break; /* F8_E5M2 */
-    default: avx512_scan_places(data, count, digits, DIGIT_PLACES, out);
+  unsigned low = digits != NULL ? digits->low_places : 0, all = digits != NULL ? digits->places : 0;
+  if (all == 0) {
+    avx512_scan_places(data, count, digits, 0, 0, out);
+  } else if (low == 2 && all == 4) { /* F8_E4M3, F8_E4M3FNUZ */
+    avx512_scan_places(data, count, digits, 2, 4, out);
+  } else if (low == 3 && all == 6) { /* F8_E5M2 */
+    avx512_scan_places(data, count, digits, 3, 6, out);
+  } else if (low == 3 && all == 7) { /* F8_E5M2FNUZ */
+    avx512_scan_places(data, count, digits, 3, 7, out);
+  } else {
+    avx512_scan_places(data, count, digits, low, DIGIT_PLACES, out);
   }
 }
 

@@ -166,12 +166,15 @@ typedef void KernelScanDoubles(const void *data, uint64_t count, DoubleScan *out
 typedef void KernelDeviations(const void *data, uint64_t count, double mean, double *out);
 
 /* How the magnitudes of a dtype of a sign and 7 bits are composed of digits. The value of the 7
-** bits is the only digit that is not 0, times 2^(place_bits * place), times a unit. */
-enum { DIGIT_PLACES = 7, KERNEL_MAGNITUDE_CODES = 128 };
+** bits is the only digit that is not 0, times 2^shift of its place, times a unit. In the first places these are the
+** digits of codes below KERNEL_LOW_CODES, and in the others those of the codes from there on, so that a register can
+** hold all that a place has. */
+enum { DIGIT_PLACES = 7, KERNEL_MAGNITUDE_CODES = 128, KERNEL_LOW_CODES = 64 };
 typedef struct ByteDigits {
   unsigned char digit[DIGIT_PLACES]
                      [KERNEL_MAGNITUDE_CODES]; /* at most 127; 0 for codes that are not finite */
-  unsigned places, place_bits;
+  unsigned char shift[DIGIT_PLACES];
+  unsigned places, low_places;
 } ByteDigits;
 
 enum { BYTES_STEP = 64 };

@@ -38,15 +38,27 @@ static int codes_significant_bits(const Codes *codes) {
   return max;
 }
 
-/* Sets the digit of a number that is `units` times the unit, and its place. Returns false if no
-** digit can represent it. */
-static bool codes_set_digit(Codes *codes, unsigned code, double units, int significant) {
-  int shift = ilogb(units) - (significant - 1);
-  unsigned place = shift > 0 ? (unsigned)shift / codes->digits.place_bits : 0;
-  double digit = ldexp(units, -(int)(place * codes->digits.place_bits));
-  if (place >= DIGIT_PLACES || digit > 127 || digit != floor(digit)) return false;
-  codes->digits.digit[place][code] = (unsigned char)digit;
-  if (place >= codes->digits.places) codes->digits.places = place + 1;
+/* Begins a place whose digits count multiples of 2^shift of the unit, for a code and those after it. Returns false
+** if there are too many. */
+static bool codes_begin_place(ByteDigits *digits, unsigned code, unsigned shift) {
+  if (digits->places == DIGIT_PLACES) return false;
+  digits->shift[digits->places++] = (unsigned char)shift;
+  if (code < KERNEL_LOW_CODES) digits->low_places = digits->places;
+  return true;
+}
+
+/* Sets the digit of a number that is `units` times the unit, in the place of the number before it if it fits there.
+** Returns false if no digit can represent it. */
+static bool codes_set_digit(ByteDigits *digits, unsigned code, double units, int significant) {
+  int last = ilogb(units) - (significant - 1); /* of its binary digits */
+  unsigned shift = last > 0 ? (unsigned)last : 0;
+  bool fits = digits->places > 0 && code != KERNEL_LOW_CODES &&
+              shift + (unsigned)significant <= digits->shift[digits->places - 1] + 7u;
+  if (!fits && !codes_begin_place(digits, code, shift)) return false;
+  unsigned place = digits->places - 1;
+  double digit = ldexp(units, -(int)digits->shift[place]);
+  if (digit > 127 || digit != floor(digit)) return false;
+  digits->digit[place][code] = (unsigned char)digit;
   return true;
 }
 
@@ -82,10 +94,9 @@ bool codes_open(Codes *codes, const Kernels *kernels, Dtype dtype, const ByteVal
   if (significant > 7) return false;
   codes->minus_zero_is_nan = isnan(codes->values[sign]) != 0;
   codes->unit = ilogbf(codes->values[1]);
-  codes->digits.place_bits = 8 - (unsigned)significant;
   for (unsigned code = 1; code <= codes->last_finite; code++) {
     double units = ldexp((double)codes->values[code], -codes->unit);
-    if (!codes_set_digit(codes, code, units, significant)) return false;
+    if (!codes_set_digit(&codes->digits, code, units, significant)) return false;
   }
   return true;
 }
@@ -99,7 +110,7 @@ static Moments codes_make_moments(const Codes *codes, const ByteScan *scan, uint
   DoubleDouble squares = {0, 0};
   double sum = 0;
   for (unsigned p = digits->places; p-- > 0;) {
-    int shift = (int)(digits->place_bits * p);
+    int shift = digits->shift[p];
     sum += ldexp((double)scan->sums[p], shift);
     DoubleDouble part = {ldexp((double)scan->squares[p], 2 * shift), 0};
     squares = double_double_add(squares, part);

@@ -209,7 +209,7 @@ static bool byte_scan_agrees(const Kernels *kernels, Dtype dtype, uint64_t count
   free(data);
   double got_sum = 0, got_squares = 0;
   for (unsigned p = 0; p < codes.digits.places; p++) {
-    int exponent = codes.unit + (int)(p * codes.digits.place_bits);
+    int exponent = codes.unit + codes.digits.shift[p];
     got_sum += ldexp((double)scan.sums[p], exponent);
     got_squares += ldexp((double)scan.squares[p], 2 * exponent - 40);
   }
