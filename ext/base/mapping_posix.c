@@ -5,6 +5,7 @@
 #if !defined(_WIN32)
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #if defined(__linux__)
 #include <sys/syscall.h>
@@ -59,12 +60,39 @@ static bool mapping_populate_page(uintptr_t address) {
   return failed == 0 || errno == EINVAL || errno == ENOSYS; /* an older kernel */
 }
 
+/* The faults of this thread so far, or -1. */
+static long mapping_faults(void) {
+  struct rusage usage;
+  return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_minflt + usage.ru_majflt : -1;
+}
+
 /* With a page the kernel maps those around it that are in the cache, 64 kB or a larger page. Asked for each of
-** them, it takes three times as long. A file that was cut short lacks the last one. */
-static bool mapping_populate_pages(uintptr_t begin, uintptr_t end) {
-  enum { MAPPING_POSIX_AROUND = 64 << 10 };
-  for (uintptr_t at = begin; at < end; at += MAPPING_POSIX_AROUND - at % MAPPING_POSIX_AROUND) {
+** them, it takes three times as long. */
+enum { MAPPING_POSIX_AROUND = 64 << 10, MAPPING_POSIX_LARGE = 2 << 20 };
+
+/* Of a range that one large page may hold. If a page far from the first one needs no fault then, such a page has
+** come with the first one, and nothing is left to ask for, which would take longer than mapping it did. */
+static bool mapping_populate_around(uintptr_t begin, uintptr_t end) {
+  uintptr_t second = begin + MAPPING_POSIX_AROUND - begin % MAPPING_POSIX_AROUND;
+  uintptr_t last =
+      end - end % MAPPING_POSIX_AROUND; /* what follows may have been asked for before */
+  if (!mapping_populate_page(begin)) return false;
+  if (last > second) {
+    long before = mapping_faults();
+    if (!mapping_populate_page(last - 1)) return false;
+    if (before >= 0 && mapping_faults() == before) return true;
+  }
+  for (uintptr_t at = second; at < end; at += MAPPING_POSIX_AROUND) {
     if (!mapping_populate_page(at)) return false;
+  }
+  return true;
+}
+
+/* A file that was cut short lacks the last page. */
+static bool mapping_populate_pages(uintptr_t begin, uintptr_t end) {
+  for (uintptr_t at = begin, next; at < end; at = next) {
+    next = at + MAPPING_POSIX_LARGE - at % MAPPING_POSIX_LARGE;
+    if (!mapping_populate_around(at, next < end ? next : end)) return false;
   }
   return mapping_populate_page(end - 1);
 }

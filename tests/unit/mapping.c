@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -123,6 +124,60 @@ static void of_others(bool has_gaps) {
 }
 #endif
 
+#if defined(__linux__)
+static long faults(void) {
+  struct rusage usage;
+  if (getrusage(RUSAGE_THREAD, &usage) != 0) stop("getrusage");
+  return usage.ru_minflt + usage.ru_majflt;
+}
+
+/* How many faults it takes to touch every page of a range. */
+static long touch(const unsigned char *data, uint64_t size) {
+  volatile unsigned char byte;
+  long before = faults();
+  for (uint64_t at = 0; at < size; at += page) byte = data[at];
+  (void)byte;
+  return faults() - before;
+}
+
+/* Small pages, and large ones where the system has them: what was populated is there. */
+static void populated(int descriptor, const char *what) {
+  const unsigned char *data = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, descriptor, 0);
+  Error error = {0};
+  if (data == MAP_FAILED) stop("mmap");
+  if (touch(data, 32 << 10) > 1) {
+    printf("skipped: a fault brings one page here\n");
+    return;
+  }
+  uint64_t random = 1;
+  for (int i = 0; i < 200; i++) {
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    uint64_t size = (random >> 33) % (i % 2 == 0 ? SIZE : 200000) + 1;
+    uint64_t begin = (random >> 13) % (SIZE - size + 1);
+    begin -= begin % page;
+    munmap((void *)(uintptr_t)data, SIZE);
+    data = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, descriptor, 0);
+    if (data == MAP_FAILED) stop("mmap");
+    if (!mapping_populate(data + begin, size, path, &error) || touch(data + begin, size) != 0)
+      check(false, what);
+  }
+  check(true, what);
+  munmap((void *)(uintptr_t)data, SIZE);
+}
+
+/* Written at once, so that the system may keep it in large pages. */
+static void populated_large(void) {
+  static unsigned char bytes[SIZE];
+  char other[4200];
+  snprintf(other, sizeof other, "%s/large", directory);
+  int descriptor = open(other, O_RDWR | O_CREAT | O_TRUNC, 0644);
+  if (descriptor < 0 || write(descriptor, bytes, SIZE) != SIZE) stop(other);
+  populated(descriptor, "populated, of large pages");
+  close(descriptor);
+  unlink(other);
+}
+#endif
+
 static void cut_short(int descriptor) {
   const unsigned char *data = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, descriptor, 0);
   Error error = {0};
@@ -157,6 +212,8 @@ int main(void) {
   int descriptor = make_file();
 #if defined(__linux__)
   in_the_cache(descriptor, "all in the cache", false);
+  populated(descriptor, "populated");
+  populated_large();
   posix_fadvise(descriptor, 2 << 20, 1 << 20, POSIX_FADV_DONTNEED);
   const unsigned char *data = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, descriptor, 0);
   bool has_gaps = !is_resident(data, 0, SIZE); /* not where the disk is memory */
