@@ -190,7 +190,8 @@ static void grouped_choose_way(const Evaluator *evaluator, Grouped *grouped, uin
     double value = grouped->values[code];
     floats = floats && (double)(float)value == value;
     grouped->floats[code] = (float)value;
-    grouped->integers = grouped->integers && value == trunc(value) && fabs(value) <= GROUPED_CODES;
+    grouped->integers =
+        grouped->integers && value == trunc(value) && fabs(value) <= (double)GROUPED_CODES;
   }
   grouped->may_be_floats = grouped->may_be_floats && floats;
   grouped->way = floats && block < GROUPED_MIN_GROUP ? GROUPED_FLOATS : GROUPED_TABLES;
