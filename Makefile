@@ -62,7 +62,7 @@ $(BUILD)/amalgamation/safetensors.c: $(wildcard ext/*.[ch] ext/*/*.[ch] ext/*/*/
 	@.package/amalgamate.py ext '$(BUILD)/fetched' '$(BUILD)/amalgamation'
 
 $(BUILD)/amalgamation/safetensors-sql.c: $(wildcard ext/program/*) $(SCRIPTS) .package/SKILL.md .package/program.py \
-		.package/amalgamate.py
+		.package/pack_texts.py .package/amalgamate.py
 	@.package/program.py amalgamate '$(BUILD)/amalgamation'
 
 requirements:
@@ -141,7 +141,7 @@ $(BUILD)/program/shell.o: $(PROGRAM_SHELL) $(BUILD)/fetched/sqlite/shell.c .pack
 	$(CC) $(WARNINGS) -MMD -MP -Iext -isystem $(BUILD)/fetched/sqlite -ffile-prefix-map='$(CURDIR)'=. $(CPPFLAGS) $(CFLAGS) \
 		$(call PROGRAM_FLAGS,safetensors-shell.c) $(call PROGRAM_FLAGS,sqlite3.c) -c $< -o $@
 
-$(BUILD)/program/embedded.c: $(SCRIPTS) .package/SKILL.md .package/program.py
+$(BUILD)/program/embedded.c: $(SCRIPTS) .package/SKILL.md .package/program.py .package/pack_texts.py
 	@mkdir -p $(@D)
 	.package/program.py embed $@
 

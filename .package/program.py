@@ -12,6 +12,7 @@ import os
 import sys
 
 import amalgamate
+from pack_texts import pack
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
@@ -37,27 +38,56 @@ def scripts():
 
 
 def array(name, content):
-    """With a zero at its end."""
     lines = [",".join(map(str, content[at:at + 32])) for at in range(0, len(content), 32)]
-    return f"static const unsigned char {name}[] = {{\n" + ",\n".join([*lines, "0"]) + "};\n"
+    return f"static const unsigned char {name}[] = {{\n" + ",\n".join(lines) + "};\n"
 
 
-def row(name, variable, content):
-    return f'{{"{name}", (const char *){variable}, {len(content)}}}'
+EMBEDDED = """\
+/* Made by .package/program.py: the files that are in the program, packed as one text, with a zero behind each. */
+#include "{room}/embedded.h"
+
+#include <stdlib.h>
+
+#include "{room}/exit_status.h"
+#include "{room}/message.h"
+#include "{room}/packed_text.h"
+
+enum {{ EMBEDDED_SCRIPTS = {scripts}, EMBEDDED_SIZE = {size} }};
+
+{packed}
+/* The scripts, and SKILL.md. */
+static EmbeddedFile embedded_files[] = {{
+{rows}}};
+
+static const EmbeddedFile *embedded_unpacked(void) {{
+  if (embedded_files[0].bytes != NULL) return embedded_files;
+  const char *at = packed_text_unpack(embedded_packed, sizeof embedded_packed, EMBEDDED_SIZE);
+  if (at == NULL) {{
+    message(NULL, "the program's file is damaged");
+    exit(EXIT_STATUS_FAILED);
+  }}
+  for (size_t i = 0; i <= EMBEDDED_SCRIPTS; i++) {{
+    embedded_files[i].bytes = at;
+    at += embedded_files[i].size + 1;
+  }}
+  return embedded_files;
+}}
+
+const EmbeddedFile *embedded_script(size_t number) {{
+  return number < EMBEDDED_SCRIPTS ? &embedded_unpacked()[number] : NULL;
+}}
+
+const EmbeddedFile *embedded_skill(void) {{
+  return &embedded_unpacked()[EMBEDDED_SCRIPTS];
+}}
+"""
 
 
 def embedded():
-    found = sorted(scripts())
-    skill = bytes_of(HERE, "SKILL.md")
-    arrays = [array(f"embedded_{number}", content) for number, (_, content) in enumerate(found)]
-    rows = [row(name, f"embedded_{number}", content) for number, (name, content) in enumerate(found)]
-    return (f'/* Made by .package/program.py: the files that are in the program. */\n#include "{ROOM}/embedded.h"\n\n'
-            + "".join(arrays) + array("embedded_skill_bytes", skill)
-            + "\nstatic const EmbeddedFile embedded_scripts[] = {\n  " + ",\n  ".join(rows) + "};\n"
-            + "static const EmbeddedFile embedded_skill_file = " + row("SKILL.md", "embedded_skill_bytes", skill) + ";\n"
-            + f"\nconst EmbeddedFile *embedded_script(size_t number) {{\n"
-              f"  return number < {len(rows)} ? &embedded_scripts[number] : NULL;\n}}\n"
-            + "\nconst EmbeddedFile *embedded_skill(void) {\n  return &embedded_skill_file;\n}\n")
+    files = [*sorted(scripts()), ("SKILL.md", bytes_of(HERE, "SKILL.md"))]
+    text = b"".join(content + b"\0" for _, content in files)
+    rows = "".join(f'  {{"{name}", NULL, {len(content)}}},\n' for name, content in files)
+    return EMBEDDED.format(room=ROOM, scripts=len(files) - 1, size=len(text), rows=rows, packed=array("embedded_packed", pack(text)))
 
 
 class Unit:

@@ -1,6 +1,6 @@
 /*
-** The files that are in the program, as bytes: the scripts of sql/ and SKILL.md. .package/embed writes
-** the file embedded.c.
+** The files that are in the program: the scripts of sql/ and SKILL.md. .package/program.py writes the file
+** embedded.c, in which they are packed (packed_text.h); the first call unpacks all of them, within a millisecond.
 */
 #ifndef SAFETENSORS_PROGRAM_EMBEDDED_H
 #define SAFETENSORS_PROGRAM_EMBEDDED_H
