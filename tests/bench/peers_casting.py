@@ -44,8 +44,8 @@ def run():
     table(f"cast F32 to BF16 and write, {size_of(nbytes)} of F32")
     with Shell() as shell:
         against(afresh(shell.timed(sql)),
-                Peer("limit: a loop that casts in memory, widest instructions", loop, 0.6),
-                Peer("limit: the same, compiled with -O2", usual))
+                Peer("limit: loop that casts, widest instructions", loop, 0.6),
+                Peer("limit: the same, -O2", usual))
         same = limits.mapped(TARGET, nbytes // 2) == result[:]
         agree("cast to BF16: as the loop does", str(int(same)), [1])
         against(afresh(shell.timed(sql)),

@@ -141,7 +141,7 @@ def joining(paths, tensors):
         if duckdb:
             agree("the join", shell.run(sql)[0], read())
         against(in_fresh_shell(sql), Peer("DuckDB: read_json of both headers, join", read, 2))
-        against(shell.timed(sql), Peer("DuckDB: join of loaded tables; ours: headers known", loaded))
+        against(shell.timed(sql), Peer("DuckDB: join of tables (ours: headers known)", loaded))
 
 
 def whole_process():

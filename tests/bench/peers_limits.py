@@ -55,6 +55,6 @@ def reading(nbytes, *paths, goal=0.0):
     views = [mapped(path, nbytes) for path in paths]
     usual, widest = (library(flags)["limit_read_both" if len(paths) > 1 else "limit_read"] for flags in (USUAL, WIDEST))
     both = " both" if len(paths) > 1 else ""
-    return (Peer(f"limit: a loop that reads{both}, compiled with -O2", over(usual, *views), goal),
-            Peer("limit: the same, which maps and unmaps as ours does", mapping_anew(usual, nbytes, *paths)),
-            Peer("limit: the first in the widest instructions", over(widest, *views)))
+    return (Peer(f"limit: a loop that reads{both}, -O2", over(usual, *views), goal),
+            Peer("limit: the same, which maps and unmaps", mapping_anew(usual, nbytes, *paths)),
+            Peer("limit: the first, widest instructions", over(widest, *views)))

@@ -122,8 +122,8 @@ def hashes(path, nbytes):
         same = shell.run(sql)[0] == bytes(digest).hex()
         agree("tensor_hash: as xxHash's", str(int(same)), [1])
         against(shell.timed(sql),
-                Peer("limit: xxHash's own loop in the widest instructions", limits.over(hashed, view), 0.95),
-                Peer("limit: the same, which maps and unmaps as ours does", limits.mapping_anew(hashed, nbytes, path)),
+                Peer("limit: xxHash's loop, widest instructions", limits.over(hashed, view), 0.95),
+                Peer("limit: the same, which maps and unmaps", limits.mapping_anew(hashed, nbytes, path)),
                 Peer("Python: xxhash", (lambda: xxhash.xxh3_128_digest(view)) if xxhash else None))
 
 
