@@ -15,6 +15,7 @@
 #include "kernels/generic/pairs.h"
 #include "kernels/generic/rows.h"
 #include "kernels/generic/scan.h"
+#include "kernels/generic/slots.h"
 /* Needs the sums of scan.h. */
 #include "kernels/generic/halves.h"
 
@@ -143,6 +144,10 @@ const Kernels kernels_avx2 = {
                 [DTYPE_U16] = avx2_convert_U16},
     .lookup_nibbles = avx2_lookup_nibbles,
     .find_bins = {[DTYPE_F32] = avx2_find_bins_F32, [DTYPE_F64] = avx2_find_bins_F64},
+    .count_slots = {[DTYPE_F32] = avx2_count_slots_F32,
+                    [DTYPE_F64] = avx2_count_slots_F64,
+                    [DTYPE_F16] = avx2_count_slots_F16,
+                    [DTYPE_BF16] = avx2_count_slots_BF16},
     .hash_blocks = avx2_hash_blocks,
     .hash_merge = avx2_hash_merge,
     .scan =

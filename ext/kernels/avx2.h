@@ -469,6 +469,54 @@ static avx2_INLINE __m256i avx2_multiply_longs(__m256i numbers, uint32_t factor)
   return _mm256_add_epi64(_mm256_mul_epu32(numbers, factors), _mm256_slli_epi64(high, 32));
 }
 
+/* ---- Places ---- */
+
+static avx2_INLINE __m256 avx2_near_places(__m256 numbers, __m256 scale, __m256 offset) {
+  return _mm256_fmadd_ps(numbers, scale, offset);
+}
+
+static avx2_INLINE __m256 avx2_near_places_F64(const unsigned char *data, double scale,
+                                               double offset) {
+  __m256d scales = _mm256_set1_pd(scale), offsets = _mm256_set1_pd(offset);
+  __m256d low = _mm256_fmadd_pd(avx2_doubles_F64(data, 0), scales, offsets);
+  __m256d high = _mm256_fmadd_pd(avx2_doubles_F64(data, 1), scales, offsets);
+  return _mm256_set_m128(_mm256_cvtpd_ps(high), _mm256_cvtpd_ps(low));
+}
+
+static avx2_INLINE __m256 avx2_nearer_integers(__m256 distances, __m256 places) {
+  __m256 nearest = _mm256_round_ps(places, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  __m256 away = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), _mm256_sub_ps(places, nearest));
+  return _mm256_min_ps(away, distances);
+}
+
+static avx2_INLINE bool avx2_any_float_less(__m256 a, __m256 b) {
+  return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_LT_OQ)) != 0;
+}
+
+static avx2_INLINE __m256i avx2_truncate_floats(__m256 numbers) {
+  return _mm256_cvttps_epi32(numbers);
+}
+
+static avx2_INLINE __m256i avx2_round_floats(__m256 numbers) {
+  return _mm256_cvtps_epi32(numbers);
+}
+
+static avx2_INLINE __m256 avx2_floats_at(const float *numbers, __m256i indexes) {
+  return _mm256_i32gather_ps(numbers, indexes, sizeof(float));
+}
+
+static avx2_INLINE __m256i avx2_one_less_if(__m256i words, __m256 a, __m256 b) {
+  return _mm256_add_epi32(words, _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_LT_OQ)));
+}
+
+static avx2_INLINE __m256i avx2_join_words(__m256i a, __m256i b, __m256i stride) {
+  return _mm256_add_epi32(_mm256_madd_epi16(a, stride), b);
+}
+
+static avx2_INLINE void avx2_store_short_words(uint16_t *out, __m256i a, __m256i b) {
+  _mm256_storeu_si256((__m256i *)(void *)out, _mm256_packus_epi32(a, b));
+}
+
 static avx2_INLINE void avx2_prefetch(const unsigned char *data) {
   _mm_prefetch((const char *)data, _MM_HINT_T0);
 }

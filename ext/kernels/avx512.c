@@ -16,6 +16,7 @@
 #include "kernels/generic/pairs.h"
 #include "kernels/generic/rows.h"
 #include "kernels/generic/scan.h"
+#include "kernels/generic/slots.h"
 
 #undef SET
 #undef SCAN_OWN_MAGNITUDES
@@ -342,6 +343,10 @@ const Kernels kernels_avx512 = {
     .lookup = avx512_lookup,
     .lookup_nibbles = avx512_lookup_nibbles,
     .find_bins = {[DTYPE_F32] = avx512_find_bins_F32, [DTYPE_F64] = avx512_find_bins_F64},
+    .count_slots = {[DTYPE_F32] = avx512_count_slots_F32,
+                    [DTYPE_F64] = avx512_count_slots_F64,
+                    [DTYPE_F16] = avx512_count_slots_F16,
+                    [DTYPE_BF16] = avx512_count_slots_BF16},
     .scan = {[DTYPE_F32] = avx512_scan_F32,
              [DTYPE_F16] = avx512_scan_F16,
              [DTYPE_BF16] = avx512_scan_BF16},

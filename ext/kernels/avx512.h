@@ -271,6 +271,54 @@ static avx512_INLINE void avx512_store_truncated(int32_t *out, __m512d numbers) 
   _mm256_storeu_si256((__m256i *)out, _mm512_cvttpd_epi32(numbers));
 }
 
+/* ---- Places ---- */
+
+static avx512_INLINE __m512 avx512_near_places(__m512 numbers, __m512 scale, __m512 offset) {
+  return _mm512_fmadd_ps(numbers, scale, offset);
+}
+
+static avx512_INLINE __m512 avx512_near_places_F64(const unsigned char *data, double scale,
+                                                   double offset) {
+  __m512d scales = _mm512_set1_pd(scale), offsets = _mm512_set1_pd(offset);
+  __m512d low = _mm512_fmadd_pd(_mm512_loadu_pd(data), scales, offsets);
+  __m512d high = _mm512_fmadd_pd(_mm512_loadu_pd(data + 64), scales, offsets);
+  return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(low)), _mm512_cvtpd_ps(high), 1);
+}
+
+static avx512_INLINE __m512 avx512_nearer_integers(__m512 distances, __m512 places) {
+  enum { FROM_NEAREST = 8, LESS_WITHOUT_SIGN = 10 };
+  return _mm512_range_ps(distances, _mm512_reduce_ps(places, FROM_NEAREST), LESS_WITHOUT_SIGN);
+}
+
+static avx512_INLINE bool avx512_any_float_less(__m512 a, __m512 b) {
+  return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ) != 0;
+}
+
+static avx512_INLINE __m512i avx512_truncate_floats(__m512 numbers) {
+  return _mm512_cvttps_epi32(numbers);
+}
+
+static avx512_INLINE __m512i avx512_round_floats(__m512 numbers) {
+  return _mm512_cvtps_epi32(numbers);
+}
+
+static avx512_INLINE __m512 avx512_floats_at(const float *numbers, __m512i indexes) {
+  return _mm512_i32gather_ps(indexes, numbers, sizeof(float));
+}
+
+static avx512_INLINE __m512i avx512_one_less_if(__m512i words, __m512 a, __m512 b) {
+  __mmask16 less = _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);
+  return _mm512_mask_sub_epi32(words, less, words, _mm512_set1_epi32(1));
+}
+
+static avx512_INLINE __m512i avx512_join_words(__m512i a, __m512i b, __m512i stride) {
+  return _mm512_add_epi32(_mm512_madd_epi16(a, stride), b);
+}
+
+static avx512_INLINE void avx512_store_short_words(uint16_t *out, __m512i a, __m512i b) {
+  _mm512_storeu_si512(out, _mm512_packus_epi32(a, b));
+}
+
 static avx512_INLINE void avx512_prefetch(const unsigned char *data) {
   _mm_prefetch((const char *)data, _MM_HINT_T0);
 }

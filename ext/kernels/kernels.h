@@ -93,6 +93,47 @@ typedef struct Binning {
 ** 2^51. Returns whether any bin is in doubt. */
 typedef bool KernelBins(const void *numbers, uint64_t count, const Binning *binning, int32_t *out);
 
+/* The same bins, with a slot for what lies below all of them before them, and one for what lies above, or
+** is NaN, behind them. The place of a number is number * scale + offset, and it is in the slot with that number, except
+** that a place as close as `doubt` to an integer may be on either side of it, and then the edges decide. */
+typedef struct Slots {
+  double scale, offset; /* the places 1 to 2 are bin 0 */
+  double doubt;         /* covers the rounding of places to floats; less than 0.25 */
+  const double *edges;  /* of the bins; the last bin contains the last one */
+  const float *floats;  /* from 1 on, the smallest float of each slot; not for F64 */
+  uint32_t bins;        /* at most SLOTS_MAX - 2 */
+  bool paired;          /* there are at most SLOTS_PAIRED slots, and pairs of them are counted */
+  uint32_t apart;       /* how far apart SLOTS_TURNS counters are that are used in turn, so that an
+                        ** increment need not wait for the one before; 0 if it is the same one */
+} Slots;
+
+enum { SLOTS_MAX = 1 << 16, SLOTS_PAIRED = 128, SLOTS_TURNS = 4 };
+
+/* What places are limited to: in the first and in the last slot, and far from integers. */
+static inline double slots_first_place(void) {
+  return 0.75;
+}
+
+static inline double slots_last_place(const Slots *slots) {
+  return slots->bins + 1.25;
+}
+
+/* The slot of a number, from the edge that is nearest to it. */
+static inline uint32_t slots_find(const Slots *slots, double number) {
+  double place = number * slots->scale + slots->offset, last = slots_last_place(slots);
+  place = place < last ? place : last;
+  place = place > slots_first_place() ? place : slots_first_place();
+  uint32_t slot = (uint32_t)(int32_t)(place + 0.5); /* that begins with the edge */
+  double edge = slots->edges[slot - 1];
+  return slot - ((number < edge) | ((number == edge) & (slot > slots->bins)));
+}
+
+/* Counts native floats or doubles, or elements of F16 or BF16 as stored, fewer than 2^31. Each slot has a counter; or,
+** with `paired`, each pair of slots has, that of a and b at a * (bins + 2) + b. Pairs are those of any two elements, or of one
+** and the last slot. With `apart` there are SLOTS_TURNS such counters, to be added up. */
+typedef void KernelCountSlots(const unsigned char *data, uint64_t count, const Slots *slots,
+                              uint32_t *counts);
+
 /* ---- Hashing: XXH3 with its default secret ---- */
 
 /* The bytes of a block, the number of accumulators, and the offset of the scrambling key in the
@@ -292,7 +333,8 @@ typedef void KernelMultiply(const KernelProduct *product);
                                    ** faster than `lookup` */ \
   ALONE(KernelLookup, lookup)                                                                     \
   ALONE(KernelNibbles, lookup_nibbles)                                                            \
-  BY_DTYPE(KernelBins, find_bins) /* F32, F64 */                                                  \
+  BY_DTYPE(KernelBins, find_bins)         /* F32, F64 */                                          \
+  BY_DTYPE(KernelCountSlots, count_slots) /* F32, F64, F16, BF16 */                               \
   ALONE(KernelHashBlocks, hash_blocks)                                                            \
   ALONE(KernelHashMerge, hash_merge)                                                              \
   BY_DTYPE(KernelScan, scan)   /* F32, F16, BF16 */                                               \

@@ -15,6 +15,7 @@
 #include "kernels/generic/pairs.h"
 #include "kernels/generic/rows.h"
 #include "kernels/generic/scan.h"
+#include "kernels/generic/slots.h"
 /* Needs the sums of scan.h. */
 #include "kernels/generic/halves.h"
 
@@ -62,6 +63,10 @@ const Kernels kernels_neon = {
                 [DTYPE_I16] = neon_convert_I16,
                 [DTYPE_U16] = neon_convert_U16},
     .find_bins = {[DTYPE_F32] = neon_find_bins_F32, [DTYPE_F64] = neon_find_bins_F64},
+    .count_slots = {[DTYPE_F32] = neon_count_slots_F32,
+                    [DTYPE_F64] = neon_count_slots_F64,
+                    [DTYPE_F16] = neon_count_slots_F16,
+                    [DTYPE_BF16] = neon_count_slots_BF16},
     .hash_blocks = neon_hash_blocks,
     .hash_merge = neon_hash_merge,
     .scan =

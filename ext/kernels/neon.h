@@ -396,6 +396,56 @@ static neon_INLINE uint64x2_t neon_multiply_longs(uint64x2_t numbers, uint32_t f
   return vaddq_u64(vmull_u32(vmovn_u64(numbers), factors), vshlq_n_u64(high, 32));
 }
 
+/* ---- Places ---- */
+
+static neon_INLINE float32x4_t neon_near_places(float32x4_t numbers, float32x4_t scale,
+                                                float32x4_t offset) {
+  return vfmaq_f32(offset, numbers, scale);
+}
+
+static neon_INLINE float32x4_t neon_near_places_F64(const unsigned char *data, double scale,
+                                                    double offset) {
+  float64x2_t scales = vdupq_n_f64(scale), offsets = vdupq_n_f64(offset);
+  float64x2_t low = vfmaq_f64(offsets, neon_doubles_F64(data, 0), scales);
+  float64x2_t high = vfmaq_f64(offsets, neon_doubles_F64(data, 1), scales);
+  return vcvt_high_f32_f64(vcvt_f32_f64(low), high);
+}
+
+static neon_INLINE float32x4_t neon_nearer_integers(float32x4_t distances, float32x4_t places) {
+  return vminq_f32(distances, vabdq_f32(places, vrndnq_f32(places)));
+}
+
+static neon_INLINE bool neon_any_float_less(float32x4_t a, float32x4_t b) {
+  return vmaxvq_u32(vcltq_f32(a, b)) != 0;
+}
+
+static neon_INLINE uint32x4_t neon_truncate_floats(float32x4_t numbers) {
+  return vcvtq_u32_f32(numbers);
+}
+
+static neon_INLINE uint32x4_t neon_round_floats(float32x4_t numbers) {
+  return vcvtnq_u32_f32(numbers);
+}
+
+static neon_INLINE float32x4_t neon_floats_at(const float *numbers, uint32x4_t indexes) {
+  float32x4_t found = vld1q_dup_f32(numbers + vgetq_lane_u32(indexes, 0));
+  found = vld1q_lane_f32(numbers + vgetq_lane_u32(indexes, 1), found, 1);
+  found = vld1q_lane_f32(numbers + vgetq_lane_u32(indexes, 2), found, 2);
+  return vld1q_lane_f32(numbers + vgetq_lane_u32(indexes, 3), found, 3);
+}
+
+static neon_INLINE uint32x4_t neon_one_less_if(uint32x4_t words, float32x4_t a, float32x4_t b) {
+  return vaddq_u32(words, vcltq_f32(a, b));
+}
+
+static neon_INLINE uint32x4_t neon_join_words(uint32x4_t a, uint32x4_t b, uint32x4_t stride) {
+  return vmlaq_u32(b, a, stride);
+}
+
+static neon_INLINE void neon_store_short_words(uint16_t *out, uint32x4_t a, uint32x4_t b) {
+  vst1q_u16(out, vmovn_high_u32(vmovn_u32(a), b));
+}
+
 static neon_INLINE void neon_prefetch(const unsigned char *data) {
   __builtin_prefetch(data);
 }

@@ -13,6 +13,7 @@
 #include "kernels/generic/pairs.h"
 #include "kernels/generic/rows.h"
 #include "kernels/generic/scan.h"
+#include "kernels/generic/slots.h"
 /* Needs the sums of scan.h. */
 #include "kernels/generic/halves.h"
 
@@ -93,6 +94,10 @@ const Kernels kernels_portable = {
     .lookup = portable_lookup,
     .lookup_nibbles = portable_lookup_nibbles,
     .find_bins = {[DTYPE_F32] = portable_find_bins_F32, [DTYPE_F64] = portable_find_bins_F64},
+    .count_slots = {[DTYPE_F32] = portable_count_slots_F32,
+                    [DTYPE_F64] = portable_count_slots_F64,
+                    [DTYPE_F16] = portable_count_slots_F16,
+                    [DTYPE_BF16] = portable_count_slots_BF16},
     .hash_blocks = portable_hash_blocks,
     .hash_merge = portable_hash_merge,
     .scan = {[DTYPE_F32] = portable_scan_F32,

@@ -366,6 +366,53 @@ static portable_INLINE uint64_t portable_multiply_longs(uint64_t number, uint32_
   return number * factor;
 }
 
+/* ---- Places ---- */
+
+static portable_INLINE float portable_near_places(float number, float scale, float offset) {
+  return number * scale + offset;
+}
+
+static portable_INLINE float portable_near_places_F64(const unsigned char *data, double scale,
+                                                      double offset) {
+  return (float)(double_at(data, 0) * scale + offset);
+}
+
+static portable_INLINE float portable_nearer_integers(float distance, float place) {
+  const float rounder = 0x1.8p23f; /* once it is added, there is no room for a fraction */
+  float away = fabsf(place - ((place + rounder) - rounder));
+  return away < distance ? away : distance;
+}
+
+static portable_INLINE bool portable_any_float_less(float a, float b) {
+  return a < b;
+}
+
+static portable_INLINE uint32_t portable_truncate_floats(float number) {
+  return (uint32_t)(int32_t)number;
+}
+
+/* For numbers that are not negative. */
+static portable_INLINE uint32_t portable_round_floats(float number) {
+  return (uint32_t)(int32_t)(number + 0.5f);
+}
+
+static portable_INLINE float portable_floats_at(const float *numbers, uint32_t index) {
+  return numbers[index];
+}
+
+static portable_INLINE uint32_t portable_one_less_if(uint32_t word, float a, float b) {
+  return word - (a < b);
+}
+
+static portable_INLINE uint32_t portable_join_words(uint32_t a, uint32_t b, uint32_t stride) {
+  return a * stride + b;
+}
+
+static portable_INLINE void portable_store_short_words(uint16_t *out, uint32_t a, uint32_t b) {
+  out[0] = (uint16_t)a;
+  out[1] = (uint16_t)b;
+}
+
 static portable_INLINE void portable_prefetch(const unsigned char *data) {
   (void)data;
 }

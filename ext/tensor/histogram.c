@@ -2,20 +2,38 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
+#include "base/memory.h"
 #include "tensor/codes.h"
 #include "tensor/numbers.h"
 
 /* If there are few bins, elements are counted in several copies of them in turn, so that an
 ** increment does not have to wait for the previous one of the same bin. */
-enum { HISTOGRAM_TURNS = 8, HISTOGRAM_FEW_BINS = 512 };
+enum { HISTOGRAM_TURNS = 8, HISTOGRAM_FEW_BINS = 512, HISTOGRAM_FEW_COUNTERS = 4096 };
+
+/* So many elements are counted by slots before the counters, of 32 bits, are added up. */
+enum { HISTOGRAM_SLOTS_ELEMENTS = 1 << 30 };
+
+/* Places of numbers are computed in floats if no more are in doubt than two in so many. */
+#define HISTOGRAM_MOST_DOUBT 0x1p-10
+
+/* What there are counters of. */
+typedef enum HistogramWay {
+  HISTOGRAM_CODES, /* of the elements, if they have at most 8 bits */
+  HISTOGRAM_SLOTS, /* or pairs of them: the fastest way, if floats are precise enough */
+  HISTOGRAM_BINS   /* for each turn the bins, and what is outside all bins */
+} HistogramWay;
 
 typedef struct HistogramTask {
   Numbers numbers;
+  HistogramWay way;
   const double *edges;
-  uint32_t bins, turns;
-  uint32_t slots; /* for each turn: the bins, and one for elements outside all bins; or the codes */
+  uint32_t bins;
+  uint32_t turns, counters; /* of each turn; or of slots or their pairs */
   Binning binning;
+  Slots slots;
+  float *floats; /* that are in `slots` */
   bool wide; /* bins are wide compared with the rounding of numbers, so only bins in doubt may be
              ** wrong */
   uint64_t *counts;
@@ -34,6 +52,8 @@ void histogram_edges(double lo, double hi, uint32_t bins, double *edges) {
   }
   edges[bins] = hi;
 }
+
+/* ---- By bins ---- */
 
 /* Finds the bin of a number that lies in one, by bisection. Needed if many edges may be equal. */
 static uint32_t histogram_search_bin(const HistogramTask *task, double number) {
@@ -92,7 +112,7 @@ static void histogram_count_bins(const HistogramTask *task, const PassElements *
                                  uint64_t first, uint64_t count, HistogramScratch *scratch,
                                  uint64_t *counts) {
   const int32_t *bins = scratch->bins;
-  uint64_t i = 0, slots = task->slots;
+  uint64_t i = 0, slots = task->counters;
   histogram_find_bins(task, elements, first, count, scratch);
   for (; task->turns == HISTOGRAM_TURNS && count - i >= HISTOGRAM_TURNS; i += HISTOGRAM_TURNS) {
     KERNEL_UNROLL for (unsigned turn = 0; turn < HISTOGRAM_TURNS; turn++) {
@@ -102,35 +122,117 @@ static void histogram_count_bins(const HistogramTask *task, const PassElements *
   for (; i < count; i++) counts[bins[i]]++;
 }
 
-static bool histogram_by_code(const HistogramTask *task) {
-  return dtype_bits(task->numbers.dtype) <= 8;
+static void histogram_add_turns(const HistogramTask *task, const uint64_t *counts) {
+  for (uint32_t turn = 0; turn < task->turns; turn++, counts += task->counters) {
+    for (uint32_t bin = 0; bin < task->bins; bin++) task->counts[bin] += counts[bin];
+  }
 }
+
+/* ---- By slots ---- */
+
+/* What a thread has counted: in each bin, without what is in the counters, which follow. */
+typedef struct HistogramSlots {
+  uint64_t elements; /* in the counters */
+  uint64_t counts[];
+} HistogramSlots;
+
+/* Adds up the counters of each bin, for one turn. */
+static void histogram_add_turn(const HistogramTask *task, const uint32_t *counters,
+                               uint64_t *counts) {
+  const uint32_t bins = task->bins, size = bins + 2;
+  if (!task->slots.paired) {
+    for (uint32_t bin = 0; bin < bins; bin++) counts[bin] += counters[bin + 1];
+    return;
+  }
+  for (uint32_t first = 0; first < size; first++, counters += size) {
+    uint64_t sum = (uint64_t)counters[0] + counters[bins + 1];
+    for (uint32_t bin = 0; bin < bins; bin++) {
+      counts[bin] += counters[bin + 1];
+      sum += counters[bin + 1];
+    }
+    if (first > 0 && first <= bins) counts[first - 1] += sum;
+  }
+}
+
+static void histogram_add_counters(const HistogramTask *task, const uint32_t *counters,
+                                   uint64_t *counts) {
+  for (uint32_t turn = 0; turn < task->turns; turn++) {
+    histogram_add_turn(task, counters + turn * task->counters, counts);
+  }
+}
+
+static void histogram_count_slots(const HistogramTask *task, const PassElements *elements,
+                                  uint64_t count, HistogramScratch *scratch,
+                                  HistogramSlots *slots) {
+  const Numbers *numbers = &task->numbers;
+  KernelCountSlots *const *kernels = numbers->kernels->count_slots;
+  uint32_t *counters = (uint32_t *)(slots->counts + task->bins);
+  if (slots->elements + count > HISTOGRAM_SLOTS_ELEMENTS) {
+    histogram_add_counters(task, counters, slots->counts);
+    memset(counters, 0, (size_t)task->turns * task->counters * sizeof *counters);
+    slots->elements = 0;
+  }
+  slots->elements += count;
+  bool native = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ || dtype_bits(numbers->dtype) == 16;
+  if (native && kernels[numbers->dtype] != NULL) {
+    unsigned size = dtype_bits(numbers->dtype) / 8;
+    kernels[numbers->dtype](elements->data + elements->first * size, count, &task->slots, counters);
+    return;
+  }
+  for (uint64_t done = 0, size; done < count; done += size) {
+    size = count - done < NUMBERS_GROUP ? count - done : NUMBERS_GROUP;
+    const void *floats =
+        numbers_floats(numbers, elements->data, elements->first + done, size, scratch->floats);
+    if (floats != NULL) {
+      kernels[DTYPE_F32](floats, size, &task->slots, counters);
+    } else {
+      numbers_doubles(numbers, elements->data, elements->first + done, size, scratch->numbers);
+      kernels[DTYPE_F64]((const unsigned char *)scratch->numbers, size, &task->slots, counters);
+    }
+  }
+}
+
+static void histogram_add_slots(const HistogramTask *task, const HistogramSlots *slots) {
+  for (uint32_t bin = 0; bin < task->bins; bin++) task->counts[bin] += slots->counts[bin];
+  histogram_add_counters(task, (const uint32_t *)(slots->counts + task->bins), task->counts);
+}
+
+/* ---- By codes ---- */
+
+static void histogram_add_codes(const HistogramTask *task, const uint64_t *counts) {
+  for (uint32_t code = 0; code < CODES; code++) {
+    uint32_t bin = histogram_bin_of(task, (double)task->numbers.table.values[code]);
+    if (bin < task->bins) task->counts[bin] += counts[code];
+  }
+}
+
+/* ---- The pass ---- */
 
 static void histogram_take_block(const void *context, const PassElements *elements,
                                  uint64_t position, uint64_t count, void *scratch, void *state) {
   const HistogramTask *task = context;
   (void)position;
-  if (histogram_by_code(task)) {
-    unsigned bits = dtype_bits(task->numbers.dtype);
-    codes_count(task->numbers.kernels, bits, elements->data, elements->first, count, state);
-    return;
-  }
-  for (uint64_t done = 0; done < count; done += NUMBERS_GROUP) {
-    uint64_t left = count - done, size = left < NUMBERS_GROUP ? left : NUMBERS_GROUP;
-    histogram_count_bins(task, elements, done, size, scratch, state);
+  switch (task->way) {
+    case HISTOGRAM_CODES:
+      codes_count(task->numbers.kernels, dtype_bits(task->numbers.dtype), elements->data,
+                  elements->first, count, state);
+      break;
+    case HISTOGRAM_SLOTS: histogram_count_slots(task, elements, count, scratch, state); break;
+    case HISTOGRAM_BINS:
+      for (uint64_t done = 0; done < count; done += NUMBERS_GROUP) {
+        uint64_t left = count - done, size = left < NUMBERS_GROUP ? left : NUMBERS_GROUP;
+        histogram_count_bins(task, elements, done, size, scratch, state);
+      }
+      break;
   }
 }
 
-static bool histogram_merge_counts(void *context, const void *state) {
-  HistogramTask *task = context;
-  const uint64_t *counts = state;
-  for (uint32_t code = 0; histogram_by_code(task) && code < CODES; code++) {
-    uint32_t bin = histogram_bin_of(task, (double)task->numbers.table.values[code]);
-    if (bin < task->bins) task->counts[bin] += counts[code];
-  }
-  for (uint32_t turn = 0; !histogram_by_code(task) && turn < task->turns;
-       turn++, counts += task->slots) {
-    for (uint32_t bin = 0; bin < task->bins; bin++) task->counts[bin] += counts[bin];
+static bool histogram_merge(void *context, const void *state) {
+  const HistogramTask *task = context;
+  switch (task->way) {
+    case HISTOGRAM_CODES: histogram_add_codes(task, state); break;
+    case HISTOGRAM_SLOTS: histogram_add_slots(task, state); break;
+    case HISTOGRAM_BINS: histogram_add_turns(task, state); break;
   }
   return true;
 }
@@ -146,22 +248,74 @@ static void histogram_set_binning(HistogramTask *task) {
   task->wide = width / task->bins > 0x1p-30 * largest * unit;
 }
 
+/* Returns whether the bins can be counted by slots. */
+static bool histogram_set_slots(HistogramTask *task) {
+  const Binning *binning = &task->binning;
+  const double scale = binning->scale, offset = 1 - binning->lo * scale;
+  const bool floats = numbers_are_floats(&task->numbers);
+  double doubt = (floats ? fabs(offset) : 0) + task->bins + 2;
+  bool fits = !floats || (scale > (double)FLT_MIN && scale < (double)FLT_MAX);
+  task->slots = (Slots){.scale = scale,
+                        .offset = offset,
+                        .doubt = 0x1p-22 * doubt + 0x1p-20,
+                        .edges = task->edges,
+                        .bins = task->bins,
+                        .paired = task->bins + 2 <= SLOTS_PAIRED};
+  return task->wide && binning->unit == 1 && fits && task->slots.doubt <= HISTOGRAM_MOST_DOUBT;
+}
+
+/* Finds the smallest float of each slot. Returns false if memory runs out. */
+static bool histogram_find_floats(HistogramTask *task) {
+  if (task->way != HISTOGRAM_SLOTS || !numbers_are_floats(&task->numbers)) return true;
+  float *floats = memory_zeroed(task->bins + 2, sizeof *floats);
+  for (uint32_t bin = 0; floats != NULL && bin <= task->bins; bin++) {
+    double edge = task->edges[bin];
+    float smallest = (float)edge;
+    bool is_below = bin < task->bins ? (double)smallest < edge : (double)smallest <= edge;
+    floats[bin + 1] = is_below ? nextafterf(smallest, INFINITY) : smallest;
+  }
+  task->floats = floats;
+  task->slots.floats = floats;
+  return floats != NULL;
+}
+
+/* Chooses the way. Returns the size of what it counts in. */
+static uint64_t histogram_plan(HistogramTask *task) {
+  histogram_set_binning(task);
+  if (dtype_bits(task->numbers.dtype) <= 8) {
+    task->way = HISTOGRAM_CODES;
+    return CODES * sizeof(uint64_t);
+  }
+  if (histogram_set_slots(task)) {
+    uint32_t slots = task->bins + 2;
+    task->way = HISTOGRAM_SLOTS;
+    task->counters = task->slots.paired ? slots * slots : slots;
+    task->turns = task->counters <= HISTOGRAM_FEW_COUNTERS ? SLOTS_TURNS : 1;
+    if (task->turns > 1) task->slots.apart = task->counters;
+    uint64_t all =
+        ((uint64_t)task->turns * task->counters + 1) / 2 * 2; /* states lie side by side */
+    return sizeof(HistogramSlots) + task->bins * sizeof(uint64_t) + all * sizeof(uint32_t);
+  }
+  task->way = HISTOGRAM_BINS;
+  task->turns = task->bins <= HISTOGRAM_FEW_BINS ? HISTOGRAM_TURNS : 1;
+  task->counters = task->bins + 1;
+  return (uint64_t)task->turns * task->counters * sizeof(uint64_t);
+}
+
 bool histogram_run(const Source *source, const View *view, Dtype dtype, const double *edges,
                    uint32_t bins, const Host *host, uint64_t *counts, Error *error) {
-  HistogramTask task = {.edges = edges, .bins = bins, .turns = 1, .slots = CODES, .counts = counts};
+  HistogramTask task = {.edges = edges, .bins = bins, .counts = counts};
   numbers_open(&task.numbers, dtype);
-  histogram_set_binning(&task);
-  if (!histogram_by_code(&task)) {
-    task.turns = bins <= HISTOGRAM_FEW_BINS ? HISTOGRAM_TURNS : 1;
-    task.slots = bins + 1;
-  }
   Pass pass = {.input_count = 1,
                .inputs = {{source, view, dtype_bits(dtype)}},
                .task = &task,
-               .state_size = (uint64_t)task.turns * task.slots * sizeof(uint64_t),
+               .state_size = histogram_plan(&task),
                .any_order = true,
+               .maps_windows = true,
                .scratch_size = sizeof(HistogramScratch),
                .block = histogram_take_block,
-               .merge = histogram_merge_counts};
-  return pass_run(&pass, host, error);
+               .merge = histogram_merge};
+  bool good = histogram_find_floats(&task) ? pass_run(&pass, host, error) : error_memory(error);
+  memory_free(task.floats);
+  return good;
 }

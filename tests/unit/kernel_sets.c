@@ -174,6 +174,67 @@ static void check_find_bins(const Subject *subject) {
        subject->set->find_bins[subject->dtype](data, MOST, &binning, out))
 }
 
+enum { SLOT_BINS = 10, ALL_SLOTS = SLOT_BINS + 2 };
+
+/* By comparing with the edges one after the other, on which zeros and some of the numbers near 1 are. */
+static const double slot_edges[SLOT_BINS + 1] = {-1.25, -1,  -0.75, -0.5, -0.25, 0,
+                                                 0.25,  0.5, 0.75,  1,    1.25};
+static const float slot_floats[SLOT_BINS + 2] = {0, -1.25f, -1,   -0.75f, -0.5f, -0.25f,
+                                                 0, 0.25f,  0.5f, 0.75f,  1,     1.25000012f};
+
+static unsigned slot_of(double number) {
+  unsigned slot = 0;
+  if (isnan(number) || number > slot_edges[SLOT_BINS]) return ALL_SLOTS - 1;
+  while (slot < SLOT_BINS && number >= slot_edges[slot]) slot++;
+  return slot;
+}
+
+static bool count_slots_agrees(const Subject *subject, const unsigned char *data,
+                               const unsigned char *same, const unsigned char *more,
+                               uint64_t count) {
+  static uint32_t got[SLOTS_TURNS * ALL_SLOTS * ALL_SLOTS];
+  uint32_t expected[ALL_SLOTS] = {0}, found[ALL_SLOTS];
+  bool good = true;
+  (void)more;
+  for (uint64_t i = 0; i < count; i++) {
+    double number = 0;
+    if (subject->dtype == DTYPE_F32) number = (double)float_at(same, i);
+    if (subject->dtype == DTYPE_F64) number = double_at(same, i);
+    if (subject->bits == 16) decode_doubles(subject->dtype, same, i, 1, 1, &number);
+    expected[slot_of(number)]++;
+  }
+  for (unsigned way = 0; way < 4; way++) {
+    const bool paired = way % 2 == 1;
+    const unsigned counters = paired ? ALL_SLOTS * ALL_SLOTS : ALL_SLOTS;
+    const unsigned turns = way < 2 ? 1 : SLOTS_TURNS;
+    Slots slots = {4,           6,         0x1p-18, slot_edges,
+                   slot_floats, SLOT_BINS, paired,  turns == 1 ? 0 : counters};
+    memset(got, 0, sizeof got);
+    memset(found, 0, sizeof found);
+    subject->set->count_slots[subject->dtype](data, count, &slots, got);
+    for (unsigned i = 0; i < turns * counters; i++) {
+      found[i % counters % ALL_SLOTS] += got[i];
+      if (paired) found[i % counters / ALL_SLOTS] += got[i];
+    }
+    /* Where elements are paired with nothing, that counts as above. */
+    good = good && memcmp(found, expected, (ALL_SLOTS - 1) * sizeof *found) == 0 &&
+           found[ALL_SLOTS - 1] >= expected[ALL_SLOTS - 1];
+  }
+  return good;
+}
+
+static void check_count_slots(const Subject *subject) {
+  static uint32_t counters[102 * 102];
+  static double edges[101];
+  static float floats[102];
+  const Slots slots = {50, 51, 0x1p-15, edges, floats, 100, true, 0};
+  for (int i = 0; i <= 100; i++) edges[i] = (double)(floats[i + 1] = (float)(i - 50) / 50.0f);
+  check_subject("count_slots", subject, count_slots_agrees);
+  const unsigned char *data = sample(subject->dtype);
+  TIME("count_slots", subject, MOST,
+       subject->set->count_slots[subject->dtype](data, MOST, &slots, counters))
+}
+
 /* ---- Hashing ---- */
 
 static void fill_secret(unsigned char secret[192]) {
