@@ -8,7 +8,7 @@
 #include "base/memory.h"
 
 enum {
-  SINK_COPY_MIN = 64 << 10, /* fewer bytes go through the buffer */
+  SINK_COPY_MIN = 64 << 10, /* fewer bytes go through the buffer, to be copied or written */
   SINK_COPY_MAX = 16 << 20  /* copied with one call */
 };
 
@@ -67,7 +67,7 @@ static unsigned char *sink_make_room(Sink *sink, uint64_t size, uint64_t *room, 
 
 bool sink_write(Sink *sink, const void *bytes, uint64_t size, Error *error) {
   const unsigned char *from = bytes;
-  if (sink->descriptor >= 0 && size >= SINK_BUFFER) {
+  if (sink->descriptor >= 0 && size >= SINK_COPY_MIN) {
     return sink_flush(sink, error) && sink_write_all(sink, from, size, error);
   }
   while (size > 0) {
