@@ -49,11 +49,11 @@ static SET(INLINE) SET(Floats)
 static SET(INLINE) void SET(find_slots)(const SET(Slots) *all, SET(Widen) *widen, uint64_t size,
                                         const unsigned char *data, bool paired, bool *doubt,
                                         uint16_t *out) {
-  enum { PART = SET(FLOATS) };
+  enum { SLOTS_FLOATS = SET(FLOATS) };
   SET(Floats) distances = SET(all_floats)(1);
-  SET(UNROLL) for (unsigned i = 0; i < SET(SLOTS_GROUP) / (4 * PART); i++) {
+  SET(UNROLL) for (unsigned i = 0; i < SET(SLOTS_GROUP) / (4 * SLOTS_FLOATS); i++) {
     SET(Words) slots[4];
-    SET(UNROLL) for (unsigned j = 0; j < 4; j++, data += PART * size) {
+    SET(UNROLL) for (unsigned j = 0; j < 4; j++, data += SLOTS_FLOATS * size) {
       SET(Floats) places = SET(limited_places)(all, widen, data);
       if (doubt != NULL) {
         distances = SET(nearer_integers)(distances, places);
@@ -66,11 +66,11 @@ static SET(INLINE) void SET(find_slots)(const SET(Slots) *all, SET(Widen) *widen
     if (paired) {
       SET(store_short_words)(out, SET(join_words)(slots[0], slots[1], all->stride),
                              SET(join_words)(slots[2], slots[3], all->stride));
-      out += 2 * PART;
+      out += 2 * SLOTS_FLOATS;
     } else {
       SET(store_short_words)(out, slots[0], slots[1]);
-      SET(store_short_words)(out + 2 * PART, slots[2], slots[3]);
-      out += 4 * PART;
+      SET(store_short_words)(out + 2 * SLOTS_FLOATS, slots[2], slots[3]);
+      out += 4 * SLOTS_FLOATS;
     }
   }
   if (doubt != NULL) *doubt = SET(any_float_less)(distances, all->doubt);
@@ -81,14 +81,14 @@ static SET(INLINE) void SET(find_slots)(const SET(Slots) *all, SET(Widen) *widen
 static SET(INLINE) unsigned SET(find_few_slots)(SET(DoublesOf) *doubles, uint64_t size,
                                                 const unsigned char *data, uint64_t count,
                                                 const Slots *slots, uint16_t *out) {
-  enum { PARTS = SET(SLOTS_GROUP) / SET(DOUBLES) };
+  enum { SLOTS_DOUBLES = SET(SLOTS_GROUP) / SET(DOUBLES) };
   unsigned char last[SET(SLOTS_GROUP) *sizeof(double)] = {0};
   double numbers[SET(SLOTS_GROUP) + 1];
   if (count < SET(SLOTS_GROUP)) {
     memcpy(last, data, (size_t)(count * size));
     data = last;
   }
-  for (unsigned p = 0; p < PARTS; p++) {
+  for (unsigned p = 0; p < SLOTS_DOUBLES; p++) {
     SET(store_doubles)(numbers + p * SET(DOUBLES), doubles(data, p));
   }
   if (!slots->paired) {
