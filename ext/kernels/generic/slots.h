@@ -12,7 +12,7 @@
 ** of words below 2^8; store_short_words(out, a, b), the lower halves of both, in any order; doubles_DTYPE(data, part);
 ** and prefetch(data). */
 
-enum { SET(SLOTS_GROUP) = 64, SET(SLOTS_PIECE) = 4096 };
+enum { SET(FOUND_GROUP) = 64, SET(FOUND_PIECE) = 4096 };
 
 typedef struct {
   SET(Floats) scale, offset, first, last, doubt;
@@ -49,11 +49,11 @@ static SET(INLINE) SET(Floats)
 static SET(INLINE) void SET(find_slots)(const SET(Slots) *all, SET(Widen) *widen, uint64_t size,
                                         const unsigned char *data, bool paired, bool *doubt,
                                         uint16_t *out) {
-  enum { SLOTS_FLOATS = SET(FLOATS) };
+  enum { FOUND_FLOATS = SET(FLOATS) };
   SET(Floats) distances = SET(all_floats)(1);
-  SET(UNROLL) for (unsigned i = 0; i < SET(SLOTS_GROUP) / (4 * SLOTS_FLOATS); i++) {
+  SET(UNROLL) for (unsigned i = 0; i < SET(FOUND_GROUP) / (4 * FOUND_FLOATS); i++) {
     SET(Words) slots[4];
-    SET(UNROLL) for (unsigned j = 0; j < 4; j++, data += SLOTS_FLOATS * size) {
+    SET(UNROLL) for (unsigned j = 0; j < 4; j++, data += FOUND_FLOATS * size) {
       SET(Floats) places = SET(limited_places)(all, widen, data);
       if (doubt != NULL) {
         distances = SET(nearer_integers)(distances, places);
@@ -66,29 +66,29 @@ static SET(INLINE) void SET(find_slots)(const SET(Slots) *all, SET(Widen) *widen
     if (paired) {
       SET(store_short_words)(out, SET(join_words)(slots[0], slots[1], all->stride),
                              SET(join_words)(slots[2], slots[3], all->stride));
-      out += 2 * SLOTS_FLOATS;
+      out += 2 * FOUND_FLOATS;
     } else {
       SET(store_short_words)(out, slots[0], slots[1]);
-      SET(store_short_words)(out + 2 * SLOTS_FLOATS, slots[2], slots[3]);
-      out += 4 * SLOTS_FLOATS;
+      SET(store_short_words)(out + 2 * FOUND_FLOATS, slots[2], slots[3]);
+      out += 4 * FOUND_FLOATS;
     }
   }
   if (doubt != NULL) *doubt = SET(any_float_less)(distances, all->doubt);
 }
 
-/* The same of `count` elements, at most SLOTS_GROUP, from the edges, one after the other. Returns how many are
+/* The same of `count` elements, at most FOUND_GROUP, from the edges, one after the other. Returns how many are
 ** counted. */
 static SET(INLINE) unsigned SET(find_few_slots)(SET(DoublesOf) *doubles, uint64_t size,
                                                 const unsigned char *data, uint64_t count,
                                                 const Slots *slots, uint16_t *out) {
-  enum { SLOTS_DOUBLES = SET(SLOTS_GROUP) / SET(DOUBLES) };
-  unsigned char last[SET(SLOTS_GROUP) *sizeof(double)] = {0};
-  double numbers[SET(SLOTS_GROUP) + 1];
-  if (count < SET(SLOTS_GROUP)) {
+  enum { FOUND_DOUBLES = SET(FOUND_GROUP) / SET(DOUBLES) };
+  unsigned char last[SET(FOUND_GROUP) *sizeof(double)] = {0};
+  double numbers[SET(FOUND_GROUP) + 1];
+  if (count < SET(FOUND_GROUP)) {
     memcpy(last, data, (size_t)(count * size));
     data = last;
   }
-  for (unsigned p = 0; p < SLOTS_DOUBLES; p++) {
+  for (unsigned p = 0; p < FOUND_DOUBLES; p++) {
     SET(store_doubles)(numbers + p * SET(DOUBLES), doubles(data, p));
   }
   if (!slots->paired) {
@@ -111,7 +111,7 @@ static SET(INLINE) void SET(find_slots_by_edges)(const SET(Slots) *all, SET(Wide
   if (widen != NULL) {
     SET(find_slots)(all, widen, size, data, paired, NULL, out);
   } else {
-    SET(find_few_slots)(doubles, size, data, SET(SLOTS_GROUP), slots, out);
+    SET(find_few_slots)(doubles, size, data, SET(FOUND_GROUP), slots, out);
   }
 }
 
@@ -135,18 +135,18 @@ static SET(INLINE) void SET(count_slots_of)(SET(Widen) *widen, SET(DoublesOf) *d
                                             uint32_t *counts) {
   const SET(Slots) all = SET(load_slots)(slots);
   const unsigned together = paired ? 2 : 1;
-  uint16_t found[SET(SLOTS_PIECE)];
+  uint16_t found[SET(FOUND_PIECE)];
   while (count > 0) {
     unsigned filled = 0;
-    while (count >= SET(SLOTS_GROUP) &&filled < SET(SLOTS_PIECE) / together) {
+    while (count >= SET(FOUND_GROUP) &&filled < SET(FOUND_PIECE) / together) {
       bool doubt;
       SET(find_slots)(&all, widen, size, data, paired, &doubt, found + filled);
       if (doubt) {
         SET(find_slots_by_edges)(&all, widen, doubles, size, data, slots, paired, found + filled);
       }
-      filled += SET(SLOTS_GROUP) / together;
-      data += SET(SLOTS_GROUP) *size;
-      count -= SET(SLOTS_GROUP);
+      filled += SET(FOUND_GROUP) / together;
+      data += SET(FOUND_GROUP) *size;
+      count -= SET(FOUND_GROUP);
     }
     if (filled == 0) {
       filled = SET(find_few_slots)(doubles, size, data, count, slots, found);
