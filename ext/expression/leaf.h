@@ -2,14 +2,13 @@
 #ifndef SAFETENSORS_EXPRESSION_LEAF_H
 #define SAFETENSORS_EXPRESSION_LEAF_H
 
-#include "model/checkpoint.h"
-#include "model/ref.h"
+#include "model/open_tensor.h"
 #include "tensor/view.h"
 
 typedef struct Leaf {
   Ref ref;
   TensorName tensor; /* for messages: the ref's path and name */
-  Checkpoint *checkpoint;
+  OpenTensor *opened;
   Member member;
   const TensorEntry *entry;
   Dtype dtype;

@@ -160,6 +160,25 @@ bool checkpoint_names_the_same(const Checkpoint *checkpoint) {
   return same;
 }
 
+static bool checkpoint_leads_to(const char *path, const File *file) {
+  FileIdentity now;
+  Error unimportant = {0};
+  bool known = file_identify(path, &now, &unimportant);
+  error_clear(&unimportant);
+  return known && file_identity_equal(&now, &file->identity);
+}
+
+bool checkpoint_is_current(const Checkpoint *checkpoint) {
+  const ResolvedPath *resolved = &checkpoint->resolved;
+  bool is_plain = !checkpoint->is_blob && checkpoint->problem.code == ERROR_NONE &&
+                  (resolved->form == PATH_FORM_FILE || resolved->form == PATH_FORM_INDEX) &&
+                  strcmp(resolved->path, checkpoint->path) == 0;
+  if (!is_plain || checkpoint->file == NULL || checkpoint->confines.count > 0) return false;
+  return (checkpoint->index == NULL || checkpoint_leads_to(resolved->path, checkpoint->index)) &&
+         checkpoint_leads_to(checkpoint_member_path(checkpoint, checkpoint->file_number),
+                             checkpoint->file);
+}
+
 bool checkpoint_is_directory(const Checkpoint *checkpoint) {
   return !checkpoint->is_blob && checkpoint->problem.code == ERROR_NONE &&
          checkpoint->resolved.form == PATH_FORM_DIRECTORY;

@@ -58,6 +58,10 @@ bool checkpoint_reopen(Checkpoint *checkpoint, Error *error);
 /* Whether the path still names the same files; a directory may contain others by now. */
 bool checkpoint_names_the_same(const Checkpoint *checkpoint);
 
+/* Whether the open member is still what the path leads to, if a look at the file, and at the index, is enough to
+** know that: false for a path that is not that of either, and for one whose files must lie in certain directories. */
+bool checkpoint_is_current(const Checkpoint *checkpoint);
+
 /* Whether the path is a directory without an index. */
 bool checkpoint_is_directory(const Checkpoint *checkpoint);
 

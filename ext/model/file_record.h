@@ -40,6 +40,8 @@ typedef struct File {
   bool recent;        /* changed so recently when it was read that another write might not change
                       ** its times */
   uint64_t looked_at; /* the period of the Session in which it was read or compared */
+  uint64_t
+      seen_in; /* the last step in which it was found to be as it was opened: statement_step.h */
   OpenFile open;
   struct File *next_in_bucket, *newer, *older;
 } File;

@@ -90,8 +90,8 @@ void open_files_unmap_idle(OpenFiles *files) {
 
 /* Called when a use has ended. */
 static void open_files_keep_few(OpenFiles *files) {
-  uint64_t share = machine_max_descriptors() / OPEN_FILES_DESCRIPTOR_SHARE;
-  uint64_t max = files->leased ? open_files_min(share, OPEN_FILES_MAX_DESCRIPTORS) : 0;
+  if (files->share == 0) files->share = machine_max_descriptors() / OPEN_FILES_DESCRIPTOR_SHARE;
+  uint64_t max = files->leased ? open_files_min(files->share, OPEN_FILES_MAX_DESCRIPTORS) : 0;
   uint64_t others = atomic_load(&open_files_all_descriptors) - files->descriptors;
   open_files_keep_descriptors(files, max > others ? max - others : open_files_min(max, 1));
   open_files_keep_mappings(files, OPEN_FILES_KEPT);
@@ -109,6 +109,7 @@ File *open_files_end(OpenFiles *files) {
     if (file->open.uses == 0) open_files_let_go(files, file);
   }
   files->handed_out = NULL;
+  files->share = 0;
   open_files_keep_descriptors(files, 0);
   return handed_out;
 }
@@ -162,8 +163,12 @@ static int open_files_open_again(OpenFiles *files, const File *file, const char 
 }
 
 bool open_file_begin(OpenFiles *files, File *file, const char *path, Error *error) {
+  if (file->open.descriptor >= 0 && !open_file_check(file, path, error)) return false;
+  return open_file_begin_reading(files, file, path, error);
+}
+
+bool open_file_begin_reading(OpenFiles *files, File *file, const char *path, Error *error) {
   if (file->open.descriptor >= 0) {
-    if (!open_file_check(file, path, error)) return false;
     open_files_unlink_file(files, file);
     open_files_link_file(files, file);
   } else {

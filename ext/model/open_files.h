@@ -26,7 +26,8 @@ enum { OPEN_FILES_KEPT = 4 };
 
 /* Starts as {0}. */
 typedef struct OpenFiles {
-  bool leased;                    /* set and cleared by the owner */
+  bool leased;    /* set and cleared by the owner */
+  uint64_t share; /* of the descriptors that the system allows; 0 if not known in this lease */
   uint32_t descriptors, mappings; /* only mappings from which nothing was handed out */
   File *newest, *oldest;          /* files with a descriptor, by last use */
   File *handed_out;
@@ -43,6 +44,10 @@ void open_files_adopt(OpenFiles *files, File *file, int descriptor);
 ** descriptor, which refers to the same file in the same state as when it was opened. Returns false,
 ** with an error, if this is not possible. */
 bool open_file_begin(OpenFiles *files, File *file, const char *path, Error *error);
+
+/* The same for who checks the file after each read, or before each use of a mapping: a descriptor that is open
+** already is not checked. */
+bool open_file_begin_reading(OpenFiles *files, File *file, const char *path, Error *error);
 void open_file_end(OpenFiles *files, File *file);
 
 /* Whether this is not the first pass over the file since it was opened. */

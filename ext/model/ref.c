@@ -118,6 +118,10 @@ static void ref_append_long(sqlite3_str *out, const char *text, uint64_t length)
   }
 }
 
+static bool ref_is_escaped(char byte, bool is_first) {
+  return byte == '%' || byte == '?' || byte == '#' || (byte == '{' && is_first);
+}
+
 /* A byte that is not UTF-8 is written as in base/path_text.h, and the '%' of that is escaped
 ** again. A text that begins with '{' would be an expression. */
 static void ref_append_encoded(sqlite3_str *out, const char *path, uint64_t length) {
@@ -125,8 +129,7 @@ static void ref_append_encoded(sqlite3_str *out, const char *path, uint64_t leng
   for (uint64_t i = 0, start = 0; i <= length; i++) {
     if (i > valid) valid = i + utf8_valid_length(path + i, length - i);
     bool is_stray = i == valid && i < length;
-    const char *escaped = i == 0 ? "%?#{" : "%?#";
-    if (i < length && !is_stray && (path[i] == '\0' || strchr(escaped, path[i]) == NULL)) continue;
+    if (i < length && !is_stray && !ref_is_escaped(path[i], i == 0)) continue;
     ref_append_long(out, path + start, i - start);
     if (i < length) sqlite3_str_appendf(out, is_stray ? "%%25%02X" : "%%%02X", path[i] & 0xff);
     start = i + 1;

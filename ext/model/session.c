@@ -37,7 +37,7 @@ struct Session {
       *busy[SESSION_MAX_BUSY]; /* the statements that were running when this period began; NULL
                                ** after the last */
   Seen seen;
-  SessionGuest transaction, weights, adapters, models, passes;
+  SessionGuest transaction, weights, adapters, models, passes, steps;
   OpenFiles open_files;
   File *newest, *oldest; /* files with a header or an index, by last use */
   FileTable files;
@@ -94,6 +94,15 @@ SessionGuest *session_models(Session *session) {
   return &session->models;
 }
 
+SessionGuest *session_steps(Session *session) {
+  return &session->steps;
+}
+
+void session_release_guest(SessionGuest *guest) {
+  if (guest->guest != NULL) guest->release(guest->guest);
+  guest->guest = NULL;
+}
+
 SessionGuest *session_passes(Session *session) {
   return &session->passes;
 }
@@ -122,11 +131,12 @@ static void session_file_free(File *file) {
 
 void session_release(Session *session) {
   if (--session->references > 0) return;
-  if (session->transaction.guest != NULL) session->transaction.release(session->transaction.guest);
-  if (session->adapters.guest != NULL) session->adapters.release(session->adapters.guest);
-  if (session->weights.guest != NULL) session->weights.release(session->weights.guest);
-  if (session->models.guest != NULL) session->models.release(session->models.guest);
-  if (session->passes.guest != NULL) session->passes.release(session->passes.guest);
+  session_release_guest(&session->steps);
+  session_release_guest(&session->transaction);
+  session_release_guest(&session->adapters);
+  session_release_guest(&session->weights);
+  session_release_guest(&session->models);
+  session_release_guest(&session->passes);
   open_files_end(&session->open_files);
   seen_clear(&session->seen);
   for (File *file = file_table_empty(&session->files), *next; file != NULL; file = next) {
@@ -555,6 +565,7 @@ void session_lease(Session *session) {
 
 void session_end_lease(Session *session) {
   if (--session->leases > 0) return;
+  session_release_guest(&session->steps);
   session->open_files.leased = false;
   session->period++;
   seen_clear(&session->seen);
@@ -602,6 +613,7 @@ bool session_see_place(Session *session, const char *path, const char *place, Er
 }
 
 void session_forget_seen(Session *session) {
+  session_release_guest(&session->steps);
   seen_clear(&session->seen);
 }
 

@@ -18,7 +18,8 @@
 ** always a lease in the middle of a statement.
 **
 ** ONE STATE. While there is a lease, a path must lead to the same file, in the same state, as
-** before. Otherwise it is an error (session_see()).
+** before. Otherwise it is an error (session_see()). A path that a statement asks for again and again is looked at once
+** in each of its steps (statement_step.h).
 **
 ** Parsed headers are cached by (device, inode, size, times), up to SESSION_HEADER_BYTES, and the
 ** least recently used are dropped first. The last OPEN_FILES_KEPT files are kept whatever their
@@ -124,6 +125,9 @@ typedef struct SessionGuest {
   void (*release)(void *guest);
 } SessionGuest;
 
+/* Releases it, if there is one. */
+void session_release_guest(SessionGuest *guest);
+
 /* The pending changes to files: write/transaction.h. NULL at first. */
 SessionGuest *session_transaction(Session *session);
 
@@ -135,6 +139,9 @@ SessionGuest *session_adapters(Session *session);
 
 /* The models that were found at paths last: model_list.h. NULL at first. */
 SessionGuest *session_models(Session *session);
+
+/* What is kept from step to step: statement_step.h. NULL at first, and again when the last lease ends. */
+SessionGuest *session_steps(Session *session);
 
 /* What first passes over expressions have found: expression/remember.h. NULL at first. */
 SessionGuest *session_passes(Session *session);

@@ -67,8 +67,8 @@ bool reader_open(Reader *reader, const Source *source, Error *error) {
     reader->asking = (Asking){source_go_on, source->computed};
     return source->computed->open(source->computed, &reader->computing, error);
   }
-  reader->in_use =
-      open_file_begin(session_open_files(source->session), source->file, source->path, error);
+  reader->in_use = open_file_begin_reading(session_open_files(source->session), source->file,
+                                           source->path, error);
   return reader->in_use;
 }
 
@@ -79,6 +79,21 @@ bool reader_open_for_pass(Reader *reader, const Source *source, Error *error) {
   reader->may_map = session_is_leased(source->session) && open_file_is_wanted_again(file) &&
                     open_file_map(session_open_files(source->session), file);
   if (reader->may_map) reader->base = file->open.data;
+  return true;
+}
+
+bool reader_open_for_part(Reader *reader, const Source *source, uint64_t begin, uint64_t size,
+                          Error *error) {
+  if (source->file == NULL || size == 0 || size > SMALL_READ_MAX)
+    return reader_open_for_pass(reader, source, error);
+  *reader = (Reader){.ahead = READER_WINDOW, .until = UINT64_MAX, .source = source};
+  reader->window = small_read(source->session, source->file, source->path, source->offset + begin,
+                              size, &reader->small, error);
+  if (reader->window == NULL) {
+    return error->code == ERROR_NONE && reader_open_for_pass(reader, source, error);
+  }
+  reader->window_begin = begin;
+  reader->window_end = begin + size;
   return true;
 }
 
@@ -147,6 +162,7 @@ static bool source_load_computed(Reader *reader, uint64_t *first, uint64_t *end,
 /* Reads for a pass over a file that may be mapped: see source.h. */
 static bool source_load_for_pass(Reader *reader, uint64_t begin, uint64_t size, Error *error) {
   const Source *source = reader->source;
+  if (size < SOURCE_PART_MIN) return source_load_read(reader, begin, size, error);
   Pages *pages = source->file->open.pages;
   uint64_t first = source->offset + begin, end = first + size;
   const unsigned char *window = reader->base + first;
@@ -189,6 +205,7 @@ void reader_close(Reader *reader) {
     open_file_end(session_open_files(reader->source->session), reader->source->file);
   mapping_unmap_part(&reader->part);
   memory_free(reader->buffer);
+  small_read_end(reader->small);
   *reader = (Reader){0};
 }
 

@@ -33,6 +33,7 @@
 #include "base/host.h"
 #include "base/mapping.h"
 #include "model/session.h"
+#include "model/small_reads.h"
 
 /* A tensor whose bytes are computed when they are read. All functions get the Computed itself. */
 typedef struct Computed Computed;
@@ -98,6 +99,7 @@ typedef struct Reader {
   MappingPart part;              /* which is in what is mapped, if that is not {0} */
   uint64_t part_begin, part_end; /* what is mapped, of the tensor */
   uint64_t part_size;            /* at most, or a window */
+  SmallRead *small; /* what the window is in, if it is in that; then nothing else is read */
   unsigned char *buffer;
   uint64_t buffer_size;
   const unsigned char *window; /* the bytes window_begin to window_end of the tensor */
@@ -141,6 +143,11 @@ bool reader_open(Reader *reader, const Source *source, Error *error);
 
 /* The same for reading a tensor from end to end, perhaps together with others and repeatedly. */
 bool reader_open_for_pass(Reader *reader, const Source *source, Error *error);
+
+/* The same for `size` bytes from `begin` on and no others. A few of them, which the statement may want again, are
+** kept (small_reads.h), and are the window at once. */
+bool reader_open_for_part(Reader *reader, const Source *source, uint64_t begin, uint64_t size,
+                          Error *error);
 
 /* Has the Reader map `size` bytes at a time for larger windows that are in the system's cache, and let
 ** them go when it goes on: as fast as a mapping for a pass, and it takes no more memory than such a

@@ -56,7 +56,7 @@ typedef struct NearestPart {
 static double nearest_infinite_products(const NearestTask *task, const PassElements *row,
                                         uint64_t column, uint64_t count, NearestScratch *scratch) {
   double sum = 0;
-  bool complex = task->dtype == DTYPE_C64 || task->query_dtype == DTYPE_C64;
+  unsigned parts = task->dtype == DTYPE_C64 || task->query_dtype == DTYPE_C64 ? 2 : 1;
   for (uint64_t done = 0, size; done < count; done += size) {
     size = count - done < NEAREST_SPAN / 2 ? count - done : NEAREST_SPAN / 2;
     decode_doubles(task->dtype, row->data, row->first + done, size, 1, scratch->a);
@@ -64,7 +64,7 @@ static double nearest_infinite_products(const NearestTask *task, const PassEleme
     unsigned a_step = task->dtype == DTYPE_C64 ? 2 : 1,
              b_step = task->query_dtype == DTYPE_C64 ? 2 : 1;
     for (uint64_t i = 0; i < size; i++) {
-      for (unsigned part = 0; part <= complex; part++) {
+      for (unsigned part = 0; part < parts; part++) {
         double a = part < a_step ? scratch->a[i * a_step + part] : 0;
         double b = part < b_step ? scratch->b[i * b_step + part] : 0;
         if (!isfinite(a) || !isfinite(b)) sum += a * b;

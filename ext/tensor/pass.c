@@ -96,10 +96,20 @@ static void pass_feed_map_windows(PassFeed *feed) {
   reader_map_windows(&feed->reader, size);
 }
 
+static bool pass_feed_open_reader(PassFeed *feed, const PassInput *input, Error *error) {
+  const View *view = input->view;
+  uint64_t first = view->offset - view->offset % dtype_byte_group(input->bits);
+  uint64_t begin = first * input->bits / 8;
+  uint64_t end = ((view->offset + view->numel) * input->bits + 7) / 8;
+  if (feed->pool->pass->once) return reader_open(&feed->reader, input->source, error);
+  return feed->contiguous
+             ? reader_open_for_part(&feed->reader, input->source, begin, end - begin, error)
+             : reader_open_for_pass(&feed->reader, input->source, error);
+}
+
 static bool pass_feed_open(PassFeed *feed, const PassInput *input, Error *error) {
   const Pass *pass = feed->pool->pass;
-  bool good = pass->once ? reader_open(&feed->reader, input->source, error)
-                         : reader_open_for_pass(&feed->reader, input->source, error);
+  bool good = pass_feed_open_reader(feed, input, error);
   if (good && pass->maps_windows && feed->contiguous) pass_feed_map_windows(feed);
   feed->reader.asking = (Asking){pass_feed_go_on, feed};
   feed->ahead = feed->reader.ahead;

@@ -11,9 +11,11 @@ typedef struct ViewText {
   const char *at, *end;
 } ViewText;
 
-/* Whether the next byte is one of `set`. */
+/* Whether the next byte is one of `set`, of which a few are looked at one by one. */
 static bool view_next_is(const ViewText *text, const char *set) {
-  return text->at < text->end && *text->at != '\0' && strchr(set, *text->at) != NULL;
+  if (text->at >= text->end) return false;
+  while (*set != '\0' && *set != *text->at) set++;
+  return *set != '\0';
 }
 
 static void view_skip_space(ViewText *text) {
