@@ -1,7 +1,7 @@
 -- Which rows of an embedding are nearest to one of them?
 --
--- By cosine similarity, in plain SQL. Each run makes one pass over the embedding; rows are handed on as bytes, without
--- a copy.
+-- By cosine similarity, in one pass over the embedding (tensor_nearest).
+--
 -- Rows that are all zero have no direction and are never neighbours; nor are rows with NaN or infinities, which are
 -- counted. An embedding that is packed is unpacked first.
 --
@@ -47,22 +47,17 @@ INSERT INTO needs(rank) SELECT json_array_length(shape) FROM neighbours_of;
 INSERT INTO needs(token)
   SELECT p.token BETWEEN -(o.shape ->> '$[0]') AND (o.shape ->> '$[0]') - 1 FROM parameters AS p, neighbours_of AS o;
 
--- The row itself is read once; every other row is passed as bytes, without a copy.
+-- The row itself, whatever it is a slice of.
+ALTER TABLE neighbours_of ADD COLUMN query;
 ALTER TABLE neighbours_of ADD COLUMN norm;
 ALTER TABLE neighbours_of ADD COLUMN bad;
-UPDATE neighbours_of SET (norm, bad) = (
-  SELECT s.l2, s.n_nan + s.n_inf FROM parameters AS p, tensor_stats(tensor_data(neighbours_of.ref, p.token), tensor_dtype(neighbours_of.ref)) AS s);
-DROP TABLE IF EXISTS temp.neighbours_rows;
-CREATE TEMP TABLE neighbours_rows AS
-  WITH wanted AS MATERIALIZED (
-    SELECT ref, token, tensor_data(ref, token) AS data, tensor_dtype(ref) AS dtype, shape ->> '$[0]' AS rows
-    FROM neighbours_of, parameters WHERE norm > 0 AND bad = 0
-  )
-  SELECT r.i AS token, iif(c.n_nan_one = 0, c.cosine, NULL) AS cosine, c.n_nan_one > 0 OR c.l2_diff IS NULL OR abs(c.l2_diff) = 9e999 AS not_finite
-  FROM wanted AS w, tensor_rows(w.ref) AS r, tensor_compare(r.data, w.dtype, w.data, w.dtype) AS c
-  WHERE length(w.data) > 0 AND r.i <> (w.rows + w.token) % w.rows ORDER BY 2 DESC, r.i;
+UPDATE neighbours_of SET query = (SELECT tensor_slice(neighbours_of.ref, CAST(p.token AS TEXT)) FROM parameters AS p);
+UPDATE neighbours_of SET (norm, bad) = (SELECT s.l2, s.n_nan + s.n_inf FROM tensor_stats(neighbours_of.query) AS s);
+-- The nearest first, as the table gives them.
 DROP TABLE IF EXISTS temp.neighbours;
-CREATE TEMP TABLE neighbours AS SELECT token, cosine FROM neighbours_rows ORDER BY rowid;
+CREATE TEMP TABLE neighbours AS
+  SELECT n.i AS token, n.score AS cosine FROM neighbours_of AS o, parameters AS p, tensor_nearest(o.ref, o.query) AS n
+  WHERE o.norm > 0 AND o.bad = 0 AND n.i <> (o.shape ->> '$[0]' + p.token) % (o.shape ->> '$[0]');
 
 CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
 .mode list
@@ -73,7 +68,8 @@ SELECT printf('error: row %d %s: no row is near to it.', iif(p.token < 0, o.shap
               iif(o.bad > 0, 'has NaN or infinities', 'has no direction, as all its elements are 0'))
 FROM as_text, parameters AS p, neighbours_of AS o WHERE o.bad > 0 OR o.norm = 0;
 SELECT printf('Of %,d other rows, %,d %s NaN or infinities and %s left out.', (SELECT count(*) FROM neighbours), n, iif(n = 1, 'has', 'have'), iif(n = 1, 'is', 'are'))
-FROM as_text, (SELECT total(not_finite) AS n FROM neighbours_rows) WHERE n > 0;
+FROM as_text, (SELECT count(*) AS n FROM neighbours_of AS o, neighbours AS r, tensor_stats(tensor_slice(o.ref, CAST(r.token AS TEXT))) AS s
+               WHERE r.cosine IS NULL AND s.n_nan + s.n_inf > 0) WHERE n > 0;
 SELECT printf('The rows that are nearest to row %d, of %,d others, by cosine:',
               iif(p.token < 0, o.shape ->> '$[0]', 0) + p.token, (SELECT count(*) FROM neighbours))
 FROM as_text, parameters AS p, neighbours_of AS o WHERE EXISTS (SELECT 1 FROM neighbours WHERE cosine IS NOT NULL);

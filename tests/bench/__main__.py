@@ -20,6 +20,7 @@ SUBJECTS = (
     "environment",
     "stats",
     "compare",
+    "nearest",
     "writing",
     "expressions",
     "dequantize",
