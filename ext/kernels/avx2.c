@@ -12,6 +12,7 @@
 #include "kernels/generic/bins.h"
 #include "kernels/generic/convert.h"
 #include "kernels/generic/hash.h"
+#include "kernels/generic/integers.h"
 #include "kernels/generic/pairs.h"
 #include "kernels/generic/rows.h"
 #include "kernels/generic/scan.h"
@@ -155,6 +156,10 @@ const Kernels kernels_avx2 = {
     .range = {[DTYPE_F32] = avx2_range_F32,
               [DTYPE_F16] = avx2_range_F16,
               [DTYPE_BF16] = avx2_range_BF16},
+    .scan_integers = {[DTYPE_I8] = avx2_scan_I8,
+                      [DTYPE_U8] = avx2_scan_U8,
+                      [DTYPE_I16] = avx2_scan_I16,
+                      [DTYPE_U16] = avx2_scan_U16},
     .scan_doubles = avx2_scan_doubles,
     .deviations = avx2_deviations,
     .pairs = {[DTYPE_F32] = avx2_pairs_F32,

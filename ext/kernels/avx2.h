@@ -233,6 +233,59 @@ static avx2_INLINE uint32_t avx2_fold_half_counts(__m256i counts) {
   return avx2_fold_counts(_mm256_madd_epi16(counts, _mm256_set1_epi16(1)));
 }
 
+/* ---- Integers of 8 and 16 bits ---- */
+
+typedef struct avx2_ShortSums {
+  __m256i sum, squares; /* squares in 32 bits, if they are narrow, or in 64 */
+} avx2_ShortSums;
+
+static avx2_INLINE avx2_ShortSums avx2_no_short_sums(void) {
+  return (avx2_ShortSums){_mm256_setzero_si256(), _mm256_setzero_si256()};
+}
+
+/* The sum of two squares has 32 bits, of which the first is no sign. */
+static avx2_INLINE avx2_ShortSums avx2_add_shorts(avx2_ShortSums sums, __m256i numbers,
+                                                  bool narrow) {
+  __m256i squares = _mm256_madd_epi16(numbers, numbers);
+  sums.sum = _mm256_add_epi32(sums.sum, _mm256_madd_epi16(numbers, _mm256_set1_epi16(1)));
+  if (narrow) {
+    sums.squares = _mm256_add_epi32(sums.squares, squares);
+  } else {
+    __m256i low = _mm256_and_si256(squares, _mm256_set1_epi64x(UINT32_MAX));
+    __m256i both = _mm256_add_epi64(low, _mm256_srli_epi64(squares, 32));
+    sums.squares = _mm256_add_epi64(sums.squares, both);
+  }
+  return sums;
+}
+
+static avx2_INLINE int64_t avx2_fold_short_sum(avx2_ShortSums sums) {
+  int32_t lanes[8];
+  int64_t sum = 0;
+  _mm256_storeu_si256((__m256i *)lanes, sums.sum);
+  for (unsigned j = 0; j < 8; j++) sum += lanes[j];
+  return sum;
+}
+
+static avx2_INLINE uint64_t avx2_fold_short_squares(avx2_ShortSums sums, bool narrow) {
+  uint64_t lanes[4], sum = 0;
+  _mm256_storeu_si256((__m256i *)lanes, sums.squares);
+  for (unsigned j = 0; j < 4; j++)
+    sum += narrow ? (lanes[j] & UINT32_MAX) + (lanes[j] >> 32) : lanes[j];
+  return sum;
+}
+
+static avx2_INLINE __m256i avx2_halves_I8(const unsigned char *data) {
+  return _mm256_cvtepi8_epi16(avx2_load_16(data));
+}
+
+static avx2_INLINE __m256i avx2_halves_U8(const unsigned char *data) {
+  return _mm256_cvtepu8_epi16(avx2_load_16(data));
+}
+
+static avx2_INLINE __m256i avx2_halves_16(const unsigned char *data) {
+  return avx2_load_halves(data);
+}
+
 /* ---- Doubles ---- */
 
 /* Otherwise comparisons of the doubles would become comparisons of what they were widened from, which

@@ -13,6 +13,7 @@
 #include "kernels/generic/arithmetic.h"
 #include "kernels/generic/bins.h"
 #include "kernels/generic/convert.h"
+#include "kernels/generic/integers.h"
 #include "kernels/generic/pairs.h"
 #include "kernels/generic/rows.h"
 #include "kernels/generic/scan.h"
@@ -86,8 +87,6 @@ static avx512_TARGET void avx512_lookup_nibbles(const unsigned char *data, uint6
 
 /* ---- F16 and BF16: minimum and maximum in 16 bits ---- */
 
-enum { AVX512_HALVES = 32 };
-
 /* As signed numbers, codes without a sign are in the order of their values, above all codes with a
 ** sign. As unsigned numbers, codes with a sign are the largest, and the one with the lowest value
 ** is the maximum. */
@@ -103,23 +102,16 @@ static avx512_INLINE avx512_HalfRange avx512_no_half_range(void) {
 /* Returns which elements are not 0. */
 static avx512_INLINE __mmask32 avx512_add_to_half_range(avx512_HalfRange *range, __m512i codes) {
   __mmask32 not_zero = _mm512_test_epi16_mask(codes, _mm512_set1_epi16(0x7fff));
-  range->zeros += AVX512_HALVES - (uint32_t)__builtin_popcount(not_zero);
+  range->zeros += avx512_HALVES - (uint32_t)__builtin_popcount(not_zero);
   range->max_signed = _mm512_max_epi16(range->max_signed, codes);
   range->max_unsigned = _mm512_max_epu16(range->max_unsigned, codes);
   return not_zero;
 }
 
-static avx512_INLINE uint16_t avx512_fold_min_halves(__m512i unsigned_halves) {
-  __m256i half = _mm256_min_epu16(_mm512_castsi512_si256(unsigned_halves),
-                                  _mm512_extracti64x4_epi64(unsigned_halves, 1));
-  __m128i quarter = _mm_min_epu16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-  return (uint16_t)_mm_cvtsi128_si32(_mm_minpos_epu16(quarter));
-}
-
 /* The smallest code as an unsigned number: the element closest to 0, if all have the same sign. */
 static avx512_TARGET uint16_t avx512_min_unsigned(const unsigned char *data, uint64_t count) {
   __m512i min = _mm512_set1_epi16(-1);
-  for (uint64_t i = 0; i < count; i += AVX512_HALVES) {
+  for (uint64_t i = 0; i < count; i += avx512_HALVES) {
     min = _mm512_min_epu16(min, _mm512_loadu_si512(data + 2 * i));
   }
   return avx512_fold_min_halves(min);
@@ -147,7 +139,7 @@ static avx512_TARGET void avx512_scan_F16(const unsigned char *data, uint64_t co
                                           FloatScan *out) {
   avx512_HalfRange range = avx512_no_half_range();
   avx512_Sums sums = avx512_no_sums();
-  for (uint64_t i = 0; i < count; i += AVX512_HALVES) {
+  for (uint64_t i = 0; i < count; i += avx512_HALVES) {
     const unsigned char *next = data + 2 * i;
     avx512_prefetch(next + SCAN_AHEAD);
     avx512_add_to_half_range(&range, _mm512_loadu_si512(next));
@@ -167,7 +159,7 @@ static avx512_TARGET void avx512_scan_BF16(const unsigned char *data, uint64_t c
   __m512i min = magnitude; /* of the magnitudes other than 0 */
   avx512_HalfRange range = avx512_no_half_range();
   avx512_Sums sums = avx512_no_sums();
-  for (uint64_t i = 0; i < count; i += AVX512_HALVES) {
+  for (uint64_t i = 0; i < count; i += avx512_HALVES) {
     const unsigned char *next = data + 2 * i;
     avx512_prefetch(next + SCAN_AHEAD);
     __m512i codes = _mm512_loadu_si512(next);
@@ -186,7 +178,7 @@ static avx512_TARGET void avx512_scan_BF16(const unsigned char *data, uint64_t c
 static avx512_INLINE FloatRange avx512_range_halves(Dtype dtype, const unsigned char *data,
                                                     uint64_t count) {
   avx512_HalfRange range = avx512_no_half_range();
-  for (uint64_t i = 0; i < count; i += AVX512_HALVES) {
+  for (uint64_t i = 0; i < count; i += avx512_HALVES) {
     avx512_prefetch(data + 2 * i + SCAN_AHEAD);
     avx512_add_to_half_range(&range, _mm512_loadu_si512(data + 2 * i));
   }
@@ -353,6 +345,10 @@ const Kernels kernels_avx512 = {
     .range = {[DTYPE_F32] = avx512_range_F32,
               [DTYPE_F16] = avx512_range_F16,
               [DTYPE_BF16] = avx512_range_BF16},
+    .scan_integers = {[DTYPE_I8] = avx512_scan_I8,
+                      [DTYPE_U8] = avx512_scan_U8,
+                      [DTYPE_I16] = avx512_scan_I16,
+                      [DTYPE_U16] = avx512_scan_U16},
     .scan_doubles = avx512_scan_doubles,
     .deviations = avx512_deviations,
     .scan_bytes = avx512_scan_bytes,

@@ -37,13 +37,14 @@
 
 typedef __m512 avx512_Floats;
 typedef __m512i avx512_Words;
+typedef __m512i avx512_Halves;
 typedef __m512d avx512_Doubles;
 typedef __mmask8 avx512_Mask;
 typedef uint32_t avx512_Counts;
 typedef __m512i avx512_DoubleCounts;
 
-enum { avx512_FLOATS = 16, avx512_DOUBLES = 8 };
-enum { avx512_RANGES = 1 };
+enum { avx512_FLOATS = 16, avx512_DOUBLES = 8, avx512_HALVES = 32 };
+enum { avx512_RANGES = 1, avx512_HALF_RANGES = 1 };
 enum { avx512_TILE_ROWS = 8, avx512_TILE_PARTS = 2 };
 enum { avx512_PAIR_PASS = PAIR_LANES };
 enum { avx512_ROW_GROUP = 4 };
@@ -182,6 +183,102 @@ static avx512_INLINE __m512 avx512_widen_I16(const unsigned char *data) {
 
 static avx512_INLINE __m512 avx512_widen_U16(const unsigned char *data) {
   return _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(avx512_load_32(data)));
+}
+
+/* ---- Numbers of 16 bits ---- */
+
+static avx512_INLINE __m512i avx512_all_halves(uint16_t half) {
+  return _mm512_set1_epi16((int16_t)half);
+}
+
+static avx512_INLINE __m512i avx512_xor_halves(__m512i a, __m512i b) {
+  return _mm512_xor_si512(a, b);
+}
+
+static avx512_INLINE __m512i avx512_min_signed_halves(__m512i a, __m512i b) {
+  return _mm512_min_epi16(a, b);
+}
+
+static avx512_INLINE __m512i avx512_max_signed_halves(__m512i a, __m512i b) {
+  return _mm512_max_epi16(a, b);
+}
+
+static avx512_INLINE uint16_t avx512_fold_min_halves(__m512i unsigned_halves) {
+  __m256i half = _mm256_min_epu16(_mm512_castsi512_si256(unsigned_halves),
+                                  _mm512_extracti64x4_epi64(unsigned_halves, 1));
+  __m128i quarter = _mm_min_epu16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+  return (uint16_t)_mm_cvtsi128_si32(_mm_minpos_epu16(quarter));
+}
+
+static avx512_INLINE int16_t avx512_fold_min_signed_halves(__m512i halves) {
+  __m512i above = _mm512_xor_si512(halves, _mm512_set1_epi16(INT16_MIN));
+  return (int16_t)(avx512_fold_min_halves(above) ^ 0x8000);
+}
+
+static avx512_INLINE int16_t avx512_fold_max_signed_halves(__m512i halves) {
+  __m512i below = _mm512_xor_si512(halves, _mm512_set1_epi16(INT16_MAX));
+  return (int16_t)(avx512_fold_min_halves(below) ^ 0x7fff);
+}
+
+static avx512_INLINE __m512i avx512_count_zero_halves(__m512i counts, __m512i halves) {
+  __mmask32 zero = _mm512_testn_epi16_mask(halves, halves);
+  return _mm512_mask_sub_epi16(counts, zero, counts, _mm512_set1_epi16(-1));
+}
+
+static avx512_INLINE uint32_t avx512_fold_half_counts(__m512i counts) {
+  return (uint32_t)_mm512_reduce_add_epi32(_mm512_madd_epi16(counts, _mm512_set1_epi16(1)));
+}
+
+/* ---- Integers of 8 and 16 bits ---- */
+
+typedef struct avx512_ShortSums {
+  __m512i sum, squares; /* squares in 32 bits, if they are narrow, or in 64 */
+} avx512_ShortSums;
+
+static avx512_INLINE avx512_ShortSums avx512_no_short_sums(void) {
+  return (avx512_ShortSums){_mm512_setzero_si512(), _mm512_setzero_si512()};
+}
+
+/* The sum of two squares has 32 bits, of which the first is no sign. */
+static avx512_INLINE avx512_ShortSums avx512_add_shorts(avx512_ShortSums sums, __m512i numbers,
+                                                        bool narrow) {
+  sums.sum = _mm512_dpwssd_epi32(sums.sum, numbers, _mm512_set1_epi16(1));
+  if (narrow) {
+    sums.squares = _mm512_dpwssd_epi32(sums.squares, numbers, numbers);
+  } else {
+    __m512i squares = _mm512_madd_epi16(numbers, numbers);
+    __m512i low = _mm512_and_si512(squares, _mm512_set1_epi64(UINT32_MAX));
+    __m512i both = _mm512_add_epi64(low, _mm512_srli_epi64(squares, 32));
+    sums.squares = _mm512_add_epi64(sums.squares, both);
+  }
+  return sums;
+}
+
+static avx512_INLINE int64_t avx512_fold_short_sum(avx512_ShortSums sums) {
+  __m512i halves = _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_castsi512_si256(sums.sum)),
+                                    _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(sums.sum, 1)));
+  return _mm512_reduce_add_epi64(halves);
+}
+
+static avx512_INLINE uint64_t avx512_fold_short_squares(avx512_ShortSums sums, bool narrow) {
+  __m512i squares = sums.squares;
+  if (narrow) {
+    __m512i low = _mm512_and_si512(squares, _mm512_set1_epi64(UINT32_MAX));
+    squares = _mm512_add_epi64(low, _mm512_srli_epi64(squares, 32));
+  }
+  return (uint64_t)_mm512_reduce_add_epi64(squares);
+}
+
+static avx512_INLINE __m512i avx512_halves_I8(const unsigned char *data) {
+  return _mm512_cvtepi8_epi16(avx512_load_32(data));
+}
+
+static avx512_INLINE __m512i avx512_halves_U8(const unsigned char *data) {
+  return _mm512_cvtepu8_epi16(avx512_load_32(data));
+}
+
+static avx512_INLINE __m512i avx512_halves_16(const unsigned char *data) {
+  return _mm512_loadu_si512(data);
 }
 
 /* ---- Doubles ---- */

@@ -206,6 +206,17 @@ typedef void KernelScanDoubles(const void *data, uint64_t count, DoubleScan *out
 /* The sums, by lane, of the squared distances of doubles from `mean`. */
 typedef void KernelDeviations(const void *data, uint64_t count, double mean, double *out);
 
+/* For integers of 8 and 16 bits: exact. */
+typedef struct IntegerScan {
+  int64_t sum;
+  uint64_t squares;
+  int min, max; /* only set if there are elements */
+  uint32_t zeros;
+} IntegerScan;
+
+/* For I8, U8, I16 and U16, as stored. `count` as for KernelScan. */
+typedef void KernelScanIntegers(const unsigned char *data, uint64_t count, IntegerScan *out);
+
 /* How the magnitudes of a dtype of a sign and 7 bits are composed of digits. The value of the 7
 ** bits is the only digit that is not 0, times 2^shift of its place, times a unit. In the first places these are the
 ** digits of codes below KERNEL_LOW_CODES, and in the others those of the codes from there on, so that a register can
@@ -337,8 +348,9 @@ typedef void KernelMultiply(const KernelProduct *product);
   BY_DTYPE(KernelCountSlots, count_slots) /* F32, F64, F16, BF16 */                               \
   ALONE(KernelHashBlocks, hash_blocks)                                                            \
   ALONE(KernelHashMerge, hash_merge)                                                              \
-  BY_DTYPE(KernelScan, scan)   /* F32, F16, BF16 */                                               \
-  BY_DTYPE(KernelRange, range) /* F32, F16, BF16 */                                               \
+  BY_DTYPE(KernelScan, scan)                  /* F32, F16, BF16 */                                \
+  BY_DTYPE(KernelRange, range)                /* F32, F16, BF16 */                                \
+  BY_DTYPE(KernelScanIntegers, scan_integers) /* I8, U8, I16, U16 */                              \
   ALONE(KernelScanDoubles, scan_doubles)                                                          \
   ALONE(KernelDeviations, deviations)                                                             \
   ALONE(KernelScanBytes, scan_bytes) /* * */                                                      \

@@ -12,6 +12,7 @@
 #include "kernels/generic/bins.h"
 #include "kernels/generic/convert.h"
 #include "kernels/generic/hash.h"
+#include "kernels/generic/integers.h"
 #include "kernels/generic/pairs.h"
 #include "kernels/generic/rows.h"
 #include "kernels/generic/scan.h"
@@ -74,6 +75,10 @@ const Kernels kernels_neon = {
     .range = {[DTYPE_F32] = neon_range_F32,
               [DTYPE_F16] = neon_range_F16,
               [DTYPE_BF16] = neon_range_BF16},
+    .scan_integers = {[DTYPE_I8] = neon_scan_I8,
+                      [DTYPE_U8] = neon_scan_U8,
+                      [DTYPE_I16] = neon_scan_I16,
+                      [DTYPE_U16] = neon_scan_U16},
     .scan_doubles = neon_scan_doubles,
     .deviations = neon_deviations,
     .pairs = {[DTYPE_F32] = neon_pairs_F32,

@@ -207,6 +207,50 @@ static neon_INLINE uint32_t neon_fold_half_counts(uint16x8_t counts) {
   return vaddlvq_u16(counts);
 }
 
+/* ---- Integers of 8 and 16 bits ---- */
+
+typedef struct neon_ShortSums {
+  int32x4_t sum;
+  uint64x2_t squares;
+} neon_ShortSums;
+
+static neon_INLINE neon_ShortSums neon_no_short_sums(void) {
+  return (neon_ShortSums){vdupq_n_s32(0), vdupq_n_u64(0)};
+}
+
+static neon_INLINE neon_ShortSums neon_add_shorts(neon_ShortSums sums, uint16x8_t codes,
+                                                  bool narrow) {
+  int16x8_t numbers = vreinterpretq_s16_u16(codes);
+  int32x4_t low = vmull_s16(vget_low_s16(numbers), vget_low_s16(numbers));
+  int32x4_t high = vmull_high_s16(numbers, numbers);
+  (void)narrow;
+  sums.sum = vpadalq_s16(sums.sum, numbers);
+  sums.squares =
+      vpadalq_u32(sums.squares, vaddq_u32(vreinterpretq_u32_s32(low), vreinterpretq_u32_s32(high)));
+  return sums;
+}
+
+static neon_INLINE int64_t neon_fold_short_sum(neon_ShortSums sums) {
+  return vaddlvq_s32(sums.sum);
+}
+
+static neon_INLINE uint64_t neon_fold_short_squares(neon_ShortSums sums, bool narrow) {
+  (void)narrow;
+  return vaddvq_u64(sums.squares);
+}
+
+static neon_INLINE uint16x8_t neon_halves_I8(const unsigned char *data) {
+  return vreinterpretq_u16_s16(vmovl_s8(vld1_s8((const int8_t *)data)));
+}
+
+static neon_INLINE uint16x8_t neon_halves_U8(const unsigned char *data) {
+  return vmovl_u8(vld1_u8(data));
+}
+
+static neon_INLINE uint16x8_t neon_halves_16(const unsigned char *data) {
+  return neon_load_halves(data);
+}
+
 /* ---- Doubles ---- */
 
 /* Half of four floats. The compiler converts them once for both halves. Comparisons of the doubles

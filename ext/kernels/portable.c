@@ -10,6 +10,7 @@
 #include "kernels/generic/bins.h"
 #include "kernels/generic/convert.h"
 #include "kernels/generic/hash.h"
+#include "kernels/generic/integers.h"
 #include "kernels/generic/pairs.h"
 #include "kernels/generic/rows.h"
 #include "kernels/generic/scan.h"
@@ -106,6 +107,10 @@ const Kernels kernels_portable = {
     .range = {[DTYPE_F32] = portable_range_F32,
               [DTYPE_F16] = portable_range_F16,
               [DTYPE_BF16] = portable_range_BF16},
+    .scan_integers = {[DTYPE_I8] = portable_scan_I8,
+                      [DTYPE_U8] = portable_scan_U8,
+                      [DTYPE_I16] = portable_scan_I16,
+                      [DTYPE_U16] = portable_scan_U16},
     .scan_doubles = portable_scan_doubles,
     .deviations = portable_deviations,
     .count_bytes = portable_count_bytes,

@@ -197,6 +197,45 @@ static portable_INLINE uint32_t portable_fold_half_counts(uint16_t count) {
   return count;
 }
 
+/* ---- Integers of 8 and 16 bits ---- */
+
+typedef struct portable_ShortSums {
+  int64_t sum;
+  uint64_t squares;
+} portable_ShortSums;
+
+static portable_INLINE portable_ShortSums portable_no_short_sums(void) {
+  return (portable_ShortSums){0, 0};
+}
+
+static portable_INLINE portable_ShortSums portable_add_shorts(portable_ShortSums sums,
+                                                              uint16_t number, bool narrow) {
+  int value = (int16_t)number;
+  (void)narrow;
+  return (portable_ShortSums){sums.sum + value, sums.squares + (uint64_t)((int64_t)value * value)};
+}
+
+static portable_INLINE int64_t portable_fold_short_sum(portable_ShortSums sums) {
+  return sums.sum;
+}
+
+static portable_INLINE uint64_t portable_fold_short_squares(portable_ShortSums sums, bool narrow) {
+  (void)narrow;
+  return sums.squares;
+}
+
+static portable_INLINE uint16_t portable_halves_I8(const unsigned char *data) {
+  return (uint16_t)(int8_t)data[0];
+}
+
+static portable_INLINE uint16_t portable_halves_U8(const unsigned char *data) {
+  return data[0];
+}
+
+static portable_INLINE uint16_t portable_halves_16(const unsigned char *data) {
+  return portable_load_halves(data);
+}
+
 /* ---- Doubles ---- */
 
 static portable_INLINE double portable_doubles_F32(const unsigned char *data, unsigned part) {

@@ -115,13 +115,10 @@ static Moments codes_make_moments(const Codes *codes, const ByteScan *scan, uint
     DoubleDouble part = {ldexp((double)scan->squares[p], 2 * shift), 0};
     squares = double_double_add(squares, part);
   }
-  DoubleDouble apart = double_double_subtract(double_double_multiply(squares, (double)count),
-                                              double_two_product(sum, sum));
-  return (Moments){
-      .count = count,
-      .sum = {ldexp(sum, codes->unit), 0},
-      .squares = {ldexp(double_double_divide(apart, (double)count), 2 * codes->unit), 0},
-  };
+  Moments moments = moments_of_sums(count, sum, squares);
+  moments.sum.high = ldexp(moments.sum.high, codes->unit);
+  moments.squares.high = ldexp(moments.squares.high, 2 * codes->unit);
+  return moments;
 }
 
 /* Adds an element that occurs `times` times. */

@@ -29,6 +29,13 @@ static double moments_between(const Moments *a, const Moments *b) {
   return distance * distance * (a_count * b_count / (a_count + b_count));
 }
 
+Moments moments_of_sums(uint64_t count, double sum, DoubleDouble squares) {
+  DoubleDouble apart = double_double_subtract(double_double_multiply(squares, (double)count),
+                                              double_two_product(sum, sum));
+  return (Moments){
+      .count = count, .sum = {sum, 0}, .squares = {double_double_divide(apart, (double)count), 0}};
+}
+
 void moments_merge(Moments *moments, const Moments *more) {
   if (more->count == 0) return;
   if (moments->count == 0) {

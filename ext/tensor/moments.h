@@ -20,6 +20,10 @@ typedef struct Moments {
                         ** the squares of very large or very small doubles can be represented */
 } Moments;
 
+/* The moments of `count` numbers, at least one, of whose sum and sum of squares every digit is known: of multiples of a
+** unit, in units. The product of the squares with the count has at most 106 bits. */
+Moments moments_of_sums(uint64_t count, double sum, DoubleDouble squares);
+
 /* Adds the moments of some numbers to those of others. The order affects the last bits. */
 void moments_merge(Moments *moments, const Moments *more);
 

@@ -11,6 +11,7 @@
 #include "tensor/found.h"
 #include "tensor/lanes.h"
 #include "tensor/numbers.h"
+#include "tensor/shorts.h"
 
 /* The number of elements that are taken at a time, so that they stay in the first-level cache while
 ** they are decoded. Twice as many are taken of elements that are scanned as stored. */
@@ -451,8 +452,13 @@ static void stats_take_block(const void *context, const PassElements *elements, 
   const StatsTask *task = context;
   StatsBlockFound *all = state;
   (void)position;
+  const bool with_moments = task->level > STATS_RANGE;
+  if (shorts_are(task->dtype)) {
+    shorts_take(task->kernels, task->dtype, elements->data, elements->first, count, with_moments,
+                &all->found);
+    return;
+  }
   if (task->by_code) {
-    bool with_moments = task->level > STATS_RANGE;
     codes_take(&task->codes, elements->data, elements->first, count, with_moments, &all->found);
     return;
   }

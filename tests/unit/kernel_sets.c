@@ -374,6 +374,8 @@ static void check_range(const Subject *subject) {
   TIME("range", &steps, MOST, subject->set->range[subject->dtype](data, MOST, &out))
 }
 
+#include "kernel_integers.inc"
+
 static uint64_t zeros_of(const DoubleScan *scan) {
   uint64_t zeros = 0;
   for (unsigned j = 0; j < KERNEL_LANES; j++) zeros += scan->zeros[j];
