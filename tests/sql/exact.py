@@ -65,7 +65,7 @@ def as_sql(number):
     return float(number) if isinstance(number, int) and number >= 2**63 else number
 
 
-FORMATS = {"F64": "d", "F32": "f", "F16": "e", "I64": "q", "U64": "Q", "I32": "i", "U8": "B", "I8": "b"}
+FORMATS = {"F64": "d", "F32": "f", "F16": "e", "I64": "q", "U64": "Q", "I32": "i", "U8": "B", "I8": "b", "U16": "H", "I16": "h"}
 
 
 def check_list(what, dtype, numbers):
@@ -124,6 +124,16 @@ check_list("near 2^64", "U64", many(lambda i: 2**64 - 1 - random.randrange(4)))
 check_list("small", "I64", many(lambda i: random.randrange(50000)))
 check_list("all", "U8", many(lambda i: i * 7 % 256))
 check_list("all", "I8", many(lambda i: i * 7 % 256 - 128))
+# All sums of small integers are exact, of any numbers: only the results are rounded, here of one block.
+for dtype, low, high in ("I8", -128, 127), ("U8", 0, 255), ("I16", -32768, 32767), ("U16", 0, 65535):
+    for what, numbers in ("at an end", [high - i % 7 // 6 for i in range(65531)]), ("all but one", [high] * 999 + [high - 1]), \
+            ("far apart", [low, high] * 32768), ("any", [random.randint(low, high) for _ in range(40001)]), \
+            ("all lowest", [low] * 65536), ("around the middle", [(low + high) // 2 + i % 3 for i in range(333)]):
+        check_list(what, dtype, numbers)
+        std, l2 = db.execute("SELECT std, l2 FROM tensor_stats(?, ?)", (struct.pack(f"<{len(numbers)}{FORMATS[dtype]}", *numbers), dtype)).fetchone()
+        variance = Fraction(sum(n * n for n in numbers), len(numbers)) - Fraction(sum(numbers), len(numbers)) ** 2
+        tally.check(root_error(std, variance) <= Fraction(1, 2**52), f"{dtype}, {what}: std to the last digit", std)
+        tally.check(root_error(l2, Fraction(sum(n * n for n in numbers))) <= Fraction(1, 2**51), f"{dtype}, {what}: l2", l2)
 for count in list(range(1, 40)) + [4095, 4096, 4097, 65535, 65536, 65537]:
     check_list(f"{count} elements", "F32", [random.gauss(1, 1) for _ in range(count)])
 
