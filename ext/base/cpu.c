@@ -46,7 +46,7 @@ static unsigned cpu_find_features(void) {
         CPU_AVX512F | CPU_AVX512BW | CPU_AVX512DQ | CPU_AVX512VL | CPU_AVX512VBMI | CPU_AVX512VNNI
   };
   uint32_t eax, ebx, ecx, edx;
-  const unsigned last = __get_cpuid_max(0, NULL);
+  const unsigned last = (unsigned)__get_cpuid_max(0, NULL); /* an int in clang */
   if (last < 1) return 0;
   __cpuid(1, eax, ebx, ecx, edx);
   if ((ecx & CPU_OSXSAVE) == 0 || (ecx & CPU_AVX) == 0) return 0;

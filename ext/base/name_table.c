@@ -71,8 +71,10 @@ bool name_table_add_batch(NameTable *table, uint32_t first, uint32_t count, uint
     uint32_t length;
     const char *name = name_table_row_name(table, first + i, &length);
     uint64_t *slot = name_table_find_slot(table, name, length, hashes[i]);
-    *duplicate = first + i;
-    if (*slot != 0) return false;
+    if (*slot != 0) {
+      *duplicate = first + i;
+      return false;
+    }
     *slot = (hashes[i] >> 32 << 32) | (first + i + 1);
   }
   return true;

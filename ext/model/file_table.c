@@ -46,7 +46,7 @@ File *file_table_empty(FileTable *table) {
 static void file_table_grow(FileTable *table) {
   enum { FILE_TABLE_GROWTH_BITS = 3 };
   int bits = file_table_bits(table) + FILE_TABLE_GROWTH_BITS;
-  File **grown = memory_zeroed((uint64_t)1 << bits, sizeof *grown);
+  File **grown = memory_zeroed((uint64_t)1 << bits, sizeof(File *));
   if (grown == NULL) return;
   File *all = file_table_empty(table);
   table->many = grown;
