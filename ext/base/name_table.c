@@ -32,17 +32,29 @@ static uint64_t *name_table_find_slot(const NameTable *table, const char *name, 
   }
 }
 
-bool name_table_start(NameTable *table, const char *text, const void *rows, size_t row_size,
-                      uint32_t count) {
+uint64_t name_table_slot_count(uint32_t count) {
   uint64_t capacity = 8;
   while (capacity < (uint64_t)count + count / 2) capacity *= 2;
-  *table = (NameTable){.slots = memory_zeroed(capacity, sizeof(uint64_t)),
+  return capacity;
+}
+
+void name_table_start_in(NameTable *table, uint64_t *slots, const char *text, const void *rows,
+                         size_t row_size, uint32_t count) {
+  uint64_t capacity = name_table_slot_count(count);
+  *table = (NameTable){.slots = slots,
                        .mask = capacity - 1,
                        .seed = memory_random_seed(),
                        .text = text,
                        .rows = rows,
                        .row_size = row_size};
-  return table->slots != NULL;
+  if (slots != NULL) memset(slots, 0, (size_t)capacity * sizeof *slots);
+}
+
+bool name_table_start(NameTable *table, const char *text, const void *rows, size_t row_size,
+                      uint32_t count) {
+  uint64_t *slots = memory_resize(NULL, name_table_slot_count(count), sizeof *slots);
+  name_table_start_in(table, slots, text, rows, row_size, count);
+  return slots != NULL;
 }
 
 bool name_table_add(NameTable *table, uint32_t row, uint32_t *earlier) {

@@ -33,6 +33,14 @@ typedef enum NameTableResult {
 bool name_table_start(NameTable *table, const char *text, const void *rows, size_t row_size,
                       uint32_t count);
 
+/* The number of slots of a table for `count` rows. */
+uint64_t name_table_slot_count(uint32_t count);
+
+/* Does the same with memory of the caller for that many slots, which must outlive the table; then
+** name_table_free() must not be called. */
+void name_table_start_in(NameTable *table, uint64_t *slots, const char *text, const void *rows,
+                         size_t row_size, uint32_t count);
+
 /* Adds row number `row`. False if an earlier row has the same name; *earlier is then its number,
 ** and the table finds the later row from now on. */
 bool name_table_add(NameTable *table, uint32_t row, uint32_t *earlier);

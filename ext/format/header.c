@@ -238,23 +238,20 @@ static bool header_take_header(HeaderParser *parser) {
 /* Gives the header what it keeps. */
 static bool header_keep(HeaderParser *parser) {
   Header *header = parser->header;
-  header->tensors = header_buffers_keep_tensors(parser->buffers, header->tensor_count);
-  header->text = header_buffers_keep_text(parser->buffers, parser->kept);
+  bool kept =
+      header_buffers_keep(parser->buffers, parser->kept, header->tensor_count, &header->memory);
+  header->tensors = header->memory.tensors;
+  parser->text = header->text = header->memory.text;
   header->text_length = parser->kept;
-  if (header->tensors == NULL || header->text == NULL) return error_memory(parser->error);
-  parser->text = header->text;
-  return true;
+  return kept || error_memory(parser->error);
 }
 
 /* ---- Validation ---- */
 
-/* Builds a table of `count` rows that each begin with a name. `where` describes the place of the
+/* Adds `count` rows, which each begin with a name, to an empty table. `where` describes the place of the
 ** names in a message about duplicates. */
 static bool header_index_rows(const HeaderParser *parser, NameTable *table, const void *rows,
                               size_t row_size, uint32_t count, const char *where) {
-  if (!name_table_start(table, parser->header->text, rows, row_size, count)) {
-    return error_memory(parser->error);
-  }
   for (uint32_t row = 0; row < count; row += NAME_TABLE_BATCH) {
     uint32_t left = count - row, duplicate;
     if (!header_go_on(parser, row)) return false;
@@ -271,14 +268,26 @@ static bool header_index_rows(const HeaderParser *parser, NameTable *table, cons
 
 static bool header_index_names(const HeaderParser *parser) {
   Header *header = parser->header;
-  return header_index_rows(parser, &header->names, header->tensors, sizeof(TensorEntry),
-                           header->tensor_count, "in the header");
+  const TensorEntry *tensors = header->tensors;
+  uint32_t count = header->tensor_count;
+  if (header->memory.slots != NULL) {
+    name_table_start_in(&header->names, header->memory.slots, header->text, tensors,
+                        sizeof *tensors, count);
+  } else if (!name_table_start(&header->names, header->text, tensors, sizeof *tensors, count)) {
+    return error_memory(parser->error);
+  }
+  return header_index_rows(parser, &header->names, tensors, sizeof *tensors, count,
+                           "in the header");
 }
 
 static bool header_check_metadata_keys(const HeaderParser *parser) {
   const Header *header = parser->header;
   if (header->metadata_count < 2) return true;
   NameTable keys;
+  if (!name_table_start(&keys, header->text, header->metadata, sizeof(MetadataEntry),
+                        header->metadata_count)) {
+    return error_memory(parser->error);
+  }
   bool good = header_index_rows(parser, &keys, header->metadata, sizeof(MetadataEntry),
                                 header->metadata_count, "in __metadata__");
   name_table_free(&keys);
@@ -404,10 +413,13 @@ Header *header_parse(HeaderBuffers *buffers, uint64_t length, uint64_t file_size
 
 void header_free(Header *header) {
   if (header == NULL) return;
-  name_table_free(&header->names);
-  memory_free(header->tensors);
+  if (header->memory.slots == NULL) name_table_free(&header->names);
+  if (header->memory.text == NULL) { /* of a salvage, or nothing was kept */
+    memory_free(header->tensors);
+    memory_free(header->text);
+  }
+  header_memory_free(&header->memory);
   memory_free(header->metadata);
-  memory_free(header->text);
   memory_free(header);
 }
 

@@ -32,6 +32,7 @@ typedef struct Header {
   uint32_t tensor_count, metadata_count;
   TensorEntry *tensors;    /* in the order of (begin, end), then of the header */
   MetadataEntry *metadata; /* in the order of the header */
+  HeaderMemory memory;     /* that text, tensors and names have; {0} if each has its own */
   NameTable names;
 } Header;
 

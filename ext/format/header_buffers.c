@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/name_table.h"
 
 enum {
   HEADER_BUFFERS_LARGE = 1 << 19,               /* what is longer is not copied */
@@ -31,43 +32,69 @@ void header_buffers_expect(HeaderBuffers *buffers, uint64_t length) {
   buffers->tensor_capacity = count;
 }
 
-/* Returns the first `length` bytes of *block: a copy, or the block itself, which is then NULL. */
-static void *header_buffers_keep(void **block, uint64_t *capacity, uint64_t length) {
-  void *kept;
-  if (length < HEADER_BUFFERS_LARGE) {
-    kept = memory_alloc(length);
-    if (kept != NULL && length > 0) memcpy(kept, *block, (size_t)length);
-    return kept;
+/* Copies all into one block. */
+static bool header_buffers_copy(HeaderBuffers *buffers, uint64_t length, uint32_t count,
+                                HeaderMemory *memory) {
+  uint64_t size = count * sizeof(TensorEntry), slots = name_table_slot_count(count);
+  char *block = shelf_alloc(&buffers->shelf, size + slots * sizeof *memory->slots + length);
+  if (block == NULL) return false;
+  *memory = (HeaderMemory){.block = block,
+                           .tensors = (TensorEntry *)(void *)block,
+                           .slots = (uint64_t *)(void *)(block + size),
+                           .text = block + size + slots * sizeof *memory->slots};
+  if (count > 0) memcpy(memory->tensors, buffers->tensors, (size_t)size);
+  if (length > 0) memcpy(memory->text, buffers->text, (size_t)length);
+  return true;
+}
+
+/* Returns the block with its first `length` bytes alone; if that fails it is larger than necessary. */
+static void *header_buffers_fit(void *block, uint64_t length) {
+  void *fitted = memory_resize(block, length, 1);
+  return fitted != NULL ? fitted : block;
+}
+
+bool header_buffers_keep(HeaderBuffers *buffers, uint64_t length, uint32_t count,
+                         HeaderMemory *memory) {
+  uint64_t size = count * sizeof(TensorEntry);
+  *memory = (HeaderMemory){0};
+  if (size + length < HEADER_BUFFERS_LARGE)
+    return header_buffers_copy(buffers, length, count, memory);
+  memory->text = header_buffers_fit(buffers->text, length);
+  buffers->text = NULL;
+  buffers->text_size = 0;
+  if (buffers->tensors == NULL) { /* metadata alone */
+    memory->tensors = memory_alloc(0);
+    return memory->tensors != NULL;
   }
-  kept = memory_resize(*block, length, 1);
-  if (kept == NULL) kept = *block; /* it is larger than necessary */
-  *block = NULL;
-  *capacity = 0;
-  return kept;
+  memory->tensors = header_buffers_fit(buffers->tensors, size);
+  buffers->tensors = NULL;
+  buffers->tensor_capacity = 0;
+  return true;
 }
 
-char *header_buffers_keep_text(HeaderBuffers *buffers, uint64_t length) {
-  void *text = buffers->text, *kept = header_buffers_keep(&text, &buffers->text_size, length);
-  buffers->text = text;
-  return kept;
+void header_memory_free(HeaderMemory *memory) {
+  if (memory->block != NULL) {
+    shelf_free(memory->block);
+  } else {
+    memory_free(memory->tensors);
+    memory_free(memory->text);
+  }
+  *memory = (HeaderMemory){0};
 }
 
-TensorEntry *header_buffers_keep_tensors(HeaderBuffers *buffers, uint64_t count) {
-  void *tensors = buffers->tensors;
-  void *kept =
-      header_buffers_keep(&tensors, &buffers->tensor_capacity, count * sizeof(TensorEntry));
-  buffers->tensors = tensors;
-  return kept;
+static void header_buffers_empty(HeaderBuffers *buffers) {
+  memory_free(buffers->text);
+  memory_free(buffers->tensors);
+  *buffers = (HeaderBuffers){.shelf = buffers->shelf};
 }
 
 void header_buffers_trim(HeaderBuffers *buffers) {
   if (buffers->text_size + buffers->tensor_capacity * sizeof(TensorEntry) > HEADER_BUFFERS_MAX) {
-    header_buffers_clear(buffers);
+    header_buffers_empty(buffers);
   }
 }
 
 void header_buffers_clear(HeaderBuffers *buffers) {
-  memory_free(buffers->text);
-  memory_free(buffers->tensors);
-  *buffers = (HeaderBuffers){0};
+  header_buffers_empty(buffers);
+  shelf_clear(&buffers->shelf);
 }

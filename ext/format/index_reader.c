@@ -203,6 +203,17 @@ static bool index_reader_take_shard(IndexReader *reader, Span tensor) {
   return true;
 }
 
+/* A large array is not moved again and again while it grows if it is large from the start. What is not
+** used of it takes no memory, and a failure is ignored. */
+static void index_reader_expect(IndexReader *reader) {
+  enum { INDEX_READER_LARGE = 1 << 20, INDEX_READER_ENTRY = 110 /* the length of a usual entry */ };
+  Index *index = reader->index;
+  uint64_t count = reader->input->size / INDEX_READER_ENTRY;
+  if (reader->input->size < INDEX_READER_LARGE) return;
+  index->entries = memory_resize(NULL, count, sizeof(IndexEntry));
+  if (index->entries != NULL) reader->entry_capacity = count;
+}
+
 /* Takes the next member of weight_map, if there is one. */
 static bool index_reader_take_entry(IndexReader *reader) {
   Index *index = reader->index;
@@ -418,6 +429,8 @@ static Index *index_reader_read_once(IndexReader *reader, uint64_t *hash) {
   }
   index->seed = memory_random_seed();
   reader->index = index;
+  reader->entry_capacity = 0;
+  index_reader_expect(reader);
   XXH3_64bits_reset(&reader->hash);
   bool good = index_reader_take_index(reader);
   memory_free(reader->walk.cursor.text);
