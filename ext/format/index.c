@@ -85,18 +85,35 @@ uint64_t index_hash(const Index *index, const char *name, uint64_t length) {
   return XXH3_64bits_withSeed(name, (size_t)length, index->seed);
 }
 
+/* The part of a hash that is in a slot, at its place. An index has less than 2^27 entries. */
+static uint32_t index_tag(const Index *index, uint64_t hash) {
+  return (uint32_t)(hash >> 32) << index->entry_bits;
+}
+
+uint32_t index_slot_value(const Index *index, uint32_t entry) {
+  return index_tag(index, index->entries[entry].hash) | (entry + 1);
+}
+
+uint32_t index_slot_entry(const Index *index, uint32_t value) {
+  return (value & (((uint32_t)1 << index->entry_bits) - 1)) - 1;
+}
+
+/* Entries of other hashes are mostly passed over without looking at them, which takes time because they
+** are in none of the processor's caches. */
 uint32_t *index_slot(const Index *index, uint64_t hash) {
-  uint64_t at = hash & index->mask;
-  while (index->slots[at] != 0 && index->entries[index->slots[at] - 1].hash != hash) {
-    at = (at + 1) & index->mask;
+  uint32_t tag = index_tag(index, hash);
+  for (uint64_t at = hash & index->mask;; at = (at + 1) & index->mask) {
+    uint32_t value = index->slots[at];
+    if (value == 0) return &index->slots[at];
+    if ((value ^ tag) >> index->entry_bits != 0) continue;
+    if (index->entries[index_slot_entry(index, value)].hash == hash) return &index->slots[at];
   }
-  return &index->slots[at];
 }
 
 bool index_find(const Index *index, const char *name, uint64_t length, uint32_t *entry) {
-  uint32_t row = *index_slot(index, index_hash(index, name, length));
-  if (row == 0) return false;
-  *entry = row - 1;
+  uint32_t value = *index_slot(index, index_hash(index, name, length));
+  if (value == 0) return false;
+  *entry = index_slot_entry(index, value);
   return true;
 }
 
@@ -107,9 +124,9 @@ bool index_find_next(const Index *index, const char *name, uint64_t length, uint
     *entry = next;
     return true;
   }
-  uint32_t row = *index_slot(index, hash);
-  if (row == 0) return false;
-  *entry = row - 1;
+  uint32_t value = *index_slot(index, hash);
+  if (value == 0) return false;
+  *entry = index_slot_entry(index, value);
   return true;
 }
 

@@ -35,8 +35,10 @@ typedef struct Index {
   PathList shards;     /* names as in the file, each once, in natural order */
   IndexEntry *entries; /* in the order of the file */
   uint32_t entry_count;
-  uint32_t *slots; /* a hash table of the entries: their numbers plus one; 0 is free */
+  uint32_t *slots; /* a hash table of the entries: their numbers plus one, and above those a part of
+                      their hashes; 0 is free */
   uint64_t mask, seed;
+  uint32_t entry_bits;           /* the number of bits of a slot that have the number */
   FileIdentity *verified_shards; /* their state when verify_shards() accepted them, or NULL */
   bool verified_surely;          /* an unchanged state proves that nothing has changed */
 } Index;
@@ -97,6 +99,11 @@ bool index_raise_fault(const char *subject, const JsonFault *fault, Error *error
 ** has it. */
 uint64_t index_hash(const Index *index, const char *name, uint64_t length);
 uint32_t *index_slot(const Index *index, uint64_t hash);
+
+/* For index_reader.c: return the value of a slot for an entry, and the number of the entry that a slot
+** is for. */
+uint32_t index_slot_value(const Index *index, uint32_t entry);
+uint32_t index_slot_entry(const Index *index, uint32_t value);
 
 /* Returns the approximate number of bytes of memory that the index occupies. */
 uint64_t index_memory(const Index *index);

@@ -172,8 +172,7 @@ static bool index_reader_find_shard(IndexReader *reader, Span tensor, Span name)
 
 /* Takes the next value if it is the last shard that was named, which is the most common case.
 ** Returns whether it is. */
-static bool index_reader_take_last_shard(IndexReader *reader) {
-  JsonCursor *cursor = &reader->walk.cursor;
+static bool index_reader_take_last_shard(const IndexReader *reader, JsonCursor *cursor) {
   json_cursor_skip_space(cursor);
   const char *text = cursor->text + cursor->at;
   if (!reader->last_is_plain || cursor->length - cursor->at < reader->last_length + 2) return false;
@@ -187,7 +186,7 @@ static bool index_reader_take_last_shard(IndexReader *reader) {
 static bool index_reader_take_shard(IndexReader *reader, Span tensor) {
   JsonCursor *cursor = &reader->walk.cursor;
   Span name;
-  if (index_reader_take_last_shard(reader)) return true;
+  if (index_reader_take_last_shard(reader, cursor)) return true;
   if (!json_cursor_at(cursor, '"')) {
     const char *found = json_cursor_kind(cursor);
     return error_raise(reader->error, ERROR_INVALID, reader->input->path,
@@ -214,22 +213,45 @@ static void index_reader_expect(IndexReader *reader) {
   if (index->entries != NULL) reader->entry_capacity = count;
 }
 
-/* Takes the next member of weight_map, if there is one. */
-static bool index_reader_take_entry(IndexReader *reader) {
+/* Adds an entry with that key, whose shard is the last one that was named. */
+static bool index_reader_add_entry(IndexReader *reader, Span key) {
   Index *index = reader->index;
-  Span key;
-  if (!json_walk_next_key(&reader->walk, &key, &reader->more)) return false;
-  if (!reader->more) return true;
   if (!memory_reserve((void **)&index->entries, &reader->entry_capacity, index->entry_count,
                       sizeof(IndexEntry))) {
     return error_memory(reader->error);
   }
-  if (reader->walk.stopped || !index_reader_take_shard(reader, key)) return false;
   const char *name = reader->walk.cursor.text + key.offset;
   index->entries[index->entry_count++] =
       (IndexEntry){.hash = index_hash(index, name, key.length),
                    .shard = reader->last,
                    .at = (uint32_t)(reader->walk.base + key.offset - 1)};
+  return true;
+}
+
+/* Takes the next member of weight_map, if there is one. */
+static bool index_reader_take_entry(IndexReader *reader) {
+  Span key;
+  if (!json_walk_next_key(&reader->walk, &key, &reader->more)) return false;
+  if (!reader->more) return true;
+  return !reader->walk.stopped && index_reader_take_shard(reader, key) &&
+         index_reader_add_entry(reader, key);
+}
+
+/* Takes the next member of weight_map if it is in the window as a whole, has no escapes, follows
+** another one, and names the same shard. That is the most common case. Otherwise it takes nothing,
+** and reports nothing. */
+static bool index_reader_take_usual(IndexReader *reader) {
+  JsonWalk *walk = &reader->walk;
+  JsonCursor ahead = walk->cursor;
+  Span key;
+  if (!reader->last_is_plain || !json_cursor_take(&ahead, ',') ||
+      !json_cursor_take_plain_string(&ahead, &key) || !json_cursor_take(&ahead, ':') ||
+      !index_reader_take_last_shard(reader, &ahead) || json_cursor_peek(&ahead) != ',') {
+    return false;
+  }
+  if (!json_walk_go_on(walk, walk->steps + 1) || !index_reader_add_entry(reader, key)) return false;
+  walk->steps++;
+  walk->cursor.at = ahead.at;
   return true;
 }
 
@@ -250,6 +272,7 @@ static bool index_reader_take_weight_map(IndexReader *reader) {
   walk->rules = JSON_RULES_STRICT;
   if (!json_walk_enter(walk, true)) return false;
   do {
+    while (index_reader_take_usual(reader)) continue;
     if (!index_reader_take_whole(reader, index_reader_take_entry)) return false;
   } while (reader->more);
   walk->rules = JSON_RULES_PYTHON;
@@ -400,6 +423,7 @@ static bool index_reader_build_table(IndexReader *reader) {
   while (capacity < (uint64_t)index->entry_count + index->entry_count / 2) capacity *= 2;
   index->slots = memory_zeroed(capacity, sizeof *index->slots);
   index->mask = capacity - 1;
+  while ((uint64_t)index->entry_count >> index->entry_bits != 0) index->entry_bits++;
   if (index->slots == NULL) return error_memory(reader->error);
   for (uint32_t i = 0; i < index->entry_count; i++) {
     /* The processor fetches the slot of a later entry meanwhile: it is in none of its caches. */
@@ -408,8 +432,8 @@ static bool index_reader_build_table(IndexReader *reader) {
       __builtin_prefetch(&index->slots[index->entries[ahead].hash & index->mask]);
     if (!cancel_go_on_row(reader->cancel, i, reader->input->path, reader->error)) return false;
     uint32_t *slot = index_slot(index, index->entries[i].hash);
-    if (*slot != 0) return index_reader_raise_met(reader, *slot - 1, i);
-    *slot = i + 1;
+    if (*slot != 0) return index_reader_raise_met(reader, index_slot_entry(index, *slot), i);
+    *slot = index_slot_value(index, i);
   }
   return true;
 }
