@@ -335,8 +335,9 @@ static avx512_INLINE void avx512_store_F32(unsigned char *out, __m512d numbers) 
 static avx512_INLINE __m256i avx512_odd_floats(__m512d numbers) {
   __m256 floats = _mm512_cvt_roundpd_ps(numbers, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
   __mmask8 inexact = _mm512_cmp_pd_mask(_mm512_cvtps_pd(floats), numbers, _CMP_NEQ_OQ);
-  __m256i bits = _mm256_castps_si256(floats);
-  return _mm256_mask_or_epi32(bits, inexact, bits, _mm256_set1_epi32(1));
+  __m256i bits = _mm256_castps_si256(floats), last = _mm256_set1_epi32(1);
+  avx512_AS_IT_STANDS(last); /* or else the mask would become words, and these the last bits */
+  return _mm256_mask_or_epi32(bits, inexact, bits, last);
 }
 
 /* Stores 8 numbers of 16 bits; where the number is NaN, the sign and `nan` instead. */
@@ -405,7 +406,9 @@ static avx512_INLINE __m512 avx512_floats_at(const float *numbers, __m512i index
 
 static avx512_INLINE __m512i avx512_one_less_if(__m512i words, __m512 a, __m512 b) {
   __mmask16 less = _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);
-  return _mm512_mask_sub_epi32(words, less, words, _mm512_set1_epi32(1));
+  __m512i one = _mm512_set1_epi32(1);
+  avx512_AS_IT_STANDS(one);
+  return _mm512_mask_sub_epi32(words, less, words, one);
 }
 
 static avx512_INLINE __m512i avx512_join_words(__m512i a, __m512i b, __m512i stride) {
