@@ -18,10 +18,13 @@
   __asm__ volatile("" : "+x"(a), "+x"(b), "+x"(c), "+x"(d), "+m"(constant) : : "memory")
 #if defined(__clang__)
 #define avx2_PART avx2_PART_FLOATS
+/* Nothing that comes after is begun before the vector is computed. */
+#define avx2_BEFORE_THE_NEXT(vector) __asm__ volatile("" : "+x"(vector) : : "memory")
 /* Clang computes the vector as it stands, without regard to what becomes of it. */
 #define avx2_AS_IT_STANDS(vector) __asm__("" : "+x"(vector))
 #else
 #define avx2_PART(a, b, c, d, constant)
+#define avx2_BEFORE_THE_NEXT(vector)
 #define avx2_AS_IT_STANDS(vector)
 #endif
 
@@ -37,7 +40,7 @@ typedef __m256i avx2_DoubleCounts;
 enum { avx2_FLOATS = 8, avx2_DOUBLES = 4, avx2_HALVES = 16, avx2_LONGS = 4 };
 enum { avx2_RANGES = 1, avx2_HALF_RANGES = 1 };
 enum { avx2_TILE_ROWS = 4, avx2_TILE_PARTS = 2 };
-enum { avx2_PAIR_PASS = 4 };
+enum { avx2_PAIR_PASS = 8 };
 enum { avx2_ROW_GROUP = 2 };
 
 static avx2_INLINE __m128i avx2_load_8(const unsigned char *data) {
@@ -147,6 +150,10 @@ static avx2_INLINE __m256i avx2_count_equal_words(__m256i counts, __m256i a, __m
   return _mm256_sub_epi32(counts, _mm256_cmpeq_epi32(a, b));
 }
 
+static avx2_INLINE __m256i avx2_count_equal_floats(__m256i counts, __m256 a, __m256 b) {
+  return _mm256_sub_epi32(counts, _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_EQ_OQ)));
+}
+
 static avx2_INLINE uint32_t avx2_fold_counts(__m256i counts) {
   __m128i half = _mm_add_epi32(_mm256_castsi256_si128(counts), _mm256_extracti128_si256(counts, 1));
   half = _mm_add_epi32(half, _mm_shuffle_epi32(half, _MM_SHUFFLE(1, 0, 3, 2)));
@@ -227,6 +234,12 @@ static avx2_INLINE int16_t avx2_fold_max_signed_halves(__m256i halves) {
 
 static avx2_INLINE __m256i avx2_count_zero_halves(__m256i counts, __m256i halves) {
   return _mm256_sub_epi16(counts, _mm256_cmpeq_epi16(halves, _mm256_setzero_si256()));
+}
+
+static avx2_INLINE __m256i avx2_count_equal_halves(__m256i counts, __m256i a, __m256i b) {
+  __m256i magnitudes = _mm256_and_si256(_mm256_or_si256(a, b), _mm256_set1_epi16(0x7fff));
+  __m256i zero = _mm256_cmpeq_epi16(magnitudes, _mm256_setzero_si256());
+  return _mm256_sub_epi16(counts, _mm256_or_si256(_mm256_cmpeq_epi16(a, b), zero));
 }
 
 static avx2_INLINE uint32_t avx2_fold_half_counts(__m256i counts) {
@@ -416,8 +429,12 @@ static avx2_INLINE __m256d avx2_add_exact_product(__m256d sum, __m256d a, __m256
   return _mm256_fmadd_pd(a, b, sum);
 }
 
+/* Otherwise clang keeps the numbers themselves, too, as their squares are the same, and has not enough
+** registers. */
 static avx2_INLINE __m256d avx2_absolute_doubles(__m256d numbers) {
-  return _mm256_andnot_pd(_mm256_set1_pd(-0.0), numbers);
+  numbers = _mm256_andnot_pd(_mm256_set1_pd(-0.0), numbers);
+  avx2_AS_IT_STANDS(numbers);
+  return numbers;
 }
 
 static avx2_INLINE __m256d avx2_round_doubles(__m256d numbers) {

@@ -24,6 +24,7 @@
 #define avx512_INLINE avx512_TARGET inline __attribute__((always_inline))
 #define avx512_UNROLL KERNEL_UNROLL
 #define avx512_PART(a, b, c, d, constant)
+#define avx512_BEFORE_THE_NEXT(vector)
 #define avx512_PART_FLOATS(a, b, c, d, constant)
 #if defined(__clang__)
 /* Clang computes the vector as it stands, without regard to what becomes of it. */
@@ -143,6 +144,10 @@ static avx512_INLINE uint32_t avx512_count_equal_words(uint32_t count, __m512i a
   return count + (uint32_t)__builtin_popcount(_mm512_cmpeq_epi32_mask(a, b));
 }
 
+static avx512_INLINE uint32_t avx512_count_equal_floats(uint32_t count, __m512 a, __m512 b) {
+  return count + (uint32_t)__builtin_popcount(_mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ));
+}
+
 static avx512_INLINE uint32_t avx512_fold_counts(uint32_t count) {
   return count;
 }
@@ -173,8 +178,12 @@ static avx512_INLINE __m512 avx512_widen_F16(const unsigned char *data) {
   return _mm512_cvtph_ps(avx512_load_32(data));
 }
 
+/* Each code to the upper half of a word, in one instruction. */
 static avx512_INLINE __m512 avx512_widen_BF16(const unsigned char *data) {
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(avx512_load_32(data)), 16));
+  const __m512i from = _mm512_set_epi16(15, 0, 14, 0, 13, 0, 12, 0, 11, 0, 10, 0, 9, 0, 8, 0, 7, 0,
+                                        6, 0, 5, 0, 4, 0, 3, 0, 2, 0, 1, 0, 0, 0);
+  __m512i codes = _mm512_castsi256_si512(avx512_load_32(data));
+  return _mm512_castsi512_ps(_mm512_maskz_permutexvar_epi16(0xaaaaaaaa, from, codes));
 }
 
 static avx512_INLINE __m512 avx512_widen_I16(const unsigned char *data) {
@@ -186,6 +195,10 @@ static avx512_INLINE __m512 avx512_widen_U16(const unsigned char *data) {
 }
 
 /* ---- Numbers of 16 bits ---- */
+
+static avx512_INLINE __m512i avx512_load_halves(const unsigned char *data) {
+  return _mm512_loadu_si512(data);
+}
 
 static avx512_INLINE __m512i avx512_all_halves(uint16_t half) {
   return _mm512_set1_epi16((int16_t)half);
@@ -223,6 +236,12 @@ static avx512_INLINE int16_t avx512_fold_max_signed_halves(__m512i halves) {
 static avx512_INLINE __m512i avx512_count_zero_halves(__m512i counts, __m512i halves) {
   __mmask32 zero = _mm512_testn_epi16_mask(halves, halves);
   return _mm512_mask_sub_epi16(counts, zero, counts, _mm512_set1_epi16(-1));
+}
+
+static avx512_INLINE __m512i avx512_count_equal_halves(__m512i counts, __m512i a, __m512i b) {
+  __mmask32 zero = _mm512_testn_epi16_mask(_mm512_or_si512(a, b), avx512_all_halves(0x7fff));
+  __mmask32 equal = _mm512_cmpeq_epi16_mask(a, b) | zero;
+  return _mm512_mask_sub_epi16(counts, equal, counts, avx512_all_halves(UINT16_MAX));
 }
 
 static avx512_INLINE uint32_t avx512_fold_half_counts(__m512i counts) {
@@ -305,8 +324,10 @@ static avx512_INLINE __m512d avx512_doubles_F16(const unsigned char *data, unsig
 }
 
 static avx512_INLINE __m512d avx512_doubles_BF16(const unsigned char *data, unsigned part) {
-  __m256i codes = _mm256_cvtepu16_epi32(avx512_load_16(data + 16 * part));
-  __m512d numbers = _mm512_cvtps_pd(_mm256_castsi256_ps(_mm256_slli_epi32(codes, 16)));
+  const __m256i from = _mm256_set_epi16(7, 0, 6, 0, 5, 0, 4, 0, 3, 0, 2, 0, 1, 0, 0, 0);
+  __m256i codes = _mm256_castsi128_si256(avx512_load_16(data + 16 * part));
+  codes = _mm256_maskz_permutexvar_epi16(0xaaaa, from, codes);
+  __m512d numbers = _mm512_cvtps_pd(_mm256_castsi256_ps(codes));
   avx512_AS_IT_STANDS(numbers);
   return numbers;
 }

@@ -12,6 +12,7 @@
 #define neon_INLINE inline __attribute__((always_inline))
 #define neon_UNROLL KERNEL_UNROLL
 #define neon_PART(a, b, c, d, constant)
+#define neon_BEFORE_THE_NEXT(vector)
 #define neon_PART_FLOATS(a, b, c, d, constant)
 #if defined(__clang__)
 /* Clang computes the vector as it stands, without regard to what becomes of it. */
@@ -123,6 +124,11 @@ static neon_INLINE uint32x4_t neon_count_equal_words(uint32x4_t counts, uint32x4
   return vsubq_u32(counts, vceqq_u32(a, b));
 }
 
+static neon_INLINE uint32x4_t neon_count_equal_floats(uint32x4_t counts, float32x4_t a,
+                                                      float32x4_t b) {
+  return vsubq_u32(counts, vceqq_f32(a, b));
+}
+
 static neon_INLINE uint32_t neon_fold_counts(uint32x4_t counts) {
   return vaddvq_u32(counts);
 }
@@ -201,6 +207,12 @@ static neon_INLINE int16_t neon_fold_max_signed_halves(uint16x8_t halves) {
 
 static neon_INLINE uint16x8_t neon_count_zero_halves(uint16x8_t counts, uint16x8_t halves) {
   return vsubq_u16(counts, vceqzq_u16(halves));
+}
+
+static neon_INLINE uint16x8_t neon_count_equal_halves(uint16x8_t counts, uint16x8_t a,
+                                                      uint16x8_t b) {
+  uint16x8_t zero = vceqq_u16(vandq_u16(vorrq_u16(a, b), vdupq_n_u16(0x7fff)), vdupq_n_u16(0));
+  return vsubq_u16(counts, vorrq_u16(vceqq_u16(a, b), zero));
 }
 
 static neon_INLINE uint32_t neon_fold_half_counts(uint16x8_t counts) {

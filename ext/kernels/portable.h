@@ -13,6 +13,7 @@
 #define portable_INLINE inline __attribute__((always_inline))
 #define portable_UNROLL
 #define portable_PART(a, b, c, d, constant)
+#define portable_BEFORE_THE_NEXT(vector)
 #define portable_PART_FLOATS(a, b, c, d, constant)
 
 typedef float portable_Floats;
@@ -116,6 +117,10 @@ static portable_INLINE uint32_t portable_count_equal_words(uint32_t count, uint3
   return count + (a == b);
 }
 
+static portable_INLINE uint32_t portable_count_equal_floats(uint32_t count, float a, float b) {
+  return count + (a == b);
+}
+
 static portable_INLINE uint32_t portable_fold_counts(uint32_t count) {
   return count;
 }
@@ -191,6 +196,11 @@ static portable_INLINE int16_t portable_fold_max_signed_halves(uint16_t half) {
 
 static portable_INLINE uint16_t portable_count_zero_halves(uint16_t count, uint16_t half) {
   return (uint16_t)(count + (half == 0));
+}
+
+static portable_INLINE uint16_t portable_count_equal_halves(uint16_t count, uint16_t a,
+                                                            uint16_t b) {
+  return (uint16_t)(count + ((a == b) | (((a | b) & 0x7fff) == 0)));
 }
 
 static portable_INLINE uint32_t portable_fold_half_counts(uint16_t count) {
