@@ -22,7 +22,7 @@ enum {
 /* What all threads together have mapped of files, window by window, and the most and the least of each input:
 ** much at a time, as letting a mapping go takes long, and large pages of the system are mapped at once. */
 #define PASS_ALL_MAPPED ((uint64_t)32 << 20)
-#define PASS_MAPPED_MAX ((uint64_t)8 << 20)
+#define PASS_MAPPED_MAX ((uint64_t)16 << 20)
 #define PASS_MAPPED_MIN ((uint64_t)1 << 20)
 
 /* How one thread reads one input. */
