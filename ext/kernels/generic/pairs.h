@@ -58,14 +58,14 @@ PAIR_EQUAL(halves, Halves, HALVES, 2, Halves, SET(all_halves)(0), SET(load_halve
 static SET(INLINE) uint64_t SET(count_unequal)(SET(CountEqual) *equal, uint64_t size,
                                                const unsigned char *a, const unsigned char *b,
                                                uint64_t count) {
-  enum { STEP = SET(EQUAL_STEP) };
-  uint64_t rest = count % STEP, whole = count - rest;
+  const uint64_t step = SET(EQUAL_STEP);
+  uint64_t rest = count % step, whole = count - rest;
   uint64_t unequal = whole - equal(a, b, whole);
   if (rest > 0) {
-    unsigned char last_a[STEP * sizeof(double)] = {0}, last_b[sizeof last_a] = {0};
+    unsigned char last_a[SET(EQUAL_STEP) *sizeof(double)] = {0}, last_b[sizeof last_a] = {0};
     memcpy(last_a, a + whole * size, (size_t)(rest * size));
     memcpy(last_b, b + whole * size, (size_t)(rest * size));
-    unequal += STEP - equal(last_a, last_b, STEP);
+    unequal += step - equal(last_a, last_b, step);
   }
   return unequal;
 }
