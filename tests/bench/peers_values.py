@@ -135,8 +135,8 @@ def numbers_in(text):
 def comparison(dtype):
     nbytes = scaled(1 << 30, BLOCK)
     part = nbytes // PART
-    paths = [tensor_file(f"peers_{dtype}_{x}", dtype, [nbytes // SIZE[dtype]], nbytes, blocks(x, dtype, nbytes))
-             for x in "ab"]
+    paths = [tensor_file(f"peers_{dtype}_{x}", dtype, [nbytes // SIZE[dtype]], nbytes,
+                         [b"".join(blocks(x, dtype, BLOCK))] * (nbytes // BLOCK)) for x in "ab"]
     refs, parts = (", ".join(f"'{path}{part}#x'" for path in paths) for part in ("", f"?slice=0:{part // SIZE[dtype]}"))
     table(f"tensor_compare, {dtype}, all columns, two of {size_of(nbytes)}")
     with Shell() as shell:
