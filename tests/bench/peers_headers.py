@@ -162,6 +162,7 @@ def whole_process():
             Peer("Python: safe_open, for PyTorch",
                  process(sys.executable, "-c", python, path, "pt") if safe_open and torch else None),
             most=9)
+    os.remove(path)
 
 
 def run():
@@ -172,4 +173,8 @@ def run():
         write(path, names(tensors))
     opening(paths[0], tensors)
     joining(paths, tensors)
+    for path in paths:
+        os.remove(path)
+        if duckdb:
+            os.remove(f"{path}.json")
     whole_process()
