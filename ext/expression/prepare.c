@@ -7,6 +7,7 @@
 #include "base/work_queue.h"
 #include "expression/direct.h"
 #include "expression/remember.h"
+#include "tensor/encode.h"
 
 enum {
   PREPARE_ITEM = 1 << 16, /* elements of an item of work */
@@ -100,7 +101,7 @@ static bool prepare_compute(PrepareWorker *worker, const Step *step, uint64_t be
     size = count - done < EVALUATE_TILE ? count - done : EVALUATE_TILE;
     const double *numbers = evaluate_numbers(evaluator, number, begin + done, size, error);
     if (numbers == NULL || !prepare_go_on(worker, error)) return false;
-    memcpy(worker->bytes + done * sizeof *numbers, numbers, (size_t)size * sizeof *numbers);
+    encode_doubles(DTYPE_F64, numbers, done, size, worker->bytes);
   }
   return true;
 }

@@ -5,6 +5,7 @@
 #include "expression/evaluate.h"
 #include "expression/prepare.h"
 #include "expression/whole.h"
+#include "tensor/encode.h"
 
 static bool prepare_ask(void *context, Error *error) {
   return host_go_on(context, 0, error);
@@ -37,6 +38,18 @@ static double *prepare_argument(const Plan *plan, uint32_t number, const Asking 
   return NULL;
 }
 
+/* In the format's byte order, as all that is read later. */
+static bool prepare_write(Keep *keep, const double *numbers, uint64_t count, Error *error) {
+  unsigned char block[EVALUATE_TILE * sizeof *numbers];
+  bool good = true;
+  for (uint64_t done = 0, size; good && done < count; done += size) {
+    size = count - done < EVALUATE_TILE ? count - done : EVALUATE_TILE;
+    encode_doubles(DTYPE_F64, numbers + done, 0, size, block);
+    good = keep_write(keep, block, size * sizeof *numbers, done * sizeof *numbers, error);
+  }
+  return good;
+}
+
 bool prepare_whole(const Plan *plan, uint32_t number, Keep *keep, const Host *host, Error *error) {
   const Step *step = &plan->steps[number];
   Host copy = *host; /* asking changes nothing of it */
@@ -54,7 +67,7 @@ bool prepare_whole(const Plan *plan, uint32_t number, Keep *keep, const Host *ho
     good = args[i] != NULL;
   }
   good = good && step->whole->compute(&call, error) &&
-         keep_write(keep, call.out, call.numel * sizeof *call.out, 0, error);
+         prepare_write(keep, call.out, call.numel, error);
   for (uint32_t i = 0; i < step->arg_count; i++) memory_free(args[i]);
   memory_free(call.out);
   return good;

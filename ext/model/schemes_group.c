@@ -1,6 +1,7 @@
 /* Integers of a few bits in words of 32, with a scale for each group of columns. */
 #include <string.h>
 
+#include "format/element.h"
 #include "model/scheme_row.h"
 
 /* columns * bits / 32, rounded up. False on overflow. */
@@ -32,7 +33,7 @@ static bool scheme_is_table(SchemeRow *row, WeightSlot slot, const SchemePart *p
 static bool scheme_packed_shape(SchemeRow *row, const SchemePart *packed, uint64_t *dims) {
   SchemePart shape = scheme_row_part(row, WEIGHT_SLOT_WEIGHT_SHAPE);
   int64_t values[2] = {0};
-  int32_t halves[2];
+  unsigned char bytes[sizeof values];
   const uint64_t two[] = {2};
   if (!scheme_row_needs(row, WEIGHT_SLOT_WEIGHT_SHAPE) ||
       !scheme_row_needs_dtype(row, WEIGHT_SLOT_WEIGHT_SHAPE, 1u << DTYPE_I64 | 1u << DTYPE_I32,
@@ -40,13 +41,11 @@ static bool scheme_packed_shape(SchemeRow *row, const SchemePart *packed, uint64
       !scheme_row_needs_shape(row, WEIGHT_SLOT_WEIGHT_SHAPE, two, 1)) {
     return false;
   }
-  if (shape.dtype == DTYPE_I64) {
-    if (!scheme_row_read(row, WEIGHT_SLOT_WEIGHT_SHAPE, values, sizeof values)) return false;
-  } else {
-    if (!scheme_row_read(row, WEIGHT_SLOT_WEIGHT_SHAPE, halves, sizeof halves)) return false;
-    values[0] = halves[0];
-    values[1] = halves[1];
-  }
+  unsigned size = dtype_bits(shape.dtype) / 8;
+  if (!scheme_row_read(row, WEIGHT_SLOT_WEIGHT_SHAPE, bytes, 2 * size)) return false;
+  for (unsigned i = 0; i < 2; i++)
+    values[i] = size == 8 ? (int64_t)element_load_64(bytes + 8 * i)
+                          : (int32_t)element_load_32(bytes + 4 * i);
   if (values[0] < 0 || values[1] < 0 || (uint64_t)values[0] != packed->dims[0]) {
     scheme_row_break(row,
                      "expected weight_shape to be of %llu rows, as weight_packed is, found "

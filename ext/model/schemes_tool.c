@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "format/element.h"
 #include "json/json_load.h"
 #include "model/scheme_row.h"
 
@@ -213,7 +214,7 @@ static const char *scheme_hqq_packing(SchemeRow *row) {
 
 static bool scheme_hqq_shape(SchemeRow *row) {
   SchemePart part = scheme_row_part(row, WEIGHT_SLOT_SHAPE);
-  int64_t dims[WEIGHT_MAX_RANK];
+  unsigned char bytes[8 * WEIGHT_MAX_RANK];
   uint64_t sizes[WEIGHT_MAX_RANK];
   if (!scheme_row_needs(row, WEIGHT_SLOT_SHAPE) ||
       !scheme_row_needs_dtype(row, WEIGHT_SLOT_SHAPE, 1u << DTYPE_I64, "I64")) {
@@ -224,13 +225,13 @@ static bool scheme_hqq_shape(SchemeRow *row) {
     scheme_row_needs_shape(row, WEIGHT_SLOT_SHAPE, two, 1);
     return false;
   }
-  if (!scheme_row_read(row, WEIGHT_SLOT_SHAPE, dims, part.nbytes)) return false;
+  if (!scheme_row_read(row, WEIGHT_SLOT_SHAPE, bytes, part.nbytes)) return false;
   for (uint64_t i = 0; i < part.dims[0]; i++) {
-    if (dims[i] < 0) {
+    sizes[i] = element_load_64(bytes + 8 * i);
+    if (sizes[i] > INT64_MAX) {
       scheme_row_break(row, "expected shape of positive numbers, found others");
       return false;
     }
-    sizes[i] = (uint64_t)dims[i];
   }
   scheme_row_set_shape(row, sizes, (uint32_t)part.dims[0]);
   return scheme_row(row)->has_numel;
