@@ -1,0 +1,148 @@
+#include "base/url.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/sqlite.h"
+
+enum { URL_MAX_PORT = 65535 };
+
+static bool url_is_plain(const char *text) {
+  for (const char *at = text; *at != '\0'; at++) {
+    unsigned char byte = (unsigned char)*at;
+    if (byte <= ' ' || byte == 0x7f || byte == '\\') return false;
+  }
+  return true;
+}
+
+/* Reads ":PORT" up to `end`. A port that is empty is the usual one. */
+static bool url_parse_port(const char *text, const char *end, uint16_t *port) {
+  uint32_t number = 0;
+  if (text == end) return true;
+  if (*text++ != ':') return false;
+  if (text == end) return true;
+  for (; text < end; text++) {
+    if (*text < '0' || *text > '9') return false;
+    number = number * 10 + (uint32_t)(*text - '0');
+    if (number > URL_MAX_PORT) return false;
+  }
+  *port = (uint16_t)number;
+  return number > 0;
+}
+
+bool url_parse(const char *text, Url *url) {
+  if (!url_is_plain(text)) return false;
+  bool secure = sqlite3_strnicmp(text, "https://", 8) == 0;
+  if (!secure && sqlite3_strnicmp(text, "http://", 7) != 0) return false;
+  const char *host = text + (secure ? 8 : 7), *end = host + strcspn(host, "/?#");
+  *url = (Url){.secure = secure, .host = host, .port = secure ? 443 : 80, .path = end};
+  if (memchr(host, '@', (size_t)(end - host)) != NULL) return false;
+  const char *behind;
+  if (*host == '[') {
+    const char *close = memchr(host, ']', (size_t)(end - host));
+    if (close == NULL) return false;
+    url->host++;
+    url->host_length = (size_t)(close - url->host);
+    behind = close + 1;
+  } else {
+    const char *colon = memchr(host, ':', (size_t)(end - host));
+    behind = colon != NULL ? colon : end;
+    url->host_length = (size_t)(behind - host);
+  }
+  return url->host_length > 0 && url_parse_port(behind, end, &url->port);
+}
+
+bool url_host_is(const Url *url, const char *host) {
+  return url->host_length == strlen(host) &&
+         sqlite3_strnicmp(url->host, host, (int)url->host_length) == 0;
+}
+
+bool url_same_origin(const char *a, const char *b) {
+  Url one, other;
+  return url_parse(a, &one) && url_parse(b, &other) && one.secure == other.secure &&
+         one.port == other.port && one.host_length == other.host_length &&
+         sqlite3_strnicmp(one.host, other.host, (int)one.host_length) == 0;
+}
+
+/* ---- References ---- */
+
+/* Whether the text begins with a scheme and a colon. */
+static bool url_has_scheme(const char *text) {
+  size_t length = strcspn(text, ":/?#");
+  return length > 0 && text[length] == ':';
+}
+
+/* Takes the last component, with its '/', off what is written from `root` to `end`. */
+static char *url_drop_component(const char *root, char *end) {
+  while (end > root && end[-1] != '/') end--;
+  return end > root ? end - 1 : end;
+}
+
+/* Removes "." and ".." from the path that begins at `root`, in place (RFC 3986, 5.2.4). */
+static void url_remove_dots(char *root) {
+  char *out = root;
+  const char *in = root;
+  while (*in == '/') {
+    size_t length = strcspn(in + 1, "/?#");
+    bool last = in[1 + length] != '/';
+    if (length == 1 && in[1] == '.') {
+      if (last) *out++ = '/';
+    } else if (length == 2 && in[1] == '.' && in[2] == '.') {
+      out = url_drop_component(root, out);
+      if (last) *out++ = '/';
+    } else {
+      memmove(out, in, length + 1);
+      out += length + 1;
+    }
+    in += length + 1;
+  }
+  memmove(out, in, strlen(in) + 1);
+}
+
+char *url_join(const char *base, const char *reference) {
+  size_t scheme = strcspn(base, ":"), kept;
+  const char *slashes = "";
+  size_t root = scheme + (strncmp(base + scheme, "://", 3) == 0 ? 3 : 0);
+  root += strcspn(base + root, "/?#"); /* where the path begins */
+  if (url_has_scheme(reference)) return memory_copy_text(reference, strlen(reference));
+  if (strncmp(reference, "//", 2) == 0) {
+    kept = scheme + (base[scheme] == ':');
+    root = kept + 2 + strcspn(reference + 2, "/?#");
+  } else if (reference[0] == '/') {
+    kept = root;
+  } else if (reference[0] == '?' || reference[0] == '#' || reference[0] == '\0') {
+    kept = root + strcspn(base + root, reference[0] == '?' ? "?#" : "#");
+  } else {
+    kept = root + strcspn(base + root, "?#");
+    while (kept > root && base[kept - 1] != '/') kept--;
+    if (kept == root) slashes = "/";
+  }
+  size_t length = strlen(reference), between = strlen(slashes);
+  char *joined = memory_alloc(kept + between + length + 1);
+  if (joined == NULL) return NULL;
+  memcpy(joined, base, kept);
+  memcpy(joined + kept, slashes, between);
+  memcpy(joined + kept + between, reference, length + 1);
+  url_remove_dots(joined + root);
+  return joined;
+}
+
+char *url_escape(const char *text, bool keep_slashes) {
+  static const char digits[] = "0123456789ABCDEF";
+  uint64_t length = strlen(text);
+  char *escaped = memory_alloc(3 * length + 1), *out = escaped;
+  if (escaped == NULL) return NULL;
+  for (const char *at = text; *at != '\0'; at++) {
+    unsigned char byte = (unsigned char)*at;
+    bool letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+    if (letter || strchr("0123456789-._~", byte) != NULL || (byte == '/' && keep_slashes)) {
+      *out++ = *at;
+    } else {
+      *out++ = '%';
+      *out++ = digits[byte >> 4];
+      *out++ = digits[byte & 0xf];
+    }
+  }
+  *out = '\0';
+  return escaped;
+}

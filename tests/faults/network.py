@@ -1,0 +1,252 @@
+#!/usr/bin/env python3
+"""Requests of HTTP (base/http.c) against a hub and its CDN on loopback: every fault of tests/lib/web_server.py is an
+answer or an error in time; secrets go to nobody else; private addresses are not asked; interrupts are quick. All by
+libcurl, and then, where that cannot be opened, by the program curl."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+
+from tally import Tally  # noqa: E402  pylint: disable=wrong-import-position
+from web_server import Web, authority  # noqa: E402  pylint: disable=wrong-import-position
+
+FETCHER = os.path.join(os.environ.get("BUILD", "build"), "tests", "fetcher")
+SECRET = "Authorization: Bearer hf_test"
+WHOLE = bytes(range(256)) * 4096  # 1 MiB
+tally = Tally()
+root = tempfile.mkdtemp()
+web = Web({"a": WHOLE})
+base = f"{web.hub}/org/name/resolve/main"
+means = {}  # the environment in which the requests are made
+
+
+def without_library(directory, curl):
+    """An environment in which libcurl cannot be opened by us, but by curl, or no curl is there."""
+    os.makedirs(directory)
+    for name in "libcurl.so.4", "libcurl-gnutls.so.4", "libcurl.so", "libcurl.4.dylib":
+        with open(os.path.join(directory, name), "wb") as file:
+            file.write(b"no library")
+    if curl:
+        with open(os.path.join(directory, "curl"), "w", encoding="utf-8") as file:
+            file.write(f'#!/bin/sh\nunset LD_LIBRARY_PATH\necho "$@" >>{directory}/arguments\nexec {curl} "$@"\n')
+        os.chmod(os.path.join(directory, "curl"), 0o755)
+    return {"LD_LIBRARY_PATH": directory, "PATH": f"{directory}:/bin" if curl else directory}
+
+
+def fetch(*words, environment=None, limit=60):
+    """The answers by address, what the last line says, and the seconds."""
+    start = time.monotonic()
+    unset = ("CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+    clean = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy") and name not in unset}
+    done = subprocess.run([FETCHER, *words], check=False, stdout=subprocess.PIPE, text=True, timeout=limit,
+                          env={**clean, **means, **(environment or {})})
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    tally.check(done.returncode == 0 or "error" in lines[-1], f"fetcher {words}", str(done.returncode))
+    return lines, time.monotonic() - start
+
+
+def one(name, *options, **more):
+    lines, seconds = fetch(*options, name if "://" in name else f"{base}/{name}", **more)
+    return lines[0], seconds
+
+
+def has(answer, **expected):
+    return all(answer.get(key) == value for key, value in expected.items())
+
+
+def test_ranges():
+    answer, _ = one("plain+a", "--range", "1000+5000")
+    tally.check(has(answer, status=206, length=5000, sum=sum(WHOLE[1000:6000]), stopped=0), "a range", str(answer))
+    tally.equal(answer["Content-Range"], f"bytes 1000-5999/{len(WHOLE)}", "Content-Range")
+    answer, _ = one("plain+a")
+    tally.check(has(answer, status=200, length=len(WHOLE), sum=sum(WHOLE)), "a whole file", str(answer))
+    answer, _ = one("plain+a", "--range", "2000000+5")
+    tally.check(has(answer, status=416), "a range behind the end", str(answer))
+    answer, _ = one("plain+a", "--head")
+    tally.check(has(answer, status=200, length=0, ETag='"v1"'), "HEAD", str(answer))
+
+
+def test_answers():
+    """What comes of each fault, with a request for the first 1000 bytes of at most 1000."""
+    whole = {"length": 1000, "sum": sum(WHOLE[:1000])}
+    expected = {
+        "missing": {"status": 404, "words": "Entry not found"}, "gated": {"status": 403, "words": "Access to this model is restricted"},
+        "never": {"status": 503}, "norange": {"status": 200, "stopped": 1}, "unsized": {"status": 200, "stopped": 1},
+        "slow": {"status": 206, **whole}, "relative": {"status": 206, **whole}, "expired": {"status": 403, "words": "Request has expired"},
+        "nohead": {"status": 206, **whole}, "wrongrange": {"status": 206, "Content-Range": f"bytes 1-1000/{len(WHOLE)}"},
+        "words": {"status": 403, "words": "Request has expired"}, "nowhere": {"status": 302}, "change": {"status": 206, **whole},
+        "gzip": {"status": 0}, "loop": {"status": 0}, "longheader": {"status": 0}}
+    for fault, answer in expected.items():
+        got, seconds = one(f"{fault}+a", "--range", "0+1000")
+        tally.check(has(got, **answer), fault, f"expected {answer}", f"got      {got}")
+        tally.check(seconds < 2, f"{fault}: in time", f"{seconds:.1f} s")
+        tally.check(got["status"] > 0 or got["error"].startswith("safetensors: http"), f"{fault}: a sentence", str(got))
+
+
+def test_waits():
+    """What passes is tried again after as long as the server says; what does not pass, five times."""
+    for fault in "limit", "later":
+        answer, seconds = one(f"{fault}+a", "--range", "0+1000")
+        tally.check(has(answer, status=206, length=1000) and 2 <= seconds < 4, fault, str(answer), f"{seconds:.1f} s")
+    answer, seconds = one("cutonce+a", "--range", "0+1000")
+    tally.check(has(answer, status=206, length=1000) and 1 <= seconds < 3, "a body that is cut once", str(answer), f"{seconds:.1f} s")
+    before = len(web.log)
+    lines, seconds = fetch("--range", "0+1000", *(f"{base}/{fault}+a" for fault in ("failing", "cut", "garbage", "close")))
+    found = {line["url"].rsplit("/", 1)[-1]: line for line in lines[:4]}
+    tally.equal(found["failing+a"]["status"], 500, "a server that fails")
+    for fault in "cut", "garbage", "close":
+        tally.check("expected an answer of localhost, found: " in found[f"{fault}+a"]["error"], fault, str(found[f"{fault}+a"]))
+    tally.check(15 <= seconds < 20, "1 + 2 + 4 + 8 seconds", f"{seconds:.1f} s")
+    asked = [line for line in web.log[before:] if "failing+a" in line[2]]
+    tally.equal(len(asked), 5, "tries")
+
+
+def test_stall():
+    answer, seconds = one("stall+a", "--range", "0+1000", "--stall", "2", "--interrupt", "6")
+    tally.check("error" in answer and seconds < 7, "a server that stalls", str(answer), f"{seconds:.1f} s")
+    answer, seconds = one("stall+a", "--range", "0+1000", "--interrupt", "1")
+    tally.check("interrupted" in answer["error"] and seconds < 1.3, "an interrupt while a body is waited for", str(answer), f"{seconds:.2f} s")
+    answer, seconds = one("failing+a", "--interrupt", "2")
+    tally.check("interrupted" in answer["error"] and seconds < 2.3, "an interrupt between two tries", str(answer), f"{seconds:.2f} s")
+
+
+def test_match():
+    answer, _ = one("plain+a", "--range", "0+10", "--match", '"v1"')
+    tally.check(has(answer, status=206, length=10), "the same file", str(answer))
+    answer, _ = one("plain+a", "--range", "0+10", "--match", '"v0"')
+    tally.check(has(answer, status=412), "another file", str(answer))
+
+
+def test_secrets():
+    before = len(web.log)
+    answer, _ = one("gated+a", "--range", "0+1000", "--secret", SECRET)
+    tally.check(has(answer, status=206, length=1000), "with the token", str(answer))
+    answer, _ = one("relative+a", "--range", "0+1000", "--secret", SECRET)
+    tally.check(has(answer, status=206), "a repository that was renamed", str(answer))
+    hub = [line[4] for line in web.log[before:] if line[0] == "Hub"]
+    cdn = [line[4] for line in web.log[before:] if line[0] == "Cdn"]
+    tally.equal((hub, cdn), (["Bearer hf_test"] * 3, [None] * 2), "who sees the token")
+
+
+def listener():
+    """A server that notes whether anybody connects, and its port."""
+    server = socket.socket()
+    server.bind(("127.0.0.1", 0))
+    server.listen()
+    came = threading.Event()
+
+    def accept():
+        try:
+            server.accept()
+            came.set()
+        except OSError:
+            pass
+    threading.Thread(target=accept, daemon=True).start()
+    return server, came, server.getsockname()[1]
+
+
+def test_addresses():
+    """The fetcher's own address is loopback in all other tests; here it is not."""
+    for address in ("http://example.invalid/x", "ftp://example.invalid/x", "https://user@example.invalid/x", "file:///etc/passwd", "https://a b/"):
+        answer, seconds = one(address)
+        tally.check("expected" in answer.get("error", "") and seconds < 1, address, str(answer))
+    answer, _ = one("inside+a")
+    tally.check("expected https://, found http://169.254.169.254" in answer["error"], "a redirect to the link's address", str(answer))
+
+
+def test_names_of_private_addresses():
+    """A name that leads to this machine, as a hostile server's may, is not connected to, unless it is trusted."""
+    name = socket.gethostname()
+    try:
+        address = socket.gethostbyname(name)
+    except OSError:
+        address = ""
+    if not address.startswith(("127.", "10.", "172.", "192.168.", "169.254.", "100.")):
+        print(f"skipped: {name} has no private address here")
+        return
+    server, came, port = listener()
+    answer, seconds = one(f"https://{name}:{port}/x")
+    tally.check("found a private one" in answer["error"] and seconds < 2, "a name with a private address", str(answer))
+    time.sleep(0.1)
+    tally.check(not came.is_set(), "nobody connects to it")
+    server.close()
+
+
+def test_many():
+    """200 files by 32 connections; every answer is right."""
+    before = len(web.log)
+    lines, seconds = fetch("--range", "0+1000", *(f"{base}/plain+a?{number}" for number in range(200)))
+    tally.check(all(has(line, status=206, length=1000, sum=sum(WHOLE[:1000])) for line in lines[:200]), "200 answers")
+    tally.equal(lines[200], {"requests": 400, "received": 200000}, "what was asked for")
+    connections = {line[5] for line in web.log[before:]}
+    tally.check(len(connections) <= 64 or means, "at most 32 connections to each server", str(len(connections)))
+    tally.check(seconds < 10, "in time", f"{seconds:.1f} s")
+
+
+def test_fork():
+    lines, _ = fetch("--fork", "--range", "0+1000", f"{base}/plain+a", f"{base}/slow+a")
+    tally.equal([line.get("length") for line in lines], [1000, 1000, None] * 3, "before, in the child, and after")
+
+
+def test_tls():
+    if not shutil.which("openssl"):
+        print("skipped: https (no openssl to make certificates with)")
+        return
+    ca, certificate = authority(root)
+    secure = Web({"a": WHOLE}, certificate=certificate)
+    try:
+        url = f"{secure.hub}/x/y/resolve/main/plain+a"
+        answer, _ = one(url, "--range", "0+1000")
+        tally.check("error" in answer and answer["status"] == 0 and not secure.log, "an authority that nobody knows", str(answer))
+        for variable in "CURL_CA_BUNDLE", "SSL_CERT_FILE":
+            answer, _ = one(url, "--range", "0+1000", environment={variable: ca})
+            tally.check(has(answer, status=206, length=1000), variable, str(answer))
+        secure.cdn = web.cdn
+        answer, _ = one(url, environment={"CURL_CA_BUNDLE": ca})
+        tally.check("found a redirect to http://localhost" in answer["error"], "from https to http", str(answer))
+    finally:
+        secure.stop()
+
+
+def test_neither():
+    """Where there is neither, a sentence says what to install."""
+    lines, _ = fetch(f"{base}/plain+a", environment=without_library(tempfile.mkdtemp(dir=root) + "/neither", None))
+    tally.check("install libcurl" in lines[0].get("error", ""), "without libcurl and curl", str(lines))
+
+
+def run_all(kind):
+    web.counts.clear()
+    for name, test in list(globals().items()):
+        if name.startswith("test_"):
+            before = tally.failed
+            test()
+            if tally.failed > before:
+                print(f"    ({name}, by {kind})")
+
+
+if "install libcurl" in fetch(f"{base}/plain+a")[0][0].get("error", ""):
+    print("skipped: the network (no libcurl)")
+    tally.finish()
+try:
+    run_all("libcurl")
+    program = shutil.which("curl")
+    if program:
+        means = without_library(os.path.join(root, "program"), program)
+        run_all("the program curl")
+        with open(os.path.join(root, "program", "arguments"), encoding="utf-8") as words:
+            tally.equal(set(words.read().splitlines()), {"-q --config -"}, "what others can read of curl's command line")
+    else:
+        print("skipped: the network by the program curl, which is not installed")
+finally:
+    web.stop()
+    shutil.rmtree(root)
+tally.finish()

@@ -1,0 +1,149 @@
+/* Asks for addresses of the web, all at once, and prints a line of JSON for each as it is answered.
+**
+**     fetcher [OPTION...] URL...
+**
+** --range BEGIN+SIZE, --most BYTES, --secret HEADER, --match ETAG, --head, --trusted, --stall SECONDS, --connect SECONDS,
+** --keys ID:SECRET (signed for S3, in us-east-1) hold for all. --interrupt SECONDS ends the wait after them. --fork asks
+** once, forks, and asks again in the child. The environment variable FETCHER_PRINTS_BODY has the bodies printed, too. */
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/http.h"
+#include "base/memory.h"
+
+static HttpRequest question = {.most = UINT64_MAX};
+static int64_t deadline = INT64_MAX;
+static bool forks;
+
+static bool go_on(void *context, Error *error) {
+  (void)context;
+  return clock_monotonic() < deadline || error_raise(error, ERROR_INTERRUPT, "fetcher", "interrupted");
+}
+
+static void print_text(const char *name, const char *text, uint64_t length) {
+  char *quoted = text != NULL ? sqlite3_mprintf("%.*s", (int)length, text) : NULL;
+  printf(", \"%s\": ", name);
+  if (text == NULL) {
+    printf("null");
+  } else {
+    putchar('"');
+    for (const char *at = quoted; *at != '\0'; at++) {
+      if (*at == '"' || *at == '\\') putchar('\\');
+      if ((unsigned char)*at >= ' ') putchar(*at);
+    }
+    putchar('"');
+  }
+  sqlite3_free(quoted);
+}
+
+static void print(const HttpRequest *request) {
+  static const char *const names[] = {"ETag", "Content-Range", "Link"};
+  const Transfer *transfer = &request->transfer;
+  uint64_t sum = 0;
+  for (uint64_t i = 0; i < transfer->length; i++) sum += transfer->body[i];
+  printf("{\"status\": %d, \"stopped\": %d, \"length\": %llu, \"sum\": %llu", request->status, request->stopped,
+         (unsigned long long)transfer->length, (unsigned long long)sum);
+  print_text("url", request->url, strlen(request->url));
+  if (request->final_url != NULL) print_text("final", request->final_url, strlen(request->final_url));
+  if (request->error.code != ERROR_NONE) print_text("error", request->error.message, strlen(request->error.message));
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    uint64_t length = 0;
+    const char *value = transfer_header(transfer, names[i], &length);
+    if (value != NULL) print_text(names[i], value, length);
+  }
+  char *words = request->status >= 400 ? http_words(request) : NULL;
+  if (words != NULL) print_text("words", words, strlen(words));
+  memory_free(words);
+  if (getenv("FETCHER_PRINTS_BODY") != NULL) print_text("body", (const char *)transfer->body, transfer->length);
+  printf("}\n");
+  fflush(stdout);
+}
+
+/* Returns whether the argument was an option, with its value. */
+static int take_option(char **arguments) {
+  const char *name = arguments[0], *value = arguments[1];
+  if (strcmp(name, "--head") == 0) return question.head = true;
+  if (strcmp(name, "--trusted") == 0) return question.trusted = true;
+  if (strcmp(name, "--fork") == 0) return forks = true;
+  if (strncmp(name, "--", 2) != 0 || value == NULL) return 0;
+  if (strcmp(name, "--range") == 0) {
+    char *plus;
+    question.begin = strtoull(value, &plus, 10);
+    question.size = strtoull(plus + 1, NULL, 10);
+    if (question.most == UINT64_MAX) question.most = question.size;
+  } else if (strcmp(name, "--most") == 0) {
+    question.most = strtoull(value, NULL, 10);
+  } else if (strcmp(name, "--secret") == 0) {
+    question.secret = value;
+  } else if (strcmp(name, "--match") == 0) {
+    question.match = value;
+  } else if (strcmp(name, "--keys") == 0) {
+    question.keys = value;
+    question.signing = "aws:amz:us-east-1:s3";
+  } else if (strcmp(name, "--stall") == 0) {
+    question.stall_seconds = strtol(value, NULL, 10);
+  } else if (strcmp(name, "--connect") == 0) {
+    question.connect_seconds = strtol(value, NULL, 10);
+  } else {
+    deadline = clock_monotonic() + (int64_t)(strtod(value, NULL) * 1e9);
+  }
+  return 2;
+}
+
+static void ask(Http *http, char **urls) {
+  const Asking asking = {.go_on = go_on};
+  Error error = {0};
+  HttpRequest *requests = NULL, *done;
+  int count = 0;
+  while (urls[count] != NULL) count++;
+  requests = calloc((size_t)count, sizeof *requests);
+  for (int i = 0; i < count; i++) {
+    requests[i] = question;
+    requests[i].url = requests[i].subject = urls[i];
+    http_add(http, &requests[i]);
+  }
+  while (http_next(http, &asking, &done, &error) && done != NULL) print(done);
+  if (error.code != ERROR_NONE) printf("{\"error\": \"%s\"}\n", error.message);
+  for (int i = 0; i < count; i++) {
+    http_abandon(http, &requests[i]);
+    http_release(&requests[i]);
+  }
+  printf("{\"requests\": %llu, \"received\": %llu}\n", (unsigned long long)http_requests(http), (unsigned long long)http_received(http));
+  fflush(stdout);
+  error_clear(&error);
+  free(requests);
+}
+
+int main(int count, char **arguments) {
+  Error error = {0};
+  int at = 1, taken;
+  while (at < count && (taken = take_option(arguments + at)) > 0) at += taken;
+  question.subject = "fetcher";
+  Http *http = http_open("fetcher", &error);
+  if (http == NULL) {
+    printf("{\"error\": \"%s\"}\n", error.message);
+    error_clear(&error);
+    return 1;
+  }
+  ask(http, arguments + at);
+  if (forks) {
+    pid_t child = fork();
+    int status = 0;
+    if (child == 0) {
+      ask(http, arguments + at);
+      http_close(http);
+      _exit(sqlite3_memory_used() > 0);
+    }
+    waitpid(child, &status, 0);
+    if (status != 0) printf("{\"error\": \"the child failed\"}\n");
+    ask(http, arguments + at);
+  }
+  http_close(http);
+  if (sqlite3_memory_used() > 0) printf("{\"error\": \"%lld bytes are left\"}\n", (long long)sqlite3_memory_used());
+  return sqlite3_memory_used() > 0;
+}
