@@ -66,27 +66,42 @@ static char *hub_expand(const char *path, const char *below) {
   return NULL;
 }
 
-char *hub_directory(bool *unset) {
-  static const struct {
-    const char *variable, *below;
-  } places[] = {{"HF_HUB_CACHE", ""},
-                {"HUGGINGFACE_HUB_CACHE", ""},
-                {"HF_HOME", "/hub"},
-                {"XDG_CACHE_HOME", "/huggingface/hub"}};
+/* A place that is named by a variable, and what is below it. */
+typedef struct HubVariable {
+  const char *name, *below;
+} HubVariable;
+
+/* The place of the first variable that is set, of `count`, else `below` the home directory. *unset: there is neither. */
+static char *hub_first_place(const HubVariable *variables, size_t count, const char *below,
+                             bool *unset) {
   char *value, *directory = NULL;
   *unset = false;
-  for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-    if (!environment_find(places[i].variable, &value)) return NULL;
+  for (size_t i = 0; i < count; i++) {
+    if (!environment_find(variables[i].name, &value)) return NULL;
     if (value == NULL) continue;
-    directory = hub_expand(value, places[i].below);
+    directory = hub_expand(value, variables[i].below);
     memory_free(value);
     return directory;
   }
   if (!environment_home(&value)) return NULL;
   *unset = value == NULL;
-  if (value != NULL) directory = sqlite3_mprintf("%s/.cache/huggingface/hub", value);
+  if (value != NULL) directory = sqlite3_mprintf("%s/.cache/huggingface%s", value, below);
   memory_free(value);
   return directory;
+}
+
+char *hub_directory(bool *unset) {
+  static const HubVariable variables[] = {{"HF_HUB_CACHE", ""},
+                                          {"HUGGINGFACE_HUB_CACHE", ""},
+                                          {"HF_HOME", "/hub"},
+                                          {"XDG_CACHE_HOME", "/huggingface/hub"}};
+  return hub_first_place(variables, sizeof variables / sizeof variables[0], "/hub", unset);
+}
+
+char *hub_home(void) {
+  static const HubVariable variables[] = {{"HF_HOME", ""}, {"XDG_CACHE_HOME", "/huggingface"}};
+  bool unset;
+  return hub_first_place(variables, sizeof variables / sizeof variables[0], "", &unset);
 }
 
 char *hub_require_directory(const char *path, Error *error) {

@@ -3,6 +3,7 @@
 answer or an error in time; secrets go to nobody else; private addresses are not asked; interrupts are quick. All by
 libcurl, and then, where that cannot be opened, by the program curl."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 
 from tally import Tally  # noqa: E402  pylint: disable=wrong-import-position
-from web_server import Web, authority  # noqa: E402  pylint: disable=wrong-import-position
+from web_server import COMMIT, Web, authority  # noqa: E402  pylint: disable=wrong-import-position
 
 FETCHER = os.path.join(os.environ.get("BUILD", "build"), "tests", "fetcher")
 SECRET = "Authorization: Bearer hf_test"
@@ -195,6 +196,57 @@ def test_many():
 def test_fork():
     lines, _ = fetch("--fork", "--range", "0+1000", f"{base}/plain+a", f"{base}/slow+a")
     tally.equal([line.get("length") for line in lines], [1000, 1000, None] * 3, "before, in the child, and after")
+
+
+def hub(name, revision="main", kind="models", **environment):
+    clean = {"HF_TOKEN": "", "HF_TOKEN_PATH": "/nowhere", "HF_ENDPOINT": web.hub + "/", **environment}
+    return fetch("--repository", kind, name, revision, environment=clean)[0]
+
+
+def test_hub():
+    """The commit and the files of a repository, page by page; and a sentence for everything else."""
+    lines = hub("org/name")
+    tally.equal(lines[0], {"commit": COMMIT}, "the commit")
+    digest = hashlib.sha256(WHOLE).hexdigest()
+    files = [{"size": 2, "sha256": "", "path": "sub/a b#1.json", "url": f"{web.hub}/org/name/resolve/{COMMIT}/sub/a%20b%231.json"},
+             {"size": len(WHOLE), "sha256": digest, "path": "model-a", "url": f"{web.hub}/org/name/resolve/{COMMIT}/model-a"}]
+    tally.equal(lines[1:3], files, "the files")
+    moved = [{**line, "url": line["url"].replace("org/name", "org/moved")} for line in lines[1:]]
+    tally.equal(hub("org/moved")[1:], moved, "a repository that was renamed")
+    tally.equal(hub("org/name", "refs/pr/1")[0], {"commit": COMMIT}, "a revision with slashes")
+    tally.equal(hub("org/name", kind="datasets")[2]["url"], f"{web.hub}/datasets/org/name/resolve/{COMMIT}/model-a", "a data set")
+    for name, revision, missing, words in (
+            ("org/none", "main", 1, "none of that name: set HF_TOKEN"), ("org/private", "main", 1, "none of that name: set HF_TOKEN"),
+            ("org/gated", "main", 0, "found a gated one: accept its terms at"), ("org/name", "v9", 0, "expected a revision of"),
+            ("org/busy", "main", 0, "wants to be asked later (429): We had to rate limit you"),
+            ("org/odd-json", "main", 0, "expected"), ("org/odd-sha", "main", 0, "expected the hash of a commit"),
+            ("org/odd-none", "main", 0, "expected the hash of a commit in the answer of"), ("org/odd-type", "main", 0, "expected the hash of a commit"),
+            ("org/odd-path", "main", 0, "expected the path of a file"), ("org/odd-size", "main", 0, "expected the size of a file"),
+            ("org/odd-list", "main", 0, "expected a list of files"), ("org/odd-link", "main", 0, "found it at another host")):
+        found = hub(name, revision)[0]
+        tally.check(found.get("missing") == missing and words in found["error"] and found["error"].startswith("safetensors: hf://it: "),
+                    f"{name}@{revision}", str(found))
+
+
+def test_tokens():
+    """Where the token comes from, and that it is sent to the hub."""
+    path = os.path.join(tempfile.mkdtemp(dir=root), "token")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(" hf_test\n")
+    tally.equal(hub("org/gated", HF_TOKEN="hf_test")[0], {"commit": COMMIT}, "HF_TOKEN")
+    tally.equal(hub("org/private", HUGGING_FACE_HUB_TOKEN="hf_test")[0], {"commit": COMMIT}, "its old name")
+    tally.equal(hub("org/gated", HF_TOKEN_PATH=path)[0], {"commit": COMMIT}, "HF_TOKEN_PATH")
+    home = os.path.dirname(path)
+    tally.equal(hub("org/gated", HF_TOKEN_PATH="", HF_HOME=home)[0], {"commit": COMMIT}, "HF_HOME")
+    cache = tempfile.mkdtemp(dir=root)
+    shutil.copytree(home, os.path.join(cache, "huggingface"))
+    tally.equal(hub("org/gated", HF_TOKEN_PATH="", HF_HOME="", XDG_CACHE_HOME=cache)[0], {"commit": COMMIT}, "XDG_CACHE_HOME")
+    found = hub("org/gated", HF_TOKEN="hf_test", HF_HUB_DISABLE_IMPLICIT_TOKEN="yes")[0]
+    tally.check("gated" in found["error"], "HF_HUB_DISABLE_IMPLICIT_TOKEN", str(found))
+    found = hub("org/gated", HF_TOKEN="hf\nX-Injected: 1")[0]
+    tally.check("expected a token of letters and digits" in found["error"] and "hf\n" not in found["error"], "a token of two lines", str(found))
+    found = hub("org/gated", HF_TOKEN="hf_wrong")[0]
+    tally.check("wait until its owner agrees" in found["error"] and "hf_wrong" not in found["error"], "a token that is not enough", str(found))
 
 
 def test_tls():

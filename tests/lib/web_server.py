@@ -16,11 +16,16 @@ wrong with it:
     longheader+a   headers of 100 kB                    unsized+a     a whole file, chunked, whatever the range
     wrongrange+a   206 with another range               nowhere+a     a 302 without Location
 
-The file is what follows the "+". Every request is a line (WHO, METHOD, PATH, RANGE, AUTHORIZATION, CONNECTION) in `log`.
+The file is what follows the "+". The repository org/name has these files: "model-NAME" for each of `files`, and
+config.json; its interface (/api) lists two on a page. Other repositories: org/gated, org/private (401), org/moved (a
+redirect to org/name), org/busy (429 always), and org/odd-WHAT, whose answers are wrong in one thing.
+
+ Every request is a line (WHO, METHOD, PATH, RANGE, AUTHORIZATION, CONNECTION) in `log`.
 """
 
 import gzip
 import hashlib
+import json
 import os
 import re
 import socket
@@ -119,7 +124,49 @@ class Handler(BaseHTTPRequestHandler):
 class Hub(Handler):
     """Sends every file to the CDN, as the Hub does with large ones."""
 
+    def list_files(self, repository, start):
+        """A page of two files, with a link to the next one."""
+        rows = [{"type": "directory", "oid": "0" * 40, "size": 0, "path": "sub"},
+                {"type": "file", "oid": "1" * 40, "size": 2, "path": "sub/a b#1.json"}]
+        for name, body in self.web.files.items():
+            digest = hashlib.sha256(body).hexdigest()
+            rows.append({"type": "file", "oid": "2" * 40, "size": len(body), "path": f"model-{name}",
+                         "lfs": {"oid": digest, "size": len(body), "pointerSize": 130}})
+        link = f"/api/models/{repository}/tree/{COMMIT}?recursive=true&cursor={start + 2}"
+        odd = {"odd-path": [{"type": "file", "size": 1, "path": "../../etc/passwd"}], "odd-size": [{"type": "file", "size": -1, "path": "a"}],
+               "odd-list": {"error": "no"}, "odd-entry": [3]}.get(repository[4:])
+        if repository == "org/odd-link":
+            link = f"{self.web.cdn}/api/next"
+        headers = {"Link": f'<{link}>; rel="next"'} if start + 2 < len(rows) else {}
+        self.reply(200, headers, json.dumps(rows[start:start + 2] if odd is None else odd).encode())
+
+    def answer_interface(self, path):
+        asked = re.fullmatch(r"/api/(models|datasets)/(\w+/[\w-]+)/(revision|tree)/([^/]+)", path)
+        if not asked:
+            return self.reply(404, {"X-Error-Code": "RepoNotFound"})
+        repository, what, revision = asked[2], asked[3], asked[4]
+        authorised = self.headers.get("Authorization") == "Bearer hf_test"
+        if repository == "org/moved":
+            return self.reply(307, {"Location": self.path.replace("org/moved", "org/name")})
+        if repository == "org/gated" and not authorised:
+            return self.reply(403, {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access to model is restricted"})
+        if repository == "org/private" and not authorised:
+            return self.reply(401, {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
+        if repository == "org/busy":
+            return self.reply(429, {"Retry-After": "300"}, b"We had to rate limit you")
+        if not (repository == "org/name" or repository.startswith("org/odd") or authorised):
+            return self.reply(401, {"X-Error-Code": "RepoNotFound"})
+        if revision not in ("main", "refs%2Fpr%2F1", COMMIT):
+            return self.reply(404, {"X-Error-Code": "RevisionNotFound", "X-Error-Message": "Invalid rev id"})
+        if what == "tree":
+            query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
+            return self.list_files(repository, int(query.get("cursor", ["0"])[0]))
+        body = {"odd-json": b"{", "odd-sha": b'{"sha": "../../x"}', "odd-none": b"{}", "odd-type": b"[]"}.get(repository[4:])
+        return self.reply(200, {}, body or json.dumps({"id": repository, "sha": COMMIT}).encode())
+
     def answer(self, fault, name, path):
+        if path.startswith("/api/"):
+            return self.answer_interface(self.path.split("?")[0])
         times = self.web.count("hub " + path)
         errors = {"missing": (404, {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"}),
                   "failing": (500, {}), "never": (503, {"Retry-After": "3600"}),

@@ -3,7 +3,8 @@
 **     fetcher [OPTION...] URL...
 **
 ** --range BEGIN+SIZE, --most BYTES, --secret HEADER, --match ETAG, --head, --trusted, --stall SECONDS, --connect SECONDS,
-** --keys ID:SECRET (signed for S3, in us-east-1) hold for all. --interrupt SECONDS ends the wait after them. --fork asks
+** --keys ID:SECRET (signed for S3, in us-east-1) hold for all. --repository KIND NAME REVISION asks the hub of the environment
+** for the commit and the files of a repository instead. --interrupt SECONDS ends the wait after them. --fork asks
 ** once, forks, and asks again in the child. The environment variable FETCHER_PRINTS_BODY has the bodies printed, too. */
 #include <sqlite3.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "base/clock.h"
 #include "base/http.h"
 #include "base/memory.h"
+#include "model/hub_api.h"
 
 static HttpRequest question = {.most = UINT64_MAX};
 static int64_t deadline = INT64_MAX;
@@ -22,7 +24,8 @@ static bool forks;
 
 static bool go_on(void *context, Error *error) {
   (void)context;
-  return clock_monotonic() < deadline || error_raise(error, ERROR_INTERRUPT, "fetcher", "interrupted");
+  return clock_monotonic() < deadline ||
+         error_raise(error, ERROR_INTERRUPT, "fetcher", "interrupted");
 }
 
 static void print_text(const char *name, const char *text, uint64_t length) {
@@ -46,11 +49,13 @@ static void print(const HttpRequest *request) {
   const Transfer *transfer = &request->transfer;
   uint64_t sum = 0;
   for (uint64_t i = 0; i < transfer->length; i++) sum += transfer->body[i];
-  printf("{\"status\": %d, \"stopped\": %d, \"length\": %llu, \"sum\": %llu", request->status, request->stopped,
-         (unsigned long long)transfer->length, (unsigned long long)sum);
+  printf("{\"status\": %d, \"stopped\": %d, \"length\": %llu, \"sum\": %llu", request->status,
+         request->stopped, (unsigned long long)transfer->length, (unsigned long long)sum);
   print_text("url", request->url, strlen(request->url));
-  if (request->final_url != NULL) print_text("final", request->final_url, strlen(request->final_url));
-  if (request->error.code != ERROR_NONE) print_text("error", request->error.message, strlen(request->error.message));
+  if (request->final_url != NULL)
+    print_text("final", request->final_url, strlen(request->final_url));
+  if (request->error.code != ERROR_NONE)
+    print_text("error", request->error.message, strlen(request->error.message));
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     uint64_t length = 0;
     const char *value = transfer_header(transfer, names[i], &length);
@@ -59,7 +64,8 @@ static void print(const HttpRequest *request) {
   char *words = request->status >= 400 ? http_words(request) : NULL;
   if (words != NULL) print_text("words", words, strlen(words));
   memory_free(words);
-  if (getenv("FETCHER_PRINTS_BODY") != NULL) print_text("body", (const char *)transfer->body, transfer->length);
+  if (getenv("FETCHER_PRINTS_BODY") != NULL)
+    print_text("body", (const char *)transfer->body, transfer->length);
   printf("}\n");
   fflush(stdout);
 }
@@ -70,7 +76,7 @@ static int take_option(char **arguments) {
   if (strcmp(name, "--head") == 0) return question.head = true;
   if (strcmp(name, "--trusted") == 0) return question.trusted = true;
   if (strcmp(name, "--fork") == 0) return forks = true;
-  if (strncmp(name, "--", 2) != 0 || value == NULL) return 0;
+  if (strncmp(name, "--", 2) != 0 || value == NULL || strcmp(name, "--repository") == 0) return 0;
   if (strcmp(name, "--range") == 0) {
     char *plus;
     question.begin = strtoull(value, &plus, 10);
@@ -113,10 +119,49 @@ static void ask(Http *http, char **urls) {
     http_abandon(http, &requests[i]);
     http_release(&requests[i]);
   }
-  printf("{\"requests\": %llu, \"received\": %llu}\n", (unsigned long long)http_requests(http), (unsigned long long)http_received(http));
+  printf("{\"requests\": %llu, \"received\": %llu}\n", (unsigned long long)http_requests(http),
+         (unsigned long long)http_received(http));
   fflush(stdout);
   error_clear(&error);
   free(requests);
+}
+
+/* Asks the hub for the files of a repository. */
+static void ask_hub(Http *http, char **words) {
+  const Asking asking = {.go_on = go_on};
+  HubSettings settings;
+  Error error = {0};
+  HubFiles files = {0};
+  char *commit = NULL;
+  bool missing = false;
+  HubApi api = {.http = http,
+                .settings = &settings,
+                .asking = &asking,
+                .kind = words[0],
+                .name = words[1],
+                .path = "hf://it"};
+  if (hub_settings_read(&settings, &error) &&
+      hub_api_commit(&api, words[2], &commit, &missing, &error) &&
+      hub_api_files(&api, commit, &files, &error)) {
+    printf("{\"commit\": \"%s\"}\n", commit);
+    for (uint64_t i = 0; i < files.count; i++) {
+      char *url = hub_api_url(&api, commit, files.rows[i].path);
+      printf("{\"size\": %llu, \"sha256\": \"%s\"", (unsigned long long)files.rows[i].size,
+             files.rows[i].sha256);
+      print_text("path", files.rows[i].path, strlen(files.rows[i].path));
+      print_text("url", url, strlen(url));
+      printf("}\n");
+      memory_free(url);
+    }
+  } else {
+    printf("{\"missing\": %d", missing);
+    print_text("error", error.message, error.message != NULL ? strlen(error.message) : 0);
+    printf("}\n");
+  }
+  memory_free(commit);
+  hub_files_clear(&files);
+  hub_settings_clear(&settings);
+  error_clear(&error);
 }
 
 int main(int count, char **arguments) {
@@ -130,7 +175,11 @@ int main(int count, char **arguments) {
     error_clear(&error);
     return 1;
   }
-  ask(http, arguments + at);
+  if (count - at == 4 && strcmp(arguments[at], "--repository") == 0) {
+    ask_hub(http, arguments + at + 1);
+  } else {
+    ask(http, arguments + at);
+  }
   if (forks) {
     pid_t child = fork();
     int status = 0;
@@ -144,6 +193,7 @@ int main(int count, char **arguments) {
     ask(http, arguments + at);
   }
   http_close(http);
-  if (sqlite3_memory_used() > 0) printf("{\"error\": \"%lld bytes are left\"}\n", (long long)sqlite3_memory_used());
+  if (sqlite3_memory_used() > 0)
+    printf("{\"error\": \"%lld bytes are left\"}\n", (long long)sqlite3_memory_used());
   return sqlite3_memory_used() > 0;
 }
