@@ -83,8 +83,10 @@ void http_release(HttpRequest *request) {
   memory_free(request->range);
   memory_free(request->if_match);
   memory_free(request->proxy);
+  memory_free(request->signature);
   error_clear(&request->error);
-  request->final_url = request->range = request->if_match = request->proxy = NULL;
+  request->final_url = request->range = request->if_match = request->proxy = request->signature =
+      NULL;
   request->status = 0;
   request->stopped = false;
 }
@@ -132,6 +134,9 @@ char *http_words(const HttpRequest *request) {
   for (char *at = words; at != NULL && *at != '\0'; at++) {
     if (*at == '\r' || *at == '\n' || *at == '\t') *at = ' ';
   }
+  length = words != NULL ? strlen(words) : 0;
+  while (length > 0 && (words[length - 1] == ' ' || words[length - 1] == '.'))
+    words[--length] = '\0';
   return words;
 }
 
@@ -164,8 +169,7 @@ static bool http_check_address(HttpRequest *request) {
         "could read along",
         &url);
   }
-  if (!url.secure && !local &&
-      !(request->trusted && url_same_origin(request->url, http_address(request)))) {
+  if (!url.secure && !local) {
     return http_refuse(request, ERROR_DENIED,
                        "expected https://, found http://%s, where anybody could change what comes",
                        &url);
@@ -197,6 +201,10 @@ static bool http_make_texts(HttpRequest *request) {
     request->if_match = sqlite3_mprintf("If-Match: %s", request->match);
     if (request->if_match == NULL) return error_memory(&request->error);
   }
+  if (request->signing != NULL && request->signature == NULL) {
+    request->signature = sqlite3_mprintf("%s:%s:s3", request->signing, request->region);
+    if (request->signature == NULL) return error_memory(&request->error);
+  }
   return true;
 }
 
@@ -212,7 +220,7 @@ static void http_set_headers(HttpRequest *request) {
     transfer->headers[count++] = "x-amz-content-sha256: UNSIGNED-PAYLOAD";
     if (request->session != NULL) transfer->headers[count++] = request->session;
   }
-  transfer->signing = own ? request->signing : NULL;
+  transfer->signing = own ? request->signature : NULL;
   transfer->keys = own ? request->keys : NULL;
 }
 

@@ -33,9 +33,11 @@ typedef struct HttpRequest {
   const char *subject; /* what messages call it: what the user has named */
   const char *secret;  /* a header, "Authorization: Bearer ...", or NULL */
   const char *match;   /* the ETag that the file must have, as the server wrote it, or NULL */
-  const char *signing, *keys, *session; /* see transfer.h; "X-Amz-Security-Token: ...", or NULL */
-  uint64_t begin, size;                 /* the range of bytes; size 0: everything */
-  uint64_t most; /* the most bytes of the body that are taken, if more come they are left */
+  const char *signing, *region,
+      *keys;            /* for a signature of Amazon: "aws:amz", or NULL; ID:SECRET */
+  const char *session;  /* "X-Amz-Security-Token: ...", or NULL */
+  uint64_t begin, size; /* the range of bytes; size 0: everything */
+  uint64_t most;        /* the most bytes of the body that are taken, if more come they are left */
   bool head;
   bool trusted;
   long stall_seconds, connect_seconds; /* 0: 30 and 10 */
@@ -49,7 +51,7 @@ typedef struct HttpRequest {
   Transfer transfer; /* its body, and its headers by http_header() */
 
   /* ---- Private ---- */
-  char *range, *if_match, *proxy;
+  char *range, *if_match, *proxy, *signature;
   int tries, redirects;
   int64_t due;
   struct HttpRequest *next;
@@ -86,7 +88,7 @@ uint64_t http_requests(const Http *http);
 bool http_header(const HttpRequest *request, const char *name, char **value);
 
 /* What the server says about a failure: the header X-Error-Message, or the beginning of a body of text,
-** on one line. NULL if it says nothing, or if memory runs out. memory_free() releases it. */
+** on one line, without a full stop. NULL if it says nothing, or if memory runs out. memory_free() releases it. */
 char *http_words(const HttpRequest *request);
 
 #endif

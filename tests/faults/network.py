@@ -4,11 +4,9 @@ answer or an error in time; secrets go to nobody else; private addresses are not
 libcurl, and then, where that cannot be opened, by the program curl."""
 
 import hashlib
-import json
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -17,42 +15,18 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 
+from fetching import Fetching, without_library  # noqa: E402  pylint: disable=wrong-import-position
 from tally import Tally  # noqa: E402  pylint: disable=wrong-import-position
 from web_server import COMMIT, Web, authority  # noqa: E402  pylint: disable=wrong-import-position
 
-FETCHER = os.path.join(os.environ.get("BUILD", "build"), "tests", "fetcher")
 SECRET = "Authorization: Bearer hf_test"
 WHOLE = bytes(range(256)) * 4096  # 1 MiB
 tally = Tally()
 root = tempfile.mkdtemp()
 web = Web({"a": WHOLE})
 base = f"{web.hub}/org/name/resolve/main"
-means = {}  # the environment in which the requests are made
-
-
-def without_library(directory, curl):
-    """An environment in which libcurl cannot be opened by us, but by curl, or no curl is there."""
-    os.makedirs(directory)
-    for name in "libcurl.so.4", "libcurl-gnutls.so.4", "libcurl.so", "libcurl.4.dylib":
-        with open(os.path.join(directory, name), "wb") as file:
-            file.write(b"no library")
-    if curl:
-        with open(os.path.join(directory, "curl"), "w", encoding="utf-8") as file:
-            file.write(f'#!/bin/sh\nunset LD_LIBRARY_PATH\necho "$@" >>{directory}/arguments\nexec {curl} "$@"\n')
-        os.chmod(os.path.join(directory, "curl"), 0o755)
-    return {"LD_LIBRARY_PATH": directory, "PATH": f"{directory}:/bin" if curl else directory}
-
-
-def fetch(*words, environment=None, limit=60):
-    """The answers by address, what the last line says, and the seconds."""
-    start = time.monotonic()
-    unset = ("CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
-    clean = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy") and name not in unset}
-    done = subprocess.run([FETCHER, *words], check=False, stdout=subprocess.PIPE, text=True, timeout=limit,
-                          env={**clean, **means, **(environment or {})})
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    tally.check(done.returncode == 0 or "error" in lines[-1], f"fetcher {words}", str(done.returncode))
-    return lines, time.monotonic() - start
+fetching = Fetching(tally)
+fetch = fetching.fetch
 
 
 def one(name, *options, **more):
@@ -189,7 +163,7 @@ def test_many():
     tally.check(all(has(line, status=206, length=1000, sum=sum(WHOLE[:1000])) for line in lines[:200]), "200 answers")
     tally.equal(lines[200], {"requests": 400, "received": 200000}, "what was asked for")
     connections = {line[5] for line in web.log[before:]}
-    tally.check(len(connections) <= 64 or means, "at most 32 connections to each server", str(len(connections)))
+    tally.check(len(connections) <= 64 or fetching.means, "at most 32 connections to each server", str(len(connections)))
     tally.check(seconds < 10, "in time", f"{seconds:.1f} s")
 
 
@@ -275,29 +249,8 @@ def test_neither():
     tally.check("install libcurl" in lines[0].get("error", ""), "without libcurl and curl", str(lines))
 
 
-def run_all(kind):
-    web.counts.clear()
-    for name, test in list(globals().items()):
-        if name.startswith("test_"):
-            before = tally.failed
-            test()
-            if tally.failed > before:
-                print(f"    ({name}, by {kind})")
-
-
-if "install libcurl" in fetch(f"{base}/plain+a")[0][0].get("error", ""):
-    print("skipped: the network (no libcurl)")
-    tally.finish()
 try:
-    run_all("libcurl")
-    program = shutil.which("curl")
-    if program:
-        means = without_library(os.path.join(root, "program"), program)
-        run_all("the program curl")
-        with open(os.path.join(root, "program", "arguments"), encoding="utf-8") as words:
-            tally.equal(set(words.read().splitlines()), {"-q --config -"}, "what others can read of curl's command line")
-    else:
-        print("skipped: the network by the program curl, which is not installed")
+    fetching.run_all(globals(), web.counts.clear)
 finally:
     web.stop()
     shutil.rmtree(root)

@@ -4,7 +4,8 @@
 **
 ** --range BEGIN+SIZE, --most BYTES, --secret HEADER, --match ETAG, --head, --trusted, --stall SECONDS, --connect SECONDS,
 ** --keys ID:SECRET (signed for S3, in us-east-1) hold for all. --repository KIND NAME REVISION asks the hub of the environment
-** for the commit and the files of a repository instead. --interrupt SECONDS ends the wait after them. --fork asks
+** for the commit and the files of a repository instead, --objects s3://BUCKET/PREFIX a store for its objects, and --object
+** s3://BUCKET/KEY for the first bytes of one. --interrupt SECONDS ends the wait after them. --fork asks
 ** once, forks, and asks again in the child. The environment variable FETCHER_PRINTS_BODY has the bodies printed, too. */
 #include <sqlite3.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "base/http.h"
 #include "base/memory.h"
 #include "model/hub_api.h"
+#include "model/s3.h"
 
 static HttpRequest question = {.most = UINT64_MAX};
 static int64_t deadline = INT64_MAX;
@@ -76,7 +78,9 @@ static int take_option(char **arguments) {
   if (strcmp(name, "--head") == 0) return question.head = true;
   if (strcmp(name, "--trusted") == 0) return question.trusted = true;
   if (strcmp(name, "--fork") == 0) return forks = true;
-  if (strncmp(name, "--", 2) != 0 || value == NULL || strcmp(name, "--repository") == 0) return 0;
+  if (strncmp(name, "--", 2) != 0 || value == NULL || strcmp(name, "--repository") == 0 ||
+      strncmp(name, "--object", 8) == 0)
+    return 0;
   if (strcmp(name, "--range") == 0) {
     char *plus;
     question.begin = strtoull(value, &plus, 10);
@@ -90,7 +94,8 @@ static int take_option(char **arguments) {
     question.match = value;
   } else if (strcmp(name, "--keys") == 0) {
     question.keys = value;
-    question.signing = "aws:amz:us-east-1:s3";
+    question.signing = "aws:amz";
+    question.region = "us-east-1";
   } else if (strcmp(name, "--stall") == 0) {
     question.stall_seconds = strtol(value, NULL, 10);
   } else if (strcmp(name, "--connect") == 0) {
@@ -164,6 +169,42 @@ static void ask_hub(Http *http, char **words) {
   error_clear(&error);
 }
 
+/* Asks a store for its objects, or for the first bytes of one. */
+static void ask_store(Http *http, const char *what, const char *address) {
+  const Asking asking = {.go_on = go_on};
+  S3Settings settings;
+  Error error = {0};
+  S3Objects objects = {0};
+  S3Api api = {.http = http, .settings = &settings, .asking = &asking, .path = address};
+  if (s3_settings_read(&settings, &error) && strcmp(what, "--objects") == 0 &&
+      s3_list(&api, address, &objects, &error)) {
+    for (uint64_t i = 0; i < objects.count; i++) {
+      printf("{\"size\": %llu", (unsigned long long)objects.rows[i].size);
+      print_text("address", objects.rows[i].address, strlen(objects.rows[i].address));
+      print_text("etag", objects.rows[i].etag, strlen(objects.rows[i].etag));
+      printf("}\n");
+    }
+  } else if (error.code == ERROR_NONE) {
+    HttpRequest request = {.size = 1000, .most = 1000};
+    char *url = s3_url(&api, address, &error);
+    request.url = url;
+    s3_prepare(&api, &request);
+    if (url != NULL && http_get(http, &request, &asking, &error) &&
+        (request.status == 206 || s3_raise(&api, &request, &error)))
+      print(&request);
+    http_release(&request);
+    memory_free(url);
+  }
+  if (error.code != ERROR_NONE) {
+    printf("{\"nothing\": 0");
+    print_text("error", error.message, strlen(error.message));
+    printf("}\n");
+  }
+  s3_objects_clear(&objects);
+  s3_settings_clear(&settings);
+  error_clear(&error);
+}
+
 int main(int count, char **arguments) {
   Error error = {0};
   int at = 1, taken;
@@ -177,6 +218,8 @@ int main(int count, char **arguments) {
   }
   if (count - at == 4 && strcmp(arguments[at], "--repository") == 0) {
     ask_hub(http, arguments + at + 1);
+  } else if (count - at == 2 && strncmp(arguments[at], "--object", 8) == 0) {
+    ask_store(http, arguments[at], arguments[at + 1]);
   } else {
     ask(http, arguments + at);
   }
