@@ -379,34 +379,42 @@ static HttpRequest *http_of_transfer(const Http *http, const Transfer *transfer)
   return request;
 }
 
-bool http_next(Http *http, const Asking *asking, HttpRequest **done, Error *error) {
-  for (;;) {
-    int64_t now = clock_monotonic(), until = http_begin_due(http, now, now + HTTP_TICK);
-    *done = http->ended;
-    if (*done != NULL) {
-      http_take(&http->ended, *done);
-      return true;
-    }
-    if (http->under_way == NULL && http->waiting == NULL) return true;
-    if (asking != NULL && asking->go_on != NULL && !asking->go_on(asking->context, error)) {
-      http_abandon_all(http);
-      return false;
-    }
-    if (http->under_way == NULL) {
-      clock_sleep(until > now ? until - now : 1);
-      continue;
-    }
-    Transfer *transfer = transfers_next(http->transfers, until - now);
-    if (transfer != NULL) http_settle(http, http_of_transfer(http, transfer));
+/* One round: begins what is due, and waits a moment for something to happen. False with an error if the wait is to end. */
+static bool http_go_on(Http *http, const Asking *asking, Error *error) {
+  int64_t now = clock_monotonic(), until = http_begin_due(http, now, now + HTTP_TICK);
+  if (http->ended != NULL) return true;
+  if (asking != NULL && asking->go_on != NULL && !asking->go_on(asking->context, error))
+    return false;
+  if (http->under_way == NULL) {
+    if (http->waiting != NULL) clock_sleep(until > now ? until - now : 1);
+    return true;
   }
+  Transfer *transfer = transfers_next(http->transfers, until - now);
+  if (transfer != NULL) http_settle(http, http_of_transfer(http, transfer));
+  return true;
+}
+
+static bool http_is_idle(const Http *http) {
+  return http->waiting == NULL && http->under_way == NULL && http->ended == NULL;
+}
+
+bool http_next(Http *http, const Asking *asking, HttpRequest **done, Error *error) {
+  *done = NULL;
+  while (http->ended == NULL && !http_is_idle(http)) {
+    if (!http_go_on(http, asking, error)) return false;
+  }
+  *done = http->ended;
+  if (*done != NULL) http_take(&http->ended, *done);
+  return true;
 }
 
 bool http_get(Http *http, HttpRequest *request, const Asking *asking, Error *error) {
-  HttpRequest *done = NULL;
   http_add(http, request);
-  while (done != request) {
-    if (!http_next(http, asking, &done, error)) return false;
-    if (done == NULL) break;
+  while (!http_take(&http->ended, request)) {
+    if (!http_go_on(http, asking, error)) {
+      http_abandon(http, request);
+      return false;
+    }
   }
   if (request->error.code == ERROR_NONE) return true;
   return error_repeat(error, &request->error);

@@ -67,10 +67,10 @@ void http_close(Http *http); /* may be NULL; abandons all requests */
 void http_add(Http *http, HttpRequest *request);
 
 /* Waits for a request to be answered, or to fail, and returns it in *done; NULL if none is left. False
-** with an error if `asking` ends the wait: then all requests are abandoned. */
+** with an error if `asking` ends the wait; then all requests are still under way. */
 bool http_next(Http *http, const Asking *asking, HttpRequest **done, Error *error);
 
-/* Makes one request. False with an error if there is no answer. */
+/* Makes one request, whatever else is under way. False with an error if there is no answer, or if `asking` ends the wait. */
 bool http_get(Http *http, HttpRequest *request, const Asking *asking, Error *error);
 
 /* Gives up a request. */

@@ -1,7 +1,13 @@
 #include "base/temporary.h"
 
+#include <errno.h>
+
+#include "base/environment.h"
+#include "base/file.h"
+#include "base/file_write.h"
 #include "base/memory.h"
 #include "base/sqlite.h"
+#include "base/system_error.h"
 #include "base/threads.h"
 
 /* SQLite never writes more than a page, which has at most 64 kB, and its methods rely on that. */
@@ -78,4 +84,33 @@ bool temporary_read(Temporary *temporary, void *bytes, uint64_t size, uint64_t o
   }
   monitor_leave(temporary->monitor);
   return code == SQLITE_OK || temporary_fail("read", code, error);
+}
+
+/* ---- Files that can be mapped ---- */
+
+/* Where SQLite looks, too: sqlite.org/tempfiles.html, 5. What PRAGMA temp_store_directory says is not told to extensions. */
+static int temporary_open_anywhere(int *descriptor) {
+  static const char *const variables[] = {"SQLITE_TMPDIR", "TMPDIR"};
+  int number = ENOENT;
+  for (size_t i = 0; number != 0 && i < sizeof variables / sizeof variables[0]; i++) {
+    char *directory;
+    if (!environment_find(variables[i], &directory)) return ENOMEM;
+    if (directory != NULL) number = temporary_system_open(directory, descriptor);
+    memory_free(directory);
+  }
+  return number == 0 ? 0 : temporary_system_open(NULL, descriptor);
+}
+
+int temporary_open_file(uint64_t size, Error *error) {
+  int descriptor = -1, number = temporary_open_anywhere(&descriptor);
+  if (number != 0) {
+    error_fill(error, ERROR_RESOURCE, "temporary file",
+               "expected to create a file where SQLite puts its own, found: %s",
+               system_error_words(number));
+    return -1;
+  }
+  if (size == 0 || file_write_at(descriptor, "temporary file", "", 1, size - 1, error))
+    return descriptor;
+  file_close(descriptor);
+  return -1;
 }

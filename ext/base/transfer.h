@@ -57,6 +57,7 @@ typedef struct Transfer {
 
   /* ---- Private ---- */
   void *handle, *list;
+  char words[TRANSFER_MESSAGE]; /* what the library says of a failure */
   struct Transfer *next;
 } Transfer;
 

@@ -294,7 +294,7 @@ static bool curl_set_functions(Transfer *transfer) {
          curl.easy_setopt(easy, CURL_HEADER_DATA, transfer) == CURL_OK &&
          curl.easy_setopt(easy, CURL_OPEN_SOCKET_FUNCTION, open_socket) == CURL_OK &&
          curl.easy_setopt(easy, CURL_OPEN_SOCKET_DATA, transfer) == CURL_OK &&
-         curl.easy_setopt(easy, CURL_ERROR_BUFFER, transfer->message) == CURL_OK &&
+         curl.easy_setopt(easy, CURL_ERROR_BUFFER, transfer->words) == CURL_OK &&
          curl.easy_setopt(easy, CURL_PRIVATE, transfer) == CURL_OK;
 }
 
@@ -366,8 +366,9 @@ static void curl_note_ends(CurlPool *pool) {
     if (transfer->end != TRANSFER_UNDER_WAY) continue;
     transfer->end = curl_end_of(message->data.result);
     if (transfer->end != TRANSFER_ANSWERED && transfer->message[0] == '\0') {
+      const char *plain = curl.easy_strerror(message->data.result);
       sqlite3_snprintf(TRANSFER_MESSAGE, transfer->message, "%s",
-                       curl.easy_strerror(message->data.result));
+                       transfer->words[0] != '\0' ? transfer->words : plain);
     }
   }
 }

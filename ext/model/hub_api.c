@@ -105,7 +105,7 @@ static bool hub_api_ask(const HubApi *api, const char *url, HttpRequest *request
                            .subject = api->path,
                            .secret = api->settings->secret,
                            .most = HUB_API_MOST,
-                           .trusted = true,
+                           .trusted = api->settings->trusted,
                            .connect_seconds = api->settings->connect_seconds,
                            .stall_seconds = api->settings->stall_seconds};
   if (!http_get(api->http, request, api->asking, error)) return false;

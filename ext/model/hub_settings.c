@@ -34,8 +34,9 @@ static bool hub_settings_seconds(const char *name, long *seconds) {
   return true;
 }
 
-static bool hub_settings_endpoint(char **endpoint) {
+static bool hub_settings_endpoint(char **endpoint, bool *named) {
   if (!environment_find("HF_ENDPOINT", endpoint)) return false;
+  *named = *endpoint != NULL;
   if (*endpoint == NULL) *endpoint = sqlite3_mprintf("https://huggingface.co");
   for (size_t length = *endpoint != NULL ? strlen(*endpoint) : 0;
        length > 0 && (*endpoint)[length - 1] == '/'; length--) {
@@ -104,7 +105,7 @@ bool hub_settings_read(HubSettings *settings, Error *error) {
   bool silent, offline;
   char *token = NULL;
   *settings = (HubSettings){0};
-  bool good = hub_settings_endpoint(&settings->endpoint) &&
+  bool good = hub_settings_endpoint(&settings->endpoint, &settings->trusted) &&
               hub_settings_switch("HF_HUB_OFFLINE", &settings->offline) &&
               hub_settings_switch("TRANSFORMERS_OFFLINE", &offline) &&
               hub_settings_switch("HF_HUB_DISABLE_IMPLICIT_TOKEN", &silent) &&

@@ -20,6 +20,7 @@
 
 typedef struct HubSettings {
   char *endpoint; /* without a slash at its end */
+  bool trusted;   /* the user has named it, so it may be a machine with a private address */
   char *secret;   /* "Authorization: Bearer TOKEN", or NULL if there is no token */
   bool offline;
   long connect_seconds, stall_seconds;

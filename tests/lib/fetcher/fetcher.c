@@ -5,7 +5,8 @@
 ** --range BEGIN+SIZE, --most BYTES, --secret HEADER, --match ETAG, --head, --trusted, --stall SECONDS, --connect SECONDS,
 ** --keys ID:SECRET (signed for S3, in us-east-1) hold for all. --repository KIND NAME REVISION asks the hub of the environment
 ** for the commit and the files of a repository instead, --objects s3://BUCKET/PREFIX a store for its objects, and --object
-** s3://BUCKET/KEY for the first bytes of one. --interrupt SECONDS ends the wait after them. --fork asks
+** s3://BUCKET/KEY for the first bytes of one. --files LIMIT BEGIN+SIZE... URL... fetches these ranges of files as
+** model/remote_file.c does, of all of them at a time. --interrupt SECONDS ends the wait after them. --fork asks
 ** once, forks, and asks again in the child. The environment variable FETCHER_PRINTS_BODY has the bodies printed, too. */
 #include <sqlite3.h>
 #include <stdio.h>
@@ -15,9 +16,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/http.h"
 #include "base/memory.h"
 #include "model/hub_api.h"
+#include "model/remote_file.h"
 #include "model/s3.h"
 
 static HttpRequest question = {.most = UINT64_MAX};
@@ -78,9 +81,11 @@ static int take_option(char **arguments) {
   if (strcmp(name, "--head") == 0) return question.head = true;
   if (strcmp(name, "--trusted") == 0) return question.trusted = true;
   if (strcmp(name, "--fork") == 0) return forks = true;
-  if (strncmp(name, "--", 2) != 0 || value == NULL || strcmp(name, "--repository") == 0 ||
-      strncmp(name, "--object", 8) == 0)
-    return 0;
+  static const char *const modes[] = {"--repository", "--objects", "--object", "--files"};
+  for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+    if (strcmp(name, modes[i]) == 0) return 0;
+  }
+  if (strncmp(name, "--", 2) != 0 || value == NULL) return 0;
   if (strcmp(name, "--range") == 0) {
     char *plus;
     question.begin = strtoull(value, &plus, 10);
@@ -205,6 +210,58 @@ static void ask_store(Http *http, const char *what, const char *address) {
   error_clear(&error);
 }
 
+static bool raise_answer(const void *context, const HttpRequest *request, Error *error) {
+  (void)context;
+  return error_raise(error, ERROR_IO, request->subject, "status %d", request->status);
+}
+
+/* Reads a range of what has come, and adds up its bytes. */
+static unsigned long long sum_range(const RemoteFile *file, uint64_t begin, uint64_t size) {
+  unsigned long long sum = 0;
+  Error error = {0};
+  if (begin >= remote_file_size(file)) return 0;
+  if (size > remote_file_size(file) - begin) size = remote_file_size(file) - begin;
+  unsigned char *bytes = malloc(size + 1);
+  if (!file_read(remote_file_descriptor(file), "it", bytes, size, begin, &error)) sum = 1ull << 63;
+  for (uint64_t i = 0; i < size; i++) sum += bytes[i];
+  free(bytes);
+  error_clear(&error);
+  return sum;
+}
+
+/* Fetches ranges of files. For the first range all files are asked before any is waited for. */
+static void ask_files(Http *http, char **words) {
+  const Asking asking = {.go_on = go_on};
+  RemoteBudget budget = {.limit = strtoull(words[0], NULL, 10)};
+  RemoteFile *files[300] = {0};
+  int ranges = 1, count = 0;
+  while (words[ranges] != NULL && strchr(words[ranges], ':') == NULL) ranges++;
+  for (char **url = words + ranges; *url != NULL && count < 300; url++) {
+    RemotePlace place = {.address = *url, .question = question, .raise = raise_answer};
+    place.question.url = *url;
+    files[count++] = remote_file_new(http, &budget, &place);
+  }
+  for (int i = 1; i < ranges; i++) {
+    char *plus;
+    uint64_t begin = strtoull(words[i], &plus, 10), size = strtoull(plus + 1, NULL, 10);
+    for (int f = 0; f < count; f++) remote_file_ask(files[f], begin, size);
+    for (int f = 0; f < count; f++) {
+      Error error = {0};
+      bool good = remote_file_wait(files[f], &asking, &error);
+      printf("{\"range\": %d, \"size\": %lld, \"sum\": %llu", i,
+             (long long)remote_file_size(files[f]), good ? sum_range(files[f], begin, size) : 0);
+      print_text("state", remote_file_state(files[f]), strlen(remote_file_state(files[f])));
+      print_text("url", words[ranges + f], strlen(words[ranges + f]));
+      if (!good) print_text("error", error.message, strlen(error.message));
+      printf("}\n");
+      error_clear(&error);
+    }
+  }
+  printf("{\"requests\": %llu, \"received\": %llu}\n", (unsigned long long)http_requests(http),
+         (unsigned long long)budget.spent);
+  for (int f = 0; f < count; f++) remote_file_free(files[f]);
+}
+
 int main(int count, char **arguments) {
   Error error = {0};
   int at = 1, taken;
@@ -218,6 +275,8 @@ int main(int count, char **arguments) {
   }
   if (count - at == 4 && strcmp(arguments[at], "--repository") == 0) {
     ask_hub(http, arguments + at + 1);
+  } else if (count - at > 3 && strcmp(arguments[at], "--files") == 0) {
+    ask_files(http, arguments + at + 1);
   } else if (count - at == 2 && strncmp(arguments[at], "--object", 8) == 0) {
     ask_store(http, arguments[at], arguments[at + 1]);
   } else {
