@@ -164,7 +164,7 @@ def test_many():
     tally.equal(lines[200], {"requests": 400, "received": 200000}, "what was asked for")
     connections = {line[5] for line in web.log[before:]}
     tally.check(len(connections) <= 64 or fetching.means, "at most 32 connections to each server", str(len(connections)))
-    tally.check(seconds < 10, "in time", f"{seconds:.1f} s")
+    tally.check(seconds < 30, "in time", f"{seconds:.1f} s")
 
 
 def test_fork():

@@ -154,7 +154,7 @@ class Hub(Handler):
             return self.reply(401, {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
         if repository == "org/busy":
             return self.reply(429, {"Retry-After": "300"}, b"We had to rate limit you")
-        if not (repository == "org/name" or repository.startswith("org/odd") or authorised):
+        if not (repository in ("org/name", "org/gated", "org/private") or repository.startswith("org/odd")):
             return self.reply(401, {"X-Error-Code": "RepoNotFound"})
         if revision not in ("main", "refs%2Fpr%2F1", COMMIT):
             return self.reply(404, {"X-Error-Code": "RevisionNotFound", "X-Error-Message": "Invalid rev id"})

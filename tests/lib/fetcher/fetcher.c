@@ -5,7 +5,8 @@
 ** --range BEGIN+SIZE, --most BYTES, --secret HEADER, --match ETAG, --head, --trusted, --stall SECONDS, --connect SECONDS,
 ** --keys ID:SECRET (signed for S3, in us-east-1) hold for all. --repository KIND NAME REVISION asks the hub of the environment
 ** for the commit and the files of a repository instead, --objects s3://BUCKET/PREFIX a store for its objects, and --object
-** s3://BUCKET/KEY for the first bytes of one. --files LIMIT BEGIN+SIZE... URL... fetches these ranges of files as
+** s3://BUCKET/KEY for the first bytes of one. --network MODE LIMIT WORD... asks by model/network.c: pin ADDRESS, list
+** ADDRESS, header ADDRESS, BEGIN+SIZE ADDRESS, period. --files LIMIT BEGIN+SIZE... URL... fetches these ranges of files as
 ** model/remote_file.c does, of all of them at a time. --interrupt SECONDS ends the wait after them. --fork asks
 ** once, forks, and asks again in the child. The environment variable FETCHER_PRINTS_BODY has the bodies printed, too. */
 #include <sqlite3.h>
@@ -20,6 +21,7 @@
 #include "base/http.h"
 #include "base/memory.h"
 #include "model/hub_api.h"
+#include "model/network.h"
 #include "model/remote_file.h"
 #include "model/s3.h"
 
@@ -81,7 +83,8 @@ static int take_option(char **arguments) {
   if (strcmp(name, "--head") == 0) return question.head = true;
   if (strcmp(name, "--trusted") == 0) return question.trusted = true;
   if (strcmp(name, "--fork") == 0) return forks = true;
-  static const char *const modes[] = {"--repository", "--objects", "--object", "--files"};
+  static const char *const modes[] = {"--repository", "--objects", "--object", "--files",
+                                      "--network"};
   for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
     if (strcmp(name, modes[i]) == 0) return 0;
   }
@@ -262,6 +265,95 @@ static void ask_files(Http *http, char **words) {
   for (int f = 0; f < count; f++) remote_file_free(files[f]);
 }
 
+/* The identity of a file, and the sum of a range of it, read through a descriptor of its own. */
+static bool print_file(Network *network, const char *address, uint64_t begin, uint64_t size,
+                       Error *error) {
+  FileIdentity identity, again;
+  unsigned long long sum = 0;
+  int descriptor = network_open(network, address, &identity, error);
+  if (descriptor < 0) return false;
+  unsigned char *bytes = malloc(size + 1);
+  bool good = network_need(network, address, begin, size, NULL, error) &&
+              network_identify(network, address, &again, error) &&
+              file_read(descriptor, address, bytes, size, begin, error);
+  for (uint64_t i = 0; good && i < size; i++) sum += bytes[i];
+  free(bytes);
+  file_close(descriptor);
+  if (good) {
+    printf("{\"size\": %llu, \"inode\": %llu, \"sum\": %llu, \"same\": %d",
+           (unsigned long long)identity.size, (unsigned long long)identity.inode, sum,
+           file_identity_equal(&identity, &again));
+    print_text("address", address, strlen(address));
+    printf("}\n");
+  }
+  return good;
+}
+
+static bool ask_one(Network *network, char **word, Error *error) {
+  if (strcmp(word[0], "pin") == 0) {
+    char *pinned = network_pin(network, word[1], error);
+    if (pinned == NULL) return false;
+    printf("{\"it\": 0");
+    print_text("pinned", pinned, strlen(pinned));
+    printf("}\n");
+    memory_free(pinned);
+    return true;
+  }
+  if (strcmp(word[0], "list") == 0) {
+    PathList names = {0};
+    bool good = network_list(network, word[1], &names, error);
+    printf("{\"it\": 0, \"names\": [");
+    for (uint32_t i = 0; i < names.count; i++)
+      printf("%s\"%s\"", i > 0 ? ", " : "", names.paths[i]);
+    printf("]}\n");
+    path_list_clear(&names);
+    return good;
+  }
+  if (strcmp(word[0], "header") == 0) {
+    unsigned char first[8] = {0};
+    FileIdentity identity;
+    uint64_t length;
+    int descriptor = network_open(network, word[1], &identity, error);
+    bool good = descriptor >= 0 && network_need_header(network, word[1], error) &&
+                file_read(descriptor, "", first, sizeof first, 0, error);
+    memcpy(&length, first, sizeof length);
+    file_close(descriptor);
+    return good && print_file(network, word[1], 0, 8 + length, error);
+  }
+  char *plus;
+  uint64_t begin = strtoull(word[0], &plus, 10), size = strtoull(plus + 1, NULL, 10);
+  return print_file(network, word[1], begin, size, error);
+}
+
+static void ask_network(char **words) {
+  const NetworkSettings settings = {.mode = strcmp(words[0], "on") == 0    ? NETWORK_ON
+                                            : strcmp(words[0], "off") == 0 ? NETWORK_OFF
+                                                                           : NETWORK_NEVER,
+                                    .limit = strtoull(words[1], NULL, 10)};
+  Network *network = network_new(&settings, NULL);
+  PathList expected = {0};
+  words += 2;
+  for (char **word = words; *word != NULL; word++) {
+    if (network_is_address(*word) && !path_list_add(&expected, NULL, *word)) break;
+  }
+  if (settings.mode == NETWORK_ON && words[0][0] == '0') network_expect(network, &expected);
+  path_list_clear(&expected);
+  while (*words != NULL) {
+    Error error = {0};
+    bool period = strcmp(*words, "period") == 0;
+    if (period) {
+      network_end_period(network);
+    } else if (!ask_one(network, words, &error)) {
+      printf("{\"it\": 0");
+      print_text("error", error.message, error.message != NULL ? strlen(error.message) : 0);
+      printf("}\n");
+    }
+    error_clear(&error);
+    words += period ? 1 : 2;
+  }
+  network_free(network);
+}
+
 int main(int count, char **arguments) {
   Error error = {0};
   int at = 1, taken;
@@ -275,6 +367,8 @@ int main(int count, char **arguments) {
   }
   if (count - at == 4 && strcmp(arguments[at], "--repository") == 0) {
     ask_hub(http, arguments + at + 1);
+  } else if (count - at > 3 && strcmp(arguments[at], "--network") == 0) {
+    ask_network(arguments + at + 1);
   } else if (count - at > 3 && strcmp(arguments[at], "--files") == 0) {
     ask_files(http, arguments + at + 1);
   } else if (count - at == 2 && strncmp(arguments[at], "--object", 8) == 0) {

@@ -1,0 +1,72 @@
+/*
+** The files at addresses of the network, for one connection: https://..., hf://NAME@COMMIT/FILE, s3://BUCKET/KEY. They are
+** asked for only if the connection's setting `network` is on.
+**
+** An address is opened as a path is: network_open() returns a descriptor of a file of this machine, in which those bytes
+** read right that network_need() has fetched (remote_file.h). What a file is, its FileIdentity, has NETWORK_DEVICE as its
+** device, and an inode that depends on its address and its state.
+**
+** A file of a commit of the hub stays what it is. Another one is asked for again in each period of the session, in which all
+** statements see one state of it. All that is fetched counts in the period's budget.
+**
+** All functions may be called by several threads at a time, except for network_new() and network_free().
+*/
+#ifndef SAFETENSORS_MODEL_NETWORK_H
+#define SAFETENSORS_MODEL_NETWORK_H
+
+#include "base/file.h"
+#include "base/host.h"
+#include "base/path_list.h"
+
+#define NETWORK_DEVICE UINT64_MAX
+
+/* off: an address is an error, but can be switched on; never: nobody can switch it on any more. */
+typedef enum NetworkMode { NETWORK_OFF, NETWORK_ON, NETWORK_NEVER } NetworkMode;
+
+/* Those of the connection. */
+typedef struct NetworkSettings {
+  NetworkMode mode;
+  uint64_t limit; /* bytes that a period may fetch */
+} NetworkSettings;
+
+#define NETWORK_LIMIT ((uint64_t)1 << 30)
+
+typedef struct Network Network;
+
+/* `settings` and `cancel` outlive it. NULL if memory runs out. */
+Network *network_new(const NetworkSettings *settings, Cancel *cancel);
+void network_free(Network *network); /* may be NULL */
+
+/* Ends a period: what may have changed is asked for again, and the budget is whole. */
+void network_end_period(Network *network);
+
+/* Whether a path is such an address, and not that of a file of this machine. */
+bool network_is_address(const char *path);
+
+/* Finds out what the address leads to. */
+bool network_identify(Network *network, const char *address, FileIdentity *identity, Error *error);
+
+/* The same; returns a descriptor, which the caller closes with file_close(), or -1. */
+int network_open(Network *network, const char *address, FileIdentity *identity, Error *error);
+
+/* Fetches bytes of a file that was identified, as far as they have not come. `asking` may be NULL on the connection's thread. */
+bool network_need(Network *network, const char *address, uint64_t begin, uint64_t size,
+                  const Asking *asking, Error *error);
+
+/* Fetches the header of a safetensors file: its first 8 bytes, and what they announce. */
+bool network_need_header(Network *network, const char *address, Error *error);
+
+/* Begins to ask for the first bytes of files that will be opened, without waiting. */
+void network_expect(Network *network, const PathList *addresses);
+
+/* ---- Places that have several files ---- */
+
+/* The address of a place without what may change, to be released with memory_free(): of a repository with its commit. NULL
+** with an error. */
+char *network_pin(Network *network, const char *address, Error *error);
+
+/* Lists the names in a place that ends with a '/', or a repository of the hub: those of files, and of directories with a '/'
+** at their end. False with an error; https:// has no lists. */
+bool network_list(Network *network, const char *address, PathList *names, Error *error);
+
+#endif
