@@ -1,6 +1,7 @@
 #include "base/copy_range.h"
 
 #include "base/file.h"
+#include "base/file_origin.h"
 #include "base/file_write.h"
 #include "base/memory.h"
 
@@ -180,7 +181,7 @@ bool copy_range(const CopyRange *range, Error *error) {
                         .left = range->size,
                         .begun = range->to_offset,
                         .lacks = atomic_load(&copy_range_lacks)};
-  bool good = true;
+  bool good = file_origin_fetch(range->from, range->from_offset, range->size, error);
   while (work.left > 0 && good) {
     uint64_t copied = copy_range_step(&work, error);
     work.from += copied;

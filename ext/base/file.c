@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include "base/file_origin.h"
 #include "base/system_error.h"
 
 enum { FILE_MAX_CHUNK = 1 << 30 }; /* in one call, since no system reads 2 GiB at once */
@@ -17,6 +18,7 @@ bool file_read(int descriptor, const char *path, void *buffer, uint64_t size, ui
                Error *error) {
   char *at = buffer;
   uint64_t left = size;
+  if (!file_origin_fetch(descriptor, offset, size, error)) return false;
   while (left > 0) {
     uint32_t got, chunk = left < FILE_MAX_CHUNK ? (uint32_t)left : FILE_MAX_CHUNK;
     int number = file_read_some(descriptor, at, chunk, offset, &got);

@@ -1,5 +1,6 @@
 #include "base/file_posix.h"
 
+#include "base/file_origin.h"
 #include "base/memory.h"
 #include "base/program.h"
 #include "base/system_error.h"
@@ -54,7 +55,12 @@ bool file_identify(const char *path, FileIdentity *identity, Error *error) {
 
 bool file_identify_descriptor(int descriptor, const char *path, FileIdentity *identity,
                               Error *error) {
+  FileOrigin origin;
   struct stat status;
+  if (file_origin_find(descriptor, &origin)) {
+    *identity = origin.identity;
+    return true;
+  }
   return fstat(descriptor, &status) == 0
              ? file_posix_take_identity(&status, path, identity, error)
              : system_error_raise(error, path, "look at the file", errno);
@@ -78,6 +84,7 @@ int file_open(const char *path, FileIdentity *identity, Error *error) {
 }
 
 void file_close(int descriptor) {
+  file_origin_forget(descriptor);
   close(descriptor);
 }
 

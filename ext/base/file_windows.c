@@ -1,5 +1,6 @@
 #include "base/file_windows.h"
 
+#include "base/file_origin.h"
 #include "base/program.h"
 #include "base/system_error.h"
 #include "base/wide_windows.h"
@@ -35,6 +36,11 @@ static bool file_windows_raise_device(const char *path, Error *error) {
 bool file_identify_descriptor(int descriptor, const char *path, FileIdentity *identity,
                               Error *error) {
   FileWindowsKind kind;
+  FileOrigin origin;
+  if (file_origin_find(descriptor, &origin)) {
+    *identity = origin.identity;
+    return true;
+  }
   int number = file_windows_identify(descriptor, &kind, identity);
   if (number != 0) return system_error_raise(error, path, "look at the file", number);
   if (kind == FILE_WINDOWS_DEVICE) return file_windows_raise_device(path, error);
@@ -71,6 +77,7 @@ int file_open(const char *path, FileIdentity *identity, Error *error) {
 }
 
 void file_close(int descriptor) {
+  file_origin_forget(descriptor);
   CloseHandle(wide_handle(descriptor));
 }
 

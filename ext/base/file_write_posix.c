@@ -1,5 +1,6 @@
 #include "base/file_write.h"
 
+#include "base/file_origin.h"
 #include "base/system_error.h"
 
 #if !defined(_WIN32)
@@ -38,7 +39,10 @@ void file_cut(int descriptor, uint64_t size) {
 int file_duplicate(int descriptor, const char *path, Error *error) {
   int other = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
   if (other < 0) system_error_raise(error, path, "open the file", errno);
-  return other;
+  if (other < 0 || file_origin_copy(descriptor, other)) return other;
+  close(other);
+  error_memory(error);
+  return -1;
 }
 
 /* The kernel closes the files of an io_uring in a thread of its own, and so the last reference to this

@@ -1,5 +1,6 @@
 #include "base/file_write.h"
 
+#include "base/file_origin.h"
 #include "base/system_error.h"
 #include "base/wide_windows.h"
 
@@ -31,7 +32,10 @@ int file_duplicate(int descriptor, const char *path, Error *error) {
   HANDLE process = GetCurrentProcess(), other;
   if (DuplicateHandle(process, wide_handle(descriptor), process, &other, 0, FALSE,
                       DUPLICATE_SAME_ACCESS)) {
-    return (int)(intptr_t)other;
+    if (file_origin_copy(descriptor, (int)(intptr_t)other)) return (int)(intptr_t)other;
+    CloseHandle(other);
+    error_memory(error);
+    return -1;
   }
   system_error_raise(error, path, "open the file", wide_error());
   return -1;

@@ -4,6 +4,7 @@
 
 #include "base/copy_range.h"
 #include "base/file.h"
+#include "base/file_origin.h"
 #include "base/file_write.h"
 #include "base/memory.h"
 
@@ -107,6 +108,8 @@ static bool sink_copy_within_kernel(Sink *sink, int from, uint64_t offset, uint6
 
 bool sink_copy(Sink *sink, int from, const char *from_path, uint64_t offset, uint64_t size,
                uint64_t *taken, Error *error) {
+  uint64_t next = size < SINK_COPY_MAX ? size : SINK_COPY_MAX;
+  if (!file_origin_fetch(from, offset, next, error)) return false;
   if (sink_copy_within_kernel(sink, from, offset, size, taken, error)) return true;
   return error->code == ERROR_NONE &&
          sink_copy_through_buffer(sink, from, from_path, offset, size, taken, error);

@@ -15,7 +15,8 @@
 static int temporary_windows_open(const char *directory, int *descriptor) {
   wchar_t *wide;
   DWORD got;
-  char *name = sqlite3_mprintf("%s%016llx", program.temporary, (sqlite3_uint64)memory_random_seed());
+  char *name =
+      sqlite3_mprintf("%s%016llx", program.temporary, (sqlite3_uint64)memory_random_seed());
   char *path = name != NULL ? path_join(directory, name) : NULL;
   memory_free(name);
   if (path == NULL) return ENOMEM;

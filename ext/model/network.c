@@ -5,6 +5,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/file_origin.h"
 #include "base/file_write.h"
 #include "base/memory.h"
 #include "base/sqlite.h"
@@ -24,6 +25,8 @@ enum { NETWORK_FIRST = 128 << 10 };
 typedef enum NetworkKind { NETWORK_WEB, NETWORK_HUB, NETWORK_S3 } NetworkKind;
 
 typedef struct NetworkFile {
+  Network *network;
+  uint32_t uses; /* by the list, and by descriptors; within the process's lock */
   char *address, *url;
   NetworkKind kind;
   HubApi hub; /* of the repository, for the messages */
@@ -63,7 +66,19 @@ Network *network_new(const NetworkSettings *settings, Cancel *cancel) {
   return NULL;
 }
 
-static void network_free_file(NetworkFile *file) {
+static void network_retain_file(void *context) {
+  NetworkFile *file = context;
+  process_lock_enter();
+  file->uses++;
+  process_lock_leave();
+}
+
+static void network_release_file(void *context) {
+  NetworkFile *file = context;
+  process_lock_enter();
+  bool is_last = --file->uses == 0;
+  process_lock_leave();
+  if (!is_last) return;
   remote_file_free(file->remote);
   memory_free(file->address);
   memory_free(file->url);
@@ -79,7 +94,7 @@ static void network_forget_files(Network *network, bool all) {
       continue;
     }
     *at = file->next;
-    network_free_file(file);
+    network_release_file(file);
   }
 }
 
@@ -249,7 +264,9 @@ static NetworkFile *network_add_file(Network *network, const char *address, Erro
   RemotePlace place = {0};
   NetworkFile *file = memory_zeroed(1, sizeof *file);
   if (file != NULL) {
-    *file = (NetworkFile){.address = memory_copy_text(address, strlen(address)),
+    *file = (NetworkFile){.network = network,
+                          .uses = 1,
+                          .address = memory_copy_text(address, strlen(address)),
                           .kind = network_kind_of(address)};
     if (file->address != NULL && network_place(network, file, &place, error)) {
       place.address = file->address;
@@ -262,7 +279,7 @@ static NetworkFile *network_add_file(Network *network, const char *address, Erro
       network->files = file;
       return file;
     }
-    network_free_file(file);
+    network_release_file(file);
   }
   error_memory(error); /* does nothing if there already is an error */
   return NULL;
@@ -307,15 +324,39 @@ bool network_identify(Network *network, const char *address, FileIdentity *ident
   return descriptor >= 0;
 }
 
+/* What reads a descriptor, on any thread: nobody is asked whether to go on. */
+static bool network_fetch(void *context, uint64_t begin, uint64_t size, Error *error) {
+  const Asking nobody = {0};
+  NetworkFile *file = context;
+  Network *network = file->network;
+  if (!network_enter(network, &nobody, error)) return false;
+  bool good = remote_file_need(file->remote, begin, size, &nobody, error);
+  network_leave(network);
+  return good;
+}
+
+/* A descriptor of its own for the file, whose bytes come when they are read. */
+static int network_open_file(NetworkFile *file, FileIdentity *identity, Error *error) {
+  const FileOrigin origin = {.identity = network_identity_of(file),
+                             .fetch = network_fetch,
+                             .retain = network_retain_file,
+                             .release = network_release_file,
+                             .context = file};
+  int descriptor = file_duplicate(remote_file_descriptor(file->remote), file->address, error);
+  if (descriptor < 0) return -1;
+  *identity = origin.identity;
+  if (file_origin_set(descriptor, &origin)) return descriptor;
+  file_close(descriptor);
+  error_memory(error);
+  return -1;
+}
+
 int network_open(Network *network, const char *address, FileIdentity *identity, Error *error) {
   int descriptor = -1;
   Asking asking = network_asking(network, NULL);
   if (!network_enter(network, &asking, error)) return -1;
-  const NetworkFile *file = network_begin(network, address, &asking, error);
-  if (file != NULL) {
-    *identity = network_identity_of(file);
-    descriptor = file_duplicate(remote_file_descriptor(file->remote), address, error);
-  }
+  NetworkFile *file = network_begin(network, address, &asking, error);
+  if (file != NULL) descriptor = network_open_file(file, identity, error);
   network_leave(network);
   return descriptor;
 }

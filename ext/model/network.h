@@ -2,8 +2,8 @@
 ** The files at addresses of the network, for one connection: https://..., hf://NAME@COMMIT/FILE, s3://BUCKET/KEY. They are
 ** asked for only if the connection's setting `network` is on.
 **
-** An address is opened as a path is: network_open() returns a descriptor of a file of this machine, in which those bytes
-** read right that network_need() has fetched (remote_file.h). What a file is, its FileIdentity, has NETWORK_DEVICE as its
+** An address is opened as a path is: network_open() returns a descriptor of a file of this machine (remote_file.h). What is
+** read of it is fetched before, if network_need() has not done that (file_origin.h). What a file is, its FileIdentity, has NETWORK_DEVICE as its
 ** device, and an inode that depends on its address and its state.
 **
 ** A file of a commit of the hub stays what it is. Another one is asked for again in each period of the session, in which all
