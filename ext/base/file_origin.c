@@ -14,7 +14,7 @@ typedef struct FileOriginRow {
 /* Of the process, as descriptors are. Few, and mostly none, which is found out without the lock. */
 static FileOriginRow *file_origin_rows;
 static uint64_t file_origin_capacity;
-static _Atomic(uint64_t) file_origin_count;
+static _Atomic(size_t) file_origin_count;
 
 /* The row of a descriptor, or NULL. Within the lock. */
 static FileOriginRow *file_origin_row(int descriptor) {

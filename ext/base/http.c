@@ -390,7 +390,8 @@ static bool http_go_on(Http *http, const Asking *asking, Error *error) {
     return true;
   }
   Transfer *transfer = transfers_next(http->transfers, until - now);
-  if (transfer != NULL) http_settle(http, http_of_transfer(http, transfer));
+  HttpRequest *request = transfer != NULL ? http_of_transfer(http, transfer) : NULL;
+  if (request != NULL) http_settle(http, request);
   return true;
 }
 

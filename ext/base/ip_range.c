@@ -155,7 +155,7 @@ static bool ip_is_loopback(const unsigned char *address, size_t size) {
 }
 
 bool ip_host_is_loopback(const char *host, size_t length) {
-  unsigned char address[IP_V6_SIZE];
+  unsigned char address[IP_V6_SIZE] = {0};
   return ip_is_localhost(host, length) || ip_is_loopback(address, ip_parse(host, length, address));
 }
 

@@ -34,6 +34,7 @@ typedef enum LintStage {
 
 struct Lint {
   LintStage stage;
+  Session *session;
   Findings findings;
   Error problem; /* what is wrong with the path as a whole */
   ResolvedPath resolved;
@@ -144,7 +145,7 @@ static void lint_start_file(Lint *lint, const char *path) {
   FileIdentity identity;
   Error error = {0};
   uint64_t length;
-  int descriptor = file_open(path, &identity, &error);
+  int descriptor = open_files_open(session_open_files(lint->session), path, &identity, &error);
   lint->stage = LINT_STAGE_FILE_END;
   if (descriptor < 0) {
     if (error.code == ERROR_MISSING && lint_has_index(lint) && !lint_is_beside(lint)) {
@@ -177,7 +178,7 @@ static void lint_read_index(Lint *lint) {
     lint_report_unreadable(lint, &error);
     return;
   }
-  int descriptor = file_open(path, &identity, &error);
+  int descriptor = open_files_open(session_open_files(lint->session), path, &identity, &error);
   if (descriptor < 0) {
     lint_report_unreadable(lint, &error);
     return;
@@ -319,8 +320,8 @@ static bool lint_list_names(Lint *lint) {
   const char *directory = lint_has_index(lint) ? lint->directory : lint->resolved.path;
   if (directory == NULL) return false; /* memory ran out, which has been reported */
   if (lint->names.count > 0) return true;
-  if (!file_system_list(directory[0] != '\0' ? directory : ".", &lint->names, lint->findings.cancel,
-                        &error) ||
+  if (!open_files_list(session_open_files(lint->session), directory[0] != '\0' ? directory : ".",
+                       &lint->names, lint->findings.cancel, &error) ||
       !path_list_order(&lint->names, lint->findings.cancel, directory, &error)) {
     lint_report_unreadable(lint, &error);
   }
@@ -519,6 +520,7 @@ static Lint *lint_new(Session *session, Error *error) {
   if (lint == NULL) {
     error_memory(error);
   } else {
+    lint->session = session;
     lint->findings.cancel = session_cancel(session);
   }
   return lint;
@@ -532,8 +534,9 @@ Lint *lint_path(Session *session, const char *path, uint64_t length, Error *erro
   Lint *lint = lint_new(session, error);
   if (lint == NULL) return NULL;
   lint->links = session_settings(session)->links;
-  bool resolved = path_form_resolve(path, &lint->resolved, session_searches(session),
-                                    session_cancel(session), &lint->problem);
+  bool resolved =
+      path_form_resolve(path, &lint->resolved, session_network(session), session_searches(session),
+                        session_cancel(session), &lint->problem);
   if (lint->problem.code == ERROR_INTERRUPT) {
     error_repeat(error, &lint->problem);
     lint_close(lint);

@@ -89,6 +89,13 @@ static const Numbers *evaluator_numbers(Evaluator *evaluator, Dtype dtype, Error
   return *numbers;
 }
 
+/* For what a Reader fetches: on the thread of the Evaluator. */
+static bool evaluator_reader_go_on(void *context, Error *error) {
+  const Evaluator *evaluator = context;
+  const Asking *asking = evaluator->asking;
+  return asking == NULL || asking->go_on == NULL || asking->go_on(asking->context, error);
+}
+
 static bool evaluator_open_step(Evaluator *evaluator, uint32_t number, Error *error) {
   const Step *step = &evaluator->plan->steps[number];
   StepState *state = &evaluator->states[number];
@@ -103,6 +110,7 @@ static bool evaluator_open_step(Evaluator *evaluator, uint32_t number, Error *er
   /* Not for a pass, which leaves mapped what it finds cached: of many files that is much memory of the
   ** process. */
   if (!reader_open(&state->reader, &step->source, error)) return false;
+  state->reader.asking = (Asking){evaluator_reader_go_on, evaluator};
   if (state->reader.ahead > room->ahead) state->reader.ahead = room->ahead;
   if (evaluator->maps) reader_map_windows(&state->reader, room->mapped);
   state->is_plain = dtype_bits(element) % 8 == 0 && view_is_contiguous(&step->view);

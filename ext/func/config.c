@@ -14,11 +14,12 @@ typedef enum ConfigSetting {
   CONFIG_SETTING_LINKS,
   CONFIG_SETTING_ERRORS,
   CONFIG_SETTING_WRITING,
+  CONFIG_SETTING_NETWORK,
   CONFIG_SETTING_LOCKED,
   CONFIG_SETTING_COUNT
 } ConfigSetting;
 
-enum { CONFIG_WORD_COUNT = 2 };
+enum { CONFIG_WORD_COUNT = 3 };
 
 static const struct {
   const char *name, *variable; /* the environment variable */
@@ -35,6 +36,10 @@ static const struct {
     [CONFIG_SETTING_WRITING] = {"writing",
                                 "SAFETENSORS_WRITING",
                                 {[WRITING_ON] = "on", [WRITING_OFF] = "off"}},
+    [CONFIG_SETTING_NETWORK] =
+        {"network",
+         "SAFETENSORS_NETWORK",
+         {[NETWORK_OFF] = "off", [NETWORK_ON] = "on", [NETWORK_NEVER] = "never"}},
     [CONFIG_SETTING_LOCKED] = {"locked", "SAFETENSORS_LOCKED", {"off", "on"}},
 };
 
@@ -46,6 +51,7 @@ static int config_get(Session *session, ConfigSetting setting) {
     case CONFIG_SETTING_LINKS: return (int)values->links;
     case CONFIG_SETTING_ERRORS: return (int)values->errors;
     case CONFIG_SETTING_WRITING: return (int)values->writing;
+    case CONFIG_SETTING_NETWORK: return (int)values->network.mode;
     default: return values->locked;
   }
 }
@@ -58,19 +64,21 @@ static void config_put(Session *session, ConfigSetting setting, int value) {
     case CONFIG_SETTING_LINKS: values->links = (LinkMode)value; break;
     case CONFIG_SETTING_ERRORS: values->errors = (ErrorMode)value; break;
     case CONFIG_SETTING_WRITING: values->writing = (WritingMode)value; break;
+    case CONFIG_SETTING_NETWORK: values->network.mode = (NetworkMode)value; break;
     default: values->locked = value != 0; break;
   }
 }
 
 static bool config_set(Session *session, ConfigSetting setting, const char *word,
                        const char *subject, Error *error) {
+  const char *const *words = config_settings[setting].words;
   int value = 0;
-  while (value < CONFIG_WORD_COUNT && strcmp(word, config_settings[setting].words[value]) != 0)
+  while (value < CONFIG_WORD_COUNT && words[value] != NULL && strcmp(word, words[value]) != 0)
     value++;
-  if (value == CONFIG_WORD_COUNT) {
-    return error_raise(error, ERROR_ARGUMENT, subject, "expected %s or %s, found \"%.*s\"",
-                       config_settings[setting].words[0], config_settings[setting].words[1],
-                       ERROR_NAME(word, strlen(word)));
+  if (value == CONFIG_WORD_COUNT || words[value] == NULL) {
+    return error_raise(error, ERROR_ARGUMENT, subject, "expected %s%s%s or %s, found \"%.*s\"",
+                       words[0], words[2] != NULL ? ", " : "", words[2] != NULL ? words[1] : "",
+                       words[2] != NULL ? words[2] : words[1], ERROR_NAME(word, strlen(word)));
   }
   if (session_settings(session)->locked && value != config_get(session, setting)) {
     return error_raise(error, ERROR_ARGUMENT, subject,
@@ -87,6 +95,14 @@ static bool config_set(Session *session, ConfigSetting setting, const char *word
         "any more",
         word);
   }
+  if (setting == CONFIG_SETTING_NETWORK && value != NETWORK_NEVER &&
+      session_settings(session)->network.mode == NETWORK_NEVER) {
+    return error_raise(
+        error, ERROR_ARGUMENT, subject,
+        "expected \"network\" to stay never, found %s: this connection asks nobody any "
+        "more",
+        word);
+  }
   config_put(session, setting, value);
   return true;
 }
@@ -101,16 +117,39 @@ bool config_from_environment(Session *session, Error *error) {
   return true;
 }
 
+/* The bytes that a statement may fetch, which is a number and not a word. */
+static void config_network_limit(sqlite3_context *context, Session *session, sqlite3_value *value) {
+  Error error = {0};
+  NetworkSettings *network = &session_settings(session)->network;
+  sqlite3_int64 limit = value != NULL ? sqlite3_value_int64(value) : 0;
+  if (value != NULL && (sqlite3_value_numeric_type(value) != SQLITE_INTEGER || limit < 0)) {
+    error_fill(&error, ERROR_ARGUMENT, "safetensors_config",
+               "expected a number of bytes for \"network_limit\", found another value");
+  } else if (value != NULL && session_settings(session)->locked &&
+             (uint64_t)limit != network->limit) {
+    error_fill(&error, ERROR_ARGUMENT, "safetensors_config",
+               "expected no other value of \"network_limit\": the settings of this connection are "
+               "locked");
+  } else if (value != NULL) {
+    network->limit = (uint64_t)limit;
+  }
+  if (error.code != ERROR_NONE) {
+    result_error(context, &error);
+  } else {
+    sqlite3_result_int64(context, (sqlite3_int64)network->limit);
+  }
+}
+
 static bool config_find(const char *name, ConfigSetting *setting, Error *error) {
   for (int i = 0; i < CONFIG_SETTING_COUNT; i++) {
     *setting = (ConfigSetting)i;
     if (strcmp(name, config_settings[i].name) == 0) return true;
   }
-  return error_raise(
-      error, ERROR_ARGUMENT, "safetensors_config",
-      "expected \"io\", \"progress\", \"links\", \"errors\", \"writing\" or \"locked\", found "
-      "\"%.*s\"",
-      ERROR_NAME(name, strlen(name)));
+  return error_raise(error, ERROR_ARGUMENT, "safetensors_config",
+                     "expected \"io\", \"progress\", \"links\", \"errors\", \"writing\", "
+                     "\"network\", \"network_limit\" or \"locked\", found "
+                     "\"%.*s\"",
+                     ERROR_NAME(name, strlen(name)));
 }
 
 /*
@@ -133,6 +172,10 @@ static bool config_find(const char *name, ConfigSetting *setting, Error *error) 
 **             NULL, instead of an error. $SAFETENSORS_ERRORS
 **   writing   'on' (default) or 'off': whether files may be written. Once off, it stays off.
 **             $SAFETENSORS_WRITING
+**   network   'off' (default), 'on' or 'never': whether addresses (https://, s3://, hf:// of what is not in the
+**             cache) are asked for. Once never, it stays so. $SAFETENSORS_NETWORK
+**   network_limit  how many bytes of the network a statement may fetch, and those that run at the same time: 1 GiB
+**             by default
 **   locked    'off' (default) or 'on': once on, no setting can be changed any more, including this
 **             one. $SAFETENSORS_LOCKED
 */
@@ -147,6 +190,8 @@ void function_safetensors_config(sqlite3_context *context, int argc, sqlite3_val
   const char *word = argc > 1 ? (const char *)sqlite3_value_text(argv[1]) : NULL;
   if (name == NULL || (argc > 1 && word == NULL)) {
     sqlite3_result_error_nomem(context);
+  } else if (strcmp(name, "network_limit") == 0) {
+    config_network_limit(context, session, argc > 1 ? argv[1] : NULL);
   } else if (!config_find(name, &setting, &error) ||
              (word != NULL && !config_set(session, setting, word, "safetensors_config", &error))) {
     result_error(context, &error);

@@ -441,7 +441,7 @@ static bool adapter_config_is_current(const AdapterState *state, Session *sessio
   FileIdentity now;
   Error problem = {0};
   if (!*same || state->config == NULL) return true;
-  bool exists = file_identify(state->config, &now, &problem);
+  bool exists = open_files_identify(session_open_files(session), state->config, &now, &problem);
   *same = exists ? state->has_config && file_identity_equal(&now, &state->config_identity)
                  : !state->has_config && error_is_absence(problem.code);
   error_clear(&problem);

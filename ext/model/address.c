@@ -74,14 +74,17 @@ static bool address_refuse_file(const char *path, Error *error) {
   return false;
 }
 
+/* What can be done besides where the network could be asked. */
+#define ADDRESS_NETWORK ", or switch the network on: safetensors_config('network', 'on')"
+
 bool address_refuse(const char *path, Error *error) {
   static const struct {
     const char *scheme, *kind, *cure;
   } kinds[] = {
-      {"http", "a web address", "download the file (curl -LO) and name the copy"},
-      {"https", "a web address", "download the file (curl -LO) and name the copy"},
+      {"http", "a web address", "download the file (curl -LO) and name the copy" ADDRESS_NETWORK},
+      {"https", "a web address", "download the file (curl -LO) and name the copy" ADDRESS_NETWORK},
       {"ftp", "a web address", "download the file and name the copy"},
-      {"s3", "an S3 address", "copy it here (aws s3 cp) and name the copy"},
+      {"s3", "an S3 address", "copy it here (aws s3 cp) and name the copy" ADDRESS_NETWORK},
       {"s3a", "an S3 address", "copy it here (aws s3 cp) and name the copy"},
       {"gs", "a Google Cloud address", "copy it here (gcloud storage cp) and name the copy"},
       {"gcs", "a Google Cloud address", "copy it here (gcloud storage cp) and name the copy"},

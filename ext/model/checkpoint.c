@@ -11,10 +11,11 @@
 
 struct Checkpoint {
   Session *session;
-  char *path;     /* as it was given; NULL for a BLOB */
-  bool look_only; /* see checkpoint_look_only() */
-  bool damaged;   /* see checkpoint_allow_damage() */
-  Error problem;  /* with the path as a whole; it is the error of the only member */
+  char *path;        /* as it was given; NULL for a BLOB */
+  bool look_only;    /* see checkpoint_look_only() */
+  uint32_t expected; /* the members before this number are asked for: see checkpoint_expect() */
+  bool damaged;      /* see checkpoint_allow_damage() */
+  Error problem;     /* with the path as a whole; it is the error of the only member */
   ResolvedPath resolved;
   /* of a model with an index */
   File *index;
@@ -50,7 +51,7 @@ static bool checkpoint_open_index(Checkpoint *checkpoint, Error *error) {
   bool good = directory != NULL;
   const PathList *shards = &checkpoint->index->index->shards;
   for (uint32_t i = 0; good && i < shards->count; i++) {
-    good = path_list_add(&resolved->members, directory, shards->paths[i]);
+    good = path_form_add_member(resolved, directory, shards->paths[i]);
   }
   memory_free(directory);
   return good || error_memory(error);
@@ -60,10 +61,11 @@ static bool checkpoint_open_index(Checkpoint *checkpoint, Error *error) {
 static bool checkpoint_resolve(Checkpoint *checkpoint, Error *error) {
   const char *path = checkpoint->path;
   Cancel *cancel = session_cancel(checkpoint->session);
-  bool good = path_form_resolve(path, &checkpoint->resolved, session_searches(checkpoint->session),
-                                cancel, &checkpoint->problem) &&
-              (checkpoint->resolved.form != PATH_FORM_INDEX ||
-               checkpoint_open_index(checkpoint, &checkpoint->problem));
+  bool good =
+      path_form_resolve(path, &checkpoint->resolved, session_network(checkpoint->session),
+                        session_searches(checkpoint->session), cancel, &checkpoint->problem) &&
+      (checkpoint->resolved.form != PATH_FORM_INDEX ||
+       checkpoint_open_index(checkpoint, &checkpoint->problem));
   if (!good && error_is_fatal(checkpoint->problem.code)) {
     return error_repeat(error, &checkpoint->problem);
   }
@@ -121,6 +123,7 @@ static void checkpoint_close_files(Checkpoint *checkpoint) {
   memory_free(checkpoint->kept);
   path_list_clear(&checkpoint->confines);
   checkpoint->index = checkpoint->file = NULL;
+  checkpoint->expected = 0;
   checkpoint->kept = NULL;
 }
 
@@ -151,7 +154,8 @@ bool checkpoint_names_the_same(const Checkpoint *checkpoint) {
   ResolvedPath now;
   Error unimportant = {0};
   Cancel *cancel = session_cancel(checkpoint->session);
-  bool same = path_form_resolve(checkpoint->path, &now, NULL, cancel, &unimportant) &&
+  bool same = path_form_resolve(checkpoint->path, &now, session_network(checkpoint->session), NULL,
+                                cancel, &unimportant) &&
               now.form == was->form && strcmp(now.path, was->path) == 0;
   if (same && now.form != PATH_FORM_INDEX)
     same = checkpoint_same_paths(&now.members, &was->members);
@@ -258,9 +262,23 @@ static bool checkpoint_is_replaced(const Checkpoint *checkpoint) {
   FileIdentity now;
   Error ignored = {0};
   if (checkpoint->index == NULL) return false;
-  bool known = file_identify(checkpoint->resolved.path, &now, &ignored);
+  bool known = open_files_identify(session_open_files(checkpoint->session),
+                                   checkpoint->resolved.path, &now, &ignored);
   error_clear(&ignored);
   return known && !file_identity_unchanged(&now, &checkpoint->index->identity);
+}
+
+/* When a member of the network is opened, it and some behind it are asked for, so that their answers come together. */
+static void checkpoint_expect(Checkpoint *checkpoint, uint32_t number) {
+  enum { CHECKPOINT_EXPECTED = 256 };
+  const PathList *members = &checkpoint->resolved.members;
+  uint32_t left = members->count - number,
+           count = left < CHECKPOINT_EXPECTED ? left : CHECKPOINT_EXPECTED;
+  if (number < checkpoint->expected ||
+      !network_has(session_network(checkpoint->session), members->paths[number]))
+    return;
+  checkpoint->expected = number + count;
+  network_expect(session_network(checkpoint->session), members->paths + number, count);
 }
 
 /* Opens the file, unless the statement has seen it in another state. The shards of a model are
@@ -297,6 +315,7 @@ static bool checkpoint_open_file(Checkpoint *checkpoint, uint32_t number, Member
     checkpoint->file_number = number;
   }
   if (checkpoint->file == NULL) {
+    checkpoint_expect(checkpoint, number);
     checkpoint->file = checkpoint_open_once(checkpoint, member->path, error);
     if (checkpoint->kept != NULL) checkpoint->kept[number] = checkpoint->file;
   }
@@ -318,10 +337,10 @@ bool checkpoint_keep_open(Checkpoint *checkpoint, Error *error) {
   return true;
 }
 
-static uint64_t checkpoint_size_of(const char *path) {
+static uint64_t checkpoint_size_of(Session *session, const char *path) {
   FileIdentity identity;
   Error unimportant = {0};
-  bool known = file_identify(path, &identity, &unimportant);
+  bool known = open_files_identify(session_open_files(session), path, &identity, &unimportant);
   error_clear(&unimportant);
   return known ? identity.size : MEMBER_SIZE_UNKNOWN;
 }
@@ -330,7 +349,7 @@ bool checkpoint_open_member(Checkpoint *checkpoint, uint32_t number, Member *mem
   *member = (Member){0};
   if (checkpoint->is_blob) return checkpoint_open_blob_member(checkpoint, member, error);
   if (checkpoint_open_file(checkpoint, number, member, error)) return true;
-  member->size = checkpoint_size_of(member->path);
+  member->size = checkpoint_size_of(checkpoint->session, member->path);
   return false;
 }
 

@@ -54,7 +54,7 @@ static bool config_file_check_place(Session *session, int descriptor, const char
 bool config_file_read(Session *session, const char *path, FileIdentity *identity, char **text,
                       json_t **root, Error *error) {
   *identity = (FileIdentity){0};
-  int descriptor = file_open(path, identity, error);
+  int descriptor = open_files_open(session_open_files(session), path, identity, error);
   if (descriptor < 0) return false;
   bool good = config_file_check_place(session, descriptor, path, error) &&
               config_file_read_text(descriptor, path, identity->size, text, root, error);

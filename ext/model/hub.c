@@ -245,7 +245,10 @@ static void hub_refuse_repository(const char *path, const HubAddress *address, c
     error_fill(error, ERROR_MISSING, path,
                "expected the repository in this machine's Hugging Face cache, found no directory "
                "%s%s",
-               directory, near ? hint : ": nothing is fetched; `hf download` does that");
+               directory,
+               near ? hint
+                    : ": `hf download` fetches it, and with safetensors_config('network', 'on') "
+                      "the hub itself is asked");
   }
   memory_free(hint);
   memory_free(directory);

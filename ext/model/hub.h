@@ -1,6 +1,6 @@
 /*
 ** hf://[models/|datasets/|spaces/]NAME[@REVISION][/FILE], or the web address of a hub: a repository
-** in the Hugging Face cache on this machine. The network is never used. NAME may or may not have an
+** in the Hugging Face cache on this machine (network.h has the hub itself). NAME may or may not have an
 ** organisation: the first two components are the repository if the cache contains it, and otherwise
 ** only the first component is.
 **

@@ -60,6 +60,21 @@ HubCommit *hub_commits_find(HubCommit **list, const HubApi *api, const char *rev
   return commit;
 }
 
+bool hub_commits_lack(const HubCommit *list, const HubApi *api, const char *revision,
+                      const char *file) {
+  const HubCommit *commit = list;
+  while (commit != NULL &&
+         !(commit->listed && strcmp(commit->commit, revision) == 0 &&
+           strcmp(commit->kind, api->kind) == 0 && strcmp(commit->name, api->name) == 0)) {
+    commit = commit->next;
+  }
+  if (commit == NULL) return false;
+  for (uint64_t i = 0; i < commit->files.count; i++) {
+    if (strcmp(commit->files.rows[i].path, file) == 0) return false;
+  }
+  return true;
+}
+
 bool hub_commit_list(HubCommit *commit, const HubApi *api, Error *error) {
   if (commit->listed) return true;
   if (!hub_api_files(api, commit->commit, &commit->files, error)) {

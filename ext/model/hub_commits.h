@@ -20,6 +20,10 @@ HubCommit *hub_commits_find(HubCommit **list, const HubApi *api, const char *rev
 /* Makes sure that its files are listed. */
 bool hub_commit_list(HubCommit *commit, const HubApi *api, Error *error);
 
+/* Whether the commit `revision` of a repository is listed, and has no such file. */
+bool hub_commits_lack(const HubCommit *list, const HubApi *api, const char *revision,
+                      const char *file);
+
 void hub_commits_free(HubCommit *list);
 
 #endif

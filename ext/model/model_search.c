@@ -60,8 +60,8 @@ static bool model_roots_add(ModelRoots *roots, char *directory, const char *addr
 static bool model_roots_resolve(Session *session, const char *path, ModelRoots *roots,
                                 Error *error) {
   ResolvedPath resolved;
-  bool good =
-      path_form_resolve(path, &resolved, session_searches(session), session_cancel(session), error);
+  bool good = path_form_resolve(path, &resolved, session_network(session),
+                                session_searches(session), session_cancel(session), error);
   if (good && resolved.form == PATH_FORM_INDEX) {
     good = path_list_add(&roots->files, NULL, resolved.path) || error_memory(error);
   }
@@ -79,7 +79,14 @@ bool model_roots_find(Session *session, const char *path, ModelRoots *roots, Err
   Cancel *cancel = session_cancel(session);
   if (hub_list_is_address(path, &kind))
     return hub_list(path, kind, &roots->directories, cancel, error);
-  bool in_hub = hub_is_address(path);
+  bool asks, in_hub = hub_is_address(path);
+  if (!network_asks(session_network(session), path, &asks, error)) return false;
+  if (asks) {
+    return error_raise(
+        error, ERROR_ARGUMENT, path,
+        "expected models of this machine, found an address of the network: name it in "
+        "safetensors_tensors or safetensors_weights");
+  }
   char *place = in_hub ? hub_resolve(path, session_searches(session), cancel, error)
                        : path_form_path_of(path);
   if (place == NULL) return in_hub ? false : error_memory(error);

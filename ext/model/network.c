@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "base/file_origin.h"
+#include "base/file_system.h"
 #include "base/file_write.h"
 #include "base/memory.h"
 #include "base/sqlite.h"
@@ -53,6 +54,11 @@ struct Network {
 bool network_is_address(const char *path) {
   return strncmp(path, HUB_PREFIX, strlen(HUB_PREFIX)) == 0 || s3_is_address(path) ||
          sqlite3_strnicmp(path, "https://", 8) == 0 || sqlite3_strnicmp(path, "http://", 7) == 0;
+}
+
+bool network_has(const Network *network, const char *path) {
+  return network_is_address(path) && network->settings->mode == NETWORK_ON &&
+         !file_system_exists(path);
 }
 
 /* ---- Making and releasing ---- */
@@ -158,17 +164,20 @@ static bool network_check_mode(const Network *network, const char *address, Erro
           : "off: safetensors_config('network', 'on') switches it on");
 }
 
+static bool network_read_hub(Network *network, Error *error) {
+  if (network->has_hub) return true;
+  hub_settings_clear(&network->hub);
+  network->has_hub = hub_settings_read(&network->hub, error);
+  return network->has_hub;
+}
+
 /* Opens what all requests need, when the first one is made. */
 static bool network_prepare(Network *network, const char *address, NetworkKind kind, Error *error) {
   network->budget.limit = network->settings->limit;
   if (!network_check_mode(network, address, error)) return false;
   if (network->http == NULL) network->http = http_open(address, error);
   if (network->http == NULL) return false;
-  if (kind == NETWORK_HUB && !network->has_hub) {
-    hub_settings_clear(&network->hub);
-    if (!hub_settings_read(&network->hub, error)) return false;
-    network->has_hub = true;
-  }
+  if (kind == NETWORK_HUB && !network_read_hub(network, error)) return false;
   if (kind == NETWORK_HUB && network->hub.offline) {
     return error_raise(error, ERROR_MISSING, address,
                        "expected a file in this machine's Hugging Face cache, as HF_HUB_OFFLINE is "
@@ -230,6 +239,12 @@ static bool network_place_hub(const Network *network, NetworkFile *file, RemoteP
                          .kind = address.kind,
                          .name = file->repository,
                          .path = file->address};
+    if (file->repository != NULL &&
+        hub_commits_lack(network->commits, &file->hub, of->revision, of->file)) {
+      hub_address_clear(&address);
+      return error_raise(error, ERROR_MISSING, file->address,
+                         "expected a file of the repository, found that it has no such one");
+    }
     if (file->repository != NULL) file->url = hub_api_url(&file->hub, of->revision, of->file);
     good = file->url != NULL || error_memory(error);
     place->question.secret = network->hub.secret;
@@ -391,21 +406,21 @@ bool network_need_header(Network *network, const char *address, Error *error) {
   return good;
 }
 
-void network_expect(Network *network, const PathList *addresses) {
-  Error ignored = {0};
+void network_expect(Network *network, char *const *addresses, uint32_t count) {
+  Error problem = {0};
   Asking asking = network_asking(network, NULL);
-  if (!network_enter(network, &asking, &ignored)) {
-    error_clear(&ignored);
-    return;
-  }
-  for (uint32_t i = 0; i < addresses->count && ignored.code == ERROR_NONE; i++) {
-    if (!network_is_address(addresses->paths[i])) continue;
-    NetworkFile *file = network_find(network, addresses->paths[i], &ignored);
-    if (file != NULL && remote_file_descriptor(file->remote) < 0)
+  bool good = network_enter(network, &asking, &problem);
+  for (uint32_t i = 0; good && i < count; i++) {
+    Error ignored = {0}; /* whoever opens the file will have it, too */
+    NetworkFile *file =
+        network_is_address(addresses[i]) ? network_find(network, addresses[i], &ignored) : NULL;
+    if (file != NULL && remote_file_descriptor(file->remote) < 0) {
       remote_file_ask(file->remote, 0, NETWORK_FIRST);
+    }
+    error_clear(&ignored);
   }
-  network_leave(network);
-  error_clear(&ignored);
+  if (good) network_leave(network);
+  error_clear(&problem);
 }
 
 /* ---- Places that have several files ---- */
@@ -506,24 +521,78 @@ static bool network_use_to_list(const HubApi *api, HubCommit *commit, const char
   return good || error_memory(error);
 }
 
-static bool network_list_store(Network *network, const char *address, PathList *names,
-                               Error *error) {
+static bool network_use_to_find(const HubApi *api, HubCommit *commit, const char *file,
+                                void *context, Error *error) {
+  char *repository = NULL;
+  bool good = hub_commit_list(commit, api, error) &&
+              network_use_to_pin(api, commit, "", &repository, error);
+  (void)file;
+  for (uint64_t i = 0; good && i < commit->files.count; i++) {
+    good = path_list_add(context, repository, commit->files.rows[i].path) || error_memory(error);
+  }
+  memory_free(repository);
+  return good;
+}
+
+/* Lists the objects whose addresses begin with a text. */
+static bool network_list_objects(Network *network, const char *prefix, S3Objects *objects,
+                                 Error *error) {
   Asking asking = network_asking(network, NULL);
-  S3Objects objects = {0};
   if (!network_enter(network, &asking, error)) return false;
-  bool good = network_prepare(network, address, NETWORK_S3, error);
+  bool good = network_prepare(network, prefix, NETWORK_S3, error);
   if (good) {
     S3Api api = {
-        .http = network->http, .settings = &network->s3, .asking = &asking, .path = address};
-    good = s3_list(&api, address, &objects, error);
+        .http = network->http, .settings = &network->s3, .asking = &asking, .path = prefix};
+    good = s3_list(&api, prefix, objects, error);
   }
   network_leave(network);
+  return good;
+}
+
+static bool network_list_store(Network *network, const char *address, PathList *names,
+                               Error *error) {
+  S3Objects objects = {0};
+  bool good = network_list_objects(network, address, &objects, error);
   for (uint64_t i = 0; good && i < objects.count; i++) {
     good = network_add_name(names, objects.rows[i].address, address, strlen(address)) ||
            error_memory(error);
   }
   s3_objects_clear(&objects);
   return good;
+}
+
+static bool network_find_objects(Network *network, const char *pattern, PathList *addresses,
+                                 Error *error) {
+  S3Objects objects = {0};
+  size_t length = strcspn(pattern, "*?[");
+  while (length > 0 && pattern[length - 1] != '/') length--;
+  char *prefix = memory_copy_text(pattern, length);
+  bool good =
+      prefix != NULL ? network_list_objects(network, prefix, &objects, error) : error_memory(error);
+  for (uint64_t i = 0; good && i < objects.count; i++) {
+    good = path_list_add(addresses, NULL, objects.rows[i].address) || error_memory(error);
+  }
+  s3_objects_clear(&objects);
+  memory_free(prefix);
+  return good;
+}
+
+bool network_find_files(Network *network, const char *pattern, PathList *addresses, Error *error) {
+  if (network_kind_of(pattern) == NETWORK_S3)
+    return network_find_objects(network, pattern, addresses, error);
+  return network_use_commit(network, pattern, network_use_to_find, addresses, error);
+}
+
+bool network_is_file(const char *address) {
+  return network_kind_of(address) == NETWORK_WEB;
+}
+
+bool network_asks(Network *network, const char *path, bool *asks, Error *error) {
+  *asks = network_has(network, path);
+  if (!*asks || (network_kind_of(path) != NETWORK_HUB && !hub_is_web_address(path))) return true;
+  if (!network_read_hub(network, error)) return false;
+  *asks = !network->hub.offline;
+  return true;
 }
 
 bool network_list(Network *network, const char *address, PathList *names, Error *error) {

@@ -40,8 +40,12 @@ void network_free(Network *network); /* may be NULL */
 /* Ends a period: what may have changed is asked for again, and the budget is whole. */
 void network_end_period(Network *network);
 
-/* Whether a path is such an address, and not that of a file of this machine. */
+/* Whether a path is written as such an address. */
 bool network_is_address(const char *path);
+
+/* Whether the network is asked for this path: it is written as an address, the network is on, and no file of this machine has
+** such a path. */
+bool network_has(const Network *network, const char *path);
 
 /* Finds out what the address leads to. */
 bool network_identify(Network *network, const char *address, FileIdentity *identity, Error *error);
@@ -57,9 +61,20 @@ bool network_need(Network *network, const char *address, uint64_t begin, uint64_
 bool network_need_header(Network *network, const char *address, Error *error);
 
 /* Begins to ask for the first bytes of files that will be opened, without waiting. */
-void network_expect(Network *network, const PathList *addresses);
+void network_expect(Network *network, char *const *addresses, uint32_t count);
 
 /* ---- Places that have several files ---- */
+
+/* Sets *asks to whether this path is to be asked for: it is an address, the network is on, and the hub may be asked. False with
+** an error. */
+bool network_asks(Network *network, const char *path, bool *asks, Error *error);
+
+/* Whether a pinned address can only be that of one file: those of the web. */
+bool network_is_file(const char *address);
+
+/* Lists the addresses of all files below the place with which a pattern begins, up to the last '/' before its first special
+** character; for the hub, of the repository. */
+bool network_find_files(Network *network, const char *pattern, PathList *addresses, Error *error);
 
 /* The address of a place without what may change, to be released with memory_free(): of a repository with its commit. NULL
 ** with an error. */

@@ -38,7 +38,9 @@ static bool one_state_take_states(const Checkpoint *checkpoint, OneStateStates *
   for (uint32_t i = 0; i < states->count; i++) {
     const char *path = i < members ? checkpoint_member_path(checkpoint, i) : index;
     Error problem = {0};
-    if (file_identify(path, &states->files[i], &problem)) continue;
+    if (open_files_identify(session_open_files(checkpoint_session(checkpoint)), path,
+                            &states->files[i], &problem))
+      continue;
     states->files[i] = (FileIdentity){0};
     if (!error_forgive_if(one_state_is_state(&problem), error, &problem)) return false;
   }

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 
 #include "base/file.h"
+#include "base/file_system.h"
 #include "base/machine.h"
 #include "base/mapping.h"
 
@@ -116,8 +117,22 @@ File *open_files_end(OpenFiles *files) {
 
 /* ---- Opening ---- */
 
+bool open_files_identify(const OpenFiles *files, const char *path, FileIdentity *identity,
+                         Error *error) {
+  return network_has(files->network, path) ? network_identify(files->network, path, identity, error)
+                                           : file_identify(path, identity, error);
+}
+
+bool open_files_list(const OpenFiles *files, const char *directory, PathList *names, Cancel *cancel,
+                     Error *error) {
+  return network_has(files->network, directory)
+             ? network_list(files->network, directory, names, error)
+             : file_system_list(directory, names, cancel, error);
+}
+
 int open_files_open(OpenFiles *files, const char *path, FileIdentity *identity, Error *error) {
   Error first = {0};
+  if (network_has(files->network, path)) return network_open(files->network, path, identity, error);
   int descriptor = file_open(path, identity, &first);
   uint32_t kept = files->descriptors;
   if (descriptor < 0 && first.code == ERROR_RESOURCE) open_files_keep_descriptors(files, 0);

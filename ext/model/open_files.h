@@ -20,20 +20,30 @@
 
 #include "base/error.h"
 #include "model/file_record.h"
+#include "model/network.h"
 
 /* The number of files whose mappings and headers are kept for the next user. */
 enum { OPEN_FILES_KEPT = 4 };
 
 /* Starts as {0}. */
 typedef struct OpenFiles {
-  bool leased;    /* set and cleared by the owner */
-  uint64_t share; /* of the descriptors that the system allows; 0 if not known in this lease */
+  Network *network; /* set by the owner */
+  bool leased;      /* set and cleared by the owner */
+  uint64_t share;   /* of the descriptors that the system allows; 0 if not known in this lease */
   uint32_t descriptors, mappings; /* only mappings from which nothing was handed out */
   File *newest, *oldest;          /* files with a descriptor, by last use */
   File *handed_out;
 } OpenFiles;
 
-/* Opens a regular file for reading, and identifies it. If the system has no descriptors left, those
+/* Looks at what a path leads to, as file_identify() does, or an address of the network. */
+bool open_files_identify(const OpenFiles *files, const char *path, FileIdentity *identity,
+                         Error *error);
+
+/* Lists what is in a directory, as file_system_list() does, or at an address. There, directories end with a '/'. */
+bool open_files_list(const OpenFiles *files, const char *directory, PathList *names, Cancel *cancel,
+                     Error *error);
+
+/* Opens a regular file for reading, or a file of the network, and identifies it. If the system has no descriptors left, those
 ** that are not in use are closed first. Returns the descriptor, or -1 with an error. */
 int open_files_open(OpenFiles *files, const char *path, FileIdentity *identity, Error *error);
 

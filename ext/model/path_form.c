@@ -42,12 +42,11 @@ static bool path_form_raise_several(const char *directory, const PathList *index
 }
 
 /* Selects the names with a suffix from those in a directory, except for hidden files. */
-static bool path_form_pick(const PathList *names, const char *directory, const char *suffix,
-                           PathList *picked, Cancel *cancel, Error *error) {
+static bool path_form_pick(const PathList *names, const char *suffix, PathList *picked,
+                           Cancel *cancel, Error *error) {
   for (uint32_t i = 0; i < names->count; i++) {
     const char *name = names->paths[i];
-    if (name[0] != '.' && path_form_ends_with(name, suffix) &&
-        !path_list_add(picked, directory, name)) {
+    if (name[0] != '.' && path_form_ends_with(name, suffix) && !path_list_add(picked, NULL, name)) {
       return error_memory(error);
     }
   }
@@ -92,17 +91,52 @@ static const char *path_form_choose_index(const PathList *indexes) {
   return indexes->count == 1 ? indexes->paths[0] : NULL;
 }
 
+static bool path_form_find_index(const PathList *names, const char *directory, const char **index,
+                                 Cancel *cancel, Error *error) {
+  PathList indexes = {0};
+  *index = NULL;
+  bool good = path_form_pick(names, INDEX_SUFFIX, &indexes, cancel, error);
+  const char *chosen = path_form_choose_index(&indexes);
+  if (good && indexes.count > 1 && chosen == NULL) {
+    good = path_form_raise_several(directory, &indexes, error);
+  }
+  for (uint32_t i = 0; good && chosen != NULL && i < names->count; i++) {
+    if (strcmp(names->paths[i], chosen) == 0) *index = names->paths[i];
+  }
+  path_list_clear(&indexes);
+  return good;
+}
+
+bool path_form_add_member(ResolvedPath *resolved, const char *directory, const char *name) {
+  char *copy = resolved->snapshot != NULL ? path_join(resolved->snapshot, name) : NULL;
+  bool copied = copy != NULL && file_system_exists(copy);
+  bool added = (copy != NULL || resolved->snapshot == NULL) &&
+               path_list_add(&resolved->members, copied ? NULL : directory, copied ? copy : name);
+  memory_free(copy);
+  return added;
+}
+
+bool path_form_choose(ResolvedPath *resolved, const PathList *names, const char **index,
+                      Cancel *cancel, Error *error) {
+  PathList files = {0};
+  const char *directory = resolved->path;
+  if (!path_form_find_index(names, directory, index, cancel, error)) return false;
+  bool good = *index != NULL || path_form_pick(names, PATH_FORM_FILE_SUFFIX, &files, cancel, error);
+  for (uint32_t i = 0; good && i < files.count; i++) {
+    good = path_form_add_member(resolved, directory, files.paths[i]) || error_memory(error);
+  }
+  path_list_clear(&files);
+  return good;
+}
+
 static bool path_form_resolve_directory(ResolvedPath *resolved, uint32_t *searches, Cancel *cancel,
                                         Error *error) {
-  PathList names = {0}, indexes = {0};
-  const char *directory = resolved->path;
-  bool good = file_system_list(directory, &names, cancel, error);
+  PathList names = {0};
+  const char *directory = resolved->path, *index = NULL;
   resolved->form = PATH_FORM_DIRECTORY;
-  good = good && path_form_pick(&names, NULL, INDEX_SUFFIX, &indexes, cancel, error);
-  const char *index = path_form_choose_index(&indexes);
-  if (good && indexes.count > 1 && index == NULL) {
-    good = path_form_raise_several(directory, &indexes, error);
-  } else if (good && index != NULL) {
+  bool good = file_system_list(directory, &names, cancel, error) &&
+              path_form_choose(resolved, &names, &index, cancel, error);
+  if (good && index != NULL) {
     char *path = path_join(directory, index);
     if (path == NULL) {
       good = error_memory(error);
@@ -111,15 +145,10 @@ static bool path_form_resolve_directory(ResolvedPath *resolved, uint32_t *search
       resolved->path = path;
       resolved->form = PATH_FORM_INDEX;
     }
-  } else if (good) {
-    good =
-        path_form_pick(&names, directory, PATH_FORM_FILE_SUFFIX, &resolved->members, cancel, error);
-    if (good && resolved->members.count == 0) {
-      good = path_form_raise_none(directory, searches, cancel, error);
-    }
+  } else if (good && resolved->members.count == 0) {
+    good = path_form_raise_none(directory, searches, cancel, error);
   }
   path_list_clear(&names);
-  path_list_clear(&indexes);
   return good;
 }
 
@@ -152,12 +181,15 @@ char *path_form_path_of(const char *text) {
   return memory_copy_text(text, strlen(text));
 }
 
-bool path_form_resolve(const char *path, ResolvedPath *resolved, uint32_t *searches, Cancel *cancel,
-                       Error *error) {
+bool path_form_resolve(const char *path, ResolvedPath *resolved, Network *network,
+                       uint32_t *searches, Cancel *cancel, Error *error) {
   *resolved = (ResolvedPath){.form = PATH_FORM_FILE};
   if (path[0] == '\0') {
     return error_raise(error, ERROR_ARGUMENT, "path", "expected a path, found an empty text");
   }
+  bool asks;
+  if (!network_asks(network, path, &asks, error)) return false;
+  if (asks) return path_form_resolve_address(path, resolved, network, cancel, error);
   bool in_hub = hub_is_address(path);
   if (in_hub) {
     resolved->path = hub_resolve(path, searches, cancel, error);
@@ -184,6 +216,7 @@ bool path_form_resolve(const char *path, ResolvedPath *resolved, uint32_t *searc
 
 void resolved_path_clear(ResolvedPath *resolved) {
   memory_free(resolved->path);
+  memory_free(resolved->snapshot);
   path_list_clear(&resolved->members);
   *resolved = (ResolvedPath){0};
 }

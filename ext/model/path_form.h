@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/path_list.h"
+#include "model/network.h"
 
 #define PATH_FORM_FILE_SUFFIX ".safetensors"
 
@@ -18,13 +19,19 @@ typedef struct ResolvedPath {
   PathForm form;
   char *path;       /* of the file, index, directory or glob, as the file system knows it */
   PathList members; /* in natural order */
+  char *
+      snapshot; /* for a repository of the hub: where this machine's cache has copies of its files, or NULL */
 } ResolvedPath;
 
 /* Finds out which form `path` has and which files it names. Looks at the file system, but opens no
-** file. Messages search for similar names as long as `searches` allows it: see session_searches().
+** file. An address of the network is one of `network`, if that is on. Messages search for similar names as long as `searches` allows it: see session_searches().
 ** resolved_path_clear() releases the result, also after an error. */
-bool path_form_resolve(const char *path, ResolvedPath *resolved, uint32_t *searches, Cancel *cancel,
-                       Error *error);
+bool path_form_resolve(const char *path, ResolvedPath *resolved, Network *network,
+                       uint32_t *searches, Cancel *cancel, Error *error);
+
+/* Appends the member `name` of a directory or index; of a repository, this machine's copy of it, if there is one. False if
+** memory runs out. */
+bool path_form_add_member(ResolvedPath *resolved, const char *directory, const char *name);
 
 /* The path that `text` names: see base/path_text.h. memory_free() releases it. NULL if memory runs
 ** out. */
@@ -41,5 +48,16 @@ void resolved_path_clear(ResolvedPath *resolved);
 ** which consists of links that leave their directory, that of the cache. See
 ** session_check_within(). Returns false if memory runs out. */
 bool path_form_confine(const char *index_path, PathList *directories, Error *error);
+
+/* ---- For path_form.c and path_form_network.c ---- */
+
+/* The same for an address of the network, which is on. */
+bool path_form_resolve_address(const char *path, ResolvedPath *resolved, Network *network,
+                               Cancel *cancel, Error *error);
+
+/* Of the names in a directory, finds the index that the model has (*index points into `names`, or is NULL) or, without one,
+** adds the files to the members. */
+bool path_form_choose(ResolvedPath *resolved, const PathList *names, const char **index,
+                      Cancel *cancel, Error *error);
 
 #endif

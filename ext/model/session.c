@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "base/clock.h"
+#include "base/file_origin.h"
 #include "base/file_system.h"
 #include "base/mapping.h"
 #include "base/memory.h"
@@ -29,6 +30,7 @@ struct Session {
   uint64_t asked;
   Cancel cancel;
   RowNumbers *row_numbers;
+  Network *network;
   uint32_t leases;
   uint32_t searches; /* see session_searches() */
   uint64_t searched; /* the period in which they were counted */
@@ -52,7 +54,12 @@ Session *session_new(sqlite3 *db) {
   session->period = 1;
   session->settings.io = MAPPING_IS_FREE ? IO_MAP : IO_PREAD;
   session->row_numbers = row_numbers_new();
-  if (session->row_numbers != NULL) return session;
+  session->settings.network.limit = NETWORK_LIMIT;
+  session->network = network_new(&session->settings.network, &session->cancel);
+  session->open_files.network = session->network;
+  if (session->row_numbers != NULL && session->network != NULL) return session;
+  network_free(session->network);
+  row_numbers_free(session->row_numbers);
   memory_free(session);
   return NULL;
 }
@@ -111,6 +118,10 @@ HeaderBuffers *session_header_buffers(Session *session) {
   return &session->buffers;
 }
 
+Network *session_network(Session *session) {
+  return session->network;
+}
+
 RowNumbers *session_row_numbers(Session *session) {
   return session->row_numbers;
 }
@@ -144,6 +155,7 @@ void session_release(Session *session) {
     session_file_free(file);
   }
   header_buffers_clear(&session->buffers);
+  network_free(session->network);
   row_numbers_free(session->row_numbers);
   memory_free(session);
 }
@@ -373,8 +385,17 @@ static File *session_parse(Session *session, const char *path, const FileIdentit
   return file;
 }
 
+/* Of a file of the network, fetches at once what will be read. */
+static bool session_fetch_contents(Session *session, const char *path, uint64_t size,
+                                   SessionFileKind kind, Error *error) {
+  if (!network_has(session->network, path)) return true;
+  if (kind != SESSION_FILE_WITH_INDEX) return network_need_header(session->network, path, error);
+  return size > INDEX_MAX_LENGTH || network_need(session->network, path, 0, size, NULL, error);
+}
+
 static bool session_read_contents(Session *session, int descriptor, const char *path, uint64_t size,
                                   SessionFileKind kind, SessionContents *contents, Error *error) {
+  if (!session_fetch_contents(session, path, size, kind, error)) return false;
   if (kind == SESSION_FILE_WITH_INDEX)
     return session_read_index(session, descriptor, path, size, contents, error);
   file_no_read_ahead(descriptor); /* of the tensors behind the header */
@@ -408,8 +429,10 @@ static File *session_read_file(Session *session, int descriptor, const FileIdent
 
 bool session_check_within(int descriptor, const char *path, const PathList *directories,
                           Error *error) {
-  if (directories == NULL || directories->count == 0) return true;
+  FileOrigin origin;
   int number;
+  if (directories == NULL || directories->count == 0) return true;
+  if (file_origin_find(descriptor, &origin)) return true; /* a file of the network is no link */
   switch (file_system_place(descriptor, directories, &number)) {
     case FILE_PLACE_INSIDE: return true;
     case FILE_PLACE_OUTSIDE:
@@ -440,7 +463,9 @@ static int session_open_confined(Session *session, const char *path, const PathL
 static bool session_look_at(Session *session, const char *path, const PathList *directories,
                             FileIdentity *identity, int *descriptor, Error *error) {
   *descriptor = -1;
-  if (directories == NULL || directories->count == 0) return file_identify(path, identity, error);
+  if (directories == NULL || directories->count == 0) {
+    return open_files_identify(&session->open_files, path, identity, error);
+  }
   *descriptor = session_open_confined(session, path, directories, identity, error);
   return *descriptor >= 0;
 }
@@ -568,6 +593,7 @@ void session_end_lease(Session *session) {
   session_release_guest(&session->steps);
   session->open_files.leased = false;
   session->period++;
+  network_end_period(session->network);
   seen_clear(&session->seen);
   row_numbers_trim(session->row_numbers);
   for (File *file = open_files_end(&session->open_files), *next; file != NULL; file = next) {

@@ -38,6 +38,7 @@
 #include "format/header.h"
 #include "format/index.h"
 #include "model/file_record.h"
+#include "model/network.h"
 #include "model/open_files.h"
 #include "model/row_numbers.h"
 
@@ -65,6 +66,7 @@ typedef struct Settings {
   LinkMode links;
   ErrorMode errors;
   WritingMode writing;
+  NetworkSettings network;
   bool locked; /* no setting can be changed any more */
 } Settings;
 
@@ -86,6 +88,9 @@ Cancel *session_cancel(Session *session);
 
 /* What headers are parsed in. */
 HeaderBuffers *session_header_buffers(Session *session);
+
+/* The files of the network, if the connection may ask for them. */
+Network *session_network(Session *session);
 
 /* The rowids of the rows of its tables. */
 RowNumbers *session_row_numbers(Session *session);

@@ -35,12 +35,21 @@ static HandOut source_point_at(const Source *source, uint64_t offset, uint64_t n
   return HAND_OUT_POINTER;
 }
 
+/* Fetches bytes of a file of the network. `asking` is of the thread. */
+static bool source_need(const Source *source, uint64_t begin, uint64_t nbytes, const Asking *asking,
+                        Error *error) {
+  return source->file->identity.device != NETWORK_DEVICE ||
+         network_need(session_network(source->session), source->path, source->offset + begin,
+                      nbytes, asking, error);
+}
+
 HandOut source_hand_out(const Source *source, uint64_t begin, uint64_t nbytes,
                         const unsigned char **data, Error *error) {
   *data = source->memory != NULL ? source->memory + begin : source_nothing;
   if (source->memory != NULL || nbytes == 0) return HAND_OUT_POINTER;
   if (source->computed != NULL || source->mode != IO_MAP || nbytes < HAND_OUT_MIN)
     return HAND_OUT_READ;
+  if (!source_need(source, begin, nbytes, NULL, error)) return HAND_OUT_ERROR;
   OpenFiles *files = session_open_files(source->session);
   if (!open_file_begin(files, source->file, source->path, error)) return HAND_OUT_ERROR;
   HandOut outcome = source_point_at(source, source->offset + begin, nbytes, data, error);
@@ -55,6 +64,11 @@ static bool source_go_on(void *context, Error *error) {
   return cancel_go_on(session_cancel(computed->session), computed->subject, error);
 }
 
+static bool source_go_on_file(void *context, Error *error) {
+  const Source *source = context;
+  return cancel_go_on(session_cancel(source->session), source->path, error);
+}
+
 bool reader_open(Reader *reader, const Source *source, Error *error) {
   *reader = (Reader){.ahead = READER_WINDOW, .until = UINT64_MAX, .source = source};
   if (source->memory != NULL || source->nbytes == 0) {
@@ -67,6 +81,7 @@ bool reader_open(Reader *reader, const Source *source, Error *error) {
     reader->asking = (Asking){source_go_on, source->computed};
     return source->computed->open(source->computed, &reader->computing, error);
   }
+  reader->asking = (Asking){source_go_on_file, (Source *)source};
   reader->in_use = open_file_begin_reading(session_open_files(source->session), source->file,
                                            source->path, error);
   return reader->in_use;
@@ -74,7 +89,8 @@ bool reader_open(Reader *reader, const Source *source, Error *error) {
 
 bool reader_open_for_pass(Reader *reader, const Source *source, Error *error) {
   if (!reader_open(reader, source, error)) return false;
-  if (!reader->in_use || source->mode != IO_MAP) return true;
+  if (!reader->in_use || source->mode != IO_MAP || source->file->identity.device == NETWORK_DEVICE)
+    return true;
   File *file = source->file;
   reader->may_map = session_is_leased(source->session) && open_file_is_wanted_again(file) &&
                     open_file_map(session_open_files(source->session), file);
@@ -84,7 +100,8 @@ bool reader_open_for_pass(Reader *reader, const Source *source, Error *error) {
 
 bool reader_open_for_part(Reader *reader, const Source *source, uint64_t begin, uint64_t size,
                           Error *error) {
-  if (source->file == NULL || size == 0 || size > SMALL_READ_MAX)
+  if (source->file == NULL || size == 0 || size > SMALL_READ_MAX ||
+      source->file->identity.device == NETWORK_DEVICE)
     return reader_open_for_pass(reader, source, error);
   *reader = (Reader){.ahead = READER_WINDOW, .until = UINT64_MAX, .source = source};
   reader->window = small_read(source->session, source->file, source->path, source->offset + begin,
@@ -190,6 +207,10 @@ const unsigned char *reader_load(Reader *reader, uint64_t begin, uint64_t size, 
     if (end > reader->until) end = begin + size > reader->until ? begin + size : reader->until;
   } else if (used && begin < reader->window_begin && end + SOURCE_NEAR >= reader->window_begin) {
     if (size < reader->ahead) first = end < reader->ahead ? 0 : end - reader->ahead;
+  }
+  if (reader->in_use && !source_need(reader->source, first, end - first, &reader->asking, error)) {
+    reader->window_end = reader->window_begin = first;
+    return NULL;
   }
   bool good = reader->computing != NULL ? source_load_computed(reader, &first, &end, error)
               : reader->may_map         ? source_load_for_pass(reader, first, end - first, error)

@@ -84,7 +84,8 @@ enum { READER_WINDOW = 1 << 20 };
 
 /* Everything except `ahead`, `until` and `asking` is private. */
 typedef struct Reader {
-  Asking asking;  /* for what is computed: asked while that takes long. It asks the connection,
+  Asking
+      asking; /* for what is computed or fetched: asked while that takes long. It asks the connection,
                  ** unless who opens the Reader for another thread changes it */
   uint64_t ahead; /* how much is read at a time in sequential reads; READER_WINDOW unless it is
                   ** reduced */

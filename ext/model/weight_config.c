@@ -65,12 +65,12 @@ static bool weight_configs_take_file(WeightConfigs *configs, Session *session, i
   return true;
 }
 
-bool weight_configs_are_current(const WeightConfigs *configs, const Session *session) {
+bool weight_configs_are_current(const WeightConfigs *configs, Session *session) {
   for (uint64_t i = 0; i < configs->file_count; i++) {
     const WeightConfigFile *file = &configs->files[i];
     FileIdentity now = {0};
     Error unimportant = {0};
-    file_identify(file->path, &now, &unimportant);
+    open_files_identify(session_open_files(session), file->path, &now, &unimportant);
     error_clear(&unimportant);
     if (!file_identity_equal(&now, &file->identity)) return false;
     if (file->recent && file->looked_at != session_period(session)) return false;

@@ -70,7 +70,7 @@ bool weight_configs_read(WeightConfigs *configs, Session *session, const char *d
                          const WeightConfig **config, Error *error);
 
 /* Whether all files are in the states in which they were. */
-bool weight_configs_are_current(const WeightConfigs *configs, const Session *session);
+bool weight_configs_are_current(const WeightConfigs *configs, Session *session);
 
 /* Releases what was read, and keeps the states. */
 void weight_configs_forget(WeightConfigs *configs);

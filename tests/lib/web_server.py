@@ -47,10 +47,11 @@ class Server(ThreadingHTTPServer):
 
 
 class Web:
-    """Both servers. `files` maps names to bytes; hub and cdn are their addresses."""
+    """Both servers. `files` maps names to bytes; hub and cdn are their addresses. With `plain`, the files of the repository
+    have these names."""
 
-    def __init__(self, files, delay=0, certificate=None):
-        self.files, self.delay, self.log, self.counts = files, delay, [], {}
+    def __init__(self, files, delay=0, certificate=None, plain=False):
+        self.files, self.delay, self.log, self.counts, self.plain = files, delay, [], {}, plain
         self.lock = threading.Lock()
         self.stopping = threading.Event()
         self.servers = [self.start(Hub, certificate), self.start(Cdn, certificate)]
@@ -130,7 +131,7 @@ class Hub(Handler):
                 {"type": "file", "oid": "1" * 40, "size": 2, "path": "sub/a b#1.json"}]
         for name, body in self.web.files.items():
             digest = hashlib.sha256(body).hexdigest()
-            rows.append({"type": "file", "oid": "2" * 40, "size": len(body), "path": f"model-{name}",
+            rows.append({"type": "file", "oid": "2" * 40, "size": len(body), "path": name if self.web.plain else f"model-{name}",
                          "lfs": {"oid": digest, "size": len(body), "pointerSize": 130}})
         link = f"/api/models/{repository}/tree/{COMMIT}?recursive=true&cursor={start + 2}"
         odd = {"odd-path": [{"type": "file", "size": 1, "path": "../../etc/passwd"}], "odd-size": [{"type": "file", "size": -1, "path": "a"}],
@@ -188,6 +189,7 @@ class Hub(Handler):
             return self.reply(200, {f"X-{number}": "x" * 1000 for number in range(100)})
         if fault == "relative" and "moved" not in path:
             return self.reply(307, {"Location": "moved/" + path.rsplit("/", 1)[-1]})
+        name = name if self.web.plain else name.removeprefix("model-")
         if name not in self.web.files:
             return self.reply(404, {"X-Error-Code": "EntryNotFound"})
         body = self.web.files[name]

@@ -336,7 +336,8 @@ static void ask_network(char **words) {
   for (char **word = words; *word != NULL; word++) {
     if (network_is_address(*word) && !path_list_add(&expected, NULL, *word)) break;
   }
-  if (settings.mode == NETWORK_ON && words[0][0] == '0') network_expect(network, &expected);
+  if (settings.mode == NETWORK_ON && words[0][0] == '0')
+    network_expect(network, expected.paths, expected.count);
   path_list_clear(&expected);
   while (*words != NULL) {
     Error error = {0};
