@@ -15,6 +15,7 @@ typedef enum ConfigSetting {
   CONFIG_SETTING_ERRORS,
   CONFIG_SETTING_WRITING,
   CONFIG_SETTING_NETWORK,
+  CONFIG_SETTING_HEADER_CACHE,
   CONFIG_SETTING_LOCKED,
   CONFIG_SETTING_COUNT
 } ConfigSetting;
@@ -40,6 +41,7 @@ static const struct {
         {"network",
          "SAFETENSORS_NETWORK",
          {[NETWORK_OFF] = "off", [NETWORK_ON] = "on", [NETWORK_NEVER] = "never"}},
+    [CONFIG_SETTING_HEADER_CACHE] = {"header_cache", "SAFETENSORS_HEADER_CACHE", {"off", "on"}},
     [CONFIG_SETTING_LOCKED] = {"locked", "SAFETENSORS_LOCKED", {"off", "on"}},
 };
 
@@ -52,6 +54,7 @@ static int config_get(Session *session, ConfigSetting setting) {
     case CONFIG_SETTING_ERRORS: return (int)values->errors;
     case CONFIG_SETTING_WRITING: return (int)values->writing;
     case CONFIG_SETTING_NETWORK: return (int)values->network.mode;
+    case CONFIG_SETTING_HEADER_CACHE: return values->network.caches;
     default: return values->locked;
   }
 }
@@ -65,6 +68,7 @@ static void config_put(Session *session, ConfigSetting setting, int value) {
     case CONFIG_SETTING_ERRORS: values->errors = (ErrorMode)value; break;
     case CONFIG_SETTING_WRITING: values->writing = (WritingMode)value; break;
     case CONFIG_SETTING_NETWORK: values->network.mode = (NetworkMode)value; break;
+    case CONFIG_SETTING_HEADER_CACHE: values->network.caches = value != 0; break;
     default: values->locked = value != 0; break;
   }
 }
@@ -147,7 +151,7 @@ static bool config_find(const char *name, ConfigSetting *setting, Error *error) 
   }
   return error_raise(error, ERROR_ARGUMENT, "safetensors_config",
                      "expected \"io\", \"progress\", \"links\", \"errors\", \"writing\", "
-                     "\"network\", \"network_limit\" or \"locked\", found "
+                     "\"network\", \"network_limit\", \"header_cache\" or \"locked\", found "
                      "\"%.*s\"",
                      ERROR_NAME(name, strlen(name)));
 }
@@ -174,6 +178,8 @@ static bool config_find(const char *name, ConfigSetting *setting, Error *error) 
 **             $SAFETENSORS_WRITING
 **   network   'off' (default), 'on' or 'never': whether addresses (https://, s3://, hf:// of what is not in the
 **             cache) are asked for. Once never, it stays so. $SAFETENSORS_NETWORK
+**   header_cache  'on' (default) or 'off': whether headers of files at the hub are kept in files for other
+**             connections and processes. $SAFETENSORS_HEADER_CACHE
 **   network_limit  how many bytes of the network a statement may fetch, and those that run at the same time: 1 GiB
 **             by default
 **   locked    'off' (default) or 'on': once on, no setting can be changed any more, including this

@@ -30,6 +30,7 @@ typedef struct HubApi {
   const char *kind; /* "models", "datasets", "spaces" */
   const char *name; /* "ORG/NAME" or "NAME" */
   const char *path; /* the address that the user gave, for messages */
+  void *context;    /* the caller's own */
 } HubApi;
 
 /* Whether a revision is a commit itself, 40 hexadecimal digits, which need not be asked for. */

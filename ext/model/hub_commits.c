@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/sqlite.h"
 
 static void hub_commit_free(HubCommit *commit) {
   memory_free(commit->kind);
@@ -60,27 +61,92 @@ HubCommit *hub_commits_find(HubCommit **list, const HubApi *api, const char *rev
   return commit;
 }
 
+/* The commit of a repository whose files are listed, or NULL. */
+static const HubCommit *hub_commits_listed(const HubCommit *list, const HubApi *api,
+                                           const char *revision) {
+  while (list != NULL &&
+         !(list->listed && strcmp(list->commit, revision) == 0 &&
+           strcmp(list->kind, api->kind) == 0 && strcmp(list->name, api->name) == 0)) {
+    list = list->next;
+  }
+  return list;
+}
+
+static const HubFile *hub_commit_file(const HubCommit *commit, const char *file) {
+  for (uint64_t i = 0; i < commit->files.count; i++) {
+    if (strcmp(commit->files.rows[i].path, file) == 0) return &commit->files.rows[i];
+  }
+  return NULL;
+}
+
 bool hub_commits_lack(const HubCommit *list, const HubApi *api, const char *revision,
                       const char *file) {
-  const HubCommit *commit = list;
-  while (commit != NULL &&
-         !(commit->listed && strcmp(commit->commit, revision) == 0 &&
-           strcmp(commit->kind, api->kind) == 0 && strcmp(commit->name, api->name) == 0)) {
-    commit = commit->next;
+  const HubCommit *commit = hub_commits_listed(list, api, revision);
+  return commit != NULL && hub_commit_file(commit, file) == NULL;
+}
+
+HubCommit *hub_commits_resolve(HubCommit **list, HubApi *api, const HubAddress *address, int *place,
+                               Error *error) {
+  for (int i = 0; i < address->count; i++) {
+    Error problem = {0};
+    bool missing;
+    api->name = address->places[i].name;
+    HubCommit *commit =
+        hub_commits_find(list, api, address->places[i].revision, &missing, &problem);
+    *place = i;
+    if (commit != NULL) return commit;
+    if (!missing || i + 1 == address->count) error_repeat(error, &problem);
+    error_clear(&problem);
+    if (!missing) return NULL;
   }
-  if (commit == NULL) return false;
-  for (uint64_t i = 0; i < commit->files.count; i++) {
-    if (strcmp(commit->files.rows[i].path, file) == 0) return false;
-  }
+  return NULL;
+}
+
+char *hub_commit_address(const HubCommit *commit, const char *file) {
+  bool is_model = strcmp(commit->kind, hub_address_kind(0)) == 0;
+  return sqlite3_mprintf("%s%s%s%s@%s%s%s", HUB_PREFIX, is_model ? "" : commit->kind,
+                         is_model ? "" : "/", commit->name, commit->commit,
+                         file[0] != '\0' ? "/" : "", file);
+}
+
+/* What stays the same of a place at the hub. */
+static char *hub_commit_key(const HubApi *api, const char *what, const char *revision,
+                            const char *file) {
+  return sqlite3_mprintf("%s %s/%s/%s@%s/%s", what, api->settings->endpoint, api->kind, api->name,
+                         revision, file);
+}
+
+char *hub_commits_key(const HubCommit *list, const HubApi *api, const char *revision,
+                      const char *file) {
+  const HubCommit *commit = hub_commits_listed(list, api, revision);
+  const HubFile *found = commit != NULL ? hub_commit_file(commit, file) : NULL;
+  if (found == NULL || found->sha256[0] == '\0')
+    return hub_commit_key(api, "header", revision, file);
+  return sqlite3_mprintf("sha256 %s %llu", found->sha256, (unsigned long long)found->size);
+}
+
+bool hub_commits_recall(HubCommit **list, const HubApi *api, const char *revision,
+                        HeaderCache *cache, Error *error) {
+  bool missing;
+  HubCommit *commit = hub_commits_find(list, api, revision, &missing, error);
+  if (commit == NULL || commit->listed) return commit != NULL;
+  char *key = hub_commit_key(api, "list", commit->commit, "");
+  if (key == NULL) return error_memory(error);
+  commit->listed = header_cache_find_files(cache, key, &commit->files);
+  memory_free(key);
   return true;
 }
 
-bool hub_commit_list(HubCommit *commit, const HubApi *api, Error *error) {
+bool hub_commit_list(HubCommit *commit, const HubApi *api, HeaderCache *cache, Error *error) {
   if (commit->listed) return true;
-  if (!hub_api_files(api, commit->commit, &commit->files, error)) {
-    hub_files_clear(&commit->files);
-    return false;
+  char *key = hub_commit_key(api, "list", commit->commit, "");
+  if (key == NULL) return error_memory(error);
+  commit->listed = header_cache_find_files(cache, key, &commit->files);
+  if (!commit->listed && hub_api_files(api, commit->commit, &commit->files, error)) {
+    commit->listed = true;
+    header_cache_keep_files(cache, key, &commit->files);
   }
-  commit->listed = true;
-  return true;
+  if (!commit->listed) hub_files_clear(&commit->files);
+  memory_free(key);
+  return commit->listed;
 }

@@ -2,6 +2,8 @@
 #ifndef SAFETENSORS_MODEL_HUB_COMMITS_H
 #define SAFETENSORS_MODEL_HUB_COMMITS_H
 
+#include "model/header_cache.h"
+#include "model/hub_address.h"
 #include "model/hub_api.h"
 
 typedef struct HubCommit {
@@ -17,8 +19,25 @@ typedef struct HubCommit {
 HubCommit *hub_commits_find(HubCommit **list, const HubApi *api, const char *revision,
                             bool *missing, Error *error);
 
-/* Makes sure that its files are listed. */
-bool hub_commit_list(HubCommit *commit, const HubApi *api, Error *error);
+/* The commit that an address means, of the first of its repositories that the hub has; sets api->name, and *place to which
+** of the address's places that is. */
+HubCommit *hub_commits_resolve(HubCommit **list, HubApi *api, const HubAddress *address, int *place,
+                               Error *error);
+
+/* Makes sure that its files are listed: by the cache, which may be NULL, or the hub. */
+bool hub_commit_list(HubCommit *commit, const HubApi *api, HeaderCache *cache, Error *error);
+
+/* Lists the files of a commit if the cache knows them. Nobody is asked. False if memory runs out. */
+bool hub_commits_recall(HubCommit **list, const HubApi *api, const char *revision,
+                        HeaderCache *cache, Error *error);
+
+/* hf://[KIND/]NAME@COMMIT[/FILE]. NULL if memory runs out. memory_free() releases it. */
+char *hub_commit_address(const HubCommit *commit, const char *file);
+
+/* What the header cache knows a file of a commit by: its SHA-256 and size if the list says them, else its place. NULL if memory
+** runs out. memory_free() releases it. */
+char *hub_commits_key(const HubCommit *list, const HubApi *api, const char *revision,
+                      const char *file);
 
 /* Whether the commit `revision` of a repository is listed, and has no such file. */
 bool hub_commits_lack(const HubCommit *list, const HubApi *api, const char *revision,

@@ -33,6 +33,7 @@ typedef struct NetworkFile {
   HubApi hub; /* of the repository, for the messages */
   S3Api s3;
   char *repository; /* its name */
+  char *key;        /* in the header cache, or NULL */
   RemoteFile *remote;
   struct NetworkFile *next;
 } NetworkFile;
@@ -46,6 +47,8 @@ struct Network {
   HubSettings hub;
   S3Settings s3;
   bool has_hub, has_s3;
+  HeaderCache *cache;
+  bool has_cache; /* it was opened, if it can be */
   RemoteBudget budget;
   NetworkFile *files;
   HubCommit *commits;
@@ -89,6 +92,7 @@ static void network_release_file(void *context) {
   memory_free(file->address);
   memory_free(file->url);
   memory_free(file->repository);
+  memory_free(file->key);
   memory_free(file);
 }
 
@@ -108,6 +112,7 @@ void network_free(Network *network) {
   if (network == NULL) return;
   network_forget_files(network, true);
   hub_commits_free(network->commits);
+  header_cache_close(network->cache);
   http_close(network->http);
   hub_settings_clear(&network->hub);
   s3_settings_clear(&network->s3);
@@ -171,6 +176,13 @@ static bool network_read_hub(Network *network, Error *error) {
   return network->has_hub;
 }
 
+/* NULL if the connection wants none. */
+static HeaderCache *network_cache(Network *network) {
+  if (!network->has_cache) network->cache = header_cache_open();
+  network->has_cache = true;
+  return network->settings->caches ? network->cache : NULL;
+}
+
 /* Opens what all requests need, when the first one is made. */
 static bool network_prepare(Network *network, const char *address, NetworkKind kind, Error *error) {
   network->budget.limit = network->settings->limit;
@@ -223,36 +235,42 @@ static bool network_raise_s3(const void *context, const HttpRequest *request, Er
 
 /* ---- Files ---- */
 
+/* The repository, the web address, and the key of a file of a commit. */
+static bool network_find_hub_file(Network *network, NetworkFile *file, const char *kind,
+                                  const HubPlace *of, Error *error) {
+  file->repository = memory_copy_text(of->name, strlen(of->name));
+  if (file->repository == NULL) return error_memory(error);
+  file->hub = (HubApi){.http = network->http,
+                       .settings = &network->hub,
+                       .kind = kind,
+                       .name = file->repository,
+                       .path = file->address};
+  HeaderCache *cache = network_cache(network);
+  if (!hub_commits_recall(&network->commits, &file->hub, of->revision, cache, error)) return false;
+  if (hub_commits_lack(network->commits, &file->hub, of->revision, of->file)) {
+    return error_raise(error, ERROR_MISSING, file->address,
+                       "expected a file of the repository, found that it has no such one");
+  }
+  file->key = hub_commits_key(network->commits, &file->hub, of->revision, of->file);
+  file->url = hub_api_url(&file->hub, of->revision, of->file);
+  return (file->key != NULL && file->url != NULL) || error_memory(error);
+}
+
 /* hf://[KIND/]NAME@COMMIT/FILE, as network_pin() and network_list() make them. */
-static bool network_place_hub(const Network *network, NetworkFile *file, RemotePlace *place,
+static bool network_place_hub(Network *network, NetworkFile *file, RemotePlace *place,
                               Error *error) {
   HubAddress address;
   bool good = hub_address_parse(file->address, &address, error);
-  const HubPlace *of = good ? &address.places[0] : NULL;
+  const HubPlace *of = &address.places[0];
   if (good && (of->file[0] == '\0' || !hub_api_is_commit(of->revision))) {
     good = error_raise(error, ERROR_ARGUMENT, file->address, "expected a file of a commit");
   }
-  if (good) {
-    file->repository = memory_copy_text(of->name, strlen(of->name));
-    file->hub = (HubApi){.http = network->http,
-                         .settings = &network->hub,
-                         .kind = address.kind,
-                         .name = file->repository,
-                         .path = file->address};
-    if (file->repository != NULL &&
-        hub_commits_lack(network->commits, &file->hub, of->revision, of->file)) {
-      hub_address_clear(&address);
-      return error_raise(error, ERROR_MISSING, file->address,
-                         "expected a file of the repository, found that it has no such one");
-    }
-    if (file->repository != NULL) file->url = hub_api_url(&file->hub, of->revision, of->file);
-    good = file->url != NULL || error_memory(error);
-    place->question.secret = network->hub.secret;
-    place->question.trusted = network->hub.trusted;
-    place->question.connect_seconds = network->hub.connect_seconds;
-    place->question.stall_seconds = network->hub.stall_seconds;
-    place->raise = network_raise_hub;
-  }
+  good = good && network_find_hub_file(network, file, address.kind, of, error);
+  place->question.secret = network->hub.secret;
+  place->question.trusted = network->hub.trusted;
+  place->question.connect_seconds = network->hub.connect_seconds;
+  place->question.stall_seconds = network->hub.stall_seconds;
+  place->raise = network_raise_hub;
   hub_address_clear(&address);
   return good;
 }
@@ -266,13 +284,26 @@ static bool network_place_s3(const Network *network, NetworkFile *file, RemotePl
   return file->url != NULL;
 }
 
-static bool network_place(const Network *network, NetworkFile *file, RemotePlace *place,
-                          Error *error) {
+static bool network_place(Network *network, NetworkFile *file, RemotePlace *place, Error *error) {
   if (file->kind == NETWORK_HUB) return network_place_hub(network, file, place, error);
   if (file->kind == NETWORK_S3) return network_place_s3(network, file, place, error);
   file->url = memory_copy_text(file->address, strlen(file->address));
   place->raise = network_raise_web;
   return file->url != NULL || error_memory(error);
+}
+
+/* Takes the header from the cache, if it is there. */
+static bool network_take_cached(Network *network, NetworkFile *file, Error *error) {
+  unsigned char *bytes;
+  uint64_t length, size;
+  if (file->key == NULL ||
+      !header_cache_find(network_cache(network), file->key, &bytes, &length, &size))
+    return true;
+  bool good = remote_file_know(file->remote, size, bytes, length, error);
+  memory_free(bytes);
+  memory_free(file->key);
+  file->key = NULL; /* it is there */
+  return good;
 }
 
 static NetworkFile *network_add_file(Network *network, const char *address, Error *error) {
@@ -289,7 +320,7 @@ static NetworkFile *network_add_file(Network *network, const char *address, Erro
       place.question.url = file->url;
       file->remote = remote_file_new(network->http, &network->budget, &place);
     }
-    if (file->remote != NULL) {
+    if (file->remote != NULL && network_take_cached(network, file, error)) {
       file->next = network->files;
       network->files = file;
       return file;
@@ -309,13 +340,29 @@ static NetworkFile *network_find(Network *network, const char *address, Error *e
   return network_add_file(network, address, error);
 }
 
+/* A file of a commit has one state, which its address names. */
 static FileIdentity network_identity_of(const NetworkFile *file) {
-  const char *state = remote_file_state(file->remote);
+  const char *state = file->kind == NETWORK_HUB ? "" : remote_file_state(file->remote);
   XXH64_hash_t of_state = XXH3_64bits(state, strlen(state));
   return (FileIdentity){
       .device = NETWORK_DEVICE,
       .inode = XXH3_64bits_withSeed(file->address, strlen(file->address), of_state),
       .size = remote_file_size(file->remote)};
+}
+
+/* Puts the header of a file into the cache, of which it was not taken. */
+static void network_keep_header(Network *network, NetworkFile *file, uint64_t length) {
+  Error ignored = {0};
+  unsigned char *bytes = network_cache(network) != NULL ? memory_alloc(length) : NULL;
+  if (bytes != NULL &&
+      file_read(remote_file_descriptor(file->remote), file->address, bytes, length, 0, &ignored)) {
+    header_cache_keep(network_cache(network), file->key, bytes, length,
+                      remote_file_size(file->remote));
+  }
+  error_clear(&ignored);
+  memory_free(bytes);
+  memory_free(file->key); /* once is enough */
+  file->key = NULL;
 }
 
 /* The file, of which the first bytes have come. */
@@ -387,21 +434,25 @@ bool network_need(Network *network, const char *address, uint64_t begin, uint64_
 }
 
 /* The first bytes have come. What they announce is fetched, unless it cannot be a header. */
-static bool network_fetch_header(NetworkFile *file, const Asking *asking, Error *error) {
+static bool network_fetch_header(Network *network, NetworkFile *file, const Asking *asking,
+                                 Error *error) {
   unsigned char first[HEADER_PREFIX_SIZE];
   uint64_t length, size = remote_file_size(file->remote);
   if (size < HEADER_PREFIX_SIZE) return true;
-  return file_read(remote_file_descriptor(file->remote), file->address, first, sizeof first, 0,
-                   error) &&
-         (!header_length(first, size, &length) ||
-          remote_file_need(file->remote, 0, HEADER_PREFIX_SIZE + length, asking, error));
+  if (!file_read(remote_file_descriptor(file->remote), file->address, first, sizeof first, 0,
+                 error))
+    return false;
+  if (!header_length(first, size, &length)) return true;
+  if (!remote_file_need(file->remote, 0, HEADER_PREFIX_SIZE + length, asking, error)) return false;
+  if (file->key != NULL) network_keep_header(network, file, HEADER_PREFIX_SIZE + length);
+  return true;
 }
 
 bool network_need_header(Network *network, const char *address, Error *error) {
   Asking asking = network_asking(network, NULL);
   if (!network_enter(network, &asking, error)) return false;
   NetworkFile *file = network_begin(network, address, &asking, error);
-  bool good = file != NULL && network_fetch_header(file, &asking, error);
+  bool good = file != NULL && network_fetch_header(network, file, &asking, error);
   network_leave(network);
   return good;
 }
@@ -425,24 +476,6 @@ void network_expect(Network *network, char *const *addresses, uint32_t count) {
 
 /* ---- Places that have several files ---- */
 
-/* Finds the commit that the address means, of the first of its repositories that the hub has. Sets *place to which it is. */
-static HubCommit *network_find_commit(Network *network, const HubAddress *address, HubApi *api,
-                                      int *place, Error *error) {
-  for (int i = 0; i < address->count; i++) {
-    Error problem = {0};
-    bool missing;
-    api->name = address->places[i].name;
-    HubCommit *commit =
-        hub_commits_find(&network->commits, api, address->places[i].revision, &missing, &problem);
-    *place = i;
-    if (commit != NULL) return commit;
-    if (!missing || i + 1 == address->count) error_repeat(error, &problem);
-    error_clear(&problem);
-    if (!missing) return NULL;
-  }
-  return NULL;
-}
-
 /* Does something with the commit of an address of the hub. */
 typedef bool NetworkUse(const HubApi *api, HubCommit *commit, const char *file, void *context,
                         Error *error);
@@ -451,7 +484,7 @@ static bool network_use_commit(Network *network, const char *path, NetworkUse *u
                                Error *error) {
   HubAddress address;
   Asking asking = network_asking(network, NULL);
-  HubApi api = {.settings = &network->hub, .asking = &asking, .path = path};
+  HubApi api = {.context = network, .settings = &network->hub, .asking = &asking, .path = path};
   int place = 0;
   bool good = hub_address_parse(path, &address, error);
   if (good && network_enter(network, &asking, error)) {
@@ -459,7 +492,7 @@ static bool network_use_commit(Network *network, const char *path, NetworkUse *u
     api.kind = address.kind;
     if (network_prepare(network, path, NETWORK_HUB, error)) {
       api.http = network->http;
-      commit = network_find_commit(network, &address, &api, &place, error);
+      commit = hub_commits_resolve(&network->commits, &api, &address, &place, error);
     }
     good = commit != NULL && use(&api, commit, address.places[place].file, context, error);
     network_leave(network);
@@ -472,12 +505,9 @@ static bool network_use_commit(Network *network, const char *path, NetworkUse *u
 
 static bool network_use_to_pin(const HubApi *api, HubCommit *commit, const char *file,
                                void *context, Error *error) {
-  bool is_model = strcmp(commit->kind, hub_address_kind(0)) == 0;
   char **pinned = context;
   (void)api;
-  *pinned = sqlite3_mprintf("%s%s%s%s@%s%s%s", HUB_PREFIX, is_model ? "" : commit->kind,
-                            is_model ? "" : "/", commit->name, commit->commit,
-                            file[0] != '\0' ? "/" : "", file);
+  *pinned = hub_commit_address(commit, file);
   return *pinned != NULL || error_memory(error);
 }
 
@@ -511,7 +541,7 @@ static bool network_add_name(PathList *names, const char *path, const char *dire
 static bool network_use_to_list(const HubApi *api, HubCommit *commit, const char *file,
                                 void *context, Error *error) {
   PathList *names = context;
-  if (!hub_commit_list(commit, api, error)) return false;
+  if (!hub_commit_list(commit, api, network_cache(api->context), error)) return false;
   char *directory = sqlite3_mprintf("%s%s", file, file[0] != '\0' ? "/" : "");
   bool good = directory != NULL;
   for (uint64_t i = 0; good && i < commit->files.count; i++) {
@@ -524,7 +554,7 @@ static bool network_use_to_list(const HubApi *api, HubCommit *commit, const char
 static bool network_use_to_find(const HubApi *api, HubCommit *commit, const char *file,
                                 void *context, Error *error) {
   char *repository = NULL;
-  bool good = hub_commit_list(commit, api, error) &&
+  bool good = hub_commit_list(commit, api, network_cache(api->context), error) &&
               network_use_to_pin(api, commit, "", &repository, error);
   (void)file;
   for (uint64_t i = 0; good && i < commit->files.count; i++) {

@@ -27,6 +27,7 @@ typedef enum NetworkMode { NETWORK_OFF, NETWORK_ON, NETWORK_NEVER } NetworkMode;
 typedef struct NetworkSettings {
   NetworkMode mode;
   uint64_t limit; /* bytes that a period may fetch */
+  bool caches;    /* what does not change is kept in files: header_cache.h */
 } NetworkSettings;
 
 #define NETWORK_LIMIT ((uint64_t)1 << 30)

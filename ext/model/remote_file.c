@@ -22,10 +22,11 @@ struct RemoteFile {
   Http *http;
   RemoteBudget *budget;
   RemotePlace place;
-  uint64_t size; /* UINT64_MAX as long as it is not known */
-  char *etag;    /* NULL if there is none, or a weak one, which cannot be asked for */
-  char *state;   /* ETag or Last-Modified; NULL if there is none */
-  char *direct;  /* where the bytes come from, if the place redirects there */
+  uint64_t size;   /* UINT64_MAX as long as it is not known */
+  char *etag;      /* NULL if there is none, or a weak one, which cannot be asked for */
+  char *state;     /* ETag or Last-Modified; NULL if there is none */
+  char *direct;    /* where the bytes come from, if the place redirects there */
+  bool identified; /* the state is known */
   int descriptor;
   ByteRanges there, wanted; /* what has come, and what was asked for */
   uint64_t pending;         /* bytes of the pieces that are under way */
@@ -193,27 +194,8 @@ static bool remote_file_read_range(const char *text, uint64_t *first, uint64_t *
   return *end == '\0' && (*first == UINT64_MAX || (*first <= *last && *last < *size));
 }
 
-/* Takes the size and state of the first answer, and compares those of the others. */
-static bool remote_file_identify(RemoteFile *file, const HttpRequest *request, uint64_t size) {
-  char *etag = NULL, *modified = NULL;
-  bool known = file->size != UINT64_MAX;
-  if (!http_header(request, "ETag", &etag) || !http_header(request, "Last-Modified", &modified)) {
-    memory_free(etag);
-    return error_memory(&file->error);
-  }
-  char *state = etag != NULL ? etag : modified;
-  memory_free(state == etag ? modified : NULL);
-  if (known) {
-    bool same = size == file->size && (state == NULL) == (file->state == NULL) &&
-                (state == NULL || strcmp(state, file->state) == 0);
-    memory_free(state);
-    return same || remote_file_raise_changed(file);
-  }
-  file->state = state;
-  if (etag != NULL && strncmp(etag, "W/", 2) != 0) {
-    file->etag = memory_copy_text(etag, strlen(etag));
-    if (file->etag == NULL) return error_memory(&file->error);
-  }
+/* Makes the file that the bytes go to. */
+static bool remote_file_set_size(RemoteFile *file, uint64_t size) {
   if (size >= INT64_MAX) {
     return error_raise(&file->error, ERROR_INVALID, file->place.address,
                        "expected a size below 2^63, found %llu", (unsigned long long)size);
@@ -221,6 +203,32 @@ static bool remote_file_identify(RemoteFile *file, const HttpRequest *request, u
   file->descriptor = temporary_open_file(size, &file->error);
   if (file->descriptor >= 0) file->size = size;
   return file->descriptor >= 0;
+}
+
+/* Takes the size and state of the first answer, and compares those of the others. */
+static bool remote_file_identify(RemoteFile *file, const HttpRequest *request, uint64_t size) {
+  char *etag = NULL, *modified = NULL;
+  bool known = file->size != UINT64_MAX;
+  if (known && size != file->size) return remote_file_raise_changed(file);
+  if (!http_header(request, "ETag", &etag) || !http_header(request, "Last-Modified", &modified)) {
+    memory_free(etag);
+    return error_memory(&file->error);
+  }
+  char *state = etag != NULL ? etag : modified;
+  memory_free(state == etag ? modified : NULL);
+  if (file->identified) {
+    bool same = (state == NULL) == (file->state == NULL) &&
+                (state == NULL || strcmp(state, file->state) == 0);
+    memory_free(state);
+    return same || remote_file_raise_changed(file);
+  }
+  file->identified = true;
+  file->state = state;
+  if (etag != NULL && strncmp(etag, "W/", 2) != 0) {
+    file->etag = memory_copy_text(etag, strlen(etag));
+    if (file->etag == NULL) return error_memory(&file->error);
+  }
+  return known || remote_file_set_size(file, size);
 }
 
 /* Keeps where the bytes came from. */
@@ -239,6 +247,12 @@ static bool remote_file_store(RemoteFile *file, uint64_t begin, const unsigned c
       !file_write_at(file->descriptor, file->place.address, bytes, length, begin, &file->error))
     return false;
   return byte_ranges_add(&file->there, begin, begin + length) || error_memory(&file->error);
+}
+
+bool remote_file_know(RemoteFile *file, uint64_t size, const unsigned char *bytes, uint64_t length,
+                      Error *error) {
+  if (remote_file_set_size(file, size) && remote_file_store(file, 0, bytes, length)) return true;
+  return error_repeat(error, &file->error);
 }
 
 /* A part of the file, as it was asked for. */

@@ -46,6 +46,11 @@ typedef struct RemoteFile RemoteFile;
 RemoteFile *remote_file_new(Http *http, RemoteBudget *budget, const RemotePlace *place);
 void remote_file_free(RemoteFile *file); /* may be NULL; abandons its requests */
 
+/* Tells a file of which nothing has come how large it is, and its first bytes, by somebody who knows. Its state is taken from
+** the first answer. False with an error. */
+bool remote_file_know(RemoteFile *file, uint64_t size, const unsigned char *bytes, uint64_t length,
+                      Error *error);
+
 /* Asks for bytes that are not there yet, as far as the file goes. Does not wait. */
 void remote_file_ask(RemoteFile *file, uint64_t begin, uint64_t size);
 

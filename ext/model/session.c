@@ -54,7 +54,7 @@ Session *session_new(sqlite3 *db) {
   session->period = 1;
   session->settings.io = MAPPING_IS_FREE ? IO_MAP : IO_PREAD;
   session->row_numbers = row_numbers_new();
-  session->settings.network.limit = NETWORK_LIMIT;
+  session->settings.network = (NetworkSettings){.limit = NETWORK_LIMIT, .caches = true};
   session->network = network_new(&session->settings.network, &session->cancel);
   session->open_files.network = session->network;
   if (session->row_numbers != NULL && session->network != NULL) return session;

@@ -57,7 +57,7 @@ store = StoreWeb({"run/1/model.safetensors": SHARDS["model-00001-of-00003.safete
                   "run/notes.txt": b"x"})
 for variable in [name for name in os.environ if name.lower().endswith("_proxy") or name.startswith(("AWS_", "HF_"))]:
     del os.environ[variable]
-os.environ.update(HF_ENDPOINT=web.hub, HF_TOKEN="hf_test", HF_HUB_CACHE=os.path.join(root, "cache"), AWS_ENDPOINT_URL=store.address,
+os.environ.update(SAFETENSORS_HEADER_CACHE="off", XDG_CACHE_HOME=os.path.join(root, "xdg"), HF_ENDPOINT=web.hub, HF_TOKEN="hf_test", HF_HUB_CACHE=os.path.join(root, "cache"), AWS_ENDPOINT_URL=store.address,
                   AWS_ACCESS_KEY_ID="AKTEST", AWS_SECRET_ACCESS_KEY="secret/+key")
 BASE = f"{other.hub}/any/where/resolve/main"
 HUB = "hf://org/name"
@@ -175,6 +175,34 @@ def test_cache():
     tally.check("snapshots/ffff" in problem and not web.log, "offline, what the cache says is main", problem)
     del os.environ["HF_HUB_OFFLINE"]
     shutil.rmtree(os.path.join(root, "cache"))
+
+
+def test_header_cache():
+    """Headers and lists of a commit are asked for once by all connections; what is damaged is asked for again."""
+    sql, kept = "SELECT name, dtype, shape, ref FROM safetensors_tensors(?)", os.path.join(root, "xdg", "sqlite-safetensors")
+    first = rows(online(header_cache="on"), sql, HUB)
+    web.log.clear()
+    tally.equal(rows(online(header_cache="on"), sql, HUB), first, "from the cache")
+    asked = [line[2].split("?")[0] for line in web.log]
+    tally.equal(asked, ["/api/models/org/name/revision/main", f"/org/name/resolve/{COMMIT}/model.safetensors.index.json"] + asked[2:3], "the commit and the index alone are asked for")
+    web.log.clear()
+    pinned = f"{HUB}@{COMMIT}/model-00001-of-00003.safetensors"
+    tally.equal(rows(online(header_cache="on"), sql, pinned)[0][0], "layer.1.1", "a file of a commit")
+    tally.equal(web.log, [], "nobody is asked")
+    local = rows(online(), "SELECT tensor_hash(?)", root + "/model-00001-of-00003.safetensors#layer.1.1")
+    tally.equal(rows(online(header_cache="on"), "SELECT tensor_hash(?)", pinned + "#layer.1.1"), local, "bytes behind a header that was kept")
+    names = os.listdir(kept)
+    tally.check(len(names) >= 4, "what is kept", str(names))
+    for name in names:
+        with open(os.path.join(kept, name), "r+b") as file:
+            file.seek(60)
+            file.write(b"\xff")
+    web.log.clear()
+    tally.equal(rows(online(header_cache="on"), sql, HUB), first, "damaged files")
+    tally.check(sum("/resolve/" in line[2] for line in web.log) >= 4, "they are asked for again")
+    web.log.clear()
+    rows(online(), sql, pinned)
+    tally.check(len(web.log) > 0, "switched off")
 
 
 def test_off():
