@@ -270,15 +270,15 @@ static bool checkpoint_is_replaced(const Checkpoint *checkpoint) {
 
 /* When a member of the network is opened, it and some behind it are asked for, so that their answers come together. */
 static void checkpoint_expect(Checkpoint *checkpoint, uint32_t number) {
-  enum { CHECKPOINT_EXPECTED = 256 };
+  enum { CHECKPOINT_AHEAD = 32, CHECKPOINT_EXPECTED = 64 };
   const PathList *members = &checkpoint->resolved.members;
-  uint32_t left = members->count - number,
-           count = left < CHECKPOINT_EXPECTED ? left : CHECKPOINT_EXPECTED;
-  if (number < checkpoint->expected ||
-      !network_has(session_network(checkpoint->session), members->paths[number]))
-    return;
-  checkpoint->expected = number + count;
-  network_expect(session_network(checkpoint->session), members->paths + number, count);
+  uint32_t first = number > checkpoint->expected ? number : checkpoint->expected;
+  uint32_t end =
+      members->count - first < CHECKPOINT_EXPECTED ? members->count : first + CHECKPOINT_EXPECTED;
+  if (first == members->count || (uint64_t)number + CHECKPOINT_AHEAD < checkpoint->expected) return;
+  if (!network_has(session_network(checkpoint->session), members->paths[number])) return;
+  checkpoint->expected = end;
+  network_expect(session_network(checkpoint->session), members->paths + first, end - first);
 }
 
 /* Opens the file, unless the statement has seen it in another state. The shards of a model are

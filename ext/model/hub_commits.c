@@ -85,6 +85,13 @@ bool hub_commits_lack(const HubCommit *list, const HubApi *api, const char *revi
   return commit != NULL && hub_commit_file(commit, file) == NULL;
 }
 
+uint64_t hub_commits_size(const HubCommit *list, const HubApi *api, const char *revision,
+                          const char *file) {
+  const HubCommit *commit = hub_commits_listed(list, api, revision);
+  const HubFile *found = commit != NULL ? hub_commit_file(commit, file) : NULL;
+  return found != NULL ? found->size : UINT64_MAX;
+}
+
 HubCommit *hub_commits_resolve(HubCommit **list, HubApi *api, const HubAddress *address, int *place,
                                Error *error) {
   for (int i = 0; i < address->count; i++) {

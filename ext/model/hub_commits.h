@@ -43,6 +43,10 @@ char *hub_commits_key(const HubCommit *list, const HubApi *api, const char *revi
 bool hub_commits_lack(const HubCommit *list, const HubApi *api, const char *revision,
                       const char *file);
 
+/* The size of a file of a commit that is listed, else UINT64_MAX. */
+uint64_t hub_commits_size(const HubCommit *list, const HubApi *api, const char *revision,
+                          const char *file);
+
 void hub_commits_free(HubCommit *list);
 
 #endif

@@ -13,27 +13,21 @@
 #include "base/threads.h"
 #include "format/header.h"
 #include "model/hub_address.h"
-#include "model/hub_commits.h"
-#include "model/remote_file.h"
-#include "model/s3.h"
+#include "model/network_place.h"
 
 /* The first bytes of a file that are asked for: the header of most, in one request. */
 enum { NETWORK_FIRST = 128 << 10 };
 
+/* Files that are kept, each with a descriptor, if nobody uses them. */
+enum { NETWORK_KEPT = 128 };
+
 /* How long a thread waits for another one that asks, before it asks whether to go on. */
 #define NETWORK_TICK ((int64_t)50000000)
-
-typedef enum NetworkKind { NETWORK_WEB, NETWORK_HUB, NETWORK_S3 } NetworkKind;
 
 typedef struct NetworkFile {
   Network *network;
   uint32_t uses; /* by the list, and by descriptors; within the process's lock */
-  char *address, *url;
-  NetworkKind kind;
-  HubApi hub; /* of the repository, for the messages */
-  S3Api s3;
-  char *repository; /* its name */
-  char *key;        /* in the header cache, or NULL */
+  NetworkPlace place;
   RemoteFile *remote;
   struct NetworkFile *next;
 } NetworkFile;
@@ -43,15 +37,9 @@ struct Network {
   Cancel *cancel;
   Monitor *monitor;
   bool busy; /* a thread asks */
-  Http *http;
-  HubSettings hub;
-  S3Settings s3;
-  bool has_hub, has_s3;
-  HeaderCache *cache;
-  bool has_cache; /* it was opened, if it can be */
+  NetworkWays ways;
   RemoteBudget budget;
   NetworkFile *files;
-  HubCommit *commits;
 };
 
 bool network_is_address(const char *path) {
@@ -89,17 +77,16 @@ static void network_release_file(void *context) {
   process_lock_leave();
   if (!is_last) return;
   remote_file_free(file->remote);
-  memory_free(file->address);
-  memory_free(file->url);
-  memory_free(file->repository);
-  memory_free(file->key);
+  network_place_clear(&file->place);
   memory_free(file);
 }
 
-/* Forgets the files that may be in another state, or all. */
-static void network_forget_files(Network *network, bool all) {
+/* Forgets files that were not used lately, beyond `kept` of them; not those that are under way. Descriptors of them stay
+** good. */
+static void network_forget_files(Network *network, uint32_t kept) {
+  uint32_t count = 0;
   for (NetworkFile **at = &network->files, *file; (file = *at) != NULL;) {
-    if (!all && file->kind == NETWORK_HUB) {
+    if (count++ < kept || (kept > 0 && remote_file_is_busy(file->remote))) {
       at = &file->next;
       continue;
     }
@@ -110,18 +97,14 @@ static void network_forget_files(Network *network, bool all) {
 
 void network_free(Network *network) {
   if (network == NULL) return;
-  network_forget_files(network, true);
-  hub_commits_free(network->commits);
-  header_cache_close(network->cache);
-  http_close(network->http);
-  hub_settings_clear(&network->hub);
-  s3_settings_clear(&network->s3);
+  network_forget_files(network, 0);
+  network_ways_clear(&network->ways);
   monitor_free(network->monitor);
   memory_free(network);
 }
 
 void network_end_period(Network *network) {
-  network_forget_files(network, false);
+  network_forget_files(network, 0);
   network->budget.spent = 0;
 }
 
@@ -169,160 +152,46 @@ static bool network_check_mode(const Network *network, const char *address, Erro
           : "off: safetensors_config('network', 'on') switches it on");
 }
 
-static bool network_read_hub(Network *network, Error *error) {
-  if (network->has_hub) return true;
-  hub_settings_clear(&network->hub);
-  network->has_hub = hub_settings_read(&network->hub, error);
-  return network->has_hub;
-}
-
-/* NULL if the connection wants none. */
 static HeaderCache *network_cache(Network *network) {
-  if (!network->has_cache) network->cache = header_cache_open();
-  network->has_cache = true;
-  return network->settings->caches ? network->cache : NULL;
+  return network->settings->caches ? network_ways_cache(&network->ways) : NULL;
 }
 
-/* Opens what all requests need, when the first one is made. */
 static bool network_prepare(Network *network, const char *address, NetworkKind kind, Error *error) {
   network->budget.limit = network->settings->limit;
-  if (!network_check_mode(network, address, error)) return false;
-  if (network->http == NULL) network->http = http_open(address, error);
-  if (network->http == NULL) return false;
-  if (kind == NETWORK_HUB && !network_read_hub(network, error)) return false;
-  if (kind == NETWORK_HUB && network->hub.offline) {
-    return error_raise(error, ERROR_MISSING, address,
-                       "expected a file in this machine's Hugging Face cache, as HF_HUB_OFFLINE is "
-                       "set, found none");
-  }
-  if (kind == NETWORK_S3 && !network->has_s3) {
-    s3_settings_clear(&network->s3);
-    if (!s3_settings_read(&network->s3, error)) return false;
-    network->has_s3 = true;
-  }
-  return true;
-}
-
-static NetworkKind network_kind_of(const char *address) {
-  if (strncmp(address, HUB_PREFIX, strlen(HUB_PREFIX)) == 0) return NETWORK_HUB;
-  return s3_is_address(address) ? NETWORK_S3 : NETWORK_WEB;
-}
-
-/* ---- What answers mean ---- */
-
-static bool network_raise_web(const void *context, const HttpRequest *request, Error *error) {
-  char *words = http_words(request);
-  const char *text = words != NULL ? words : "";
-  ErrorCode code = request->status == 404 || request->status == 410   ? ERROR_MISSING
-                   : request->status == 401 || request->status == 403 ? ERROR_DENIED
-                                                                      : ERROR_IO;
-  (void)context;
-  error_fill(error, code, request->subject, "expected the bytes of a file, found status %d%s%.*s",
-             request->status, words != NULL ? ": " : "", ERROR_NAME(text, strlen(text)));
-  memory_free(words);
-  return false;
-}
-
-static bool network_raise_hub(const void *context, const HttpRequest *request, Error *error) {
-  const NetworkFile *file = context;
-  return hub_api_raise(&file->hub, request, error);
-}
-
-static bool network_raise_s3(const void *context, const HttpRequest *request, Error *error) {
-  const NetworkFile *file = context;
-  return s3_raise(&file->s3, request, error);
+  return network_check_mode(network, address, error) &&
+         network_ways_prepare(&network->ways, address, kind, error);
 }
 
 /* ---- Files ---- */
-
-/* The repository, the web address, and the key of a file of a commit. */
-static bool network_find_hub_file(Network *network, NetworkFile *file, const char *kind,
-                                  const HubPlace *of, Error *error) {
-  file->repository = memory_copy_text(of->name, strlen(of->name));
-  if (file->repository == NULL) return error_memory(error);
-  file->hub = (HubApi){.http = network->http,
-                       .settings = &network->hub,
-                       .kind = kind,
-                       .name = file->repository,
-                       .path = file->address};
-  HeaderCache *cache = network_cache(network);
-  if (!hub_commits_recall(&network->commits, &file->hub, of->revision, cache, error)) return false;
-  if (hub_commits_lack(network->commits, &file->hub, of->revision, of->file)) {
-    return error_raise(error, ERROR_MISSING, file->address,
-                       "expected a file of the repository, found that it has no such one");
-  }
-  file->key = hub_commits_key(network->commits, &file->hub, of->revision, of->file);
-  file->url = hub_api_url(&file->hub, of->revision, of->file);
-  return (file->key != NULL && file->url != NULL) || error_memory(error);
-}
-
-/* hf://[KIND/]NAME@COMMIT/FILE, as network_pin() and network_list() make them. */
-static bool network_place_hub(Network *network, NetworkFile *file, RemotePlace *place,
-                              Error *error) {
-  HubAddress address;
-  bool good = hub_address_parse(file->address, &address, error);
-  const HubPlace *of = &address.places[0];
-  if (good && (of->file[0] == '\0' || !hub_api_is_commit(of->revision))) {
-    good = error_raise(error, ERROR_ARGUMENT, file->address, "expected a file of a commit");
-  }
-  good = good && network_find_hub_file(network, file, address.kind, of, error);
-  place->question.secret = network->hub.secret;
-  place->question.trusted = network->hub.trusted;
-  place->question.connect_seconds = network->hub.connect_seconds;
-  place->question.stall_seconds = network->hub.stall_seconds;
-  place->raise = network_raise_hub;
-  hub_address_clear(&address);
-  return good;
-}
-
-static bool network_place_s3(const Network *network, NetworkFile *file, RemotePlace *place,
-                             Error *error) {
-  file->s3 = (S3Api){.http = network->http, .settings = &network->s3, .path = file->address};
-  file->url = s3_url(&file->s3, file->address, error);
-  s3_prepare(&file->s3, &place->question);
-  place->raise = network_raise_s3;
-  return file->url != NULL;
-}
-
-static bool network_place(Network *network, NetworkFile *file, RemotePlace *place, Error *error) {
-  if (file->kind == NETWORK_HUB) return network_place_hub(network, file, place, error);
-  if (file->kind == NETWORK_S3) return network_place_s3(network, file, place, error);
-  file->url = memory_copy_text(file->address, strlen(file->address));
-  place->raise = network_raise_web;
-  return file->url != NULL || error_memory(error);
-}
 
 /* Takes the header from the cache, if it is there. */
 static bool network_take_cached(Network *network, NetworkFile *file, Error *error) {
   unsigned char *bytes;
   uint64_t length, size;
-  if (file->key == NULL ||
-      !header_cache_find(network_cache(network), file->key, &bytes, &length, &size))
+  if (file->place.key == NULL ||
+      !header_cache_find(network_cache(network), file->place.key, &bytes, &length, &size))
     return true;
   bool good = remote_file_know(file->remote, size, bytes, length, error);
   memory_free(bytes);
-  memory_free(file->key);
-  file->key = NULL; /* it is there */
+  memory_free(file->place.key);
+  file->place.key = NULL; /* it is there */
   return good;
 }
 
 static NetworkFile *network_add_file(Network *network, const char *address, Error *error) {
-  RemotePlace place = {0};
+  RemotePlace place;
   NetworkFile *file = memory_zeroed(1, sizeof *file);
   if (file != NULL) {
-    *file = (NetworkFile){.network = network,
-                          .uses = 1,
-                          .address = memory_copy_text(address, strlen(address)),
-                          .kind = network_kind_of(address)};
-    if (file->address != NULL && network_place(network, file, &place, error)) {
-      place.address = file->address;
-      place.context = file;
-      place.question.url = file->url;
-      file->remote = remote_file_new(network->http, &network->budget, &place);
+    file->network = network;
+    file->uses = 1;
+    if (network_place_open(&file->place, &network->ways, network_cache(network), address, &place,
+                           error)) {
+      file->remote = remote_file_new(network->ways.http, &network->budget, &place);
     }
     if (file->remote != NULL && network_take_cached(network, file, error)) {
       file->next = network->files;
       network->files = file;
+      network_forget_files(network, NETWORK_KEPT);
       return file;
     }
     network_release_file(file);
@@ -333,36 +202,44 @@ static NetworkFile *network_add_file(Network *network, const char *address, Erro
 
 /* The file at an address, of which nothing need have come. NULL with an error. */
 static NetworkFile *network_find(Network *network, const char *address, Error *error) {
-  NetworkFile *file = network->files;
-  while (file != NULL && strcmp(file->address, address) != 0) file = file->next;
-  if (file != NULL) return network_check_mode(network, address, error) ? file : NULL;
+  NetworkFile **at = &network->files, *file;
+  while (*at != NULL && strcmp((*at)->place.address, address) != 0) at = &(*at)->next;
+  file = *at;
+  if (file != NULL) {
+    *at = file->next; /* the one used last is the first */
+    file->next = network->files;
+    network->files = file;
+    return network_check_mode(network, address, error) ? file : NULL;
+  }
   if (!network_prepare(network, address, network_kind_of(address), error)) return NULL;
   return network_add_file(network, address, error);
 }
 
+static uint64_t network_inode(const char *address, const char *state) {
+  return XXH3_64bits_withSeed(address, strlen(address), XXH3_64bits(state, strlen(state)));
+}
+
 /* A file of a commit has one state, which its address names. */
 static FileIdentity network_identity_of(const NetworkFile *file) {
-  const char *state = file->kind == NETWORK_HUB ? "" : remote_file_state(file->remote);
-  XXH64_hash_t of_state = XXH3_64bits(state, strlen(state));
-  return (FileIdentity){
-      .device = NETWORK_DEVICE,
-      .inode = XXH3_64bits_withSeed(file->address, strlen(file->address), of_state),
-      .size = remote_file_size(file->remote)};
+  const char *state = file->place.kind == NETWORK_PLACE_HUB ? "" : remote_file_state(file->remote);
+  return (FileIdentity){.device = NETWORK_DEVICE,
+                        .inode = network_inode(file->place.address, state),
+                        .size = remote_file_size(file->remote)};
 }
 
 /* Puts the header of a file into the cache, of which it was not taken. */
 static void network_keep_header(Network *network, NetworkFile *file, uint64_t length) {
   Error ignored = {0};
   unsigned char *bytes = network_cache(network) != NULL ? memory_alloc(length) : NULL;
-  if (bytes != NULL &&
-      file_read(remote_file_descriptor(file->remote), file->address, bytes, length, 0, &ignored)) {
-    header_cache_keep(network_cache(network), file->key, bytes, length,
+  if (bytes != NULL && file_read(remote_file_descriptor(file->remote), file->place.address, bytes,
+                                 length, 0, &ignored)) {
+    header_cache_keep(network_cache(network), file->place.key, bytes, length,
                       remote_file_size(file->remote));
   }
   error_clear(&ignored);
   memory_free(bytes);
-  memory_free(file->key); /* once is enough */
-  file->key = NULL;
+  memory_free(file->place.key); /* once is enough */
+  file->place.key = NULL;
 }
 
 /* The file, of which the first bytes have come. */
@@ -373,17 +250,37 @@ static NetworkFile *network_begin(Network *network, const char *address, const A
   return remote_file_need(file->remote, 0, NETWORK_FIRST, asking, error) ? file : NULL;
 }
 
+/* The identity of a file of a commit whose files are listed, for which nobody has to be asked. */
+static bool network_identify_listed(Network *network, const char *address, FileIdentity *identity,
+                                    Error *error) {
+  HubAddress parsed;
+  HubApi api = {.settings = &network->ways.hub};
+  bool good = hub_address_parse(address, &parsed, error);
+  uint64_t size = UINT64_MAX;
+  if (good) {
+    api.kind = parsed.kind;
+    api.name = parsed.places[0].name;
+    size = hub_commits_size(network->ways.commits, &api, parsed.places[0].revision,
+                            parsed.places[0].file);
+  }
+  hub_address_clear(&parsed);
+  if (size == UINT64_MAX) return false;
+  *identity =
+      (FileIdentity){.device = NETWORK_DEVICE, .inode = network_inode(address, ""), .size = size};
+  return true;
+}
+
 bool network_identify(Network *network, const char *address, FileIdentity *identity, Error *error) {
-  int descriptor = -1;
   Asking asking = network_asking(network, NULL);
   if (!network_enter(network, &asking, error)) return false;
-  const NetworkFile *file = network_begin(network, address, &asking, error);
-  if (file != NULL) {
-    *identity = network_identity_of(file);
-    descriptor = remote_file_descriptor(file->remote);
-  }
+  bool known = network_kind_of(address) == NETWORK_PLACE_HUB &&
+               network_check_mode(network, address, error) &&
+               network_identify_listed(network, address, identity, error);
+  const NetworkFile *file =
+      known || error->code != ERROR_NONE ? NULL : network_begin(network, address, &asking, error);
+  if (file != NULL) *identity = network_identity_of(file);
   network_leave(network);
-  return descriptor >= 0;
+  return known || file != NULL;
 }
 
 /* What reads a descriptor, on any thread: nobody is asked whether to go on. */
@@ -404,7 +301,7 @@ static int network_open_file(NetworkFile *file, FileIdentity *identity, Error *e
                              .retain = network_retain_file,
                              .release = network_release_file,
                              .context = file};
-  int descriptor = file_duplicate(remote_file_descriptor(file->remote), file->address, error);
+  int descriptor = file_duplicate(remote_file_descriptor(file->remote), file->place.address, error);
   if (descriptor < 0) return -1;
   *identity = origin.identity;
   if (file_origin_set(descriptor, &origin)) return descriptor;
@@ -439,12 +336,12 @@ static bool network_fetch_header(Network *network, NetworkFile *file, const Aski
   unsigned char first[HEADER_PREFIX_SIZE];
   uint64_t length, size = remote_file_size(file->remote);
   if (size < HEADER_PREFIX_SIZE) return true;
-  if (!file_read(remote_file_descriptor(file->remote), file->address, first, sizeof first, 0,
+  if (!file_read(remote_file_descriptor(file->remote), file->place.address, first, sizeof first, 0,
                  error))
     return false;
   if (!header_length(first, size, &length)) return true;
   if (!remote_file_need(file->remote, 0, HEADER_PREFIX_SIZE + length, asking, error)) return false;
-  if (file->key != NULL) network_keep_header(network, file, HEADER_PREFIX_SIZE + length);
+  if (file->place.key != NULL) network_keep_header(network, file, HEADER_PREFIX_SIZE + length);
   return true;
 }
 
@@ -484,15 +381,16 @@ static bool network_use_commit(Network *network, const char *path, NetworkUse *u
                                Error *error) {
   HubAddress address;
   Asking asking = network_asking(network, NULL);
-  HubApi api = {.context = network, .settings = &network->hub, .asking = &asking, .path = path};
+  HubApi api = {
+      .context = network, .settings = &network->ways.hub, .asking = &asking, .path = path};
   int place = 0;
   bool good = hub_address_parse(path, &address, error);
   if (good && network_enter(network, &asking, error)) {
     HubCommit *commit = NULL;
     api.kind = address.kind;
-    if (network_prepare(network, path, NETWORK_HUB, error)) {
-      api.http = network->http;
-      commit = hub_commits_resolve(&network->commits, &api, &address, &place, error);
+    if (network_prepare(network, path, NETWORK_PLACE_HUB, error)) {
+      api.http = network->ways.http;
+      commit = hub_commits_resolve(&network->ways.commits, &api, &address, &place, error);
     }
     good = commit != NULL && use(&api, commit, address.places[place].file, context, error);
     network_leave(network);
@@ -513,7 +411,7 @@ static bool network_use_to_pin(const HubApi *api, HubCommit *commit, const char 
 
 char *network_pin(Network *network, const char *address, Error *error) {
   char *pinned = NULL;
-  if (network_kind_of(address) == NETWORK_HUB || hub_is_web_address(address)) {
+  if (network_kind_of(address) == NETWORK_PLACE_HUB || hub_is_web_address(address)) {
     network_use_commit(network, address, network_use_to_pin, &pinned, error);
   } else if (network_check_mode(network, address, error)) {
     pinned = memory_copy_text(address, strlen(address));
@@ -569,10 +467,12 @@ static bool network_list_objects(Network *network, const char *prefix, S3Objects
                                  Error *error) {
   Asking asking = network_asking(network, NULL);
   if (!network_enter(network, &asking, error)) return false;
-  bool good = network_prepare(network, prefix, NETWORK_S3, error);
+  bool good = network_prepare(network, prefix, NETWORK_PLACE_S3, error);
   if (good) {
-    S3Api api = {
-        .http = network->http, .settings = &network->s3, .asking = &asking, .path = prefix};
+    S3Api api = {.http = network->ways.http,
+                 .settings = &network->ways.s3,
+                 .asking = &asking,
+                 .path = prefix};
     good = s3_list(&api, prefix, objects, error);
   }
   network_leave(network);
@@ -608,28 +508,29 @@ static bool network_find_objects(Network *network, const char *pattern, PathList
 }
 
 bool network_find_files(Network *network, const char *pattern, PathList *addresses, Error *error) {
-  if (network_kind_of(pattern) == NETWORK_S3)
+  if (network_kind_of(pattern) == NETWORK_PLACE_S3)
     return network_find_objects(network, pattern, addresses, error);
   return network_use_commit(network, pattern, network_use_to_find, addresses, error);
 }
 
 bool network_is_file(const char *address) {
-  return network_kind_of(address) == NETWORK_WEB;
+  return network_kind_of(address) == NETWORK_PLACE_WEB;
 }
 
 bool network_asks(Network *network, const char *path, bool *asks, Error *error) {
   *asks = network_has(network, path);
-  if (!*asks || (network_kind_of(path) != NETWORK_HUB && !hub_is_web_address(path))) return true;
-  if (!network_read_hub(network, error)) return false;
-  *asks = !network->hub.offline;
+  if (!*asks || (network_kind_of(path) != NETWORK_PLACE_HUB && !hub_is_web_address(path)))
+    return true;
+  if (!network_ways_read_hub(&network->ways, error)) return false;
+  *asks = !network->ways.hub.offline;
   return true;
 }
 
 bool network_list(Network *network, const char *address, PathList *names, Error *error) {
   switch (network_kind_of(address)) {
-    case NETWORK_HUB:
+    case NETWORK_PLACE_HUB:
       return network_use_commit(network, address, network_use_to_list, names, error);
-    case NETWORK_S3: return network_list_store(network, address, names, error);
+    case NETWORK_PLACE_S3: return network_list_store(network, address, names, error);
     default:
       return error_raise(
           error, ERROR_ARGUMENT, address,

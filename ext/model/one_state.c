@@ -38,6 +38,7 @@ static bool one_state_take_states(const Checkpoint *checkpoint, OneStateStates *
   for (uint32_t i = 0; i < states->count; i++) {
     const char *path = i < members ? checkpoint_member_path(checkpoint, i) : index;
     Error problem = {0};
+    if (!cancel_go_on(session_cancel(checkpoint_session(checkpoint)), path, error)) return false;
     if (open_files_identify(session_open_files(checkpoint_session(checkpoint)), path,
                             &states->files[i], &problem))
       continue;

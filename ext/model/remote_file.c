@@ -151,7 +151,7 @@ static void remote_file_go_on(RemoteFile *file) {
   }
 }
 
-static bool remote_file_is_busy(const RemoteFile *file) {
+bool remote_file_is_busy(const RemoteFile *file) {
   for (int i = 0; i < REMOTE_FILE_PIECES; i++) {
     if (file->pieces[i].under_way) return true;
   }

@@ -54,6 +54,9 @@ bool remote_file_know(RemoteFile *file, uint64_t size, const unsigned char *byte
 /* Asks for bytes that are not there yet, as far as the file goes. Does not wait. */
 void remote_file_ask(RemoteFile *file, uint64_t begin, uint64_t size);
 
+/* Whether something that was asked for is under way. */
+bool remote_file_is_busy(const RemoteFile *file);
+
 /* Waits until what was asked for is there. False with an error; then it can be asked for again. */
 bool remote_file_wait(RemoteFile *file, const Asking *asking, Error *error);
 

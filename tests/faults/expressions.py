@@ -111,7 +111,7 @@ def cancelled(db, sql):
 
 def check_cancelled(db, directory):
     """A row whose preparation is cancelled can be asked for again: what it had kept is not left behind."""
-    large = "tensor_transpose(tensor_exp(tensor_random('[3000,3000]', 1)), '[1,0]')"
+    large = "tensor_transpose(tensor_exp(tensor_random('[7000,7000]', 1)), '[1,0]')"
     db.execute("BEGIN")
     db.execute(f"INSERT INTO safetensors_write(path, name, data) SELECT ?, 'x', {large}", (os.path.join(directory, "out.safetensors"),))
     for attempt in range(3):
