@@ -105,7 +105,6 @@ static size_t ip_parse_v6(const char *text, size_t length, unsigned char *addres
       if (size + IP_V4_SIZE > IP_V6_SIZE || colon != length) return 0;
       if (ip_parse_v4(text + at, length - at, address + size) == 0) return 0;
       size += IP_V4_SIZE;
-      at = length;
       break;
     }
     unsigned group = 0;

@@ -12,17 +12,18 @@ struct Transfers {
 };
 
 Transfers *transfers_open(const char *subject, Error *error) {
-  const TransferMeans *const *means = transfer_means;
-  while (*means != NULL && !(*means)->find()) means++;
-  if (*means == NULL) {
+  unsigned number = 0;
+  const TransferMeans *means = transfer_means(number);
+  while (means != NULL && !means->find()) means = transfer_means(++number);
+  if (means == NULL) {
     error_fill(error, ERROR_RESOURCE, subject,
-               "expected a library to reach the network with, found none: %s", transfer_advice);
+               "expected a library to reach the network with, found none: %s", transfer_advice());
     return NULL;
   }
   Transfers *transfers = memory_zeroed(1, sizeof *transfers);
   if (transfers != NULL) {
-    transfers->means = *means;
-    transfers->pool = (*means)->open();
+    transfers->means = means;
+    transfers->pool = means->open();
     if (transfers->pool != NULL) return transfers;
   }
   memory_free(transfers);

@@ -110,12 +110,12 @@ typedef struct TransferMeans {
 ** All that it is told goes through a pipe, as words on its command line can be read by others. It reads no .curlrc. A name
 ** is looked up here, to see whether its address is public, and curl is told the addresses; that takes as long as the
 ** system's resolver takes. Not on Windows. */
-extern const TransferMeans transfer_program;
+const TransferMeans *transfer_program(void);
 
-/* Those of this system, the best one first; NULL after the last. */
-extern const TransferMeans *const transfer_means[];
+/* Those of this system by number, the best one first; NULL after the last. */
+const TransferMeans *transfer_means(unsigned number);
 
 /* What to install, for the message where there is none. */
-extern const char transfer_advice[];
+const char *transfer_advice(void);
 
 #endif

@@ -410,10 +410,13 @@ static const TransferMeans transfer_library = {
     .abandon = curl_abandon,
 };
 
-const TransferMeans *const transfer_means[] = {&transfer_library, &transfer_program, NULL};
+const TransferMeans *transfer_means(unsigned number) {
+  if (number == 0) return &transfer_library;
+  return number == 1 ? transfer_program() : NULL;
+}
 
-const char transfer_advice[] =
-    "install libcurl (Debian: libcurl4; Alpine, Fedora: libcurl), or the "
-    "program curl";
+const char *transfer_advice(void) {
+  return "install libcurl (Debian: libcurl4; Alpine, Fedora: libcurl), or the program curl";
+}
 
 #endif

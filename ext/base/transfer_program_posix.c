@@ -374,7 +374,7 @@ static Transfer *program_next(void *context, int64_t nanoseconds) {
   return program_take_ended(pool);
 }
 
-const TransferMeans transfer_program = {
+static const TransferMeans transfer_program_means = {
     .find = program_is_there,
     .open = program_open,
     .close = program_close_pool,
@@ -382,5 +382,9 @@ const TransferMeans transfer_program = {
     .next = program_next,
     .abandon = program_abandon,
 };
+
+const TransferMeans *transfer_program(void) {
+  return &transfer_program_means;
+}
 
 #endif

@@ -427,8 +427,12 @@ static const TransferMeans transfer_library = {
     .abandon = win_http_abandon,
 };
 
-const TransferMeans *const transfer_means[] = {&transfer_library, NULL};
+const TransferMeans *transfer_means(unsigned number) {
+  return number == 0 ? &transfer_library : NULL;
+}
 
-const char transfer_advice[] = "winhttp.dll is a part of Windows";
+const char *transfer_advice(void) {
+  return "winhttp.dll is a part of Windows";
+}
 
 #endif

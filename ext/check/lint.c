@@ -157,7 +157,7 @@ static void lint_start_file(Lint *lint, const char *path) {
     return;
   }
   uint64_t size = identity.size < SIGNATURE_SIZE ? identity.size : SIGNATURE_SIZE;
-  if (!session_check_within(descriptor, path, &lint->confines, &error)) {
+  if (!file_record_check_within(descriptor, path, &lint->confines, &error)) {
     lint_report_place(lint, &error);
   } else if (!file_read(descriptor, path, first, size, 0, &error)) {
     lint_report_unreadable(lint, &error);
@@ -183,7 +183,7 @@ static void lint_read_index(Lint *lint) {
     lint_report_unreadable(lint, &error);
     return;
   }
-  if (!session_check_within(descriptor, path, &lint->confines, &error)) {
+  if (!file_record_check_within(descriptor, path, &lint->confines, &error)) {
     lint_report_place(lint, &error);
   } else if (identity.size > INDEX_MAX_LENGTH) {
     findings_add(&lint->findings, LINT_UNREADABLE, INDEX_MAX_LENGTH,

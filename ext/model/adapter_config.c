@@ -190,7 +190,7 @@ static bool adapter_config_read(AdapterConfigs *configs, int descriptor, Session
   bool good = text != NULL || error_memory(error);
   if (good && session_settings(session)->links == LINKS_WITHIN)
     good = path_form_confine(configs->path, &directories, error);
-  bool read = good && session_check_within(descriptor, configs->path, &directories, &problem) &&
+  bool read = good && file_record_check_within(descriptor, configs->path, &directories, &problem) &&
               file_read(descriptor, configs->path, text, size, 0, &problem);
   if (good) {
     good = read ? adapter_config_parse(configs, text, size, false, session_cancel(session), error)

@@ -46,7 +46,7 @@ static bool config_file_check_place(Session *session, int descriptor, const char
   PathList confines = {0};
   if (session_settings(session)->links != LINKS_WITHIN) return true;
   bool good = path_form_confine(path, &confines, error) &&
-              session_check_within(descriptor, path, &confines, error);
+              file_record_check_within(descriptor, path, &confines, error);
   path_list_clear(&confines);
   return good;
 }

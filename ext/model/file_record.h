@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/path_list.h"
 #include "format/header.h"
 #include "format/index.h"
 #include "format/salvage.h"
@@ -61,5 +62,11 @@ bool file_record_check_descriptor(const File *file, int descriptor, const char *
 /* Raises the error that the file is no longer in the state in which it was opened, because it was
 ** replaced, truncated or overwritten, as `how` says. Returns false. */
 bool file_record_raise_changed(const char *path, const char *how, Error *error);
+
+/* Checks that an open file lies in one of the directories; if there are none (NULL or empty) it may
+** lie anywhere. It is an error if it lies elsewhere (ERROR_INVALID), or if the system does not
+** report where it lies (ERROR_IO). `path` is the path it was opened by, for messages. */
+bool file_record_check_within(int descriptor, const char *path, const PathList *directories,
+                              Error *error);
 
 #endif

@@ -71,7 +71,8 @@ static bool open_tensor_is_of(const OpenTensor *tensor, const Session *session, 
 /* Moves place `at` to the front. */
 static void open_tensors_move_forward(OpenTensors *tensors, int at) {
   OpenTensor *tensor = tensors->kept[at];
-  memmove(tensors->kept + 1, tensors->kept, (size_t)at * sizeof tensors->kept[0]);
+  memmove(tensors->kept + 1, tensors->kept,
+          (size_t)at * sizeof(OpenTensor *)); /* NOLINT(bugprone-sizeof-expression) */
   tensors->kept[0] = tensor;
 }
 

@@ -46,7 +46,7 @@ void resolved_path_clear(ResolvedPath *resolved);
 /* Appends the directories in which the files of the model with this index must lie if links must
 ** not leave it (see Settings.links): its own directory and, for a model in the Hugging Face cache,
 ** which consists of links that leave their directory, that of the cache. See
-** session_check_within(). Returns false if memory runs out. */
+** file_record_check_within(). Returns false if memory runs out. */
 bool path_form_confine(const char *index_path, PathList *directories, Error *error);
 
 /* ---- For path_form.c and path_form_network.c ---- */

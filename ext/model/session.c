@@ -1,17 +1,14 @@
 #include "model/session.h"
 
-#include <errno.h>
 #include <string.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "base/clock.h"
-#include "base/file_origin.h"
 #include "base/file_system.h"
 #include "base/mapping.h"
 #include "base/memory.h"
-#include "base/system_error.h"
 #include "format/signature.h"
 #include "model/file_table.h"
 #include "model/seen.h"
@@ -427,33 +424,11 @@ static File *session_read_file(Session *session, int descriptor, const FileIdent
   return file;
 }
 
-bool session_check_within(int descriptor, const char *path, const PathList *directories,
-                          Error *error) {
-  FileOrigin origin;
-  int number;
-  if (directories == NULL || directories->count == 0) return true;
-  if (file_origin_find(descriptor, &origin)) return true; /* a file of the network is no link */
-  switch (file_system_place(descriptor, directories, &number)) {
-    case FILE_PLACE_INSIDE: return true;
-    case FILE_PLACE_OUTSIDE:
-      return error_raise(
-          error, ERROR_INVALID, path,
-          "expected a file within the index's directory, found a link that leaves it, which "
-          "safetensors_config('links', 'within') forbids");
-    default:
-      if (number == ENOMEM) return error_memory(error);
-      return system_error_raise(error, path,
-                                "find out where the file lies that was opened, which "
-                                "safetensors_config('links', 'within') needs",
-                                number);
-  }
-}
-
 /* Opens the file, if it lies in one of the directories. */
 static int session_open_confined(Session *session, const char *path, const PathList *directories,
                                  FileIdentity *identity, Error *error) {
   int descriptor = open_files_open(&session->open_files, path, identity, error);
-  if (descriptor < 0 || session_check_within(descriptor, path, directories, error))
+  if (descriptor < 0 || file_record_check_within(descriptor, path, directories, error))
     return descriptor;
   file_close(descriptor);
   return -1;

@@ -99,7 +99,7 @@ RowNumbers *session_row_numbers(Session *session);
 ** cache. The File is pinned until session_unpin(). NULL on an error. */
 File *session_open(Session *session, const char *path, Error *error);
 
-/* The same for a file that must lie in one of the directories: see session_check_within(). */
+/* The same for a file that must lie in one of the directories: see file_record_check_within(). */
 File *session_open_within(Session *session, const char *path, const PathList *directories,
                           Error *error);
 
@@ -150,12 +150,6 @@ SessionGuest *session_steps(Session *session);
 
 /* What first passes over expressions have found: expression/remember.h. NULL at first. */
 SessionGuest *session_passes(Session *session);
-
-/* Checks that an open file lies in one of the directories; if there are none (NULL or empty) it may
-** lie anywhere. It is an error if it lies elsewhere (ERROR_INVALID), or if the system does not
-** report where it lies (ERROR_IO). `path` is the path it was opened by, for messages. */
-bool session_check_within(int descriptor, const char *path, const PathList *directories,
-                          Error *error);
 
 /* ---- Leases: see above ---- */
 

@@ -89,9 +89,9 @@ bool reader_open(Reader *reader, const Source *source, Error *error) {
 
 bool reader_open_for_pass(Reader *reader, const Source *source, Error *error) {
   if (!reader_open(reader, source, error)) return false;
-  if (!reader->in_use || source->mode != IO_MAP || source->file->identity.device == NETWORK_DEVICE)
-    return true;
   File *file = source->file;
+  if (!reader->in_use || source->mode != IO_MAP || file == NULL) return true;
+  if (file->identity.device == NETWORK_DEVICE) return true;
   reader->may_map = session_is_leased(source->session) && open_file_is_wanted_again(file) &&
                     open_file_map(session_open_files(source->session), file);
   if (reader->may_map) reader->base = file->open.data;
