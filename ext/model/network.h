@@ -6,8 +6,9 @@
 ** read of it is fetched before, if network_need() has not done that (file_origin.h). What a file is, its FileIdentity, has NETWORK_DEVICE as its
 ** device, and an inode that depends on its address and its state.
 **
-** A file of a commit of the hub stays what it is. Another one is asked for again in each period of the session, in which all
-** statements see one state of it. All that is fetched counts in the period's budget.
+** A file is asked for once in a period of the session, in which all statements see one state of it, and forgotten with it; of a
+** commit of the hub, which does not change, the header cache knows the header. All that is fetched counts in the period's
+** budget.
 **
 ** All functions may be called by several threads at a time, except for network_new() and network_free().
 */

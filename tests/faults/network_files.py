@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Files at addresses of the network, for a connection (model/network.c): of the hub, of a store and of the web. What stays
-what it is is asked for once; what may change, once in each period; nothing at all when the network is off."""
+"""Files at addresses of the network, for a connection (model/network.c): of the hub, of a store and of the web. Each is
+asked for once in a period, in which it has one state; nothing at all when the network is off."""
 
 import json
 import os
@@ -64,10 +64,10 @@ def test_kinds():
 
 
 def test_periods():
-    """The file of a commit is asked for once, another one once in each period; a change is an error within one alone."""
+    """A file is asked for once in each period; a change is an error within one alone."""
     requests("Cdn")
-    ask("0+10", f"{HUB}/x-plain+small", "period", "0+10", f"{HUB}/x-plain+small")
-    tally.equal(len(requests("Cdn")), 1, "a file of a commit")
+    ask("0+10", f"{HUB}/x-plain+small", "5+10", f"{HUB}/x-plain+small", "period", "0+10", f"{HUB}/x-plain+small")
+    tally.equal(len(requests("Cdn")), 2, "a file of a commit")
     address = f"{web.hub}/any/where/resolve/main/plain+small"
     ask("0+10", address, "5+10", address, "period", "0+10", address)
     tally.equal(len(requests("Cdn")), 2, "a file of the web")
@@ -122,7 +122,7 @@ def test_many():
 
 
 def test_limit():
-    lines = ask("0+10", f"{HUB}/x-plain+large", "200000+1000", f"{HUB}/x-plain+large", "period", "200000+1000", f"{HUB}/x-plain+large", limit=(128 << 10) + 999)
+    lines = ask("0+10", f"{HUB}/x-plain+large", "200000+2000", f"{HUB}/x-plain+large", "period", "200000+1000", f"{HUB}/x-plain+large", limit=(128 << 10) + 1999)
     tally.check(lines[0]["sum"] == sum(LARGE[:10]) and "network_limit" in lines[1].get("error", "") and lines[2].get("sum") == sum(LARGE[200000:201000]),
                 "the limit of a period", str(lines))
 
