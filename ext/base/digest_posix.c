@@ -1,5 +1,6 @@
 #include "base/digest.h"
 
+#include "base/library.h"
 #include "base/memory.h"
 #include "base/threads.h"
 
@@ -63,14 +64,6 @@ void digest_library_free(DigestKind kind, void *state) {
 #else /* ---- Found when it is needed ---- */
 
 #include <dlfcn.h>
-#include <string.h>
-
-/* Copies the address of a function, which C does not convert from a pointer to an object. */
-static bool digest_find(void *library, const char *name, void *function) {
-  void *address = dlsym(library, name);
-  memcpy(function, &address, sizeof address);
-  return address != NULL;
-}
 
 #if defined(__APPLE__)
 
@@ -93,12 +86,12 @@ static bool digest_is_found;
 static bool digest_find_all(void) {
   DigestFunctions *sha256 = &digest_functions[DIGEST_SHA256];
   DigestFunctions *sha1 = &digest_functions[DIGEST_SHA1];
-  return digest_find(RTLD_DEFAULT, "CC_SHA256_Init", &sha256->begin) &&
-         digest_find(RTLD_DEFAULT, "CC_SHA256_Update", &sha256->add) &&
-         digest_find(RTLD_DEFAULT, "CC_SHA256_Final", &sha256->end) &&
-         digest_find(RTLD_DEFAULT, "CC_SHA1_Init", &sha1->begin) &&
-         digest_find(RTLD_DEFAULT, "CC_SHA1_Update", &sha1->add) &&
-         digest_find(RTLD_DEFAULT, "CC_SHA1_Final", &sha1->end);
+  return library_find(RTLD_DEFAULT, "CC_SHA256_Init", &sha256->begin) &&
+         library_find(RTLD_DEFAULT, "CC_SHA256_Update", &sha256->add) &&
+         library_find(RTLD_DEFAULT, "CC_SHA256_Final", &sha256->end) &&
+         library_find(RTLD_DEFAULT, "CC_SHA1_Init", &sha1->begin) &&
+         library_find(RTLD_DEFAULT, "CC_SHA1_Update", &sha1->add) &&
+         library_find(RTLD_DEFAULT, "CC_SHA1_Final", &sha1->end);
 }
 
 bool digest_library_open(void) {
@@ -157,13 +150,13 @@ static bool digest_is_found;
 
 static bool digest_find_all(void *library) {
   DigestFunctions *functions = &digest_functions;
-  return digest_find(library, "EVP_MD_CTX_new", &functions->context_new) &&
-         digest_find(library, "EVP_MD_CTX_free", &functions->context_free) &&
-         digest_find(library, "EVP_sha256", &functions->sha256) &&
-         digest_find(library, "EVP_sha1", &functions->sha1) &&
-         digest_find(library, "EVP_DigestInit_ex", &functions->begin) &&
-         digest_find(library, "EVP_DigestUpdate", &functions->add) &&
-         digest_find(library, "EVP_DigestFinal_ex", &functions->end);
+  return library_find(library, "EVP_MD_CTX_new", &functions->context_new) &&
+         library_find(library, "EVP_MD_CTX_free", &functions->context_free) &&
+         library_find(library, "EVP_sha256", &functions->sha256) &&
+         library_find(library, "EVP_sha1", &functions->sha1) &&
+         library_find(library, "EVP_DigestInit_ex", &functions->begin) &&
+         library_find(library, "EVP_DigestUpdate", &functions->add) &&
+         library_find(library, "EVP_DigestFinal_ex", &functions->end);
 }
 
 /* The library stays loaded as long as the process runs: it does not support being unloaded. */

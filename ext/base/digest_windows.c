@@ -1,11 +1,11 @@
 #include "base/digest.h"
 
+#include "base/library.h"
 #include "base/memory.h"
 #include "base/threads.h"
 
 #if defined(_WIN32)
 
-#include <string.h>
 #include <windows.h>
 
 const char *digest_library_advice(void) {
@@ -27,20 +27,15 @@ static DigestFunctions digest_functions;
 static void *digest_algorithms[DIGEST_KIND_COUNT];
 static bool digest_is_found;
 
-static bool digest_find(HMODULE library, const char *name, void *function) {
-  FARPROC address = GetProcAddress(library, name);
-  memcpy(function, &address, sizeof address);
-  return address != NULL;
-}
-
 static bool digest_load(void) {
   DigestFunctions *functions = &digest_functions;
   HMODULE library = LoadLibraryExW(L"bcrypt.dll", NULL, LOAD_LIBRARY_SEARCH_SYSTEM32);
-  return library != NULL && digest_find(library, "BCryptOpenAlgorithmProvider", &functions->open) &&
-         digest_find(library, "BCryptCreateHash", &functions->begin) &&
-         digest_find(library, "BCryptHashData", &functions->add) &&
-         digest_find(library, "BCryptFinishHash", &functions->end) &&
-         digest_find(library, "BCryptDestroyHash", &functions->destroy) &&
+  return library != NULL &&
+         library_find(library, "BCryptOpenAlgorithmProvider", &functions->open) &&
+         library_find(library, "BCryptCreateHash", &functions->begin) &&
+         library_find(library, "BCryptHashData", &functions->add) &&
+         library_find(library, "BCryptFinishHash", &functions->end) &&
+         library_find(library, "BCryptDestroyHash", &functions->destroy) &&
          functions->open(&digest_algorithms[DIGEST_SHA256], L"SHA256", NULL, 0) >= 0 &&
          functions->open(&digest_algorithms[DIGEST_SHA1], L"SHA1", NULL, 0) >= 0;
 }

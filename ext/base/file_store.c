@@ -184,10 +184,24 @@ static void file_store_count(FileStore *store) {
 
 /* ---- Writing ---- */
 
+/* Makes the directory, and those above it that do not exist. If that fails, opening it does. */
+static void file_store_make_directory(const char *path) {
+  char *part = memory_copy_text(path, strlen(path));
+  if (part == NULL) return;
+  for (size_t root = path_root(path), at = root; path[at] != '\0'; at++) {
+    if (at == root || !path_is_separator(path[at])) continue;
+    part[at] = '\0';
+    place_system_make_directory(part, true);
+    part[at] = path[at];
+  }
+  place_system_make_directory(part, true);
+  memory_free(part);
+}
+
 static bool file_store_prepare(FileStore *store) {
   uint64_t device, inode;
   if (store->directory >= 0) return true;
-  if (!file_system_make_directory(store->path)) return false;
+  file_store_make_directory(store->path);
   if (place_system_open_directory(store->path, &store->directory, &device, &inode) == 0)
     return true;
   store->directory = -1;

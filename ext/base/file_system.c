@@ -15,22 +15,6 @@ bool file_system_kind(const char *path, PathKind *kind, Error *error) {
   return good;
 }
 
-/* ---- Directories ---- */
-
-bool file_system_make_directory(const char *path) {
-  char *part = memory_copy_text(path, strlen(path));
-  bool made = part != NULL;
-  for (size_t at = made ? path_root(path) : 0; made && path[at] != '\0'; at++) {
-    if (at == path_root(path) || !path_is_separator(path[at])) continue;
-    part[at] = '\0';
-    file_system_make_one_directory(part); /* it may be there, and not be ours to make */
-    part[at] = path[at];
-  }
-  made = made && file_system_make_one_directory(part);
-  memory_free(part);
-  return made;
-}
-
 /* ---- Within ---- */
 
 bool file_system_is_real_path_within(const char *real_path, const char *directory, int *number) {

@@ -66,12 +66,6 @@ typedef struct FileLocation {
 ** error. */
 bool file_system_locate(const char *path, FileLocation *location, Error *error);
 
-/* Makes a directory that only its owner may use, and those above it that do not exist. Returns whether it is there. */
-bool file_system_make_directory(const char *path);
-
-/* For it: makes one directory. Also true if there is something of that name already. */
-bool file_system_make_one_directory(const char *path);
-
 /* Removes a name of a file. False if the system refuses. */
 bool file_system_remove(const char *path);
 

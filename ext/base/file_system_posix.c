@@ -47,10 +47,6 @@ bool file_system_look(const char *path, PathLook *look, Error *error) {
   return true;
 }
 
-bool file_system_make_one_directory(const char *path) {
-  return mkdir(path, 0700) == 0 || errno == EEXIST;
-}
-
 bool file_system_remove(const char *path) {
   return unlink(path) == 0;
 }

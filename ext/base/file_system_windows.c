@@ -17,14 +17,6 @@ bool file_system_exists(const char *path) {
   return there;
 }
 
-bool file_system_make_one_directory(const char *path) {
-  wchar_t *wide;
-  bool made = wide_path(path, &wide) == 0 &&
-              (CreateDirectoryW(wide, NULL) || GetLastError() == ERROR_ALREADY_EXISTS);
-  memory_free(wide);
-  return made;
-}
-
 bool file_system_remove(const char *path) {
   wchar_t *wide;
   bool removed = wide_path(path, &wide) == 0 && DeleteFileW(wide);

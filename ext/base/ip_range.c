@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/sqlite.h"
+#include "base/url.h"
 
 /* ---- Ranges ---- */
 
@@ -84,12 +85,6 @@ static size_t ip_parse_v4(const char *text, size_t length, unsigned char *addres
   return at == length ? IP_V4_SIZE : 0;
 }
 
-static int ip_hex_digit(char byte) {
-  if (byte >= '0' && byte <= '9') return byte - '0';
-  byte = (char)(byte | 0x20);
-  return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
-
 /* Groups of 16 bits; those left out for "::" are put in at the end. The last two may be an IPv4 address. */
 static size_t ip_parse_v6(const char *text, size_t length, unsigned char *address) {
   size_t at = 0, size = 0, gap = IP_V6_SIZE + 1;
@@ -110,7 +105,7 @@ static size_t ip_parse_v6(const char *text, size_t length, unsigned char *addres
     unsigned group = 0;
     if (colon == at || colon - at > 4 || size + 2 > IP_V6_SIZE) return 0;
     for (; at < colon; at++) {
-      int digit = ip_hex_digit(text[at]);
+      int digit = url_hex_digit(text[at]);
       if (digit < 0) return 0;
       group = group << 4 | (unsigned)digit;
     }

@@ -62,7 +62,7 @@ static bool made_directory_make_one(MadeDirectory **made, const char *path, cons
                                     Error *error) {
   MadeDirectory *directory = memory_zeroed(1, sizeof *directory);
   if (directory == NULL) return error_memory(error);
-  int number = place_system_make_directory(path);
+  int number = place_system_make_directory(path, false);
   if (number == 0 && made_directory_note(directory, path, about, error)) {
     directory->before = *made;
     *made = directory;

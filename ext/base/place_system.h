@@ -50,8 +50,8 @@ void place_system_unlock_directory(int lock);
 ** another process holds the lock. */
 int place_system_lock(int descriptor);
 
-/* Makes a directory with the default permissions; EEXIST if there is something. */
-int place_system_make_directory(const char *path);
+/* Makes a directory with the default permissions or, if `is_private`, only those of its owner; EEXIST if there is something. */
+int place_system_make_directory(const char *path, bool is_private);
 
 /* Removes an empty directory. */
 int place_system_remove_directory(const char *path);

@@ -102,8 +102,8 @@ void place_system_unlock_directory(int lock) {
   flock(lock, LOCK_UN);
 }
 
-int place_system_make_directory(const char *path) {
-  return place_system_posix_result(mkdir(path, 0777));
+int place_system_make_directory(const char *path, bool is_private) {
+  return place_system_posix_result(mkdir(path, is_private ? 0700 : 0777));
 }
 
 int place_system_remove_directory(const char *path) {

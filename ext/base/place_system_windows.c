@@ -107,8 +107,9 @@ int place_system_open_directory(const char *path, int *directory, uint64_t *devi
 
 /* Windows locks no directories. So the lock is a file that nobody else can open as long as it is
 ** open, and that is gone when it is closed, even if the process dies. */
-int place_system_make_directory(const char *path) {
+int place_system_make_directory(const char *path, bool is_private) {
   wchar_t *wide;
+  (void)is_private; /* what a user has is private on Windows */
   int number = wide_path(path, &wide);
   if (number == 0) number = wide_result(CreateDirectoryW(wide, NULL));
   memory_free(wide);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/environment.h"
 #include "base/ip_range.h"
+#include "base/library.h"
 #include "base/memory.h"
 #include "base/sqlite.h"
 #include "base/threads.h"
@@ -115,29 +116,23 @@ static struct {
 
 static bool curl_is_ready;
 
-static bool curl_find(void *library, const char *name, void *function) {
-  void *address = dlsym(library, name);
-  memcpy(function, &address, sizeof address); /* C converts no pointer to one to a function */
-  return address != NULL;
-}
-
 static bool curl_find_all(void *library) {
-  return curl_find(library, "curl_global_init", &curl.global_init) &&
-         curl_find(library, "curl_easy_init", &curl.easy_init) &&
-         curl_find(library, "curl_easy_setopt", &curl.easy_setopt) &&
-         curl_find(library, "curl_easy_getinfo", &curl.easy_getinfo) &&
-         curl_find(library, "curl_easy_cleanup", &curl.easy_cleanup) &&
-         curl_find(library, "curl_easy_strerror", &curl.easy_strerror) &&
-         curl_find(library, "curl_slist_append", &curl.slist_append) &&
-         curl_find(library, "curl_slist_free_all", &curl.slist_free_all) &&
-         curl_find(library, "curl_multi_init", &curl.multi_init) &&
-         curl_find(library, "curl_multi_setopt", &curl.multi_setopt) &&
-         curl_find(library, "curl_multi_add_handle", &curl.multi_add_handle) &&
-         curl_find(library, "curl_multi_remove_handle", &curl.multi_remove_handle) &&
-         curl_find(library, "curl_multi_perform", &curl.multi_perform) &&
-         curl_find(library, "curl_multi_wait", &curl.multi_wait) &&
-         curl_find(library, "curl_multi_info_read", &curl.multi_info_read) &&
-         curl_find(library, "curl_multi_cleanup", &curl.multi_cleanup);
+  return library_find(library, "curl_global_init", &curl.global_init) &&
+         library_find(library, "curl_easy_init", &curl.easy_init) &&
+         library_find(library, "curl_easy_setopt", &curl.easy_setopt) &&
+         library_find(library, "curl_easy_getinfo", &curl.easy_getinfo) &&
+         library_find(library, "curl_easy_cleanup", &curl.easy_cleanup) &&
+         library_find(library, "curl_easy_strerror", &curl.easy_strerror) &&
+         library_find(library, "curl_slist_append", &curl.slist_append) &&
+         library_find(library, "curl_slist_free_all", &curl.slist_free_all) &&
+         library_find(library, "curl_multi_init", &curl.multi_init) &&
+         library_find(library, "curl_multi_setopt", &curl.multi_setopt) &&
+         library_find(library, "curl_multi_add_handle", &curl.multi_add_handle) &&
+         library_find(library, "curl_multi_remove_handle", &curl.multi_remove_handle) &&
+         library_find(library, "curl_multi_perform", &curl.multi_perform) &&
+         library_find(library, "curl_multi_wait", &curl.multi_wait) &&
+         library_find(library, "curl_multi_info_read", &curl.multi_info_read) &&
+         library_find(library, "curl_multi_cleanup", &curl.multi_cleanup);
 }
 
 static bool curl_load(void) {

@@ -1,6 +1,7 @@
 #include "base/transfer.h"
 
 #include "base/ip_range.h"
+#include "base/library.h"
 #include "base/memory.h"
 #include "base/sqlite.h"
 #include "base/threads.h"
@@ -38,27 +39,21 @@ static struct {
 
 static bool win_http_is_ready;
 
-static bool win_http_find(HMODULE library, const char *name, void *function) {
-  FARPROC address = GetProcAddress(library, name);
-  memcpy(function, &address, sizeof address); /* C converts no pointer to one to a function */
-  return address != NULL;
-}
-
 static bool win_http_load(void) {
   HMODULE library = LoadLibraryExW(L"winhttp.dll", NULL, LOAD_LIBRARY_SEARCH_SYSTEM32);
-  return library != NULL && win_http_find(library, "WinHttpOpen", &win_http.open) &&
-         win_http_find(library, "WinHttpCloseHandle", &win_http.close) &&
-         win_http_find(library, "WinHttpConnect", &win_http.connect) &&
-         win_http_find(library, "WinHttpOpenRequest", &win_http.open_request) &&
-         win_http_find(library, "WinHttpAddRequestHeaders", &win_http.add_headers) &&
-         win_http_find(library, "WinHttpSetOption", &win_http.set_option) &&
-         win_http_find(library, "WinHttpSetTimeouts", &win_http.set_timeouts) &&
-         win_http_find(library, "WinHttpSetStatusCallback", &win_http.set_callback) &&
-         win_http_find(library, "WinHttpSetCredentials", &win_http.set_credentials) &&
-         win_http_find(library, "WinHttpSendRequest", &win_http.send) &&
-         win_http_find(library, "WinHttpReceiveResponse", &win_http.receive) &&
-         win_http_find(library, "WinHttpQueryHeaders", &win_http.query_headers) &&
-         win_http_find(library, "WinHttpReadData", &win_http.read);
+  return library != NULL && library_find(library, "WinHttpOpen", &win_http.open) &&
+         library_find(library, "WinHttpCloseHandle", &win_http.close) &&
+         library_find(library, "WinHttpConnect", &win_http.connect) &&
+         library_find(library, "WinHttpOpenRequest", &win_http.open_request) &&
+         library_find(library, "WinHttpAddRequestHeaders", &win_http.add_headers) &&
+         library_find(library, "WinHttpSetOption", &win_http.set_option) &&
+         library_find(library, "WinHttpSetTimeouts", &win_http.set_timeouts) &&
+         library_find(library, "WinHttpSetStatusCallback", &win_http.set_callback) &&
+         library_find(library, "WinHttpSetCredentials", &win_http.set_credentials) &&
+         library_find(library, "WinHttpSendRequest", &win_http.send) &&
+         library_find(library, "WinHttpReceiveResponse", &win_http.receive) &&
+         library_find(library, "WinHttpQueryHeaders", &win_http.query_headers) &&
+         library_find(library, "WinHttpReadData", &win_http.read);
 }
 
 static bool win_http_is_there(void) {

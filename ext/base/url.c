@@ -146,3 +146,10 @@ char *url_escape(const char *text, bool keep_slashes) {
   *out = '\0';
   return escaped;
 }
+
+int url_hex_digit(char byte) {
+  if (byte >= '0' && byte <= '9') return byte - '0';
+  if (byte >= 'a' && byte <= 'f') return byte - 'a' + 10;
+  if (byte >= 'A' && byte <= 'F') return byte - 'A' + 10;
+  return -1;
+}

@@ -34,4 +34,7 @@ char *url_join(const char *base, const char *reference);
 ** `keep_slashes` is set. memory_free() releases it. NULL if memory runs out. */
 char *url_escape(const char *text, bool keep_slashes);
 
+/* What a hexadecimal digit stands for, or -1. */
+int url_hex_digit(char byte);
+
 #endif

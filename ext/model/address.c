@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/sqlite.h"
+#include "base/url.h"
 
 static bool address_is_letter(char byte) {
   return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
@@ -32,18 +33,11 @@ bool address_is(const char *path) {
   return address_scheme_length(path) > 0 || address_is_file_address(path);
 }
 
-static int address_hex_digit(char byte) {
-  if (byte >= '0' && byte <= '9') return byte - '0';
-  if (byte >= 'a' && byte <= 'f') return byte - 'a' + 10;
-  if (byte >= 'A' && byte <= 'F') return byte - 'A' + 10;
-  return -1;
-}
-
 void address_decode(char *text) {
   char *out = text;
   for (const char *in = text; *in != '\0'; in++) {
-    int high = in[0] == '%' ? address_hex_digit(in[1]) : -1;
-    int low = high >= 0 ? address_hex_digit(in[2]) : -1;
+    int high = in[0] == '%' ? url_hex_digit(in[1]) : -1;
+    int low = high >= 0 ? url_hex_digit(in[2]) : -1;
     if (low >= 0 && high + low > 0) {
       *out++ = (char)(high << 4 | low);
       in += 2;

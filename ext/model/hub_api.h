@@ -22,15 +22,17 @@ typedef struct HubFiles {
   uint64_t count, capacity;
 } HubFiles;
 
+struct HeaderCache;
+
 /* One repository at the hub, and who asks for it. */
 typedef struct HubApi {
   Http *http;
   const HubSettings *settings;
   const Asking *asking;
-  const char *kind; /* "models", "datasets", "spaces" */
-  const char *name; /* "ORG/NAME" or "NAME" */
-  const char *path; /* the address that the user gave, for messages */
-  void *context;    /* the caller's own */
+  const char *kind;          /* "models", "datasets", "spaces" */
+  const char *name;          /* "ORG/NAME" or "NAME" */
+  const char *path;          /* the address that the user gave, for messages */
+  struct HeaderCache *cache; /* of what commits have: header_cache.h; NULL if there is none */
 } HubApi;
 
 /* Whether a revision is a commit itself, 40 hexadecimal digits, which need not be asked for. */

@@ -132,26 +132,25 @@ char *hub_commits_key(const HubCommit *list, const HubApi *api, const char *revi
   return sqlite3_mprintf("sha256 %s %llu", found->sha256, (unsigned long long)found->size);
 }
 
-bool hub_commits_recall(HubCommit **list, const HubApi *api, const char *revision,
-                        HeaderCache *cache, Error *error) {
+bool hub_commits_recall(HubCommit **list, const HubApi *api, const char *revision, Error *error) {
   bool missing;
   HubCommit *commit = hub_commits_find(list, api, revision, &missing, error);
   if (commit == NULL || commit->listed) return commit != NULL;
   char *key = hub_commit_key(api, "list", commit->commit, "");
   if (key == NULL) return error_memory(error);
-  commit->listed = header_cache_find_files(cache, key, &commit->files);
+  commit->listed = header_cache_find_files(api->cache, key, &commit->files);
   memory_free(key);
   return true;
 }
 
-bool hub_commit_list(HubCommit *commit, const HubApi *api, HeaderCache *cache, Error *error) {
+bool hub_commit_list(HubCommit *commit, const HubApi *api, Error *error) {
   if (commit->listed) return true;
   char *key = hub_commit_key(api, "list", commit->commit, "");
   if (key == NULL) return error_memory(error);
-  commit->listed = header_cache_find_files(cache, key, &commit->files);
+  commit->listed = header_cache_find_files(api->cache, key, &commit->files);
   if (!commit->listed && hub_api_files(api, commit->commit, &commit->files, error)) {
     commit->listed = true;
-    header_cache_keep_files(cache, key, &commit->files);
+    header_cache_keep_files(api->cache, key, &commit->files);
   }
   if (!commit->listed) hub_files_clear(&commit->files);
   memory_free(key);

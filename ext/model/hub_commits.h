@@ -24,12 +24,11 @@ HubCommit *hub_commits_find(HubCommit **list, const HubApi *api, const char *rev
 HubCommit *hub_commits_resolve(HubCommit **list, HubApi *api, const HubAddress *address, int *place,
                                Error *error);
 
-/* Makes sure that its files are listed: by the cache, which may be NULL, or the hub. */
-bool hub_commit_list(HubCommit *commit, const HubApi *api, HeaderCache *cache, Error *error);
+/* Makes sure that its files are listed: by the cache, or the hub. */
+bool hub_commit_list(HubCommit *commit, const HubApi *api, Error *error);
 
 /* Lists the files of a commit if the cache knows them. Nobody is asked. False if memory runs out. */
-bool hub_commits_recall(HubCommit **list, const HubApi *api, const char *revision,
-                        HeaderCache *cache, Error *error);
+bool hub_commits_recall(HubCommit **list, const HubApi *api, const char *revision, Error *error);
 
 /* hf://[KIND/]NAME@COMMIT[/FILE]. NULL if memory runs out. memory_free() releases it. */
 char *hub_commit_address(const HubCommit *commit, const char *file);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/environment.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/sqlite.h"
 #include "model/hub.h"
@@ -45,23 +44,6 @@ static bool hub_settings_endpoint(char **endpoint, bool *named) {
   return *endpoint != NULL;
 }
 
-/* The first line of a file, or NULL in *text if it cannot be read: then there is no token. */
-static bool hub_settings_read_line(const char *path, char **text) {
-  FileIdentity identity;
-  Error ignored = {0};
-  *text = NULL;
-  int descriptor = file_open(path, &identity, &ignored);
-  if (descriptor >= 0) {
-    uint64_t size = identity.size < HUB_SETTINGS_MAX_TOKEN ? identity.size : HUB_SETTINGS_MAX_TOKEN;
-    *text = memory_zeroed(size + 1, 1);
-    if (*text != NULL && !file_read(descriptor, path, *text, size, 0, &ignored)) (*text)[0] = '\0';
-    file_close(descriptor);
-  }
-  bool good = ignored.code != ERROR_MEMORY && (descriptor < 0 || *text != NULL);
-  error_clear(&ignored);
-  return good;
-}
-
 /* The path of the file with the token, or NULL in *path if nothing says where it is. */
 static bool hub_settings_token_path(char **path) {
   if (!environment_find("HF_TOKEN_PATH", path)) return false;
@@ -80,8 +62,8 @@ static bool hub_settings_token(char **token) {
     if (!environment_find(variables[i], token)) return false;
   }
   if (*token != NULL) return true;
-  bool good =
-      hub_settings_token_path(&path) && (path == NULL || hub_settings_read_line(path, token));
+  bool good = hub_settings_token_path(&path) &&
+              (path == NULL || environment_read_file(path, HUB_SETTINGS_MAX_TOKEN, token));
   memory_free(path);
   return good;
 }

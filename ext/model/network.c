@@ -381,13 +381,13 @@ static bool network_use_commit(Network *network, const char *path, NetworkUse *u
                                Error *error) {
   HubAddress address;
   Asking asking = network_asking(network, NULL);
-  HubApi api = {
-      .context = network, .settings = &network->ways.hub, .asking = &asking, .path = path};
+  HubApi api = {.settings = &network->ways.hub, .asking = &asking, .path = path};
   int place = 0;
   bool good = hub_address_parse(path, &address, error);
   if (good && network_enter(network, &asking, error)) {
     HubCommit *commit = NULL;
     api.kind = address.kind;
+    api.cache = network_cache(network);
     if (network_prepare(network, path, NETWORK_PLACE_HUB, error)) {
       api.http = network->ways.http;
       commit = hub_commits_resolve(&network->ways.commits, &api, &address, &place, error);
@@ -439,7 +439,7 @@ static bool network_add_name(PathList *names, const char *path, const char *dire
 static bool network_use_to_list(const HubApi *api, HubCommit *commit, const char *file,
                                 void *context, Error *error) {
   PathList *names = context;
-  if (!hub_commit_list(commit, api, network_cache(api->context), error)) return false;
+  if (!hub_commit_list(commit, api, error)) return false;
   char *directory = sqlite3_mprintf("%s%s", file, file[0] != '\0' ? "/" : "");
   bool good = directory != NULL;
   for (uint64_t i = 0; good && i < commit->files.count; i++) {
@@ -452,7 +452,7 @@ static bool network_use_to_list(const HubApi *api, HubCommit *commit, const char
 static bool network_use_to_find(const HubApi *api, HubCommit *commit, const char *file,
                                 void *context, Error *error) {
   char *repository = NULL;
-  bool good = hub_commit_list(commit, api, network_cache(api->context), error) &&
+  bool good = hub_commit_list(commit, api, error) &&
               network_use_to_pin(api, commit, "", &repository, error);
   (void)file;
   for (uint64_t i = 0; good && i < commit->files.count; i++) {

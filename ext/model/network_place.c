@@ -86,8 +86,9 @@ static bool network_find_hub_file(NetworkWays *ways, HeaderCache *cache, Network
                         .settings = &ways->hub,
                         .kind = kind,
                         .name = place->repository,
-                        .path = place->address};
-  if (!hub_commits_recall(&ways->commits, &place->hub, of->revision, cache, error)) return false;
+                        .path = place->address,
+                        .cache = cache};
+  if (!hub_commits_recall(&ways->commits, &place->hub, of->revision, error)) return false;
   if (hub_commits_lack(ways->commits, &place->hub, of->revision, of->file)) {
     return error_raise(error, ERROR_MISSING, place->address,
                        "expected a file of the repository, found that it has no such one");

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/environment.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/path.h"
 #include "base/sqlite.h"
@@ -11,23 +10,6 @@
 enum { S3_SETTINGS_MAX_FILE = 1 << 20 };
 
 /* ---- Files of profiles ---- */
-
-/* The text of a file, or NULL in *text if it cannot be read: then nothing is set in it. */
-static bool s3_settings_read_file(const char *path, char **text) {
-  FileIdentity identity;
-  Error ignored = {0};
-  *text = NULL;
-  int descriptor = file_open(path, &identity, &ignored);
-  if (descriptor >= 0) {
-    uint64_t size = identity.size < S3_SETTINGS_MAX_FILE ? identity.size : S3_SETTINGS_MAX_FILE;
-    *text = memory_zeroed(size + 1, 1);
-    if (*text != NULL && !file_read(descriptor, path, *text, size, 0, &ignored)) (*text)[0] = '\0';
-    file_close(descriptor);
-  }
-  bool good = ignored.code != ERROR_MEMORY && (descriptor < 0 || *text != NULL);
-  error_clear(&ignored);
-  return good;
-}
 
 /* The path in a variable, else `below` the home directory; NULL in *path if there is no home. */
 static bool s3_settings_path(const char *variable, const char *below, char **path) {
@@ -45,7 +27,7 @@ static bool s3_settings_load(const char *variable, const char *below, char **tex
   char *path;
   *text = NULL;
   if (!s3_settings_path(variable, below, &path)) return false;
-  bool good = path == NULL || s3_settings_read_file(path, text);
+  bool good = path == NULL || environment_read_file(path, S3_SETTINGS_MAX_FILE, text);
   memory_free(path);
   return good;
 }
