@@ -32,6 +32,11 @@ typedef struct Asking {
   void *context;
 } Asking;
 
+/* Asks. `asking` may be NULL, for one that always goes on. */
+static inline bool asking_go_on(const Asking *asking, Error *error) {
+  return asking == NULL || asking->go_on == NULL || asking->go_on(asking->context, error);
+}
+
 /* Shows that `done` elements are done, and asks whether to go on. False with an error once the
 ** connection was interrupted. To be called on the connection's thread, at least every few
 ** milliseconds; it is cheap enough to be called ten thousand times a second. `host` may be NULL. */

@@ -383,8 +383,7 @@ static HttpRequest *http_of_transfer(const Http *http, const Transfer *transfer)
 static bool http_go_on(Http *http, const Asking *asking, Error *error) {
   int64_t now = clock_monotonic(), until = http_begin_due(http, now, now + HTTP_TICK);
   if (http->ended != NULL) return true;
-  if (asking != NULL && asking->go_on != NULL && !asking->go_on(asking->context, error))
-    return false;
+  if (!asking_go_on(asking, error)) return false;
   if (http->under_way == NULL) {
     if (http->waiting != NULL) clock_sleep(until > now ? until - now : 1);
     return true;

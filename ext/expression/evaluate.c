@@ -92,8 +92,7 @@ static const Numbers *evaluator_numbers(Evaluator *evaluator, Dtype dtype, Error
 /* For what a Reader fetches: on the thread of the Evaluator. */
 static bool evaluator_reader_go_on(void *context, Error *error) {
   const Evaluator *evaluator = context;
-  const Asking *asking = evaluator->asking;
-  return asking == NULL || asking->go_on == NULL || asking->go_on(asking->context, error);
+  return asking_go_on(evaluator->asking, error);
 }
 
 static bool evaluator_open_step(Evaluator *evaluator, uint32_t number, Error *error) {
@@ -188,11 +187,10 @@ bool evaluator_begin(Evaluator *evaluator, uint64_t until, Error *error) {
 
 /* Asks whether to go on after every EVALUATE_ASK_ELEMENTS. */
 static bool evaluator_go_on(Evaluator *evaluator, uint64_t count, Error *error) {
-  const Asking *asking = evaluator->asking;
   evaluator->busy += count;
   if (evaluator->busy < EVALUATE_ASK_ELEMENTS) return true;
   evaluator->busy = 0;
-  return asking == NULL || asking->go_on == NULL || asking->go_on(asking->context, error);
+  return asking_go_on(evaluator->asking, error);
 }
 
 /* ---- Elements of a source ---- */

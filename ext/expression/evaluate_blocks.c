@@ -140,8 +140,7 @@ static bool blocks_fill(Evaluator *evaluator, const Step *step, BlocksPanel *pan
     for (uint64_t column = 0; column < step->inner; column += PRODUCT_COLUMNS) {
       for (uint64_t k = 0; k < step->length; k += PRODUCT_LENGTH) {
         if (!blocks_multiply(evaluator, step, panel, block, k, column, error)) return false;
-        if (asking != NULL && asking->go_on != NULL && !asking->go_on(asking->context, error))
-          return false;
+        if (!asking_go_on(asking, error)) return false;
       }
     }
   }

@@ -250,8 +250,7 @@ static bool matmul_fill(Evaluator *evaluator, const Step *step, MatmulPanel *pan
       if (!matmul_find_right(evaluator, step, panel, batch, &block, error)) return false;
       matmul_multiply(panel, &block);
     }
-    if (asking != NULL && asking->go_on != NULL && !asking->go_on(asking->context, error))
-      return false;
+    if (!asking_go_on(asking, error)) return false;
   }
   return true;
 }

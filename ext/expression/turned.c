@@ -109,8 +109,7 @@ static bool turned_fill(Turned *turned, uint64_t row, const Asking *asking, Erro
       memcpy(turned->strip + p * turned_pitch(turned), piece, (size_t)(columns * turned->size));
     }
     turned_scatter(turned, at, pieces, columns);
-    bool asks = at % TURNED_ASK == 0 && asking != NULL && asking->go_on != NULL;
-    if (asks && !asking->go_on(asking->context, error)) return false;
+    if (at % TURNED_ASK == 0 && !asking_go_on(asking, error)) return false;
   }
   turned->begin = row * turned->inner;
   turned->count = columns * turned->inner;

@@ -117,7 +117,7 @@ static bool network_enter(Network *network, const Asking *asking, Error *error) 
   while (network->busy && good) {
     monitor_wait_for(network->monitor, NETWORK_TICK);
     monitor_leave(network->monitor);
-    good = asking->go_on == NULL || asking->go_on(asking->context, error);
+    good = asking_go_on(asking, error);
     monitor_enter(network->monitor);
   }
   if (good) network->busy = true;
