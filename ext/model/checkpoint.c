@@ -337,34 +337,47 @@ bool checkpoint_keep_open(Checkpoint *checkpoint, Error *error) {
   return true;
 }
 
-static uint64_t checkpoint_size_of(Session *session, const char *path) {
-  FileIdentity identity;
+bool checkpoint_look_at_member(Checkpoint *checkpoint, uint32_t number, FileIdentity *identity) {
+  const char *path = checkpoint_member_path(checkpoint, number);
   Error unimportant = {0};
-  bool known = open_files_identify(session_open_files(session), path, &identity, &unimportant);
+  if (path != NULL && checkpoint->problem.code == ERROR_NONE) checkpoint_expect(checkpoint, number);
+  bool known = path != NULL && open_files_identify(session_open_files(checkpoint->session), path,
+                                                   identity, &unimportant);
   error_clear(&unimportant);
-  return known ? identity.size : MEMBER_SIZE_UNKNOWN;
+  return known;
+}
+
+static uint64_t checkpoint_size_of(Checkpoint *checkpoint, uint32_t number) {
+  FileIdentity identity;
+  return checkpoint_look_at_member(checkpoint, number, &identity) ? identity.size
+                                                                  : MEMBER_SIZE_UNKNOWN;
 }
 
 bool checkpoint_open_member(Checkpoint *checkpoint, uint32_t number, Member *member, Error *error) {
   *member = (Member){0};
   if (checkpoint->is_blob) return checkpoint_open_blob_member(checkpoint, member, error);
   if (checkpoint_open_file(checkpoint, number, member, error)) return true;
-  member->size = checkpoint_size_of(checkpoint->session, member->path);
+  member->size = checkpoint_size_of(checkpoint, number);
   return false;
 }
 
-Source checkpoint_source(const Checkpoint *checkpoint, const Member *member,
-                         const TensorEntry *entry) {
-  uint64_t offset = header_data_offset(member->header) + entry->begin;
+Source checkpoint_bytes(const Checkpoint *checkpoint, const Member *member, uint64_t offset,
+                        uint64_t nbytes) {
   return (Source){
       .memory = member->file == NULL ? checkpoint->blob + offset : NULL,
       .session = checkpoint->session,
       .file = member->file,
       .path = member->path,
       .offset = offset,
-      .nbytes = entry->end - entry->begin,
+      .nbytes = nbytes,
       .mode = session_settings(checkpoint->session)->io,
   };
+}
+
+Source checkpoint_source(const Checkpoint *checkpoint, const Member *member,
+                         const TensorEntry *entry) {
+  uint64_t offset = header_data_offset(member->header) + entry->begin;
+  return checkpoint_bytes(checkpoint, member, offset, entry->end - entry->begin);
 }
 
 /* ---- The index ---- */

@@ -85,6 +85,9 @@ uint32_t checkpoint_member_count(const Checkpoint *checkpoint);
 /* The path of the member, which is not opened. NULL for a BLOB. */
 const char *checkpoint_member_path(const Checkpoint *checkpoint, uint32_t number);
 
+/* Looks at the member without reading it. Returns false if it cannot be looked at, or is a BLOB. */
+bool checkpoint_look_at_member(Checkpoint *checkpoint, uint32_t number, FileIdentity *identity);
+
 /* Opens member `number`, or keeps it open. On an error *member still has the path and, if known,
 ** the size. */
 bool checkpoint_open_member(Checkpoint *checkpoint, uint32_t number, Member *member, Error *error);
@@ -114,5 +117,9 @@ const Error *checkpoint_problem(const Checkpoint *checkpoint);
 /* Where the bytes of the tensor are. Valid as long as the member is open. */
 Source checkpoint_source(const Checkpoint *checkpoint, const Member *member,
                          const TensorEntry *entry);
+
+/* The same for any bytes of the member: `nbytes` from `offset` on. */
+Source checkpoint_bytes(const Checkpoint *checkpoint, const Member *member, uint64_t offset,
+                        uint64_t nbytes);
 
 #endif

@@ -8,16 +8,23 @@
 ** NULL. `size` is that of the file, `nbytes` that of all its tensors, header_size that of the JSON
 ** alone, and data_offset (hidden) is where the bytes of the tensors begin. Of the file itself, mtime
 ** is when it was written, in nanoseconds since 1970, and inode and device say which file it is: links
-** to one file have the same.
+** to one file have the same. header_hash is the hash of the header's JSON, and layout that of what it
+** says of the tensors (format/layout_hash.h).
+**
+** The header is read when a column needs it first. Without such a column, a file is only looked at,
+** or not even that.
 */
+#include "base/digest.h"
+#include "format/layout_hash.h"
 #include "sql/path_table.h"
+#include "tensor/hash.h"
 #include "vtab/modules.h"
 
 static const char files_schema[] =
     "CREATE TABLE x(file TEXT, size INTEGER, header_size INTEGER, tensors INTEGER, numel INTEGER, "
     "nbytes INTEGER, status TEXT, error TEXT, " PATH_TABLE_HIDDEN_COLUMNS
     ", data_offset INTEGER HIDDEN, mtime INTEGER HIDDEN, inode INTEGER HIDDEN, device INTEGER "
-    "HIDDEN)";
+    "HIDDEN, header_hash TEXT HIDDEN, layout TEXT HIDDEN)";
 
 enum FilesColumn {
   FILES_COLUMN_FILE,
@@ -33,13 +40,19 @@ enum FilesColumn {
   FILES_COLUMN_DATA_OFFSET,
   FILES_COLUMN_MTIME,
   FILES_COLUMN_INODE,
-  FILES_COLUMN_DEVICE
+  FILES_COLUMN_DEVICE,
+  FILES_COLUMN_HEADER_HASH,
+  FILES_COLUMN_LAYOUT
 };
 
 typedef struct FilesCursor {
   PathCursor path;
-  Error error; /* of the current file */
   bool at_end;
+  /* the current file: */
+  bool opened;           /* the header has been read, or `error` says why not */
+  bool looked, known;    /* whether it was looked at, and whether that succeeded */
+  FileIdentity identity; /* if it is known */
+  Error error;
 } FilesCursor;
 
 static int files_best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
@@ -57,14 +70,12 @@ static void files_clear(sqlite3_vtab_cursor *base) {
 static int files_go_to(FilesCursor *cursor, uint32_t number) {
   PathScan *scan = &cursor->path.scan;
   error_clear(&cursor->error);
+  cursor->opened = cursor->looked = cursor->known = false;
   cursor->at_end = scan->checkpoint == NULL || number >= checkpoint_member_count(scan->checkpoint);
   if (cursor->at_end) return SQLITE_OK;
   scan->member_number = number;
-  checkpoint_open_member(scan->checkpoint, number, &scan->member, &cursor->error);
-  /* A fatal error says nothing about the file. */
-  return error_is_fatal(cursor->error.code)
-             ? result_vtab_error(cursor->path.base.pVtab, &cursor->error)
-             : SQLITE_OK;
+  scan->member = (Member){.path = checkpoint_member_path(scan->checkpoint, number)};
+  return path_table_go_on((PathTable *)cursor->path.base.pVtab, number);
 }
 
 static int files_filter(sqlite3_vtab_cursor *base, int plan, int argc, sqlite3_value **argv) {
@@ -119,34 +130,142 @@ static void files_result_of_header(sqlite3_context *context, const Header *heade
   }
 }
 
-/* Numbers of 64 bits without a sign keep their bits. */
-static void files_result_of_identity(sqlite3_context *context, const File *file,
-                                     enum FilesColumn number) {
-  if (file == NULL) return;
-  switch (number) {
-    case FILES_COLUMN_MTIME: sqlite3_result_int64(context, file->identity.modified); break;
-    case FILES_COLUMN_INODE:
-      sqlite3_result_int64(context, (sqlite3_int64)file->identity.inode);
-      break;
-    default: sqlite3_result_int64(context, (sqlite3_int64)file->identity.device); break;
+/* ---- The file itself ---- */
+
+/* Which file it is, and in which state; NULL if that is not known. */
+static const FileIdentity *files_identity(FilesCursor *cursor) {
+  const PathScan *scan = &cursor->path.scan;
+  if (scan->member.file != NULL) return &scan->member.file->identity;
+  if (!cursor->looked) {
+    cursor->looked = true;
+    cursor->known =
+        checkpoint_look_at_member(scan->checkpoint, scan->member_number, &cursor->identity);
+  }
+  return cursor->known ? &cursor->identity : NULL;
+}
+
+/* A row is about one state of the file. */
+static void files_check_state(FilesCursor *cursor) {
+  Member *member = &cursor->path.scan.member;
+  if (!cursor->known || member->file == NULL ||
+      file_identity_unchanged(&member->file->identity, &cursor->identity)) {
+    return;
+  }
+  error_fill(&cursor->error, ERROR_CHANGED, member->path,
+             "expected the file in the state in which it was looked at, found that it has changed "
+             "since; run the statement again");
+  member->file = NULL;
+  member->header = NULL;
+}
+
+/* Reads the header, unless it has been read. A fatal error says nothing about the file: then the
+** result of the column is that error, and this returns false. */
+static bool files_open(FilesCursor *cursor, sqlite3_context *context) {
+  PathScan *scan = &cursor->path.scan;
+  if (!cursor->opened) {
+    checkpoint_open_member(scan->checkpoint, scan->member_number, &scan->member, &cursor->error);
+    if (error_is_fatal(cursor->error.code)) {
+      result_error(context, &cursor->error);
+      return false;
+    }
+    files_check_state(cursor);
+    cursor->opened = true;
+  }
+  return true;
+}
+
+static void files_result_size(FilesCursor *cursor, sqlite3_context *context) {
+  PathScan *scan = &cursor->path.scan;
+  const FileIdentity *identity = files_identity(cursor);
+  if (identity != NULL) {
+    result_uint64(context, identity->size);
+  } else if (scan->member.path == NULL && files_open(cursor, context)) { /* a BLOB */
+    result_uint64(context, scan->member.size);
   }
 }
 
-static void files_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number) {
-  const FilesCursor *cursor = (const FilesCursor *)base;
+/* Numbers of 64 bits without a sign keep their bits. */
+static void files_result_of_identity(FilesCursor *cursor, sqlite3_context *context,
+                                     enum FilesColumn number) {
+  const FileIdentity *identity = files_identity(cursor);
+  if (identity == NULL) return;
+  switch (number) {
+    case FILES_COLUMN_MTIME: sqlite3_result_int64(context, identity->modified); break;
+    case FILES_COLUMN_INODE: sqlite3_result_int64(context, (sqlite3_int64)identity->inode); break;
+    default: sqlite3_result_int64(context, (sqlite3_int64)identity->device); break;
+  }
+}
+
+/* ---- Its fingerprints ---- */
+
+static void files_result_bytes(sqlite3_context *context, const unsigned char *bytes) {
+  char text[2 * LAYOUT_HASH_SIZE + 1];
+  digest_text(bytes, LAYOUT_HASH_SIZE, text);
+  sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
+}
+
+/* What each of them is called in messages. */
+static const char *files_subject(const PathScan *scan) {
+  return scan->member.path != NULL ? scan->member.path : "BLOB";
+}
+
+static void files_result_layout(sqlite3_context *context, const PathScan *scan) {
+  unsigned char bytes[LAYOUT_HASH_SIZE];
+  Error error = {0};
+  Cancel *cancel = session_cancel(checkpoint_session(scan->checkpoint));
+  if (scan->member.header == NULL) return;
+  if (layout_hash(scan->member.header, files_subject(scan), cancel, bytes, &error)) {
+    files_result_bytes(context, bytes);
+  } else {
+    result_error(context, &error);
+  }
+}
+
+/* The header is hashed as a tensor of bytes at its place would be: its text is no longer there. */
+static void files_result_header_hash(sqlite3_context *context, const PathScan *scan) {
+  const Header *header = scan->member.header;
+  if (header == NULL) return;
+  Source source = checkpoint_bytes(scan->checkpoint, &scan->member, HEADER_PREFIX_SIZE,
+                                   header_data_offset(header) - HEADER_PREFIX_SIZE);
+  TensorName about = {.subject = files_subject(scan)};
+  View view = {0};
+  Hash hash;
+  Error error = {0};
+  if (view_open_shape(&view, &source.nbytes, 1, &about, &error) &&
+      hash_run(&source, &view, 8, NULL, &hash, &error)) {
+    files_result_bytes(context, hash.bytes);
+  } else {
+    result_error(context, &error);
+  }
+  view_clear(&view);
+}
+
+/* ---- Columns ---- */
+
+static void files_result_of_opened(FilesCursor *cursor, sqlite3_context *context,
+                                   enum FilesColumn number) {
   const PathScan *scan = &cursor->path.scan;
-  ++*session_asked(((const PathTable *)base->pVtab)->session);
-  switch ((enum FilesColumn)number) {
-    case FILES_COLUMN_FILE: path_scan_result_file(scan, context); break;
-    case FILES_COLUMN_SIZE:
-      if (scan->member.size != MEMBER_SIZE_UNKNOWN) result_uint64(context, scan->member.size);
-      break;
+  if (!files_open(cursor, context)) return;
+  switch (number) {
     case FILES_COLUMN_STATUS:
       sqlite3_result_text(context, files_status(cursor), -1, SQLITE_STATIC);
       break;
     case FILES_COLUMN_ERROR:
       sqlite3_result_text(context, cursor->error.message, -1, SQLITE_TRANSIENT);
       break;
+    case FILES_COLUMN_HEADER_HASH: files_result_header_hash(context, scan); break;
+    case FILES_COLUMN_LAYOUT: files_result_layout(context, scan); break;
+    default: files_result_of_header(context, scan->member.header, number); break;
+  }
+}
+
+static void files_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number) {
+  FilesCursor *cursor = (FilesCursor *)base;
+  const PathScan *scan = &cursor->path.scan;
+  ++*session_asked(((const PathTable *)base->pVtab)->session);
+  switch ((enum FilesColumn)number) {
+    case FILES_COLUMN_FILE: path_scan_result_file(scan, context); break;
+    case FILES_COLUMN_SIZE: files_result_size(cursor, context); break;
     case FILES_COLUMN_PATH:
       path_scan_result_path((const PathTable *)base->pVtab, scan, context);
       break;
@@ -154,9 +273,9 @@ static void files_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
     case FILES_COLUMN_MTIME:
     case FILES_COLUMN_INODE:
     case FILES_COLUMN_DEVICE:
-      files_result_of_identity(context, scan->member.file, (enum FilesColumn)number);
+      files_result_of_identity(cursor, context, (enum FilesColumn)number);
       break;
-    default: files_result_of_header(context, scan->member.header, (enum FilesColumn)number); break;
+    default: files_result_of_opened(cursor, context, (enum FilesColumn)number); break;
   }
 }
 

@@ -58,7 +58,7 @@ static const char *const help_rows[][HELP_ROW_COLUMNS] = {
      "SELECT key, value FROM safetensors_metadata('model.safetensors');"},
     {"safetensors_files", "table",
      "safetensors_files(path) -> file, size, header_size, tensors, numel, nbytes, status, error; "
-     "hidden: data_offset, mtime, inode, device, checkpoint",
+     "hidden: data_offset, mtime, inode, device, header_hash, layout, checkpoint",
      "The files of a checkpoint, even missing or invalid",
      "SELECT file, status, error FROM safetensors_files('model.safetensors');"},
     {"safetensors_models", "table",

@@ -81,8 +81,9 @@ static const Script scripts[] = {
     {"metadata, tricky", STAGE_SCRIPT,
      "SELECT *, length(value) FROM safetensors_metadata('tricky')"},
     {"files", STAGE_SCRIPT,
-     "SELECT *, data_offset, mtime > 0, inode > 0, device IS NOT NULL, checkpoint FROM "
-     "safetensors_files('tricky')"},
+     "SELECT *, data_offset, mtime > 0, inode > 0, device IS NOT NULL, header_hash, layout, "
+     "checkpoint FROM safetensors_files('tricky');"
+     "SELECT file, mtime > 0, size FROM safetensors_files('.')"},
     {"files, bad", STAGE_SCRIPT,
      "WITH paths(p) AS (VALUES ('missing'), ('pointer'), ('bad_long_entry'), ('plain'), ('hole')) "
      "SELECT f.* FROM paths, safetensors_files(p) f"},

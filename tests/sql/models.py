@@ -162,7 +162,9 @@ tally.equal(joined.fetchone()[0], bad + sum(row[3] for row in EXPECTED if row[4]
 here = os.stat(f"{TREE}/solo/model.safetensors")
 tally.equal(db.execute("SELECT mtime, inode, device FROM safetensors_files(?)", [f"{TREE}/solo/model.safetensors"]).fetchone(),
             (here.st_mtime_ns, here.st_ino, here.st_dev), "mtime, inode and device")
-tally.equal(db.execute("SELECT mtime, inode, device FROM safetensors_files(?)", [f"{TREE}/bad.safetensors"]).fetchone(), (None, None, None), "of a bad file")
+here = os.stat(f"{TREE}/bad.safetensors")
+tally.equal(db.execute("SELECT mtime, inode, device FROM safetensors_files(?)", [f"{TREE}/bad.safetensors"]).fetchone(),
+            (here.st_mtime_ns, here.st_ino, here.st_dev), "of a bad file")
 
 # ---- Lookup and rowids ----
 
