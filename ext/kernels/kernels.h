@@ -255,6 +255,22 @@ typedef void KernelScanBytes(const unsigned char *data, uint64_t count, const By
 enum { CODES = 256 };
 typedef void KernelCount(const unsigned char *data, uint64_t groups, uint64_t counts[CODES]);
 
+/* How often each code of 16 bits occurs. A code has two counters in turn, so that an increment need not wait for the
+** one before; they are so small that those of usual tensors fit in the first-level cache. */
+enum { HALF_CODES = 1 << 16, HALF_TURNS = 2 };
+typedef struct HalfCounts {
+  uint16_t turns[HALF_TURNS][HALF_CODES]; /* modulo 2^16 */
+  uint32_t wraps[HALF_CODES];             /* how often one of them became 0 again */
+} HalfCounts;
+
+static inline uint64_t half_count(const HalfCounts *counts, unsigned code) {
+  uint64_t wrapped = (uint64_t)counts->wraps[code] << 16;
+  return wrapped + counts->turns[0][code] + counts->turns[1][code];
+}
+
+/* Adds the occurrences of codes, as stored. All calls together have fewer than 2^48. */
+typedef void KernelCountHalves(const unsigned char *data, uint64_t count, HalfCounts *counts);
+
 /* ---- Two tensors at a time ---- */
 
 enum { PAIR_LANES = 8 };
@@ -357,6 +373,7 @@ typedef void KernelMultiply(const KernelProduct *product);
   ALONE(KernelCount, count_bytes)                                                                 \
   ALONE(KernelCount, count_sixes)                                                                 \
   ALONE(KernelCount, count_nibbles)                                                               \
+  ALONE(KernelCountHalves, count_halves)                                                          \
   BY_DTYPE(KernelPairs, pairs)       /* F32, F64, F16*, BF16* */                                  \
   BY_DTYPE(KernelSquares, squares)   /* as `pairs` */                                             \
   BY_DTYPE(KernelRows, row_products) /* F32, F16, BF16; as the next one */                        \

@@ -84,6 +84,25 @@ static void portable_count_sixes(const unsigned char *data, uint64_t groups,
   }
 }
 
+static inline void portable_count_half(const unsigned char *data, unsigned turn,
+                                       HalfCounts *counts) {
+  unsigned code = element_load_16(data);
+  if (++counts->turns[turn][code] == 0) counts->wraps[code]++;
+}
+
+static void portable_count_halves(const unsigned char *data, uint64_t count, HalfCounts *counts) {
+  enum { LINE = 64 / 2 };
+  for (; count >= LINE; count -= LINE) {
+    __builtin_prefetch(data + SCAN_AHEAD);
+    for (unsigned part = 0; part < LINE / PORTABLE_TURNS; part++, data += 2 * PORTABLE_TURNS) {
+      KERNEL_UNROLL for (unsigned i = 0; i < PORTABLE_TURNS; i++) {
+        portable_count_half(data + (size_t)2 * i, i % HALF_TURNS, counts);
+      }
+    }
+  }
+  for (; count > 0; count--, data += 2) portable_count_half(data, 0, counts);
+}
+
 /* ---- The set ---- */
 
 const Kernels kernels_portable = {
@@ -116,6 +135,7 @@ const Kernels kernels_portable = {
     .count_bytes = portable_count_bytes,
     .count_sixes = portable_count_sixes,
     .count_nibbles = portable_count_nibbles,
+    .count_halves = portable_count_halves,
     .pairs = {[DTYPE_F32] = portable_pairs_F32,
               [DTYPE_F64] = portable_pairs_F64,
               [DTYPE_F16] = portable_pairs_F16,

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "tensor/codes.h"
 #include "tensor/numbers.h"
 
 /* If there are few bins, elements are counted in several copies of them in turn, so that an
@@ -15,12 +14,15 @@ enum { HISTOGRAM_TURNS = 8, HISTOGRAM_FEW_BINS = 512, HISTOGRAM_FEW_COUNTERS = 4
 /* So many elements are counted by slots before the counters, of 32 bits, are added up. */
 enum { HISTOGRAM_SLOTS_ELEMENTS = 1 << 30 };
 
+/* To clear and look at the counters of all codes of 16 bits takes as long as to count some 10^5 elements. */
+enum { HISTOGRAM_MANY_ELEMENTS = 1 << 18 };
+
 /* Places of numbers are computed in floats if no more are in doubt than two in so many. */
 #define HISTOGRAM_MOST_DOUBT 0x1p-10
 
 /* What there are counters of. */
 typedef enum HistogramWay {
-  HISTOGRAM_CODES, /* of the elements, if they have at most 8 bits */
+  HISTOGRAM_CODES, /* of the elements, if they have few bits */
   HISTOGRAM_SLOTS, /* or pairs of them: the fastest way, if floats are precise enough */
   HISTOGRAM_BINS   /* for each turn the bins, and what is outside all bins */
 } HistogramWay;
@@ -197,42 +199,28 @@ static void histogram_add_slots(const HistogramTask *task, const HistogramSlots 
   histogram_add_counters(task, (const uint32_t *)(slots->counts + task->bins), task->counts);
 }
 
-/* ---- By codes ---- */
-
-static void histogram_add_codes(const HistogramTask *task, const uint64_t *counts) {
-  for (uint32_t code = 0; code < CODES; code++) {
-    uint32_t bin = histogram_bin_of(task, (double)task->numbers.table.values[code]);
-    if (bin < task->bins) task->counts[bin] += counts[code];
-  }
-}
-
 /* ---- The pass ---- */
 
 static void histogram_take_block(const void *context, const PassElements *elements,
                                  uint64_t position, uint64_t count, void *scratch, void *state) {
   const HistogramTask *task = context;
   (void)position;
-  switch (task->way) {
-    case HISTOGRAM_CODES:
-      codes_count(task->numbers.kernels, dtype_bits(task->numbers.dtype), elements->data,
-                  elements->first, count, state);
-      break;
-    case HISTOGRAM_SLOTS: histogram_count_slots(task, elements, count, scratch, state); break;
-    case HISTOGRAM_BINS:
-      for (uint64_t done = 0; done < count; done += NUMBERS_GROUP) {
-        uint64_t left = count - done, size = left < NUMBERS_GROUP ? left : NUMBERS_GROUP;
-        histogram_count_bins(task, elements, done, size, scratch, state);
-      }
-      break;
+  if (task->way == HISTOGRAM_SLOTS) {
+    histogram_count_slots(task, elements, count, scratch, state);
+    return;
+  }
+  for (uint64_t done = 0; done < count; done += NUMBERS_GROUP) {
+    uint64_t left = count - done, size = left < NUMBERS_GROUP ? left : NUMBERS_GROUP;
+    histogram_count_bins(task, elements, done, size, scratch, state);
   }
 }
 
 static bool histogram_merge(void *context, const void *state) {
   const HistogramTask *task = context;
-  switch (task->way) {
-    case HISTOGRAM_CODES: histogram_add_codes(task, state); break;
-    case HISTOGRAM_SLOTS: histogram_add_slots(task, state); break;
-    case HISTOGRAM_BINS: histogram_add_turns(task, state); break;
+  if (task->way == HISTOGRAM_SLOTS) {
+    histogram_add_slots(task, state);
+  } else {
+    histogram_add_turns(task, state);
   }
   return true;
 }
@@ -280,13 +268,14 @@ static bool histogram_find_floats(HistogramTask *task) {
 }
 
 /* Chooses the way. Returns the size of what it counts in. */
-static uint64_t histogram_plan(HistogramTask *task) {
-  histogram_set_binning(task);
-  if (dtype_bits(task->numbers.dtype) <= 8) {
+static uint64_t histogram_plan(HistogramTask *task, uint64_t numel) {
+  bool slots_fit = histogram_set_slots(task);
+  if (dtype_bits(task->numbers.dtype) <= 8 ||
+      (!task->slots.paired && histogram_counts_codes(task->numbers.dtype, numel))) {
     task->way = HISTOGRAM_CODES;
-    return CODES * sizeof(uint64_t);
+    return 0;
   }
-  if (histogram_set_slots(task)) {
+  if (slots_fit) {
     uint32_t slots = task->bins + 2;
     task->way = HISTOGRAM_SLOTS;
     task->counters = task->slots.paired ? slots * slots : slots;
@@ -302,19 +291,58 @@ static uint64_t histogram_plan(HistogramTask *task) {
   return (uint64_t)task->turns * task->counters * sizeof(uint64_t);
 }
 
-bool histogram_run(const Source *source, const View *view, Dtype dtype, const double *edges,
-                   uint32_t bins, const Host *host, uint64_t *counts, Error *error) {
+/* ---- By codes ---- */
+
+bool histogram_counts_codes(Dtype dtype, uint64_t numel) {
+  unsigned bits = dtype_bits(dtype);
+  return bits <= 8 || (bits <= CODE_COUNTS_BITS && numel >= HISTOGRAM_MANY_ELEMENTS);
+}
+
+static void histogram_add_codes(const HistogramTask *task, const uint64_t *codes) {
+  CodeNumbers some;
+  for (unsigned first = 0; code_counts_next(&task->numbers, codes, &first, &some);) {
+    for (unsigned i = 0; i < some.count; i++) {
+      if (some.counts[i] == 0) continue;
+      uint32_t bin = histogram_bin_of(task, some.numbers[i]);
+      if (bin < task->bins) task->counts[bin] += some.counts[i];
+    }
+  }
+}
+
+void histogram_of_codes(Dtype dtype, const uint64_t *codes, const double *edges, uint32_t bins,
+                        uint64_t *counts) {
   HistogramTask task = {.edges = edges, .bins = bins, .counts = counts};
   numbers_open(&task.numbers, dtype);
+  histogram_set_binning(&task);
+  histogram_add_codes(&task, codes);
+}
+
+static bool histogram_run_codes(const HistogramTask *task, const PassInput *input, const Host *host,
+                                Error *error) {
+  uint64_t *codes = memory_alloc(((uint64_t)1 << input->bits) * sizeof *codes);
+  if (codes == NULL) return error_memory(error);
+  bool good = code_counts_run(input, host, codes, error);
+  if (good) histogram_add_codes(task, codes);
+  memory_free(codes);
+  return good;
+}
+
+bool histogram_run(const Source *source, const View *view, Dtype dtype, const double *edges,
+                   uint32_t bins, const Host *host, uint64_t *counts, Error *error) {
+  const PassInput input = {source, view, dtype_bits(dtype)};
+  HistogramTask task = {.edges = edges, .bins = bins, .counts = counts};
+  numbers_open(&task.numbers, dtype);
+  histogram_set_binning(&task);
   Pass pass = {.input_count = 1,
-               .inputs = {{source, view, dtype_bits(dtype)}},
+               .inputs = {input},
                .task = &task,
-               .state_size = histogram_plan(&task),
+               .state_size = histogram_plan(&task, view->numel),
                .any_order = true,
                .maps_windows = true,
                .scratch_size = sizeof(HistogramScratch),
                .block = histogram_take_block,
                .merge = histogram_merge};
+  if (task.way == HISTOGRAM_CODES) return histogram_run_codes(&task, &input, host, error);
   bool good = histogram_find_floats(&task) ? pass_run(&pass, host, error) : error_memory(error);
   memory_free(task.floats);
   return good;

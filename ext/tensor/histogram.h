@@ -9,6 +9,7 @@
 #define SAFETENSORS_TENSOR_HISTOGRAM_H
 
 #include "format/dtype.h"
+#include "tensor/code_counts.h"
 #include "tensor/pass.h"
 
 enum { HISTOGRAM_MAX_BINS = 1000000 };
@@ -21,5 +22,12 @@ void histogram_edges(double lo, double hi, uint32_t bins, double *edges);
 ** 0. 1 <= bins <= HISTOGRAM_MAX_BINS. `host` may be NULL. Returns false on an error. */
 bool histogram_run(const Source *source, const View *view, Dtype dtype, const double *edges,
                    uint32_t bins, const Host *host, uint64_t *counts, Error *error);
+
+/* Whether it is best to count the codes of a tensor first (code_counts.h), before even its range is known. */
+bool histogram_counts_codes(Dtype dtype, uint64_t numel);
+
+/* As histogram_run(), of elements whose codes have been counted. */
+void histogram_of_codes(Dtype dtype, const uint64_t *codes, const double *edges, uint32_t bins,
+                        uint64_t *counts);
 
 #endif

@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "tensor/codes.h"
+#include "tensor/code_counts.h"
 #include "tensor/decode.h"
-#include "tensor/numbers.h"
 
 /*
 ** A key is a number of 64 bits for an element, in the order of the elements. That of a dtype with more than 8
@@ -178,12 +177,11 @@ static inline void quantile_count_next_of(const QuantileTask *task, unsigned bit
   counts->above = above;
 }
 
-/* Counts elements of more than 8 bits: codes of `bits` bits. */
+/* Counts elements of more than 16 bits: codes of `bits` bits. */
 static void quantile_count_codes(const QuantileTask *task, const unsigned char *data,
                                  uint64_t count, QuantileCounts *counts) {
   const bool is_first = task->range.digits == 0;
   switch (task->order.bits) {
-    case 16: quantile_count_first_of(16, data, count, counts->counts); break;
     case 32:
       if (is_first) {
         quantile_count_first_of(32, data, count, counts->counts);
@@ -220,25 +218,11 @@ static void quantile_take_block(const void *context, const PassElements *element
   const QuantileTask *task = context;
   const QuantileOrder *order = &task->order;
   (void)position;
-  if (quantile_is_small(order)) {
-    codes_count(order->numbers.kernels, order->bits, elements->data, elements->first, count, state);
-    return;
-  }
   if (order->numbers.dtype == DTYPE_C64) {
     quantile_count_magnitudes(task, elements, count, scratch, state);
   } else {
     quantile_count_codes(task, elements->data + elements->first * (order->bits / 8), count, state);
   }
-}
-
-static bool quantile_merge_codes(void *context, const void *state) {
-  const QuantileTask *task = context;
-  const QuantileOrder *order = &task->order;
-  const uint64_t *counts = state;
-  for (unsigned place = 0; place <= order->last; place++) {
-    task->all->counts[place] += counts[order->codes[place]];
-  }
-  return true;
 }
 
 /* Where a digit is in order: the first are counted as they are stored. */
@@ -259,19 +243,34 @@ static bool quantile_merge_counts(void *context, const void *state) {
   return true;
 }
 
+/* Counts elements of at most 16 bits, which have one digit. */
+static bool quantile_count_all(QuantileTask *task, const PassInput *input, const Host *host,
+                               Error *error) {
+  const QuantileOrder *order = &task->order;
+  uint64_t *codes = memory_alloc(((uint64_t)1 << input->bits) * sizeof *codes);
+  if (codes == NULL) return error_memory(error);
+  bool good = code_counts_run(input, host, codes, error);
+  for (unsigned digit = order->first; good && digit <= order->last; digit++) {
+    uint64_t key = (uint64_t)digit << (64 - QUANTILE_DIGIT_BITS);
+    task->all->counts[digit] = codes[quantile_code(order, key)];
+  }
+  memory_free(codes);
+  return good;
+}
+
 /* Counts the elements of the range by their next digit. */
 static bool quantile_count(QuantileTask *task, const PassInput *input, const Host *host,
                            Error *error) {
-  bool small = quantile_is_small(&task->order);
   Pass pass = {.input_count = 1,
                .inputs = {*input},
                .task = task,
                .any_order = true,
-               .state_size = small ? CODES * sizeof(uint64_t) : sizeof(QuantileCounts),
-               .scratch_size = small ? 0 : sizeof(QuantileScratch),
+               .state_size = sizeof(QuantileCounts),
+               .scratch_size = sizeof(QuantileScratch),
                .block = quantile_take_block,
-               .merge = small ? quantile_merge_codes : quantile_merge_counts};
+               .merge = quantile_merge_counts};
   memset(task->all, 0, sizeof *task->all);
+  if (input->bits <= CODE_COUNTS_BITS) return quantile_count_all(task, input, host, error);
   return pass_run(&pass, host, error);
 }
 

@@ -10,7 +10,8 @@
 ** below to 0.5 above. Without finite elements, and without lo and hi, there are no rows. C64 counts
 ** by magnitude, BOOL as 0 and 1.
 **
-** `count` takes one pass, and another one comes before it unless lo and hi are given.
+** `count` takes one pass, and another one comes before it unless lo and hi are given; or there is only that one,
+** which counts codes, if elements have at most 16 bits.
 */
 #include <math.h>
 
@@ -49,14 +50,16 @@ typedef struct HistogramCursor {
   TensorCursor tensor;
   uint32_t bins;
   double *edges;    /* bins + 1 */
+  uint64_t *codes;  /* counts of codes, if they were counted to find the range */
   uint64_t *counts; /* of each bin; NULL until it is read */
 } HistogramCursor;
 
 static void histogram_forget_bins(HistogramCursor *cursor) {
   memory_free(cursor->edges);
+  memory_free(cursor->codes);
   memory_free(cursor->counts);
   cursor->edges = NULL;
-  cursor->counts = NULL;
+  cursor->codes = cursor->counts = NULL;
 }
 
 static void histogram_clear(sqlite3_vtab_cursor *base) {
@@ -125,10 +128,28 @@ static bool histogram_any_null(sqlite3_value **values, int count) {
 
 /* ---- Passes ---- */
 
-/* Finds the smallest and the largest element; range->given is false if there are none. */
-static bool histogram_find_range(const HistogramCursor *cursor, HistogramRange *range,
-                                 Error *error) {
+/* Counts the codes, and finds the range by them. */
+static bool histogram_count_codes(HistogramCursor *cursor, HistogramRange *range, Error *error) {
   const TensorArgument *argument = &cursor->tensor.argument;
+  Source source = tensor_argument_source(argument);
+  const PassInput input = {&source, &argument->view, dtype_bits(argument->dtype)};
+  Numbers numbers;
+  cursor->codes = memory_alloc(((uint64_t)1 << input.bits) * sizeof *cursor->codes);
+  if (cursor->codes == NULL) return error_memory(error);
+  Host host = tensor_cursor_begin_work(&cursor->tensor);
+  bool good = code_counts_run(&input, &host, cursor->codes, error);
+  connection_end_work(&host);
+  if (!good) return false;
+  numbers_open(&numbers, argument->dtype);
+  range->given = code_counts_range(&numbers, cursor->codes, &range->lo, &range->hi);
+  return true;
+}
+
+/* Finds the smallest and the largest element; range->given is false if there are none. */
+static bool histogram_find_range(HistogramCursor *cursor, HistogramRange *range, Error *error) {
+  const TensorArgument *argument = &cursor->tensor.argument;
+  if (histogram_counts_codes(argument->dtype, argument->view.numel))
+    return histogram_count_codes(cursor, range, error);
   Source source = tensor_argument_source(argument);
   Stats stats;
   Host host = tensor_cursor_begin_work(&cursor->tensor);
@@ -147,6 +168,11 @@ static void histogram_count_elements(HistogramCursor *cursor, Error *error) {
   uint64_t *counts = memory_zeroed(cursor->bins, sizeof *counts);
   if (counts == NULL) {
     error_memory(error);
+    return;
+  }
+  if (cursor->codes != NULL) {
+    histogram_of_codes(argument->dtype, cursor->codes, cursor->edges, cursor->bins, counts);
+    cursor->counts = counts;
     return;
   }
   Host host = tensor_cursor_begin_work(&cursor->tensor);

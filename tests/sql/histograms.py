@@ -161,6 +161,11 @@ def check_files():
             half = f'{{"op":"add","args":["{path}#x","{path}#x"]}}'
             if dtype in ("F32", "F64"):
                 compare(f"{dtype}, an expression", (half,), [2 * number for number in numbers], 100, (-0.05, 0.05))
+        for dtype in "U8", "F8_E4M3", "F6_E3M2", "F4", "BOOL":
+            data = any_bits("U8", 600_000)
+            path = os.path.join(directory, f"{dtype}.safetensors")
+            making.file(path, {"x": (dtype, [len(data) * 8 // reader.BITS[dtype]], data)})
+            compare(f"{dtype}, a file", (f"{path}#x",), numbers_of(dtype, data), 100, ())
         db.execute("PRAGMA threads = 0")
 
 
