@@ -257,6 +257,10 @@ static avx512_TARGET void avx512_scan_bytes(const unsigned char *data, uint64_t 
   unsigned low = digits != NULL ? digits->low_places : 0, all = digits != NULL ? digits->places : 0;
   if (all == 0) {
     avx512_scan_places(data, count, digits, 0, 0, out);
+  } else if (low == 1 && all == 1) { /* F4, F6_E2M3 */
+    avx512_scan_places(data, count, digits, 1, 1, out);
+  } else if (low == 2 && all == 2) { /* F6_E3M2 */
+    avx512_scan_places(data, count, digits, 2, 2, out);
   } else if (low == 2 && all == 4) { /* F8_E4M3, F8_E4M3FNUZ */
     avx512_scan_places(data, count, digits, 2, 4, out);
   } else if (low == 3 && all == 6) { /* F8_E5M2 */
@@ -265,6 +269,41 @@ static avx512_TARGET void avx512_scan_bytes(const unsigned char *data, uint64_t 
     avx512_scan_places(data, count, digits, 3, 7, out);
   } else {
     avx512_scan_places(data, count, digits, low, DIGIT_PLACES, out);
+  }
+}
+
+/* ---- Codes of 4 and 6 bits ---- */
+
+static avx512_TARGET void avx512_spread_nibbles(const unsigned char *data, uint64_t count,
+                                                unsigned char *out) {
+  const __m512i nibbles = _mm512_set1_epi8(0xf);
+  const __m512i codes = _mm512_broadcast_i32x4(
+      _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -128, -127, -126, -125, -124, -123, -122, -121));
+  for (uint64_t i = 0; i < count; i += BYTES_STEP) {
+    avx512_prefetch(data + i / 2 + SCAN_AHEAD);
+    __m512i bytes = _mm512_cvtepu8_epi16(avx512_load_32(data + i / 2));
+    __m512i both = _mm512_or_si512(bytes, _mm512_slli_epi16(bytes, 4));
+    both = _mm512_and_si512(both, nibbles);
+    _mm512_storeu_si512(out + i, _mm512_shuffle_epi8(codes, both));
+  }
+}
+
+/* Six bytes, which have eight codes, go to 64 bits, and from there to eight bytes. */
+static avx512_TARGET void avx512_spread_sixes(const unsigned char *data, uint64_t count,
+                                              unsigned char *out) {
+  const __mmask64 part = ((__mmask64)1 << (BYTES_STEP * 6 / 8)) - 1;
+  const __m512i shifts = _mm512_set1_epi64(0x2a241e18120c0600); /* 42, 36, ..., 6, 0 */
+  unsigned char spread[BYTES_STEP], codes[BYTES_STEP];
+  for (unsigned i = 0; i < BYTES_STEP; i++) {
+    spread[i] = (unsigned char)(i % 8 < 6 ? i / 8 * 6 + i % 8 : BYTES_STEP - 1); /* or a 0 */
+    codes[i] = (unsigned char)(i < 32 ? i : i - 32 + 128);
+  }
+  const __m512i from = _mm512_loadu_si512(spread), table = _mm512_loadu_si512(codes);
+  for (uint64_t i = 0; i < count; i += BYTES_STEP, data += BYTES_STEP * 6 / 8) {
+    avx512_prefetch(data + SCAN_AHEAD);
+    __m512i eights = _mm512_permutexvar_epi8(from, _mm512_maskz_loadu_epi8(part, data));
+    __m512i sixes = _mm512_multishift_epi64_epi8(shifts, eights);
+    _mm512_storeu_si512(out + i, _mm512_permutexvar_epi8(sixes, table)); /* by the lower 6 bits */
   }
 }
 
@@ -352,6 +391,8 @@ const Kernels kernels_avx512 = {
     .scan_doubles = avx512_scan_doubles,
     .deviations = avx512_deviations,
     .scan_bytes = avx512_scan_bytes,
+    .spread_nibbles = avx512_spread_nibbles,
+    .spread_sixes = avx512_spread_sixes,
     .pairs = {[DTYPE_F32] = avx512_pairs_F32,
               [DTYPE_F64] = avx512_pairs_F64,
               [DTYPE_F16] = avx512_pairs_F16,

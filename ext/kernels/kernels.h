@@ -245,9 +245,18 @@ static inline unsigned char byte_code(int8_t key) {
   return (unsigned char)(key < 0 ? key ^ 0x7f : key);
 }
 
+/* The number of a code in that order. */
+static inline int8_t byte_key(unsigned char code) {
+  return (int8_t)(code > INT8_MAX ? code ^ 0x7f : code);
+}
+
 /* `count` is a multiple of BYTES_STEP, at most 2^16. If `digits` is NULL, no sums are computed. */
 typedef void KernelScanBytes(const unsigned char *data, uint64_t count, const ByteDigits *digits,
                              ByteScan *out);
+
+/* Spreads codes of 4 or 6 bits to bytes, their top bit, the sign, to the top bit. `count` is a multiple of
+** BYTES_STEP. */
+typedef void KernelSpread(const unsigned char *data, uint64_t count, unsigned char *out);
 
 /* Adds the number of occurrences of each code to `counts`. A group is the smallest number of
 ** elements that fill whole bytes: one of 8 bits, two of 4, four of 6. There are fewer than 2^32
@@ -369,7 +378,9 @@ typedef void KernelMultiply(const KernelProduct *product);
   BY_DTYPE(KernelScanIntegers, scan_integers) /* I8, U8, I16, U16 */                              \
   ALONE(KernelScanDoubles, scan_doubles)                                                          \
   ALONE(KernelDeviations, deviations)                                                             \
-  ALONE(KernelScanBytes, scan_bytes) /* * */                                                      \
+  ALONE(KernelScanBytes, scan_bytes)  /* * */                                                     \
+  ALONE(KernelSpread, spread_nibbles) /* as `scan_bytes` */                                       \
+  ALONE(KernelSpread, spread_sixes)   /* as `scan_bytes` */                                       \
   ALONE(KernelCount, count_bytes)                                                                 \
   ALONE(KernelCount, count_sixes)                                                                 \
   ALONE(KernelCount, count_nibbles)                                                               \

@@ -38,7 +38,7 @@ static void portable_lookup_nibbles(const unsigned char *data, uint64_t count, c
 
 /* Each code has several counters that are used in turn, so that an increment does not have to wait
 ** for the previous one of the same counter. */
-enum { PORTABLE_TURNS = 8 };
+enum { PORTABLE_TURNS = 8, PORTABLE_LINE = 64 / 2 }; /* elements of a line of the cache */
 
 static void portable_count_bytes(const unsigned char *data, uint64_t count,
                                  uint64_t counts[CODES]) {
@@ -91,10 +91,10 @@ static inline void portable_count_half(const unsigned char *data, unsigned turn,
 }
 
 static void portable_count_halves(const unsigned char *data, uint64_t count, HalfCounts *counts) {
-  enum { LINE = 64 / 2 };
-  for (; count >= LINE; count -= LINE) {
+  for (; count >= PORTABLE_LINE; count -= PORTABLE_LINE) {
     __builtin_prefetch(data + SCAN_AHEAD);
-    for (unsigned part = 0; part < LINE / PORTABLE_TURNS; part++, data += 2 * PORTABLE_TURNS) {
+    for (unsigned part = 0; part < PORTABLE_LINE / PORTABLE_TURNS;
+         part++, data += 2 * PORTABLE_TURNS) {
       KERNEL_UNROLL for (unsigned i = 0; i < PORTABLE_TURNS; i++) {
         portable_count_half(data + (size_t)2 * i, i % HALF_TURNS, counts);
       }

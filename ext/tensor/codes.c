@@ -5,6 +5,9 @@
 
 #include "tensor/value.h"
 
+/* So many elements of fewer than 8 bits are spread at a time. */
+enum { SPREAD_ELEMENTS = 4096 };
+
 /* ---- Counting ---- */
 
 void codes_count(const Kernels *kernels, unsigned bits, const unsigned char *data, uint64_t first,
@@ -152,22 +155,63 @@ static void codes_take_counted(const Codes *codes, const unsigned char *data, ui
   }
 }
 
-/* Uses the kernel. Returns false if there is none, or if an element is not finite. */
+/* The code of a byte that has the sign in its top bit, as KernelSpread writes it. */
+static unsigned codes_of_byte(const Codes *codes, unsigned char byte) {
+  return (byte & 0x7fu) | (byte & 0x80u) >> (8 - codes->bits);
+}
+
+static void codes_merge_scan(const ByteScan *part, ByteScan *scan) {
+  for (unsigned p = 0; p < DIGIT_PLACES; p++) {
+    scan->sums[p] += part->sums[p];
+    scan->squares[p] += part->squares[p];
+  }
+  scan->zeros += part->zeros;
+  scan->minus_zero = scan->minus_zero || part->minus_zero;
+  if (byte_key(part->min) < byte_key(scan->min)) scan->min = part->min;
+  if (byte_key(part->max) > byte_key(scan->max)) scan->max = part->max;
+}
+
+/* Scans elements of 4 or 6 bits, which begin with a byte and are spread to bytes before. */
+static void codes_scan_spread(const Codes *codes, KernelSpread *spread, const unsigned char *data,
+                              uint64_t count, const ByteDigits *digits, ByteScan *scan) {
+  unsigned char bytes[SPREAD_ELEMENTS];
+  *scan = (ByteScan){.min = 0x7f, .max = 0xff};
+  for (uint64_t done = 0, size; done < count; done += size) {
+    ByteScan part = {0};
+    size = count - done < SPREAD_ELEMENTS ? count - done : SPREAD_ELEMENTS;
+    spread(data + done * codes->bits / 8, size, bytes);
+    codes->kernels->scan_bytes(bytes, size, digits, &part);
+    codes_merge_scan(&part, scan);
+  }
+}
+
+static KernelSpread *codes_spread(const Codes *codes) {
+  return codes->bits == 4 ? codes->kernels->spread_nibbles : codes->kernels->spread_sixes;
+}
+
+/* Uses the kernels. Returns false if there are none, or if an element is not finite. */
 static bool codes_take_quickly(const Codes *codes, const unsigned char *data, uint64_t first,
                                uint64_t count, bool with_moments, Found *found, ByteScan *scan) {
   uint64_t whole = count - count % BYTES_STEP;
-  if (codes->bits != 8 || codes->kernels->scan_bytes == NULL || whole == 0) return false;
-  data += first;
-  codes->kernels->scan_bytes(data, whole, with_moments ? &codes->digits : NULL, scan);
+  const ByteDigits *digits = with_moments ? &codes->digits : NULL;
+  if (codes->kernels->scan_bytes == NULL || whole == 0 || first * codes->bits % 8 != 0)
+    return false;
+  const unsigned char *from = data + first * codes->bits / 8;
+  if (codes->bits == 8) {
+    codes->kernels->scan_bytes(from, whole, digits, scan);
+  } else {
+    codes_scan_spread(codes, codes_spread(codes), from, whole, digits, scan);
+  }
   if ((scan->min & 0x7f) > codes->last_finite || (scan->max & 0x7f) > codes->last_finite ||
       (scan->minus_zero && codes->minus_zero_is_nan)) {
     return false;
   }
   *found = (Found){.finite = whole,
                    .zeros = scan->zeros,
-                   .min = (double)codes->values[scan->min],
-                   .max = (double)codes->values[scan->max]};
-  for (uint64_t i = whole; i < count; i++) codes_take_code(codes, data[i], 1, found, scan);
+                   .min = (double)codes->values[codes_of_byte(codes, scan->min)],
+                   .max = (double)codes->values[codes_of_byte(codes, scan->max)]};
+  for (uint64_t i = first + whole; i < first + count; i++)
+    codes_take_code(codes, (unsigned)element_load(data, codes->bits, i), 1, found, scan);
   return true;
 }
 
