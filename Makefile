@@ -218,6 +218,9 @@ install: all static ## install library, header and SQL scripts under PREFIX (/us
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' .package/sqlite-safetensors.pc.in \
 		>'$(INTO)/lib/pkgconfig/sqlite-safetensors.pc'
 	install -m 644 sql/*.sql '$(INTO)/share/sqlite-safetensors/sql/'
+	install -d '$(INTO)/share/sqlite-safetensors/sql/fleet'
+	install -m 644 sql/fleet/*.sql '$(INTO)/share/sqlite-safetensors/sql/fleet/'
+	install -m 755 sql/fleet/*.sh '$(INTO)/share/sqlite-safetensors/sql/fleet/'
 
 uninstall: ## remove what install put there
 	rm -f '$(INTO)/lib/safetensors.so' '$(INTO)/lib/libsafetensors.a' '$(INTO)/include/safetensors.h' \

@@ -12,7 +12,7 @@ def common():
              "README.md": project.read("README.md")}
     for path in glob.glob(f"{project.ROOT}/sql/**/*", recursive=True):
         name = os.path.relpath(path, project.ROOT)
-        if name.endswith((".sql", ".md")):
+        if name.endswith((".sql", ".md", ".sh", ".py")):
             found[name] = project.read(name)
     return found
 

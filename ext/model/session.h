@@ -43,7 +43,7 @@
 #include "model/row_numbers.h"
 
 /* The memory limit for headers that no cursor uses. */
-#define SESSION_HEADER_BYTES ((uint64_t)256 << 20)
+#define SESSION_HEADER_BYTES ((uint64_t)64 << 20)
 
 typedef struct Session Session;
 

@@ -170,7 +170,7 @@ def check_manual():
     text = re.sub(r".\x08", "", done.stdout.decode()).replace("‐", "-").replace("−", "-")
     tally.equal(done.stderr.decode(), "", "the manual page's warnings")
     for verb in script_header.verbs():
-        tally.check(re.search(rf"^ +{verb.replace('_', '-')}\b", text, re.MULTILINE), f"the manual page has {verb}")
+        tally.check(re.search(rf"^ +{script_header.typed(verb)}\b", text, re.MULTILINE), f"the manual page has {verb}")
 
 
 def check_same_bytes():

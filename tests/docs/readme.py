@@ -72,7 +72,7 @@ def compare_verbs(tally, update=False):
     """The cookbook's table of scripts, from their headers."""
     rows = ["| verb, and what it takes | short | |", "|---|---|---|"]
     for header in map(script_header.read, script_header.verbs()):
-        usage = " ".join([header.verb.replace("_", "-"), *(parameter.name.upper() for parameter in header.arguments)])
+        usage = " ".join([script_header.typed(header.verb), *(parameter.name.upper() for parameter in header.arguments)])
         short = ", ".join(f"`{alias}`" for alias in header.aliases)
         rows.append(f"| [`{usage}`]({header.verb}.sql) | {short} | {header.summary} |")
     compare_part(tally, "verbs", "\n".join(rows) + "\n", update)
@@ -83,7 +83,8 @@ def check_commands(tally):
     headers = script_header.by_name()
     for document in DOCUMENTS:
         for words in COMMAND.findall("\n".join(CODE.findall(read(document)))):
-            verb = words.split()[0]
+            verb = " ".join(words.split()[:2])
+            verb = verb if verb in headers else words.split()[0]
             if verb in OWN or "…" in words or "..." in words:
                 continue
             try:

@@ -108,7 +108,8 @@ def run_console(code, directory):
         words, _, lines = line[2:].strip().partition(" | head -")
         program, verb, *_ = words.split()
         if program == script_header.PROGRAM:
-            header = script_header.by_name()[verb]
+            headers = script_header.by_name()
+            header = headers.get(" ".join(words.split()[1:3])) or headers[verb]
             given = script_header.command(header, words)
             printed = run([*SHELL, *(word for name, value in given.items() for word in ("-cmd", shell.parameter(name, value))),
                            "-cmd", f".load {EXTENSION}"], directory, read(f"{script_header.DIRECTORY}/{header.verb}.sql"))

@@ -211,18 +211,27 @@ def read(verb):
 
 
 def verbs():
-    return sorted(name[:-4] for name in os.listdir(DIRECTORY) if name.endswith(".sql"))
+    """Their paths below sql/ without the ending, with a slash in those of a folder: fleet/merge."""
+    return sorted(os.path.relpath(os.path.join(directory, name), DIRECTORY)[:-4]
+                  for directory, _, names in os.walk(DIRECTORY) for name in names if name.endswith(".sql"))
+
+
+def typed(verb):
+    """The words that name a verb on a command line."""
+    return verb.replace("_", "-").replace("/", " ")
 
 
 def by_name():
     """All headers, by the verb and each alias as they are typed."""
-    return {name.replace("_", "-"): header for header in map(read, verbs()) for name in (header.verb, *header.aliases)}
+    return {typed(name): header for header in map(read, verbs()) for name in (header.verb, *header.aliases)}
 
 
 def command(header, line):
     """The parameters that a command line of the program gives: name to text, or 1 for a flag."""
-    program, verb, *words = shlex.split(line)
-    expect(program == PROGRAM and verb.replace("-", "_") in (header.verb, *header.aliases), line, f"{PROGRAM} {header.verb}")
+    program, *words = shlex.split(line)
+    verb = " ".join(words[:header.verb.count("/") + 1])
+    expect(program == PROGRAM and verb in map(typed, (header.verb, *header.aliases)), line, f"{PROGRAM} {typed(header.verb)}")
+    words = words[header.verb.count("/") + 1:]
     given, arguments = {}, iter(header.arguments)
     words = iter(words)
     for word in words:

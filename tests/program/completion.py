@@ -41,7 +41,7 @@ def complete(*words, program="safetensors-sql"):
 
 
 def test_bash():
-    verbs = {verb.replace("_", "-") for verb in script_header.verbs()}
+    verbs = {script_header.typed(verb).split()[0] for verb in script_header.verbs()}
     tally.check(verbs <= set(complete("")), "all verbs", complete(""))
     tally.check({"sql", "shell", "help"} <= set(complete("")), "and commands")
     tally.equal(complete("comp"), ["compare", "completion"], "the beginning of a word")

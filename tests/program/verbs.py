@@ -40,6 +40,7 @@ def make_models():
         damaged.write(file.read()[:-1000])
     out = f"{root}/model_directory/model.safetensors.index.json"
     tally.equal(run("reshard", base, out, "--limit", "60000")[0], GOOD, "shards are made")
+    tally.equal(run("fleet", "catalog", "other", "adapters", "--database", "other.db", cwd=root)[0], GOOD, "a catalogue is made")
     with open(f"{root}/map.csv", "w", encoding="utf-8") as names:
         names.write("from,to\nmodel.layers.#.*,blocks.#.*\n")
     for step, path in ((100, base), (200, tune)):
@@ -130,14 +131,14 @@ def check_formats(verb):
 
 
 def check_help(verb):
-    status, text, _ = run("help", verb)
+    status, text, _ = run("help", *script_header.typed(verb).split())
     header = HEADERS[verb]
     tally.equal(status, GOOD, f"help {verb}")
     tally.check(header.summary in text, f"help {verb} begins with its summary", text)
     for parameter in header.parameters.values():
         shown = parameter.name.upper() if parameter.required else f"--{parameter.name.replace('_', '-')}"
         tally.check(re.search(rf"^  {re.escape(shown)}( |$)", text, re.MULTILINE), f"help {verb} shows {shown}", text)
-    tally.equal(run(verb.replace("_", "-"), "--help"), (GOOD, text, ""), f"{verb} --help is the same")
+    tally.equal(run(*script_header.typed(verb).split(), "--help"), (GOOD, text, ""), f"{verb} --help is the same")
     for alias in header.aliases:
         tally.equal(run("help", alias)[1], text, f"{alias} is {verb}")
     wide = [line for line in text.split("\nExamples")[0].splitlines() if len(line) > 80]
@@ -153,7 +154,7 @@ def test_verbs():
     make_models()
     listed = run("help")[1]
     for verb in HEADERS:
-        tally.check(re.search(rf"^  {verb.replace('_', '-')} ", listed, re.MULTILINE), f"help lists {verb}", listed)
+        tally.check(re.search(rf"^  {script_header.typed(verb)} ", listed, re.MULTILINE), f"help lists {verb}", listed)
         check_help(verb)
         status, output, error = example(verb)
         if verb in NEEDS_VEC:
@@ -185,7 +186,7 @@ def test_nowhere():
                 words += [f"--{name.replace('_', '-')}"] + ([] if header.parameters[name].kind == "flag" else [value])
         words += ["--replace"] if "replace" in header.parameters and "--replace" not in words else []
         for form in ([], ["--json"]):
-            status, output, error = run(verb, *words, *form, cwd=root)
+            status, output, error = run(*script_header.typed(verb).split(), *words, *form, cwd=root)
             tally.check((status, output, error.count("\n")) == (FAILED, "", 1), f"{verb} of a path that leads nowhere {form}", status, output[:200], error)
 
 

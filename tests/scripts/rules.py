@@ -22,16 +22,16 @@ import shell
 import verbs
 from check_reports import is_junit, is_safe, is_sarif
 from tally import Tally
-from verbs import FREE, HEADERS, ROOT, given, session, source, values
+from verbs import CATALOGS, FREE, HEADERS, ROOT, database_of, given, session, source, values
 
 tally = Tally()
 ASKED = sys.argv[1:]
 CHOSEN = [verb for verb in verbs.RUNNABLE if verb in ASKED or not ASKED]
 
 # About files, whatever is in them: no tensor at all is not nothing.
-OF_FILES = {"check", "edit_metadata", "inventory", "lockfile", "lora", "loras", "sbom", "verify"}
+OF_FILES = {"check", "edit_metadata", "fleet/catalog", "inventory", "lockfile", "lora", "loras", "sbom", "verify"}
 # About bytes: a file that cannot be read as tensors is as good as another.
-OF_BYTES = {"lockfile", "verify"}
+OF_BYTES = {"fleet/catalog", "lockfile", "verify"}
 # About one model, tensor or set: several models, of which one is bad, may be refused.
 OF_ONE = {"sbom", "compare", "distribution", "gate", "identify", "lora_fit", "lora_merged", "memory", "neighbours", "neighbours_vec", "report", "run", "values"}
 MADE = {("lockfile", "lock")}  # paths that need not be there
@@ -98,7 +98,7 @@ def parameters_of(verb, kind):
 
 
 def run(verb, parameters, form=None):
-    return session(given({**parameters, **({"format": form} if form else {})}), source(verb))
+    return session(given({**parameters, **({"format": form} if form else {})}), source(verb), database=database_of(verb))
 
 
 def refuses(verb, parameters, words, what, forms=(None, "json")):
@@ -164,7 +164,8 @@ def check_header(verb):
 def check_parameters(verb):
     """Unset, mistyped, of another word, and paths that lead nowhere."""
     header, good = HEADERS[verb], values(verb)
-    refuses(verb, {}, f":{header.arguments[0].name} is set", "nothing is set")
+    if header.arguments:
+        refuses(verb, {}, f":{header.arguments[0].name} is set", "nothing is set")
     refuses(verb, {**good, "format": "yaml"}, "CHECK constraint failed: :format is text, json", "a format that is none", [None])
     for name in header.parameters:
         typed = f"{name}{name[-1]}" if len(name) > 2 else name.upper()
@@ -245,7 +246,7 @@ def check_formats(verb):
     """Each format says the same: the tables have exactly the columns of the header, also where they have no row."""
     header = HEADERS[verb]
     infos = "".join(f"SELECT '{table.name}', group_concat(name, ', ') FROM pragma_table_info('{table.name}', 'temp');\n" for table in header.tables.values())
-    code, out, error = session(given({**values(verb), "format": "csv"}), source(verb), ".print ===\n.mode list\n.headers off\n.separator |\n", infos)
+    code, out, error = session(given({**values(verb), "format": "csv"}), source(verb), ".print ===\n.mode list\n.headers off\n.separator |\n", infos, database=database_of(verb))
     printed, _, listed = out.partition("===\n")
     first, *_ = header.tables.values()
     tally.equal((code, error), (0, ""), f"sql/{verb}.sql as CSV ends well")
@@ -298,4 +299,5 @@ try:
             test()
 finally:
     shutil.rmtree(ROOT)
+    shutil.rmtree(CATALOGS)
 tally.finish()

@@ -22,6 +22,7 @@ from tally import BUILD, Tally
 tally = Tally()
 ROOT = tempfile.mkdtemp(prefix="verbs.")
 HEADERS = {verb: script_header.read(verb) for verb in script_header.verbs()}
+CATALOGS = tempfile.mkdtemp(prefix="catalogs.")
 VEC0 = os.environ.get("VEC0", f"{BUILD}/npm/node_modules/sqlite-vec-linux-x64/vec0.so")
 WITH_VEC0 = os.path.exists(VEC0)
 RUNNABLE = [verb for verb in HEADERS if verb != "neighbours_vec" or WITH_VEC0]
@@ -29,10 +30,10 @@ RUNNABLE = [verb for verb in HEADERS if verb != "neighbours_vec" or WITH_VEC0]
 # What parameters are given: by name, and where a verb needs another, by verb.
 VALUES = {"map": "kohya-diffusers", "path": f"{ROOT}/base.safetensors", "a": f"{ROOT}/base.safetensors", "b": f"{ROOT}/tune.safetensors", "name": "lm_head.weight",
           "token": "1", "out": f"{ROOT}/out.safetensors", "patch": '{"k":"v"}', "prefix": "model.", "dtype": "F32", "rows": "300",
-          "lock": f"{ROOT}/model.lock", "models": f'["{ROOT}/base.safetensors","{ROOT}/tune.safetensors"]',
+          "lock": f"{ROOT}/model.lock", "node": "here", "part": f"{ROOT}/catalog.db", "models": f'["{ROOT}/base.safetensors","{ROOT}/tune.safetensors"]',
           "adapters": f"{ROOT}/lora/adapter_model.safetensors", "base": f"{ROOT}/small.safetensors", "model": f"{ROOT}/lora_merged.safetensors"}
 OF_VERB = {"average": {"path": f"{ROOT}/run"}, "compare": {"a": f"{ROOT}/pair/a.safetensors", "b": f"{ROOT}/pair/b.safetensors"},
-           "dequantize": {"path": f"{ROOT}/packed.safetensors"}, "experts": {"path": f"{ROOT}/experts.safetensors"},
+           "dequantize": {"path": f"{ROOT}/packed.safetensors"}, "fleet/catalog": {"path": f"{ROOT}/run"}, "experts": {"path": f"{ROOT}/experts.safetensors"},
            "index": {"path": f"{ROOT}/sharded"}, "repair": {"path": f"{ROOT}/cut.safetensors"}, "split": {"path": f"{ROOT}/fused.safetensors"},
            "lora": {"path": f"{ROOT}/lora"}, "loras": {"path": f"{ROOT}/lora"}, "lora_convert": {"path": f"{ROOT}/kohya.safetensors"},
            "lora_fit": {"path": f"{ROOT}/lora"}, "lora_merged": {"path": f"{ROOT}/lora"}, "memory": {"path": f"{ROOT}/served"}, "run": {"path": f"{ROOT}/run"},
@@ -41,7 +42,7 @@ OF_VERB = {"average": {"path": f"{ROOT}/run"}, "compare": {"a": f"{ROOT}/pair/a.
 OTHERS = {("rename", "limit"): "1", ("rename", "unmatched"): "drop", ("average", "checkpoints"): "*-2", ("average", "decay"): "0.5", ("average", "method"): "exponential",
           ("compare", "prefix_a"): "p.", ("compare", "prefix_b"): "q.", ("convert_dtype", "limit"): "100000", ("distribution", "bins"): "3",
           ("experts", "direction"): "unstack", ("experts", "part"): "parts",
-          ("extract", "names"): "lm_head*", ("gate", "whole"): "no", ("gate", "finite"): "no", ("index", "shards"): "a*", ("lora_convert", "to"): "diffusers",
+          ("extract", "names"): "lm_head*", ("fleet/content", "paths"): "b.*", ("fleet/content", "reads"): "all", ("gate", "whole"): "no", ("gate", "finite"): "no", ("index", "shards"): "a*", ("lora_convert", "to"): "diffusers",
           ("lora_merge", "modules"): "w*", ("lora_merge", "scale"): "2",
           ("memory", "batch"): "2", ("memory", "kv_dtype"): "F32",
           ("merge", "density"): "0.1", ("merge", "lambda"): "2", ("merge", "method"): "slerp", ("merge", "seed"): "1",
@@ -64,7 +65,11 @@ NO = {"average": {"path": f"{ROOT}/twice", "checkpoints": "*.safetensors"}, "che
       "report": {"path": f"{ROOT}/half"},
       "resize_vocab": {"names": "none"}, "split": {"modules": '{"x":["y","z"]}'}, "strip_prefix": {"prefix": "none."},
       "tensors": {"names": "none"}, "values": {"path": f"{ROOT}/partly", "name": "x"}, "verify": {"path": f"{ROOT}/base.safetensors"}}
-FREE = {"new", "title", "version"}  # texts that need not be in a checkpoint
+FREE = {"node", "new", "title", "version"}  # texts that need not be in a checkpoint
+
+
+# Verbs about a catalogue, which they find in the database.
+ABOUT_CATALOG = {"fleet/content", "fleet/questions", "fleet/report"}
 
 
 def make():
@@ -112,13 +117,31 @@ def make():
     making.file(f"{ROOT}/lora_merged.safetensors", {f"{module}.weight": floats(1, 2, 2) for module in "vw"})
     making.file(f"{ROOT}/kohya.safetensors", {f"lora_unet_mid_block_attentions_0_proj_in.lora_{part}.weight": floats(1, *shape)
                                              for part, shape in (("down", (1, 2)), ("up", (2, 1)))})
+    make_catalog()
     for name, tensors in (("cut", {"a": b"12", "b": b"34"}), ("lost", {"a": b"12"})):
         with open(making.file(f"{ROOT}/{name}.safetensors", tensors), "r+b") as file:
             file.truncate(os.path.getsize(file.name) - 1)
 
 
+def make_catalog():
+    """Files that were written just now would be read again."""
+    for name in os.listdir(f"{ROOT}/pair"):
+        os.utime(f"{ROOT}/pair/{name}", (1e9, 1e9))
+    done = session(given({"node": "here", "path": f"{ROOT}/pair"}), source("fleet/catalog"), database=f"{ROOT}/catalog.db")
+    tally.equal((done[0], done[2]), (0, ""), "a catalogue is made")
+
+
 def values(verb):
     return {name: OF_VERB.get(verb, {}).get(name, VALUES.get(name)) for name, of in HEADERS[verb].parameters.items() if of.required}
+
+
+def database_of(verb):
+    """The database to run a verb in, which may change it."""
+    if verb not in ABOUT_CATALOG:
+        return ":memory:"
+    handle, path = tempfile.mkstemp(".db", "catalog.", CATALOGS)
+    os.close(handle)
+    return shutil.copy(f"{ROOT}/catalog.db", path)
 
 
 def source(verb):
@@ -197,7 +220,7 @@ def test_temporary_names():
 
 
 def one_sentence(verb, parameters, message):
-    code, out, error = session(given(parameters), source(verb))
+    code, out, error = session(given(parameters), source(verb), database=database_of(verb))
     tally.check((code, out) == (1, "") and error.count("\n") == 1 and message in error, f"sql/{verb}.sql of {parameters} says {message}",
                 code, out, error)
 
@@ -206,7 +229,8 @@ def test_parameters():
     """Each that is required and missing, or that is no value of its kind, is told in one sentence."""
     before = files()
     for verb, header in HEADERS.items():
-        one_sentence(verb, {}, f":{header.arguments[0].name} is set")
+        if header.arguments:
+            one_sentence(verb, {}, f":{header.arguments[0].name} is set")
         for name, parameter in header.parameters.items():
             if parameter.required:
                 one_sentence(verb, {other: value for other, value in values(verb).items() if other != name}, f"failed: :{name} is set")
@@ -223,7 +247,7 @@ def test_nothing_of_that_name():
     for verb in RUNNABLE:
         for name, parameter in HEADERS[verb].parameters.items():
             if parameter.kind == "text" and name not in FREE:
-                code, _, error = session(given({**values(verb), name: "no such name"}), source(verb))
+                code, _, error = session(given({**values(verb), name: "no such name"}), source(verb), database=database_of(verb))
                 tally.check(code == 1 and error.count("\n") == 1, f"sql/{verb}.sql of a {name} that nothing has", code, error)
     tally.equal(put_back(before), {}, "what such names change")
 
@@ -232,7 +256,7 @@ def test_tables():
     """They are there, with their columns, whether the verdict is yes or no."""
     before = files()
     for verb in RUNNABLE:
-        code, out, error = session(given(values(verb)), source(verb), ".print ===\n", tables(HEADERS[verb]))
+        code, out, error = session(given(values(verb)), source(verb), ".print ===\n", tables(HEADERS[verb]), database=database_of(verb))
         rows = dict(line.split("|") for line in out.partition("===\n")[2].splitlines())
         tally.equal((code, error, list(rows)), (0, "", list(HEADERS[verb].tables)), f"tables of sql/{verb}.sql")
         put_back(before)
@@ -260,7 +284,7 @@ def test_defaults():
             got = []
             for value in (None, str(parameter.default), OTHERS.get((verb, name), "json" if name == "format" else None)):
                 more = {**BESIDE.get((verb, name), {}), **({} if value is None else {name: value})}
-                got.append((session(given({**values(verb), **more}), source(verb)), put_back(before)))
+                got.append((session(given({**values(verb), **more}), source(verb), database=database_of(verb)), put_back(before)))
             tally.equal(got[1], got[0], f"sql/{verb}.sql with the default of {name}")
             tally.check(got[2] != got[0], f"sql/{verb}.sql with another {name}", got[0])
 
@@ -270,8 +294,12 @@ def test_dry_run():
     before = files()
     for verb, header in HEADERS.items():
         if (header.writes or header.database) and "writefile(" not in source(verb):
-            code, _, error = session("BEGIN;\n", given(values(verb)), source(verb), tables(header), "ROLLBACK;\n", database=f"{ROOT}/kept.db")
-            tally.equal((code, error, put_back({**before, f"{ROOT}/kept.db": b""})), (0, "", {}), f"sql/{verb}.sql in a transaction")
+            kept = f"{ROOT}/kept.db"
+            content = before[f"{ROOT}/catalog.db"] if verb in ABOUT_CATALOG else b""
+            with open(kept, "wb") as file:
+                file.write(content)
+            code, _, error = session("BEGIN;\n", given(values(verb)), source(verb), tables(header), "ROLLBACK;\n", database=kept)
+            tally.equal((code, error, put_back({**before, kept: content})), (0, "", {}), f"sql/{verb}.sql in a transaction")
 
 
 def test_one_session():
@@ -295,4 +323,7 @@ if __name__ == "__main__":  # rules.py takes the values, too
     if not WITH_VEC0:
         print(f"skipped: sql/neighbours_vec.sql, but for its parameters ({VEC0} is not there)")
     make()
-    tally.run(globals(), ROOT)
+    try:
+        tally.run(globals(), ROOT)
+    finally:
+        shutil.rmtree(CATALOGS)

@@ -16,8 +16,8 @@ import making
 from tally import Tally, connect
 
 ADAPTERS, SHARDS, TENSORS = 10000, 163, 91991
-LARGE = 12000000  # bytes of a header, of which a connection keeps about twenty
-KEPT = 256 << 20  # STORE_HEADER_BYTES
+LARGE = 12000000  # bytes of a header, of which a connection keeps about five
+KEPT = 64 << 20  # SESSION_HEADER_BYTES
 HUGE = 95000000  # bytes of a header of which three are more than that
 
 # What stands before this process counts in its children's limit.
@@ -145,7 +145,7 @@ def test_huge_headers():
 
 
 def test_memory():
-    """Headers of 360 MB, of which 256 MB may be kept: a process that has read them all says how much it took."""
+    """Headers of 360 MB, of which 64 MB may be kept: a process that has read them all says how much it took."""
     directory = f"{ROOT}/large"
     os.makedirs(directory)
     text = b'{"__metadata__":{"x":"' + b"y" * (LARGE - 25) + b'"}}'
