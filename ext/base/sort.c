@@ -70,3 +70,16 @@ bool sort_rows(void *rows, uint64_t count, size_t size, int (*compare)(const voi
   memory_free(sort.copy);
   return good;
 }
+
+bool sort_owners(void *rows, uint64_t count, size_t size,
+                 int (*compare)(const void *, const void *), Cancel *cancel, const char *subject,
+                 Error *error) {
+  if (count < 2) return true;
+  void *sorted = memory_alloc(count * size); /* cannot overflow, as above */
+  if (sorted == NULL) return error_memory(error);
+  memcpy(sorted, rows, (size_t)(count * size));
+  bool good = sort_rows(sorted, count, size, compare, cancel, subject, error);
+  if (good) memcpy(rows, sorted, (size_t)(count * size));
+  memory_free(sorted);
+  return good;
+}

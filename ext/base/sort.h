@@ -15,4 +15,9 @@
 bool sort_rows(void *rows, uint64_t count, size_t size, int (*compare)(const void *, const void *),
                Cancel *cancel, const char *subject, Error *error);
 
+/* The same for rows that own memory: when it returns false, they are as they were. */
+bool sort_owners(void *rows, uint64_t count, size_t size,
+                 int (*compare)(const void *, const void *), Cancel *cancel, const char *subject,
+                 Error *error);
+
 #endif

@@ -25,17 +25,6 @@ static void work_queue_stop(WorkQueue *queue) {
   work_queue_wake(queue);
 }
 
-/* Finishes what is done, as far as it is next in order. */
-static void work_queue_finish(WorkQueue *queue) {
-  bool more = false;
-  while (!queue->stop && queue->done[queue->finished % queue->ahead]) {
-    queue->done[queue->finished % queue->ahead] = false;
-    queue->stop = !queue->finish(queue->context, queue->finished++);
-    more = true;
-  }
-  if (more) work_queue_wake(queue);
-}
-
 /* Waits for other threads to change something. The caller's thread asks the host meanwhile. */
 static void work_queue_wait(WorkQueue *queue, unsigned worker) {
   if (worker > 0) {
@@ -76,6 +65,25 @@ bool work_queue_go_on(WorkQueue *queue, unsigned worker, uint64_t item, Error *e
   return !stopped;
 }
 
+/* Finishes what is done, as far as it is next in order. The others work on meanwhile, and what they have done by then
+** is finished here, too. */
+static void work_queue_finish(WorkQueue *queue, unsigned worker) {
+  if (queue->finishing) return;
+  queue->finishing = true;
+  while (!queue->stop && queue->done[queue->finished % queue->ahead]) {
+    uint64_t item = queue->finished;
+    work_queue_leave(queue);
+    bool more = queue->finish(queue->context, item) &&
+                (worker > 0 || host_go_on(queue->host, item * queue->unit, &queue->errors[0]));
+    work_queue_enter(queue);
+    queue->done[item % queue->ahead] = false;
+    queue->finished++;
+    if (!more) queue->stop = true;
+    if (queue->stop || work_queue_has_room(queue)) work_queue_wake(queue);
+  }
+  queue->finishing = false;
+}
+
 static bool work_queue_work_on(WorkQueue *queue, unsigned worker, uint64_t first, uint64_t count) {
   Error *error = &queue->errors[worker];
   for (uint64_t item = first; item < first + count; item++) {
@@ -96,7 +104,7 @@ static void work_queue_work(WorkQueue *queue, unsigned worker) {
       work_queue_stop(queue);
     } else if (queue->finish != NULL) {
       for (uint64_t i = 0; i < count; i++) queue->done[(first + i) % queue->ahead] = true;
-      work_queue_finish(queue);
+      work_queue_finish(queue, worker);
     }
   }
   work_queue_leave(queue);

@@ -30,9 +30,9 @@ struct WorkQueue {
   ** work. */
   bool (*work)(WorkQueue *queue, unsigned worker, uint64_t item, Error *error);
 
-  /* Takes the result of an item: called for one item at a time, in their order, on any thread. False
-  ** when enough has been seen: no further items are wanted. NULL if there is nothing to be done in
-  ** order. */
+  /* Takes the result of an item: called for one item at a time, in their order, on any thread, while other
+  ** threads work on. False when enough has been seen: no further items are wanted. NULL if there is nothing
+  ** to be done in order. */
   bool (*finish)(void *context, uint64_t item);
 
   /* With `finish`: an item is begun only once all items that are so far before it are finished. So
@@ -45,6 +45,7 @@ struct WorkQueue {
   bool *done;       /* of each place: the item is done, but not finished yet */
   uint64_t next, finished;
   unsigned working; /* threads besides the caller's that have not ended */
+  bool finishing;   /* a thread finishes items, outside the monitor */
   bool stop;
 };
 

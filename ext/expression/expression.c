@@ -4,6 +4,10 @@
 
 #include "base/memory.h"
 #include "expression/prepare.h"
+#include "tensor/convert.h"
+
+/* Elements that are rounded twice at a time, so that those of the first time stay in the first-level cache. */
+enum { EXPRESSION_TILE = EVALUATE_TILE, EXPRESSION_MAX_SIZE = sizeof(uint64_t) };
 
 /* What a Reader asks for at a time: a block of a pass over F32. */
 #define EXPRESSION_AHEAD ((uint64_t)256 << 10)
@@ -14,7 +18,15 @@ struct Expression {
   Keep **keeps; /* for each step */
   bool prepared;
   uint64_t wanted; /* elements */
+  Dtype dtype;     /* of the bytes that are read */
 };
+
+/* What one Reader has. */
+typedef struct ExpressionReading {
+  Evaluator evaluator;
+  Dtype dtype;
+  unsigned char *tile; /* of the dtype of the expression, if it is not the same */
+} ExpressionReading;
 
 /* ---- Reading ---- */
 
@@ -32,32 +44,58 @@ static bool expression_prepare(Expression *expression, Error *error) {
 
 static bool expression_begin(Computed *computed, void **state, Error *error) {
   Expression *expression = (Expression *)computed;
-  Evaluator *evaluator = memory_zeroed(1, sizeof *evaluator);
-  if (evaluator == NULL) return error_memory(error);
-  *state = evaluator;
+  ExpressionReading *reading = memory_zeroed(1, sizeof *reading);
+  if (reading == NULL) return error_memory(error);
+  *state = reading;
   const Plan *plan = &expression->plan;
+  reading->dtype = expression->dtype;
+  if (reading->dtype != plan_root(plan)->dtype) {
+    reading->tile = memory_alloc(EXPRESSION_TILE * EXPRESSION_MAX_SIZE);
+    if (reading->tile == NULL) return error_memory(error);
+  }
   if (!expression_prepare(expression, error)) return false;
   EvaluatorRoom room = prepare_room(plan, host_threads(session_db(plan->session)) + 1);
-  return evaluator_open(evaluator, plan, plan->step_count - 1, &room, error);
+  return evaluator_open(&reading->evaluator, plan, plan->step_count - 1, &room, error);
+}
+
+/* Rounds to the dtype of the expression, and what that gives to the one that is read, tile by tile. */
+static bool expression_convert(ExpressionReading *reading, uint64_t begin, uint64_t count,
+                               unsigned char *out, Error *error) {
+  Evaluator *evaluator = &reading->evaluator;
+  Dtype dtype = plan_root(evaluator->plan)->dtype;
+  for (uint64_t done = 0, size; done < count; done += size) {
+    size = count - done < EXPRESSION_TILE ? count - done : EXPRESSION_TILE;
+    if (dtype_bits(dtype) % 8 != 0) memset(reading->tile, 0, EXPRESSION_TILE);
+    if (!evaluate_bytes(evaluator, evaluator->step, begin + done, size, reading->tile, 0, error))
+      return false;
+    convert_elements(dtype, reading->dtype, reading->tile, 0, size, 1, out, done);
+  }
+  return true;
 }
 
 static bool expression_read(void *state, const Asking *asking, uint64_t begin, uint64_t size,
                             unsigned char *out, Error *error) {
-  Evaluator *evaluator = state;
-  const Step *root = plan_root(evaluator->plan);
-  unsigned bits = dtype_bits(root->dtype);
+  ExpressionReading *reading = state;
+  Evaluator *evaluator = &reading->evaluator;
+  unsigned bits = dtype_bits(reading->dtype);
   uint64_t first = begin * 8 / bits, count = size * 8 / bits;
-  if (count > root->shape.numel - first) count = root->shape.numel - first;
+  uint64_t left = plan_root(evaluator->plan)->shape.numel - first;
+  if (count > left) count = left;
   if (bits % 8 != 0) memset(out, 0, (size_t)size);
   evaluator->asking = asking;
-  return evaluator_begin(evaluator, first + count, error) &&
-         evaluate_bytes(evaluator, evaluator->step, first, count, out, 0, error) &&
-         evaluator_end(evaluator, error);
+  if (!evaluator_begin(evaluator, first + count, error)) return false;
+  bool good = reading->tile != NULL
+                  ? expression_convert(reading, first, count, out, error)
+                  : evaluate_bytes(evaluator, evaluator->step, first, count, out, 0, error);
+  return good && evaluator_end(evaluator, error);
 }
 
 static void expression_end(void *state) {
-  evaluator_close(state);
-  memory_free(state);
+  ExpressionReading *reading = state;
+  if (reading == NULL) return;
+  evaluator_close(&reading->evaluator);
+  memory_free(reading->tile);
+  memory_free(reading);
 }
 
 /* ---- Opening ---- */
@@ -76,14 +114,13 @@ static bool expression_fill(Expression *expression, Session *session, const char
   expression->keeps = memory_zeroed(expression->plan.step_count, sizeof(Keep *));
   if (expression->keeps == NULL) return error_memory(error);
   expression->wanted = UINT64_MAX;
-  unsigned bits = dtype_bits(plan_root(&expression->plan)->dtype);
   expression->computed = (Computed){.session = session,
                                     .subject = expression_name.subject,
-                                    .unit = dtype_byte_group(bits) * bits / 8,
                                     .ahead = expression_ahead(&expression->plan),
                                     .open = expression_begin,
                                     .read = expression_read,
                                     .close = expression_end};
+  expression_read_as(expression, plan_root(&expression->plan)->dtype);
   return true;
 }
 
@@ -116,10 +153,16 @@ bool expression_view(const Expression *expression, View *view, Error *error) {
   return view_open_shape(view, shape->shape, shape->rank, &expression_name, error);
 }
 
+void expression_read_as(Expression *expression, Dtype dtype) {
+  unsigned bits = dtype_bits(dtype);
+  expression->dtype = dtype;
+  expression->computed.unit = dtype_byte_group(bits) * bits / 8;
+}
+
 Source expression_source(Expression *expression) {
-  const Step *root = plan_root(&expression->plan);
+  uint64_t numel = plan_root(&expression->plan)->shape.numel;
   return (Source){.computed = &expression->computed,
-                  .nbytes = (root->shape.numel * dtype_bits(root->dtype) + 7) / 8};
+                  .nbytes = (numel * dtype_bits(expression->dtype) + 7) / 8};
 }
 
 bool expression_is_of_two(const Expression *expression, StatsOfTwo *out) {

@@ -21,7 +21,11 @@ Dtype expression_dtype(const Expression *expression);
 /* Its shape, as a view over the elements of its source. view_clear() releases it. */
 bool expression_view(const Expression *expression, View *view, Error *error);
 
-/* Where its bytes come from. Valid as long as the expression. */
+/* Has its bytes read in another dtype: what is rounded to its own is converted as convert_elements() does. Not while a
+** Reader is open. */
+void expression_read_as(Expression *expression, Dtype dtype);
+
+/* Where its bytes come from. Valid as long as the expression, until it is read as another dtype. */
 Source expression_source(Expression *expression);
 
 /* Whether it is computed from two tensors alone, so that its statistics need not be those of its source. What is

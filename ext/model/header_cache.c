@@ -90,8 +90,8 @@ static bool header_cache_take_file(const unsigned char **at, const unsigned char
     return false;
   HubFile *file = &files->rows[files->count];
   memcpy(&file->size, *at, sizeof file->size);
-  memcpy(file->sha256, *at + sizeof file->size, HUB_API_DIGEST_SIZE);
-  file->sha256[HUB_API_DIGEST_SIZE - 1] = '\0';
+  memcpy(file->digest, *at + sizeof file->size, HUB_API_DIGEST_SIZE);
+  file->digest[HUB_API_DIGEST_SIZE - 1] = '\0';
   file->path = memory_copy_text(path, strlen(path));
   if (file->path == NULL) return false;
   files->count++;
@@ -122,7 +122,7 @@ void header_cache_keep_files(HeaderCache *cache, const char *key, const HubFiles
     const HubFile *file = &files->rows[i];
     uint64_t length = strlen(file->path) + 1;
     memcpy(at, &file->size, sizeof file->size);
-    memcpy(at + sizeof file->size, file->sha256, strlen(file->sha256));
+    memcpy(at + sizeof file->size, file->digest, strlen(file->digest));
     memcpy(at + sizeof file->size + HUB_API_DIGEST_SIZE, file->path, (size_t)length);
     at += sizeof file->size + HUB_API_DIGEST_SIZE + length;
   }

@@ -197,10 +197,20 @@ static bool hub_api_is_plain_path(const char *path) {
   }
 }
 
+/* Takes a digest of so many digits, and nothing else. */
+static bool hub_api_take_digest(HubFile *file, const json_t *value, uint64_t digits) {
+  const char *text = json_string_value(value);
+  if (text == NULL || json_string_length(value) != digits ||
+      strspn(text, "0123456789abcdef") != digits)
+    return false;
+  memcpy(file->digest, text, (size_t)digits + 1);
+  return true;
+}
+
 static bool hub_api_add_file(const HubApi *api, const json_t *entry, HubFiles *files,
                              Error *error) {
   const json_t *path = json_object_get(entry, "path"), *size = json_object_get(entry, "size");
-  const json_t *sha256 = json_object_get(json_object_get(entry, "lfs"), "oid");
+  const json_t *large = json_object_get(entry, "lfs"); /* whose oid is that of a pointer */
   const char *type = json_string_value(json_object_get(entry, "type"));
   if (type == NULL || strcmp(type, "file") != 0) return true;
   if (!json_is_string(path) || !hub_api_is_plain_path(json_string_value(path))) {
@@ -219,8 +229,10 @@ static bool hub_api_add_file(const HubApi *api, const json_t *entry, HubFiles *f
                     .path = memory_copy_text(json_string_value(path), json_string_length(path))};
   if (file->path == NULL) return error_memory(error);
   files->count++;
-  if (json_is_string(sha256) && json_string_length(sha256) == HUB_API_DIGEST_SIZE - 1) {
-    memcpy(file->sha256, json_string_value(sha256), HUB_API_DIGEST_SIZE);
+  if (json_is_object(large)) {
+    hub_api_take_digest(file, json_object_get(large, "oid"), HUB_API_DIGEST_SIZE - 1);
+  } else {
+    hub_api_take_digest(file, json_object_get(entry, "oid"), HUB_API_COMMIT);
   }
   return true;
 }

@@ -13,7 +13,9 @@ enum { HUB_API_DIGEST_SIZE = 65 };
 typedef struct HubFile {
   char *path; /* within the repository */
   uint64_t size;
-  char sha256[HUB_API_DIGEST_SIZE]; /* of a large file, in hexadecimal digits; "" for others */
+  char digest
+      [HUB_API_DIGEST_SIZE]; /* in hexadecimal digits: 64 are the SHA-256 of a large file, 40 git's blob id of a
+                                       small one; "" if the hub says neither */
 } HubFile;
 
 /* Starts as {0}; hub_files_clear() releases it. */

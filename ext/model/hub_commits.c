@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/sort.h"
 #include "base/sqlite.h"
 
 static void hub_commit_free(HubCommit *commit) {
@@ -73,10 +74,28 @@ static const HubCommit *hub_commits_listed(const HubCommit *list, const HubApi *
 }
 
 static const HubFile *hub_commit_file(const HubCommit *commit, const char *file) {
-  for (uint64_t i = 0; i < commit->files.count; i++) {
-    if (strcmp(commit->files.rows[i].path, file) == 0) return &commit->files.rows[i];
+  uint64_t low = 0, high = commit->files.count;
+  while (low < high) {
+    uint64_t middle = low + (high - low) / 2;
+    int order = strcmp(commit->files.rows[middle].path, file);
+    if (order == 0) return &commit->files.rows[middle];
+    if (order < 0) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
   }
   return NULL;
+}
+
+static int hub_commit_compare(const void *left, const void *right) {
+  const HubFile *a = left, *b = right;
+  return strcmp(a->path, b->path);
+}
+
+static bool hub_commit_sort(HubCommit *commit, Error *error) {
+  return sort_owners(commit->files.rows, commit->files.count, sizeof(HubFile), hub_commit_compare,
+                     NULL, commit->name, error);
 }
 
 bool hub_commits_lack(const HubCommit *list, const HubApi *api, const char *revision,
@@ -85,11 +104,10 @@ bool hub_commits_lack(const HubCommit *list, const HubApi *api, const char *revi
   return commit != NULL && hub_commit_file(commit, file) == NULL;
 }
 
-uint64_t hub_commits_size(const HubCommit *list, const HubApi *api, const char *revision,
-                          const char *file) {
+const HubFile *hub_commits_file(const HubCommit *list, const HubApi *api, const char *revision,
+                                const char *file) {
   const HubCommit *commit = hub_commits_listed(list, api, revision);
-  const HubFile *found = commit != NULL ? hub_commit_file(commit, file) : NULL;
-  return found != NULL ? found->size : UINT64_MAX;
+  return commit != NULL ? hub_commit_file(commit, file) : NULL;
 }
 
 HubCommit *hub_commits_resolve(HubCommit **list, HubApi *api, const HubAddress *address, int *place,
@@ -127,31 +145,32 @@ char *hub_commits_key(const HubCommit *list, const HubApi *api, const char *revi
                       const char *file) {
   const HubCommit *commit = hub_commits_listed(list, api, revision);
   const HubFile *found = commit != NULL ? hub_commit_file(commit, file) : NULL;
-  if (found == NULL || found->sha256[0] == '\0')
+  if (found == NULL || strlen(found->digest) != HUB_API_DIGEST_SIZE - 1)
     return hub_commit_key(api, "header", revision, file);
-  return sqlite3_mprintf("sha256 %s %llu", found->sha256, (unsigned long long)found->size);
+  return sqlite3_mprintf("sha256 %s %llu", found->digest, (unsigned long long)found->size);
 }
 
 bool hub_commits_recall(HubCommit **list, const HubApi *api, const char *revision, Error *error) {
   bool missing;
   HubCommit *commit = hub_commits_find(list, api, revision, &missing, error);
   if (commit == NULL || commit->listed) return commit != NULL;
-  char *key = hub_commit_key(api, "list", commit->commit, "");
+  char *key = hub_commit_key(api, "files", commit->commit, "");
   if (key == NULL) return error_memory(error);
-  commit->listed = header_cache_find_files(api->cache, key, &commit->files);
+  commit->listed =
+      header_cache_find_files(api->cache, key, &commit->files) && hub_commit_sort(commit, error);
+  if (!commit->listed) hub_files_clear(&commit->files);
   memory_free(key);
-  return true;
+  return error->code == ERROR_NONE;
 }
 
 bool hub_commit_list(HubCommit *commit, const HubApi *api, Error *error) {
   if (commit->listed) return true;
-  char *key = hub_commit_key(api, "list", commit->commit, "");
+  char *key = hub_commit_key(api, "files", commit->commit, "");
   if (key == NULL) return error_memory(error);
-  commit->listed = header_cache_find_files(api->cache, key, &commit->files);
-  if (!commit->listed && hub_api_files(api, commit->commit, &commit->files, error)) {
-    commit->listed = true;
-    header_cache_keep_files(api->cache, key, &commit->files);
-  }
+  bool found = header_cache_find_files(api->cache, key, &commit->files);
+  bool good = found || hub_api_files(api, commit->commit, &commit->files, error);
+  if (good && !found) header_cache_keep_files(api->cache, key, &commit->files);
+  commit->listed = good && hub_commit_sort(commit, error);
   if (!commit->listed) hub_files_clear(&commit->files);
   memory_free(key);
   return commit->listed;

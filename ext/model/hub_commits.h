@@ -9,7 +9,7 @@
 typedef struct HubCommit {
   char *kind, *name, *revision;
   char *commit;
-  HubFiles files; /* if they are listed */
+  HubFiles files; /* if they are listed; in the order of their bytes */
   bool listed;
   struct HubCommit *next;
 } HubCommit;
@@ -42,9 +42,9 @@ char *hub_commits_key(const HubCommit *list, const HubApi *api, const char *revi
 bool hub_commits_lack(const HubCommit *list, const HubApi *api, const char *revision,
                       const char *file);
 
-/* The size of a file of a commit that is listed, else UINT64_MAX. */
-uint64_t hub_commits_size(const HubCommit *list, const HubApi *api, const char *revision,
-                          const char *file);
+/* A file of a commit that is listed, else NULL. */
+const HubFile *hub_commits_file(const HubCommit *list, const HubApi *api, const char *revision,
+                                const char *file);
 
 void hub_commits_free(HubCommit *list);
 

@@ -94,6 +94,22 @@ static bool model_group_note_index(ModelGrouping *grouping, const char *path, co
   return true;
 }
 
+/* Whether a file is there that was not found. Of the network only the web has such, as others have lists. */
+static bool model_group_is_there(ModelGrouping *grouping, const char *path, bool *is_there) {
+  FileIdentity identity;
+  PathKind kind;
+  Error problem = {0};
+  *is_there = false;
+  if (!network_has(session_network(grouping->session), path)) {
+    bool known = file_system_kind(path, &kind, grouping->error);
+    *is_there = kind == PATH_OTHER;
+    return known;
+  }
+  if (!network_is_file(path)) return true;
+  *is_there = open_files_identify(session_open_files(grouping->session), path, &identity, &problem);
+  return error_forgive(grouping->error, &problem);
+}
+
 /* Claims a shard that an index names. Counts it if it is there. */
 static bool model_group_claim_shard(ModelGrouping *grouping, const char *path, ListedModel *model,
                                     bool *is_wanted) {
@@ -108,9 +124,9 @@ static bool model_group_claim_shard(ModelGrouping *grouping, const char *path, L
     model->file_count++;
     return true;
   }
-  PathKind kind; /* not listed: the index was named by itself, or the name leads through a link */
-  if (!file_system_kind(path, &kind, grouping->error)) return false;
-  model->file_count += kind == PATH_OTHER;
+  bool is_there; /* not listed: the index was named by itself, or the name leads through a link */
+  if (!model_group_is_there(grouping, path, &is_there)) return false;
+  model->file_count += is_there;
   return true;
 }
 
@@ -167,10 +183,12 @@ static bool model_group_open_index(ModelGrouping *grouping, const char *path, Fi
   Session *session = grouping->session;
   PathList confines = {0};
   Error found = {0};
-  bool good = session_settings(session)->links != LINKS_WITHIN ||
-              path_form_confine(path, &confines, grouping->error);
-  *file = good ? session_open_index(session, path, &confines, &found) : NULL;
+  char *here = path_form_here(path, session_network(session), grouping->cancel, grouping->error);
+  bool good = here != NULL && (session_settings(session)->links != LINKS_WITHIN ||
+                               path_form_confine(here, &confines, grouping->error));
+  *file = good ? session_open_index(session, here, &confines, &found) : NULL;
   path_list_clear(&confines);
+  memory_free(here);
   if (!good || *file != NULL) return good;
   if (error_is_fatal(found.code)) return error_forgive(grouping->error, &found);
   *problem = error_take(&found);

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/path.h"
 #include "model/config_file.h"
+#include "model/path_form.h"
 
 /* How many lists a session keeps that no cursor uses, and how many models and directories they may
 ** have together; the one used last is kept whatever its size. */
@@ -20,6 +21,7 @@ struct ModelList {
   ModelSearch search;
   ListedModels models;
   uint8_t *components; /* whether each directory is a component; NULL until it is asked */
+  uint64_t expected;   /* rows whose headers were asked for */
   LinkMode links;      /* the setting with which it was made */
   ModelList *older;    /* in the session, by last use */
 };
@@ -42,6 +44,30 @@ void model_list_release(ModelList *list) {
   memory_free(list);
 }
 
+/* ---- Headers ---- */
+
+bool model_list_expect(ModelList *list, Session *session, uint64_t row, uint64_t end,
+                       Error *error) {
+  enum { MODEL_LIST_AHEAD = 32, MODEL_LIST_EXPECTED = 64 };
+  Network *network = session_network(session);
+  PathList files = {0};
+  if (!list->roots.is_address || row + MODEL_LIST_AHEAD < list->expected) return true;
+  uint64_t first = row > list->expected ? row : list->expected;
+  if (end > first + MODEL_LIST_EXPECTED) end = first + MODEL_LIST_EXPECTED;
+  bool good = true;
+  for (uint64_t i = first; good && i < end; i++) {
+    const ListedModel *model = &list->models.rows[i];
+    if (model->form != LISTED_FILE) continue;
+    char *here = path_form_here(model->path, network, session_cancel(session), error);
+    good = here != NULL && (path_list_add(&files, NULL, here) || error_memory(error));
+    memory_free(here);
+  }
+  if (good) network_expect(network, files.paths, files.count);
+  if (end > list->expected) list->expected = end;
+  path_list_clear(&files);
+  return good;
+}
+
 /* ---- Configurations ---- */
 
 /* Reads a file in a directory. What cannot be read is as if it were absent, but for fatal errors. */
@@ -49,17 +75,21 @@ static bool model_list_read_config(Session *session, const char *directory, cons
                                    char **text, json_t **root, Error *error) {
   FileIdentity identity;
   Error problem = {0};
-  char *path = path_join(directory, name);
+  char *path = path_join(directory, name), *here = NULL;
   *root = NULL;
   if (path == NULL) return error_memory(error);
-  if (!config_file_read(session, path, &identity, text, root, &problem)) *root = NULL;
+  here = path_form_here(path, session_network(session), session_cancel(session), error);
   memory_free(path);
+  if (here == NULL) return false;
+  if (!config_file_read(session, here, &identity, text, root, &problem)) *root = NULL;
+  memory_free(here);
   return error_forgive(error, &problem);
 }
 
-bool model_list_config(const ModelList *list, Session *session, const ListedModel *model,
-                       ModelKind kind, char **text, Error *error) {
-  const FoundDirectory *directory = &list->search.directories[model->directory];
+bool model_list_config(ModelList *list, Session *session, const ListedModel *model, ModelKind kind,
+                       char **text, Error *error) {
+  FoundDirectory *directory = &list->search.directories[model->directory];
+  if (!model_search_look_beside(directory, session, error)) return false;
   const struct {
     const char *name;
     bool is_there;
@@ -119,11 +149,15 @@ static bool model_list_read_pipeline(ModelList *list, Session *session, uint32_t
   const FoundDirectory *directories = list->search.directories;
   uint32_t parent = directories[number].parent;
   bool is_root = parent == MODEL_SEARCH_NONE, good = true;
-  json_t *root;
-  char *above = is_root ? path_join(directories[number].path, "..") : NULL;
-  if (is_root && above == NULL) return error_memory(error);
-  good = model_list_read_config(session, is_root ? above : directories[parent].path,
-                                "model_index.json", NULL, &root, error);
+  json_t *root = NULL;
+  const char *path = directories[number].path;
+  bool is_address = network_has(session_network(session), path);
+  char *above = !is_root ? NULL : is_address ? network_directory(path) : path_join(path, "..");
+  if (is_root && !is_address && above == NULL) return error_memory(error);
+  if (!is_root || above != NULL) {
+    good = model_list_read_config(session, is_root ? above : directories[parent].path,
+                                  "model_index.json", NULL, &root, error);
+  }
   memory_free(above);
   for (uint32_t i = 0; good && i < list->search.directory_count; i++) {
     if (i == number || (!is_root && directories[i].parent == parent))
@@ -154,7 +188,7 @@ static bool model_list_is_component(ModelList *list, Session *session, uint32_t 
 
 bool model_list_kind(ModelList *list, Session *session, const ListedModel *model, ModelKind *kind,
                      bool *is_sure, Error *error) {
-  const FoundDirectory *directory = &list->search.directories[model->directory];
+  FoundDirectory *directory = &list->search.directories[model->directory];
   bool is_component;
   *kind = MODEL_KIND_UNKNOWN;
   *is_sure = true;
@@ -165,7 +199,10 @@ bool model_list_kind(ModelList *list, Session *session, const ListedModel *model
     *kind = named;
     return true;
   }
-  if (!model_list_is_component(list, session, model->directory, &is_component, error)) return false;
+  if (!model_search_look_beside(directory, session, error) ||
+      !model_list_is_component(list, session, model->directory, &is_component, error)) {
+    return false;
+  }
   bool only_adapter = directory->has_adapter_config && !directory->has_config;
   bool says_model = directory->has_config || directory->has_pipeline || model->form != LISTED_FILE;
   *kind = is_component   ? MODEL_KIND_COMPONENT

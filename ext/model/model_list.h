@@ -19,6 +19,10 @@ void model_list_release(ModelList *list);
 /* What they are. Belongs to the list. */
 const ListedModels *model_list_models(const ModelList *list);
 
+/* Of models of the network: begins to ask for the headers of those from a row on up to `end` that are single files. Does
+** nothing where that was done. */
+bool model_list_expect(ModelList *list, Session *session, uint64_t row, uint64_t end, Error *error);
+
 /* Sets *kind to what the files beside a model and its name say. *is_sure is false if the tensors
 ** may say something else (model_state.h). */
 bool model_list_kind(ModelList *list, Session *session, const ListedModel *model, ModelKind *kind,
@@ -27,7 +31,7 @@ bool model_list_kind(ModelList *list, Session *session, const ListedModel *model
 /* Sets *text to the text of the configuration beside a model of that kind: of an adapter
 ** adapter_config.json, else config.json, else model_index.json; NULL if there is none that is a JSON
 ** object of at most 16 MB. memory_free() releases it. */
-bool model_list_config(const ModelList *list, Session *session, const ListedModel *model,
-                       ModelKind kind, char **text, Error *error);
+bool model_list_config(ModelList *list, Session *session, const ListedModel *model, ModelKind kind,
+                       char **text, Error *error);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/glob.h"
 #include "base/memory.h"
 #include "base/path.h"
 #include "base/path_text.h"
@@ -74,6 +75,47 @@ static bool model_roots_resolve(Session *session, const char *path, ModelRoots *
   return good;
 }
 
+static bool model_roots_is_file_name(const char *path) {
+  size_t length = strlen(path), suffix = strlen(PATH_FORM_FILE_SUFFIX);
+  return path_form_is_index(path) ||
+         (length > suffix && strcmp(path + length - suffix, PATH_FORM_FILE_SUFFIX) == 0);
+}
+
+/* A file of the network, or this machine's copy of it. */
+static bool model_roots_add_file(Session *session, const char *pinned, ModelRoots *roots,
+                                 Error *error) {
+  char *here =
+      path_form_is_index(pinned) /* whose shards may not be there */
+          ? memory_copy_text(pinned, strlen(pinned))
+          : path_form_here(pinned, session_network(session), session_cancel(session), error);
+  if (here == NULL) return error_memory(error);
+  roots->is_address = network_is_address(here);
+  bool good = path_list_add(&roots->files, NULL, here) || error_memory(error);
+  memory_free(here);
+  return good;
+}
+
+static bool model_roots_find_address(Session *session, const char *path, ModelRoots *roots,
+                                     Error *error) {
+  char *pinned = network_pin(session_network(session), path, error);
+  if (pinned == NULL) return false;
+  size_t length = strlen(pinned);
+  while (length > 0 && pinned[length - 1] == '/') pinned[--length] = '\0';
+  roots->is_address = true;
+  bool good;
+  if (!network_is_file(pinned) && glob_is_pattern(pinned)) {
+    roots->is_pattern = true;
+    good = path_list_add(&roots->files, NULL, pinned) || error_memory(error);
+  } else if (network_is_file(pinned) || model_roots_is_file_name(pinned)) {
+    good = model_roots_add_file(session, pinned, roots, error);
+  } else {
+    bool has_address = strncmp(path, HUB_PREFIX, strlen(HUB_PREFIX)) == 0;
+    return model_roots_add(roots, pinned, has_address ? path : NULL, error);
+  }
+  memory_free(pinned);
+  return good;
+}
+
 bool model_roots_find(Session *session, const char *path, ModelRoots *roots, Error *error) {
   const char *kind;
   Cancel *cancel = session_cancel(session);
@@ -81,12 +123,7 @@ bool model_roots_find(Session *session, const char *path, ModelRoots *roots, Err
     return hub_list(path, kind, &roots->directories, cancel, error);
   bool asks, in_hub = hub_is_address(path);
   if (!network_asks(session_network(session), path, &asks, error)) return false;
-  if (asks) {
-    return error_raise(
-        error, ERROR_ARGUMENT, path,
-        "expected models of this machine, found an address of the network: name it in "
-        "safetensors_tensors or safetensors_weights");
-  }
+  if (asks) return model_roots_find_address(session, path, roots, error);
   char *place = in_hub ? hub_resolve(path, session_searches(session), cancel, error)
                        : path_form_path_of(path);
   if (place == NULL) return in_hub ? false : error_memory(error);
@@ -125,17 +162,15 @@ typedef struct ModelSearching {
   Error *error;
 } ModelSearching;
 
-/* Adds a directory. Takes over both texts. */
-static bool model_search_add_directory(ModelSearching *searching, char *path, char *address,
-                                       uint32_t parent, const PathLook *look) {
-  ModelSearch *search = searching->search;
+bool model_search_add_directory(ModelSearch *search, char *path, char *address, uint32_t parent,
+                                const PathLook *look, Error *error) {
   void *rows = search->directories;
   if (path == NULL || search->directory_count >= MODEL_SEARCH_NONE ||
       !memory_reserve(&rows, &search->directory_capacity, search->directory_count,
                       sizeof(FoundDirectory))) {
     memory_free(path);
     memory_free(address);
-    return error_memory(searching->error);
+    return error_memory(error);
   }
   search->directories = rows;
   uint32_t number = (uint32_t)search->directory_count++;
@@ -148,14 +183,13 @@ static bool model_search_add_directory(ModelSearching *searching, char *path, ch
   return true;
 }
 
-static bool model_search_add_file(ModelSearching *searching, char *path, uint32_t directory,
-                                  bool is_wanted) {
-  ModelSearch *search = searching->search;
+bool model_search_add_file(ModelSearch *search, char *path, uint32_t directory, bool is_wanted,
+                           Error *error) {
   void *rows = search->files;
   if (path == NULL || search->file_count >= MODEL_SEARCH_NONE ||
       !memory_reserve(&rows, &search->file_capacity, search->file_count, sizeof(FoundFile))) {
     memory_free(path);
-    return error_memory(searching->error);
+    return error_memory(error);
   }
   search->files = rows;
   search->files[search->file_count++] = (FoundFile){.path = path,
@@ -174,7 +208,9 @@ static bool model_search_enter(ModelSearching *searching, char *path, char *addr
     memory_free(address);
     return error_memory(searching->error);
   }
-  if (again) return model_search_add_directory(searching, path, address, parent, look);
+  if (again)
+    return model_search_add_directory(searching->search, path, address, parent, look,
+                                      searching->error);
   memory_free(path);
   memory_free(address);
   return true;
@@ -195,7 +231,7 @@ static bool model_search_ends_with(const char *text, const char *suffix) {
   return length >= suffix_length && strcmp(text + length - suffix_length, suffix) == 0;
 }
 
-static bool model_search_is_left_out(const char *name) {
+bool model_search_is_left_out(const char *name) {
   static const char *const names[] = {".git", ".cache", "blobs", ".locks", ".no_exist"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     if (strcmp(name, names[i]) == 0) return true;
@@ -203,8 +239,7 @@ static bool model_search_is_left_out(const char *name) {
   return false;
 }
 
-/* Whether the name is that of a file that can belong to a model. Counts it in the directory. */
-static bool model_search_takes(FoundDirectory *directory, const char *name) {
+bool model_search_takes(FoundDirectory *directory, const char *name) {
   if (name[0] == '.') return false;
   if (model_search_ends_with(name, PATH_FORM_FILE_SUFFIX)) {
     directory->file_count++;
@@ -216,11 +251,16 @@ static bool model_search_takes(FoundDirectory *directory, const char *name) {
   return true;
 }
 
-/* Notes a file that says something about those beside it. */
-static bool model_search_is_config(FoundDirectory *directory, const char *name) {
-  bool is_config = strcmp(name, "config.json") == 0;
-  bool is_adapter = strcmp(name, "adapter_config.json") == 0;
-  bool is_pipeline = strcmp(name, "model_index.json") == 0;
+const char *model_search_config(int number) {
+  static const char *const names[] = {"config.json", "adapter_config.json", "model_index.json",
+                                      NULL};
+  return names[number];
+}
+
+bool model_search_is_config(FoundDirectory *directory, const char *name) {
+  bool is_config = strcmp(name, model_search_config(0)) == 0;
+  bool is_adapter = strcmp(name, model_search_config(1)) == 0;
+  bool is_pipeline = strcmp(name, model_search_config(2)) == 0;
   directory->has_config |= is_config;
   directory->has_adapter_config |= is_adapter;
   directory->has_pipeline |= is_pipeline;
@@ -250,7 +290,7 @@ static bool model_search_take_name(ModelSearching *searching, uint32_t number, c
     good = look.is_link ? model_search_add_link(searching, path, number)
                         : model_search_enter_below(searching, path, number, &look);
   } else if (good && model_search_takes(directory, name)) {
-    return model_search_add_file(searching, path, number, true);
+    return model_search_add_file(searching->search, path, number, true, searching->error);
   } else if (good && look.kind == PATH_MISSING && look.is_link) {
     searching->search->unsettled = true;
   }
@@ -342,7 +382,8 @@ static bool model_search_find_directory(ModelSearching *searching, NameSet *know
   }
   *number = slot->file - 1;
   if (*number == next)
-    return model_search_add_directory(searching, path, NULL, MODEL_SEARCH_NONE, &look);
+    return model_search_add_directory(searching->search, path, NULL, MODEL_SEARCH_NONE, &look,
+                                      searching->error);
   memory_free(path);
   return true;
 }
@@ -372,8 +413,8 @@ static bool model_search_list_beside(ModelSearching *searching, NameSet *named, 
     if (!good || model_search_is_config(directory, name) || !model_search_takes(directory, name))
       continue;
     good = model_search_note_name(searching, named, number, name, &is_new) &&
-           (!is_new ||
-            model_search_add_file(searching, path_join(directory->path, name), number, false));
+           (!is_new || model_search_add_file(searching->search, path_join(directory->path, name),
+                                             number, false, searching->error));
   }
   path_list_clear(&names);
   return good;
@@ -389,7 +430,8 @@ static bool model_search_take_match(ModelSearching *searching, const char *path,
   if (look.kind == PATH_DIRECTORY || !model_search_takes(&ignored, path_name(path))) return true;
   return model_search_find_directory(searching, known, path, &directory) &&
          model_search_note_name(searching, named, directory, path_name(path), &is_new) &&
-         model_search_add_file(searching, memory_copy_text(path, strlen(path)), directory, true);
+         model_search_add_file(searching->search, memory_copy_text(path, strlen(path)), directory,
+                               true, searching->error);
 }
 
 /* Takes what matches a pattern: first the files, then the directories, which are searched. */
@@ -419,18 +461,20 @@ static bool model_search_matches(ModelSearching *searching, const PathList *path
 
 /* A file or index that is named by itself is not searched for. */
 static bool model_search_lone(ModelSearching *searching, const char *path) {
-  static const char *const configs[] = {"config.json", "adapter_config.json", "model_index.json"};
   PathLook look = {.kind = PATH_DIRECTORY};
-  if (!model_search_add_directory(searching, path_directory(path), NULL, MODEL_SEARCH_NONE, &look))
+  if (!model_search_add_directory(searching->search, path_directory(path), NULL, MODEL_SEARCH_NONE,
+                                  &look, searching->error))
     return false;
   FoundDirectory *directory = &searching->search->directories[0];
-  for (size_t i = 0; i < sizeof configs / sizeof configs[0]; i++) {
-    char *config = path_join(directory->path, configs[i]);
+  const char *name;
+  for (int i = 0; (name = model_search_config(i)) != NULL; i++) {
+    char *config = path_join(directory->path, name);
     if (config == NULL) return error_memory(searching->error);
-    if (file_system_exists(config)) model_search_is_config(directory, configs[i]);
+    if (file_system_exists(config)) model_search_is_config(directory, name);
     memory_free(config);
   }
-  return model_search_add_file(searching, memory_copy_text(path, strlen(path)), 0, true);
+  return model_search_add_file(searching->search, memory_copy_text(path, strlen(path)), 0, true,
+                               searching->error);
 }
 
 /* ---- Searching ---- */
@@ -448,6 +492,7 @@ static bool model_search_root(ModelSearching *searching, const HubSnapshot *root
 
 bool model_search_run(ModelSearch *search, Session *session, const ModelRoots *roots,
                       Error *error) {
+  if (roots->is_address) return model_search_addresses(search, session, roots, error);
   ModelSearching searching = {
       .search = search, .session = session, .cancel = session_cancel(session), .error = error};
   bool good = true;
@@ -491,6 +536,9 @@ char *model_search_text(const FoundDirectory *directory, const char *path) {
     return memory_copy_text(directory->address, strlen(directory->address));
   if (directory->address != NULL && path_text_is_plain(name, strlen(name)))
     return path_join(directory->address, name);
+  if (directory->address != NULL && network_is_address(directory->path))
+    return path_join(directory->address, name);
   if (path == NULL) path = directory->path[0] != '\0' ? directory->path : ".";
+  if (network_is_address(path)) return memory_copy_text(path, strlen(path));
   return path_text_escape(path, strlen(path));
 }

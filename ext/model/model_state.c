@@ -6,6 +6,7 @@
 #include "base/path.h"
 #include "base/sqlite.h"
 #include "model/checkpoint.h"
+#include "model/path_form.h"
 #include "model/shard_sets.h"
 #include "model/verify.h"
 
@@ -42,10 +43,14 @@ static bool model_state_fail(ModelState *state, Error *problem, Error *error) {
 static bool model_state_read_file(const ListedModel *model, Session *session, ModelState *state,
                                   Error *error) {
   Error problem = {0};
-  File *file = session_open(session, model->path, &problem);
-  bool seen = file != NULL && session_see(session, model->path, &file->identity, &problem);
+  char *here =
+      path_form_here(model->path, session_network(session), session_cancel(session), error);
+  if (here == NULL) return false;
+  File *file = session_open(session, here, &problem);
+  bool seen = file != NULL && session_see(session, here, &file->identity, &problem);
   if (seen) model_state_add(state, file->header);
   session_unpin(session, file);
+  memory_free(here);
   return seen || model_state_fail(state, &problem, error);
 }
 

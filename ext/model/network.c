@@ -14,6 +14,7 @@
 #include "format/header.h"
 #include "model/hub_address.h"
 #include "model/network_place.h"
+#include "model/s3_lists.h"
 
 /* The first bytes of a file that are asked for: the header of most, in one request. */
 enum { NETWORK_FIRST = 128 << 10 };
@@ -40,6 +41,7 @@ struct Network {
   NetworkWays ways;
   RemoteBudget budget;
   NetworkFile *files;
+  S3List *lists;
 };
 
 bool network_is_address(const char *path) {
@@ -98,6 +100,7 @@ static void network_forget_files(Network *network, uint32_t kept) {
 void network_free(Network *network) {
   if (network == NULL) return;
   network_forget_files(network, 0);
+  s3_lists_clear(&network->lists);
   network_ways_clear(&network->ways);
   monitor_free(network->monitor);
   memory_free(network);
@@ -105,6 +108,7 @@ void network_free(Network *network) {
 
 void network_end_period(Network *network) {
   network_forget_files(network, 0);
+  s3_lists_clear(&network->lists);
   network->budget.spent = 0;
 }
 
@@ -250,23 +254,28 @@ static NetworkFile *network_begin(Network *network, const char *address, const A
   return remote_file_need(file->remote, 0, NETWORK_FIRST, asking, error) ? file : NULL;
 }
 
+/* What the list of a commit, if it has come, says about a file of the hub. NULL if it says nothing, or with an error. */
+static const HubFile *network_hub_listed(Network *network, const char *address, Error *error) {
+  HubAddress parsed;
+  HubApi api = {.settings = &network->ways.hub};
+  const HubFile *found = NULL;
+  if (hub_address_parse(address, &parsed, error)) {
+    api.kind = parsed.kind;
+    api.name = parsed.places[0].name;
+    found = hub_commits_file(network->ways.commits, &api, parsed.places[0].revision,
+                             parsed.places[0].file);
+  }
+  hub_address_clear(&parsed);
+  return found;
+}
+
 /* The identity of a file of a commit whose files are listed, for which nobody has to be asked. */
 static bool network_identify_listed(Network *network, const char *address, FileIdentity *identity,
                                     Error *error) {
-  HubAddress parsed;
-  HubApi api = {.settings = &network->ways.hub};
-  bool good = hub_address_parse(address, &parsed, error);
-  uint64_t size = UINT64_MAX;
-  if (good) {
-    api.kind = parsed.kind;
-    api.name = parsed.places[0].name;
-    size = hub_commits_size(network->ways.commits, &api, parsed.places[0].revision,
-                            parsed.places[0].file);
-  }
-  hub_address_clear(&parsed);
-  if (size == UINT64_MAX) return false;
-  *identity =
-      (FileIdentity){.device = NETWORK_DEVICE, .inode = network_inode(address, ""), .size = size};
+  const HubFile *found = network_hub_listed(network, address, error);
+  if (found == NULL) return false;
+  *identity = (FileIdentity){
+      .device = NETWORK_DEVICE, .inode = network_inode(address, ""), .size = found->size};
   return true;
 }
 
@@ -462,49 +471,78 @@ static bool network_use_to_find(const HubApi *api, HubCommit *commit, const char
   return good;
 }
 
-/* Lists the objects whose addresses begin with a text. */
-static bool network_list_objects(Network *network, const char *prefix, S3Objects *objects,
-                                 Error *error) {
+/* Does something with the objects whose addresses begin with a text. */
+typedef bool NetworkTake(const S3Object *object, const char *prefix, PathList *list);
+
+static bool network_take_objects(Network *network, const char *prefix, NetworkTake *take,
+                                 PathList *list, Error *error) {
+  uint64_t first = 0, count = 0;
+  const S3Objects *objects = NULL;
   Asking asking = network_asking(network, NULL);
   if (!network_enter(network, &asking, error)) return false;
-  bool good = network_prepare(network, prefix, NETWORK_PLACE_S3, error);
-  if (good) {
+  if (network_prepare(network, prefix, NETWORK_PLACE_S3, error)) {
     S3Api api = {.http = network->ways.http,
                  .settings = &network->ways.s3,
                  .asking = &asking,
                  .path = prefix};
-    good = s3_list(&api, prefix, objects, error);
+    objects = s3_lists_find(&network->lists, &api, prefix, &first, &count, error);
+  }
+  bool good = objects != NULL;
+  for (uint64_t i = 0; good && i < count; i++) {
+    good = take(&objects->rows[first + i], prefix, list) || error_memory(error);
   }
   network_leave(network);
   return good;
 }
 
-static bool network_list_store(Network *network, const char *address, PathList *names,
-                               Error *error) {
-  S3Objects objects = {0};
-  bool good = network_list_objects(network, address, &objects, error);
-  for (uint64_t i = 0; good && i < objects.count; i++) {
-    good = network_add_name(names, objects.rows[i].address, address, strlen(address)) ||
-           error_memory(error);
-  }
-  s3_objects_clear(&objects);
-  return good;
+static bool network_take_name(const S3Object *object, const char *prefix, PathList *list) {
+  return network_add_name(list, object->address, prefix, strlen(prefix));
+}
+
+static bool network_take_address(const S3Object *object, const char *prefix, PathList *list) {
+  (void)prefix;
+  return path_list_add(list, NULL, object->address);
 }
 
 static bool network_find_objects(Network *network, const char *pattern, PathList *addresses,
                                  Error *error) {
-  S3Objects objects = {0};
   size_t length = strcspn(pattern, "*?[");
   while (length > 0 && pattern[length - 1] != '/') length--;
   char *prefix = memory_copy_text(pattern, length);
-  bool good =
-      prefix != NULL ? network_list_objects(network, prefix, &objects, error) : error_memory(error);
-  for (uint64_t i = 0; good && i < objects.count; i++) {
-    good = path_list_add(addresses, NULL, objects.rows[i].address) || error_memory(error);
-  }
-  s3_objects_clear(&objects);
+  bool good = prefix != NULL
+                  ? network_take_objects(network, prefix, network_take_address, addresses, error)
+                  : error_memory(error);
   memory_free(prefix);
   return good;
+}
+
+bool network_listed(Network *network, const char *address, NetworkListed *listed) {
+  Error ignored = {0};
+  Asking asking = network_asking(network, NULL);
+  bool known = false;
+  if (network_enter(network, &asking, &ignored)) {
+    NetworkKind kind = network_kind_of(address);
+    const HubFile *file =
+        kind == NETWORK_PLACE_HUB ? network_hub_listed(network, address, &ignored) : NULL;
+    const S3Object *object =
+        kind == NETWORK_PLACE_S3 ? s3_lists_object(network->lists, address) : NULL;
+    known = file != NULL || object != NULL;
+    *listed = (NetworkListed){.size = file != NULL     ? file->size
+                                      : object != NULL ? object->size
+                                                       : 0};
+    if (file != NULL) memcpy(listed->digest, file->digest, sizeof listed->digest);
+    network_leave(network);
+  }
+  error_clear(&ignored);
+  return known;
+}
+
+char *network_directory(const char *address) {
+  const char *host = strstr(address, "://"), *last = strrchr(address, '/');
+  host = host != NULL ? host + 3 : address;
+  const char *commit = network_kind_of(address) == NETWORK_PLACE_HUB ? strchr(host, '@') : host;
+  bool has = last != NULL && last > host && commit != NULL && last > commit;
+  return has ? memory_copy_text(address, (uint64_t)(last - address)) : NULL;
 }
 
 bool network_find_files(Network *network, const char *pattern, PathList *addresses, Error *error) {
@@ -530,7 +568,8 @@ bool network_list(Network *network, const char *address, PathList *names, Error 
   switch (network_kind_of(address)) {
     case NETWORK_PLACE_HUB:
       return network_use_commit(network, address, network_use_to_list, names, error);
-    case NETWORK_PLACE_S3: return network_list_store(network, address, names, error);
+    case NETWORK_PLACE_S3:
+      return network_take_objects(network, address, network_take_name, names, error);
     default:
       return error_raise(
           error, ERROR_ARGUMENT, address,

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/host.h"
 #include "base/path_list.h"
+#include "model/hub_api.h"
 
 #define NETWORK_DEVICE UINT64_MAX
 
@@ -81,6 +82,19 @@ bool network_find_files(Network *network, const char *pattern, PathList *address
 /* The address of a place without what may change, to be released with memory_free(): of a repository with its commit. NULL
 ** with an error. */
 char *network_pin(Network *network, const char *address, Error *error);
+
+/* What a list that has come says about a file. */
+typedef struct NetworkListed {
+  uint64_t size;
+  char digest[HUB_API_DIGEST_SIZE]; /* as HubFile has it; "" for a store */
+} NetworkListed;
+
+/* Whether a list of the hub or a store has come that has this file. Nobody is asked. */
+bool network_listed(Network *network, const char *address, NetworkListed *listed);
+
+/* The directory of an address, to be released with memory_free(): NULL of a repository, a bucket or a host, and if memory runs
+** out. */
+char *network_directory(const char *address);
 
 /* Lists the names in a place that ends with a '/', or a repository of the hub: those of files, and of directories with a '/'
 ** at their end. False with an error; https:// has no lists. */

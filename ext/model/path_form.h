@@ -49,6 +49,16 @@ void resolved_path_clear(ResolvedPath *resolved);
 ** file_record_check_within(). Returns false if memory runs out. */
 bool path_form_confine(const char *index_path, PathList *directories, Error *error);
 
+/* How an address matches a pattern: itself, or by a directory that it is in. */
+typedef enum PathMatch { PATH_MATCH_NONE, PATH_MATCH_ITSELF, PATH_MATCH_ABOVE } PathMatch;
+
+/* Finds out how an address matches a pattern, component by component; "**" is any number of them. False if memory runs out. */
+bool path_form_match(const char *pattern, const char *address, PathMatch *match);
+
+/* The path that a file is read at: of an address of the hub, of which this machine has a copy, that copy; else the path itself.
+** memory_free() releases it. NULL with an error. */
+char *path_form_here(const char *path, const Network *network, Cancel *cancel, Error *error);
+
 /* ---- For path_form.c and path_form_network.c ---- */
 
 /* The same for an address of the network, which is on. */

@@ -24,6 +24,27 @@ static const char *path_form_file_of(const char *pinned) {
   return at != NULL ? at + strcspn(at, "/") : pinned + strlen(pinned);
 }
 
+char *path_form_here(const char *path, const Network *network, Cancel *cancel, Error *error) {
+  char *snapshot = NULL, *here = NULL;
+  const char *file = path_form_file_of(path);
+  bool good = true;
+  if (strncmp(path, HUB_PREFIX, strlen(HUB_PREFIX)) == 0 && *file == '/' &&
+      network_has(network, path)) {
+    char *repository = memory_copy_text(path, (uint64_t)(file - path));
+    good = repository != NULL ? path_form_find_snapshot(repository, &snapshot, cancel, error)
+                              : error_memory(error);
+    memory_free(repository);
+  }
+  if (snapshot != NULL) here = path_join(snapshot, file + 1);
+  good = good && (snapshot == NULL || here != NULL || error_memory(error));
+  memory_free(snapshot);
+  if (good && here != NULL && file_system_exists(here)) return here;
+  memory_free(here);
+  here = good ? memory_copy_text(path, strlen(path)) : NULL;
+  if (good && here == NULL) error_memory(error);
+  return here;
+}
+
 static bool path_form_is_file_name(const char *path) {
   size_t length = strlen(path), suffix = strlen(PATH_FORM_FILE_SUFFIX);
   return path_form_is_index(path) ||
@@ -70,18 +91,24 @@ static bool path_form_take_place(ResolvedPath *resolved, Network *network, Cance
   return good;
 }
 
-/* Whether a path matches a pattern, component by component; "**" is any number of them. On a mismatch, the last "**" takes one
-** more. */
-static bool path_form_matches(const PathList *pattern, const PathList *path) {
+/* Names that begin with a dot, or as those of AppleDouble files, match only if the pattern begins so: see base/glob.h. */
+static bool path_form_matches_name(const char *pattern, const char *name) {
+  bool is_hidden = name[0] == '.', is_double = is_hidden && name[1] == '_';
+  if (is_hidden && (pattern[0] != '.' || (is_double && pattern[1] != '_'))) return false;
+  return glob_match(pattern, name);
+}
+
+/* Whether the first `count` components of a path match a pattern. On a mismatch, the last "**" takes one more. */
+static bool path_form_matches(const PathList *pattern, const PathList *path, uint32_t count) {
   uint32_t p = 0, t = 0, star = UINT32_MAX, taken = 0;
-  while (t < path->count) {
+  while (t < count) {
     if (p < pattern->count && strcmp(pattern->paths[p], "**") == 0) {
       star = p++;
       taken = t;
-    } else if (p < pattern->count && glob_match(pattern->paths[p], path->paths[t])) {
+    } else if (p < pattern->count && path_form_matches_name(pattern->paths[p], path->paths[t])) {
       p++;
       t++;
-    } else if (star != UINT32_MAX) {
+    } else if (star != UINT32_MAX && path->paths[taken][0] != '.') {
       p = star + 1;
       t = ++taken;
     } else {
@@ -103,12 +130,25 @@ static bool path_form_split(const char *path, PathList *components) {
   return true;
 }
 
+bool path_form_match(const char *pattern, const char *address, PathMatch *match) {
+  PathList wanted = {0}, path = {0};
+  bool good = path_form_split(pattern, &wanted) && path_form_split(address, &path);
+  *match = PATH_MATCH_NONE;
+  if (good && path_form_matches(&wanted, &path, path.count)) *match = PATH_MATCH_ITSELF;
+  for (uint32_t i = 1; good && i < path.count && *match == PATH_MATCH_NONE; i++) {
+    if (path_form_matches(&wanted, &path, i)) *match = PATH_MATCH_ABOVE;
+  }
+  path_list_clear(&wanted);
+  path_list_clear(&path);
+  return good;
+}
+
 /* Adds a file if its address matches. */
 static bool path_form_take_match(ResolvedPath *resolved, const PathList *pattern,
                                  const char *address, Error *error) {
   PathList components = {0};
   bool good = path_form_split(address, &components);
-  if (good && path_form_matches(pattern, &components))
+  if (good && path_form_matches(pattern, &components, components.count))
     good = path_list_add(&resolved->members, NULL, address);
   path_list_clear(&components);
   return good || error_memory(error);
@@ -122,9 +162,16 @@ static bool path_form_take_pattern(ResolvedPath *resolved, Network *network, Can
                   ? network_find_files(network, resolved->path, &found, error)
                   : error_memory(error);
   resolved->form = PATH_FORM_GLOB;
+  bool is_name = false; /* what exists under exactly that name is meant, as on this machine */
   for (uint32_t i = 0; good && i < found.count; i++) {
     good = cancel_go_on_row(cancel, i, resolved->path, error) &&
            path_form_take_match(resolved, &pattern, found.paths[i], error);
+    is_name |= strcmp(found.paths[i], resolved->path) == 0;
+  }
+  if (good && is_name) {
+    path_list_clear(&resolved->members);
+    resolved->form = PATH_FORM_FILE;
+    good = path_list_add(&resolved->members, NULL, resolved->path) || error_memory(error);
   }
   path_list_clear(&found);
   path_list_clear(&pattern);

@@ -44,6 +44,7 @@ bool emit_view(const Source *source, const View *view, Dtype from, Dtype to, Sin
                .inputs = {{.source = source, .view = view, .bits = dtype_bits(from)}},
                .task = &emission,
                .once = true,
+               .writes = true,
                .state_size = sizeof(EmittedBlock) + (max * dtype_bits(to) + 7) / 8,
                .unset_size = (max * dtype_bits(to) + 7) / 8,
                .block = emit_convert_block,

@@ -25,6 +25,9 @@ enum {
 #define PASS_MAPPED_MAX ((uint64_t)16 << 20)
 #define PASS_MAPPED_MIN ((uint64_t)1 << 20)
 
+/* The states of blocks of a pass that writes them, as the disk has it wait now and then for milliseconds. */
+#define PASS_WRITTEN_STATES ((uint64_t)4 << 20)
+
 /* How one thread reads one input. */
 typedef struct PassFeed {
   struct PassPool *pool;
@@ -296,6 +299,8 @@ static void pass_plan(PassPool *pool, const Host *host) {
                        .finish = any_order ? NULL : pass_merge_block};
   queue->turn = pass_turn_length(pool->pass, queue);
   queue->ahead = queue->worker_count * (any_order ? 1 : PASS_TURNS_A_THREAD * queue->turn);
+  uint64_t written = pool->pass->writes ? PASS_WRITTEN_STATES / pool->pass->state_size : 0;
+  if (queue->worker_count > 1 && written > queue->ahead) queue->ahead = written;
 }
 
 bool pass_run(const Pass *pass, const Host *host, Error *error) {

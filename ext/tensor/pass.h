@@ -38,6 +38,7 @@ typedef struct Pass {
   uint64_t state_size;
   uint64_t unset_size; /* the bytes at the end of a state that are not initialised to zero */
   bool once;           /* the elements are probably not needed again, so none are kept mapped */
+  bool writes;         /* `merge` may have to wait for a disk */
   /* Elements that lie side by side in a file are mapped, window by window, if they are in the system's cache.
   ** Only for what reads memory as fast as it comes, with its own prefetching: copied elements are nearer. */
   bool maps_windows;

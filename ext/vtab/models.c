@@ -177,8 +177,10 @@ static bool models_read_state(ModelsCursor *cursor, Error *error) {
   const PathTable *table = (const PathTable *)cursor->base.pVtab;
   if (cursor->has_state) return true;
   model_state_clear(&cursor->state);
-  cursor->has_state = cancel_go_on(session_cancel(table->session), table->name, error) &&
-                      model_state_read(models_row(cursor), table->session, &cursor->state, error);
+  cursor->has_state =
+      cancel_go_on(session_cancel(table->session), table->name, error) &&
+      model_list_expect(cursor->list, table->session, cursor->row, cursor->end, error) &&
+      model_state_read(models_row(cursor), table->session, &cursor->state, error);
   return cursor->has_state;
 }
 

@@ -223,8 +223,8 @@ static const unsigned char *pending_data_bytes(const PendingData *data, Error *e
   return spool_bytes(data->spool, data->offset, data->nbytes, error);
 }
 
-/* The bytes of an expression, read from the files as they were when the row came. */
-static bool pending_data_computed_source(PendingExpression *computed, Source *source,
+/* The bytes of an expression in a dtype, read from the files as they were when the row came. */
+static bool pending_data_computed_source(PendingExpression *computed, Dtype dtype, Source *source,
                                          Error *error) {
   for (uint32_t i = 0; i < expression_leaf_count(computed->expression); i++) {
     Source leaf = expression_leaf_source(computed->expression, i), held = leaf;
@@ -233,18 +233,20 @@ static bool pending_data_computed_source(PendingExpression *computed, Source *so
       return false;
     expression_set_leaf_source(computed->expression, i, &held);
   }
+  expression_read_as(computed->expression, dtype);
   *source = expression_source(computed->expression);
   return true;
 }
 
-static bool pending_data_source(PendingData *data, Source *source, Error *error) {
+/* Where the bytes are that become elements of `dtype`. */
+static bool pending_data_source(PendingData *data, Dtype dtype, Source *source, Error *error) {
   static const unsigned char nothing[1] = {0};
   *source = (Source){.memory = nothing};
   if (data->nbytes == 0) return true;
   if (data->kind == PENDING_DATA_FILE)
     return pending_source_range(data->source, data->offset, data->nbytes, source, error);
   if (data->kind == PENDING_DATA_COMPUTED)
-    return pending_data_computed_source(data->computed, source, error);
+    return pending_data_computed_source(data->computed, dtype, source, error);
   *source = (Source){.memory = pending_data_bytes(data, error), .nbytes = data->nbytes};
   return source->memory != NULL;
 }
@@ -259,9 +261,9 @@ bool pending_data_write(PendingData *data, Dtype dtype, Sink *sink, const Host *
     const unsigned char *bytes = pending_data_bytes(data, error);
     return bytes != NULL && sink_write(sink, bytes, data->nbytes, error);
   }
-  return pending_data_source(data, &source, error) &&
-         emit_view(&source, data->view != NULL ? data->view : &all, data->dtype, dtype, sink, host,
-                   error);
+  Dtype from = data->kind == PENDING_DATA_COMPUTED ? dtype : data->dtype;
+  return pending_data_source(data, dtype, &source, error) &&
+         emit_view(&source, data->view != NULL ? data->view : &all, from, dtype, sink, host, error);
 }
 
 /* ---- Reading a row ---- */

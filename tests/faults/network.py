@@ -182,8 +182,8 @@ def test_hub():
     lines = hub("org/name")
     tally.equal(lines[0], {"commit": COMMIT}, "the commit")
     digest = hashlib.sha256(WHOLE).hexdigest()
-    files = [{"size": 2, "sha256": "", "path": "sub/a b#1.json", "url": f"{web.hub}/org/name/resolve/{COMMIT}/sub/a%20b%231.json"},
-             {"size": len(WHOLE), "sha256": digest, "path": "model-a", "url": f"{web.hub}/org/name/resolve/{COMMIT}/model-a"}]
+    files = [{"size": 2, "digest": "1" * 40, "path": "sub/a b#1.json", "url": f"{web.hub}/org/name/resolve/{COMMIT}/sub/a%20b%231.json"},
+             {"size": len(WHOLE), "digest": digest, "path": "model-a", "url": f"{web.hub}/org/name/resolve/{COMMIT}/model-a"}]
     tally.equal(lines[1:3], files, "the files")
     moved = [{**line, "url": line["url"].replace("org/name", "org/moved")} for line in lines[1:]]
     tally.equal(hub("org/moved")[1:], moved, "a repository that was renamed")

@@ -106,7 +106,7 @@ def test_pins():
 def test_lists():
     lines = ask("list", HUB, "list", f"{HUB}/sub", "list", "s3://models/", "list", "s3://models/run/", "list", "s3://models/run/a/", "list", f"{web.hub}/x/")
     tally.equal([line.get("names") for line in lines[:5]],
-                [["sub/", "model-small", "model-large", "model-cut", "model-odd", "model-empty"], ["a b#1.json"], ["run/", "top"], ["a/", "b.safetensors"],
+                [["model-cut", "model-empty", "model-large", "model-odd", "model-small", "sub/"], ["a b#1.json"], ["run/", "top"], ["a/", "b.safetensors"],
                  ["x.safetensors", "y.safetensors"]], "names in places")
     tally.check("has no list" in lines[6]["error"], "the web", str(lines[5:]))
 

@@ -147,7 +147,10 @@ static SET(INLINE) void SET(all_doubles_of)(SET(OfDoubles) *operation, SET(Doubl
                                             uint64_t size, const unsigned char *a,
                                             const unsigned char *b, double t, uint64_t count,
                                             double *out) {
+  const bool is_stored = size < sizeof(double); /* else it is in the cache */
   for (; count >= KERNEL_LANES; count -= KERNEL_LANES, out += KERNEL_LANES) {
+    if (is_stored) SET(prefetch)(a + KERNEL_AHEAD);
+    if (is_stored) SET(prefetch)(b + KERNEL_AHEAD);
     SET(compute_doubles)(operation, numbers, a, b, t, out);
     a += KERNEL_LANES * size;
     b += KERNEL_LANES * size;

@@ -159,8 +159,8 @@ static void ask_hub(Http *http, char **words) {
     printf("{\"commit\": \"%s\"}\n", commit);
     for (uint64_t i = 0; i < files.count; i++) {
       char *url = hub_api_url(&api, commit, files.rows[i].path);
-      printf("{\"size\": %llu, \"sha256\": \"%s\"", (unsigned long long)files.rows[i].size,
-             files.rows[i].sha256);
+      printf("{\"size\": %llu, \"digest\": \"%s\"", (unsigned long long)files.rows[i].size,
+             files.rows[i].digest);
       print_text("path", files.rows[i].path, strlen(files.rows[i].path));
       print_text("url", url, strlen(url));
       printf("}\n");
