@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "expression/identity.h"
 #include "expression/prepare.h"
 #include "tensor/convert.h"
 
@@ -167,6 +168,11 @@ Source expression_source(Expression *expression) {
 
 bool expression_is_of_two(const Expression *expression, StatsOfTwo *out) {
   return evaluate_is_of_two(&expression->plan, out);
+}
+
+bool expression_identify(const Expression *expression, Key *key) {
+  const Plan *plan = &expression->plan;
+  return identity_put_node(key, plan, plan->graph.root, true);
 }
 
 void expression_want(Expression *expression, uint64_t count) {

@@ -5,6 +5,7 @@
 #ifndef SAFETENSORS_EXPRESSION_EXPRESSION_H
 #define SAFETENSORS_EXPRESSION_EXPRESSION_H
 
+#include "base/key.h"
 #include "model/checkpoint.h"
 #include "model/source.h"
 #include "tensor/stats.h"
@@ -31,6 +32,9 @@ Source expression_source(Expression *expression);
 /* Whether it is computed from two tensors alone, so that its statistics need not be those of its source. What is
 ** set is valid as long as the expression. */
 bool expression_is_of_two(const Expression *expression, StatsOfTwo *out);
+
+/* Adds to a key what its elements depend on: see identity.h. */
+bool expression_identify(const Expression *expression, Key *key);
 
 /* Says, before anything is read, that only `count` elements will be. Others can be read as well, but that
 ** may take long. */

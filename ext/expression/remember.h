@@ -6,6 +6,7 @@
 #ifndef SAFETENSORS_EXPRESSION_REMEMBER_H
 #define SAFETENSORS_EXPRESSION_REMEMBER_H
 
+#include "base/key.h"
 #include "expression/plan.h"
 
 enum { REMEMBER_NUMBERS = 3 };
@@ -13,8 +14,7 @@ enum { REMEMBER_NUMBERS = 3 };
 /* What the numbers of a node depend on: its operators and their attributes, and the state of its files.
 ** remember_clear() releases it. */
 typedef struct Remembered {
-  unsigned char *key; /* NULL: it is not worth remembering, or cannot be */
-  uint64_t length, capacity;
+  Key key; /* empty: it is not worth remembering, or cannot be */
   double numbers[REMEMBER_NUMBERS];
   uint64_t used; /* when it was used last */
 } Remembered;

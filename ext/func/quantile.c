@@ -66,13 +66,15 @@ static void quantile_compute(sqlite3_context *context, Session *session,
   const View *view = &tensor->view;
   uint64_t nbytes = view->numel * dtype_bits(tensor->dtype) / 8;
   Source source = tensor_argument_source(tensor);
+  QuantileOf of = {&source, view, tensor->dtype, session, {0}};
+  if (!tensor_argument_identify(tensor, &of.identity)) key_clear(&of.identity);
   bool found = false;
   Value value;
   Host host = connection_begin_work(sqlite3_context_db_handle(context), session, &tensor->tensor,
                                     view->numel, nbytes * quantile_passes(tensor->dtype));
-  bool good = quantile_run(&source, view, tensor->dtype, arguments->q, arguments->method, &host,
-                           &found, &value, error);
+  bool good = quantile_run(&of, arguments->q, arguments->method, &host, &found, &value, error);
   connection_end_work(&host);
+  key_clear(&of.identity);
   if (good && found) value_result(context, &value);
 }
 

@@ -36,7 +36,7 @@ struct Session {
       *busy[SESSION_MAX_BUSY]; /* the statements that were running when this period began; NULL
                                ** after the last */
   Seen seen;
-  SessionGuest transaction, weights, adapters, models, passes, steps;
+  SessionGuest transaction, weights, adapters, models, passes, quantiles, steps;
   OpenFiles open_files;
   File *newest, *oldest; /* files with a header or an index, by last use */
   FileTable files;
@@ -111,6 +111,10 @@ SessionGuest *session_passes(Session *session) {
   return &session->passes;
 }
 
+SessionGuest *session_quantiles(Session *session) {
+  return &session->quantiles;
+}
+
 HeaderBuffers *session_header_buffers(Session *session) {
   return &session->buffers;
 }
@@ -145,6 +149,7 @@ void session_release(Session *session) {
   session_release_guest(&session->weights);
   session_release_guest(&session->models);
   session_release_guest(&session->passes);
+  session_release_guest(&session->quantiles);
   open_files_end(&session->open_files);
   seen_clear(&session->seen);
   for (File *file = file_table_empty(&session->files), *next; file != NULL; file = next) {

@@ -151,6 +151,9 @@ SessionGuest *session_steps(Session *session);
 /* What first passes over expressions have found: expression/remember.h. NULL at first. */
 SessionGuest *session_passes(Session *session);
 
+/* What passes for quantiles have counted: tensor/quantile_kept.h. NULL at first. */
+SessionGuest *session_quantiles(Session *session);
+
 /* ---- Leases: see above ---- */
 
 void session_lease(Session *session);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "expression/identity.h"
 #include "expression/node.h"
 
 typedef unsigned long long TensorArgumentBig; /* for "%llu" */
@@ -196,6 +197,12 @@ bool tensor_argument_open_sliced(TensorArgument *argument, const char *caller, S
                      "expected (ref [, slice]) or (data, dtype [, shape] [, slice]), found %d "
                      "arguments",
                      argc);
+}
+
+bool tensor_argument_identify(const TensorArgument *argument, Key *key) {
+  if (!identity_put_view(key, &argument->view, argument->dtype)) return false;
+  if (argument->expression != NULL) return expression_identify(argument->expression, key);
+  return argument->leaf.entry != NULL && identity_put_leaf(key, argument->session, &argument->leaf);
 }
 
 Source tensor_argument_source(const TensorArgument *argument) {

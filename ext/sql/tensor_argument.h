@@ -12,6 +12,7 @@
 #ifndef SAFETENSORS_SQL_TENSOR_ARGUMENT_H
 #define SAFETENSORS_SQL_TENSOR_ARGUMENT_H
 
+#include "base/key.h"
 #include "base/sqlite.h"
 #include "expression/expression.h"
 #include "expression/leaf.h"
@@ -64,6 +65,9 @@ bool tensor_argument_open_sliced(TensorArgument *argument, const char *caller, S
 /* Where all bytes of the tensor are; view.offset counts from there. Valid as long as the
 ** argument is open, and for raw data as long as the SQL value. Not for a NULL argument. */
 Source tensor_argument_source(const TensorArgument *argument);
+
+/* Adds to a key what its elements depend on. False if it cannot be remembered, as raw data. */
+bool tensor_argument_identify(const TensorArgument *argument, Key *key);
 
 /* The dtype that a value names. */
 bool tensor_argument_dtype(sqlite3_value *value, const TensorName *about, Dtype *dtype,

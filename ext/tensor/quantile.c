@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "tensor/code_counts.h"
 #include "tensor/decode.h"
+#include "tensor/quantile_kept.h"
 
 /*
 ** A key is a number of 64 bits for an element, in the order of the elements. That of a dtype with more than 8
@@ -13,10 +14,8 @@
 ** smaller dtype it begins with the place of the code among all codes of finite numbers in order.
 */
 enum {
-  QUANTILE_DIGIT_BITS = 16, /* of a key, which one pass counts */
-  QUANTILE_DIGITS = 1 << QUANTILE_DIGIT_BITS,
-  QUANTILE_GROUP = 1024 /* magnitudes that are taken at a time, so that they stay in the cache */
-};
+  QUANTILE_GROUP = 1024
+}; /* magnitudes that are taken at a time, so that they stay in the cache */
 
 /* How elements become keys. */
 typedef struct QuantileOrder {
@@ -29,22 +28,11 @@ typedef struct QuantileOrder {
   unsigned char codes[CODES]; /* of finite numbers in order, if elements have at most 8 bits */
 } QuantileOrder;
 
-/* What a pass counts. */
-typedef struct QuantileCounts {
-  uint64_t counts[QUANTILE_DIGITS]; /* of the elements in the range, by their next digit */
-  uint64_t above; /* the last key of the range less the smallest above it, modulo 2^64 */
-} QuantileCounts;
-
-/* The keys that can still be the one that is sought: those with these digits at the top. */
-typedef struct QuantileRange {
-  unsigned digits;
-  uint64_t key; /* the smallest of them */
-} QuantileRange;
-
 typedef struct QuantileTask {
+  const QuantileOf *of;
   QuantileOrder order;
   QuantileRange range;
-  QuantileCounts *all;
+  QuantileCounts *all; /* the elements of the range */
 } QuantileTask;
 
 typedef struct QuantileScratch {
@@ -100,7 +88,7 @@ static void quantile_sort_codes(QuantileOrder *order) {
 }
 
 static void quantile_order_floats(QuantileOrder *order, unsigned infinity) {
-  const unsigned middle = QUANTILE_DIGITS / 2;
+  const unsigned middle = COUNTED_DIGITS / 2;
   order->by_magnitude = true;
   order->first = middle - infinity;
   order->last = middle + infinity - 1;
@@ -109,7 +97,7 @@ static void quantile_order_floats(QuantileOrder *order, unsigned infinity) {
 static void quantile_order_open(QuantileOrder *order, Dtype dtype) {
   *order = (QuantileOrder){.dtype = dtype == DTYPE_C64 ? DTYPE_F64 : dtype,
                            .bits = dtype_bits(dtype),
-                           .last = QUANTILE_DIGITS - 1};
+                           .last = COUNTED_DIGITS - 1};
   numbers_open(&order->numbers, dtype);
   order->sign = (uint64_t)1 << (order->bits - 1);
   switch (order->dtype) { /* the upper 16 bits of infinity */
@@ -135,7 +123,7 @@ static inline uint64_t quantile_key(uint64_t code, unsigned bits, uint64_t sign,
 
 static uint64_t quantile_code(const QuantileOrder *order, uint64_t key) {
   uint64_t code = key >> (64 - order->bits);
-  if (quantile_is_small(order)) return order->codes[key >> (64 - QUANTILE_DIGIT_BITS)];
+  if (quantile_is_small(order)) return order->codes[key >> (64 - COUNTED_BITS)];
   bool was_negative = order->by_magnitude && (code & order->sign) == 0;
   return was_negative ? ~code & (UINT64_MAX >> (64 - order->bits)) : code ^ order->sign;
 }
@@ -155,7 +143,7 @@ static Value quantile_value(const QuantileOrder *order, uint64_t key) {
 static inline void quantile_count_first_of(unsigned bits, const unsigned char *data, uint64_t count,
                                            uint64_t *counts) {
   for (uint64_t i = 0; i < count; i++) {
-    counts[element_load(data, bits, i) >> (bits - QUANTILE_DIGIT_BITS)]++;
+    counts[element_load(data, bits, i) >> (bits - COUNTED_BITS)]++;
   }
 }
 
@@ -163,7 +151,7 @@ static inline void quantile_count_first_of(unsigned bits, const unsigned char *d
 static inline void quantile_count_next_of(const QuantileTask *task, unsigned bits,
                                           const unsigned char *data, uint64_t count,
                                           QuantileCounts *counts) {
-  const unsigned known = task->range.digits * QUANTILE_DIGIT_BITS;
+  const unsigned known = task->range.digits * COUNTED_BITS;
   const uint64_t begin = task->range.key, size = UINT64_MAX >> known; /* of the range, less 1 */
   const uint64_t sign = task->order.sign;
   const bool by_magnitude = task->order.by_magnitude;
@@ -172,7 +160,7 @@ static inline void quantile_count_next_of(const QuantileTask *task, unsigned bit
     uint64_t key = quantile_key(element_load(data, bits, i), bits, sign, by_magnitude);
     uint64_t place = key - begin, from_end = size - place; /* backwards, and so large if above */
     above = from_end > above ? from_end : above;
-    if (place <= size) counts->counts[place >> (64 - QUANTILE_DIGIT_BITS - known)]++;
+    if (place <= size) counts->counts[place >> (64 - COUNTED_BITS - known)]++;
   }
   counts->above = above;
 }
@@ -228,15 +216,15 @@ static void quantile_take_block(const void *context, const PassElements *element
 /* Where a digit is in order: the first are counted as they are stored. */
 static unsigned quantile_place_of(const QuantileTask *task, unsigned digit) {
   if (task->range.digits > 0) return digit;
-  unsigned sign = task->order.sign != 0 ? QUANTILE_DIGITS / 2 : 0;
-  uint64_t key = quantile_key(digit, QUANTILE_DIGIT_BITS, sign, task->order.by_magnitude);
-  return (unsigned)(key >> (64 - QUANTILE_DIGIT_BITS));
+  unsigned sign = task->order.sign != 0 ? COUNTED_DIGITS / 2 : 0;
+  uint64_t key = quantile_key(digit, COUNTED_BITS, sign, task->order.by_magnitude);
+  return (unsigned)(key >> (64 - COUNTED_BITS));
 }
 
 static bool quantile_merge_counts(void *context, const void *state) {
   const QuantileTask *task = context;
   const QuantileCounts *counts = state;
-  for (unsigned digit = 0; digit < QUANTILE_DIGITS; digit++) {
+  for (unsigned digit = 0; digit < COUNTED_DIGITS; digit++) {
     task->all->counts[quantile_place_of(task, digit)] += counts->counts[digit];
   }
   if (counts->above > task->all->above) task->all->above = counts->above;
@@ -251,7 +239,7 @@ static bool quantile_count_all(QuantileTask *task, const PassInput *input, const
   if (codes == NULL) return error_memory(error);
   bool good = code_counts_run(input, host, codes, error);
   for (unsigned digit = order->first; good && digit <= order->last; digit++) {
-    uint64_t key = (uint64_t)digit << (64 - QUANTILE_DIGIT_BITS);
+    uint64_t key = (uint64_t)digit << (64 - COUNTED_BITS);
     task->all->counts[digit] = codes[quantile_code(order, key)];
   }
   memory_free(codes);
@@ -259,19 +247,33 @@ static bool quantile_count_all(QuantileTask *task, const PassInput *input, const
 }
 
 /* Counts the elements of the range by their next digit. */
-static bool quantile_count(QuantileTask *task, const PassInput *input, const Host *host,
-                           Error *error) {
+static bool quantile_count(QuantileTask *task, const Host *host, Error *error) {
+  const QuantileOf *of = task->of;
   Pass pass = {.input_count = 1,
-               .inputs = {*input},
+               .inputs = {{of->source, of->view, dtype_bits(of->dtype)}},
                .task = task,
                .any_order = true,
                .state_size = sizeof(QuantileCounts),
                .scratch_size = sizeof(QuantileScratch),
                .block = quantile_take_block,
                .merge = quantile_merge_counts};
-  memset(task->all, 0, sizeof *task->all);
-  if (input->bits <= CODE_COUNTS_BITS) return quantile_count_all(task, input, host, error);
+  if (pass.inputs[0].bits <= CODE_COUNTS_BITS)
+    return quantile_count_all(task, &pass.inputs[0], host, error);
   return pass_run(&pass, host, error);
+}
+
+/* The same, unless that was done before. */
+static bool quantile_find_counts(QuantileTask *task, const Host *host, Error *error) {
+  const QuantileOf *of = task->of;
+  QuantileTable *table = quantile_kept_find(of->session, &of->identity, task->range);
+  bool known = table != NULL;
+  if (!known) table = quantile_kept_new(of->session);
+  if (table == NULL) return error_memory(error);
+  task->all = &table->counts;
+  if (known) return true;
+  if (!quantile_count(task, host, error)) return false;
+  quantile_kept_keep(table, &of->identity, task->range);
+  return true;
 }
 
 /* ---- The place ---- */
@@ -309,20 +311,20 @@ static void quantile_narrow(QuantileTask *task, uint64_t *number) {
   unsigned digit = range->digits == 0 ? task->order.first : 0;
   for (; *number >= task->all->counts[digit]; digit++) *number -= task->all->counts[digit];
   range->digits++;
-  range->key |= (uint64_t)digit << (64 - QUANTILE_DIGIT_BITS * range->digits);
+  range->key |= (uint64_t)digit << (64 - COUNTED_BITS * range->digits);
 }
 
 /* The key that follows the only one in the range, of which element number `number` is one. There must be a finite
 ** element after that. */
 static uint64_t quantile_next_key(const QuantileTask *task, uint64_t number) {
   const QuantileRange *range = &task->range;
-  const unsigned shift = 64 - QUANTILE_DIGIT_BITS * range->digits;
-  unsigned digit = (unsigned)(range->key >> shift) % QUANTILE_DIGITS;
+  const unsigned shift = 64 - COUNTED_BITS * range->digits;
+  unsigned digit = (unsigned)(range->key >> shift) % COUNTED_DIGITS;
   if (number + 1 < task->all->counts[digit]) return range->key;
-  for (unsigned next = digit + 1; next < QUANTILE_DIGITS; next++) {
+  for (unsigned next = digit + 1; next < COUNTED_DIGITS; next++) {
     if (task->all->counts[next] > 0) return range->key + ((uint64_t)(next - digit) << shift);
   }
-  uint64_t end = range->key | UINT64_MAX >> (QUANTILE_DIGIT_BITS * (range->digits - 1));
+  uint64_t end = range->key | UINT64_MAX >> (COUNTED_BITS * (range->digits - 1));
   return end - task->all->above;
 }
 
@@ -334,14 +336,13 @@ static Host quantile_host_of_pass(const Host *host, unsigned pass, unsigned pass
 }
 
 /* *found is whether there is a finite element. */
-static bool quantile_find_place(QuantileTask *task, const PassInput *input, double q,
-                                QuantileMethod method, const Host *host, bool *found,
-                                QuantilePlace *place, Error *error) {
+static bool quantile_find_place(QuantileTask *task, double q, QuantileMethod method,
+                                const Host *host, bool *found, QuantilePlace *place, Error *error) {
   uint64_t number = 0;
   unsigned passes = quantile_passes(task->order.numbers.dtype);
   for (unsigned pass = 0; pass < passes; pass++) {
     Host part = host != NULL ? quantile_host_of_pass(host, pass, passes) : (Host){0};
-    if (!quantile_count(task, input, host != NULL ? &part : NULL, error)) return false;
+    if (!quantile_find_counts(task, host != NULL ? &part : NULL, error)) return false;
     if (pass == 0) {
       uint64_t finite = quantile_count_finite(task);
       *found = finite > 0;
@@ -373,20 +374,15 @@ static Value quantile_result(const QuantileOrder *order, const QuantilePlace *pl
 }
 
 unsigned quantile_passes(Dtype dtype) {
-  return (dtype_bits(dtype) + QUANTILE_DIGIT_BITS - 1) / QUANTILE_DIGIT_BITS;
+  return (dtype_bits(dtype) + COUNTED_BITS - 1) / COUNTED_BITS;
 }
 
-bool quantile_run(const Source *source, const View *view, Dtype dtype, double q,
-                  QuantileMethod method, const Host *host, bool *found, Value *out, Error *error) {
-  QuantileTask task = {0};
+bool quantile_run(const QuantileOf *of, double q, QuantileMethod method, const Host *host,
+                  bool *found, Value *out, Error *error) {
+  QuantileTask task = {.of = of};
   QuantilePlace place = {0};
-  const PassInput input = {source, view, dtype_bits(dtype)};
-  quantile_order_open(&task.order, dtype);
-  task.all = memory_alloc(sizeof *task.all);
-  bool good = task.all != NULL
-                  ? quantile_find_place(&task, &input, q, method, host, found, &place, error)
-                  : error_memory(error);
+  quantile_order_open(&task.order, of->dtype);
+  bool good = quantile_find_place(&task, q, method, host, found, &place, error);
   if (good && *found) *out = quantile_result(&task.order, &place, method);
-  memory_free(task.all);
   return good;
 }

@@ -210,6 +210,48 @@ def check_remembered(db, directory):
     os.unlink(b)
 
 
+def check_counted(db, directory):
+    """What a quantile has counted serves the next one of the same tensor, until its file changes."""
+    path = os.path.join(directory, "counted.safetensors")
+    make(path, [("h", "F16", [2, 4 * MB], 16 * MB)])
+    half, whole = f"'{path}?slice=1#h'", f"'{path}#h'"
+
+    def asked(*quantiles, connection=db):
+        before = bytes_read()
+        got = connection.execute("SELECT " + ", ".join(f"tensor_quantile({tensor})" for tensor in quantiles)).fetchone()
+        return got, bytes_read() - before
+
+    with open(path, "r+b") as file:  # the second half: 1, and one 2
+        file.seek(-8 * MB, os.SEEK_END)
+        file.write(b"\0\x3c" * (4 * MB - 1) + b"\0\x40")
+    got, read = asked(f"{half}, 0.5", f"{half}, 1", f"{half}, 0, 'lower'")
+    tally.equal(got, (1.0, 2.0, 1.0), "quantiles of a file that has just changed")
+    tally.check(read < 9 * MB, "read once in a statement", read)
+    os.utime(path, (1e9, 1e9))
+    time.sleep(2.2)
+    asked(f"{half}, 0.5", f"{whole}, 0.5")
+    for expression, expected in ((f"{half}, 1", 2.0), (f"{whole}, 0.25", 0.0), (f"{whole}, 1", 2.0)):
+        got, read = asked(expression)
+        tally.equal(got, (expected,), expression)
+        tally.check(read < MB, f"{expression}: not read again", read)
+    double = "tensor_mul({tensor}, {by})"
+    got, _ = asked(double.format(tensor=half, by=2) + ", 1")
+    tally.equal(got, (4.0,), "a quantile of a product")
+    got, read = asked(double.format(tensor=half, by=2) + ", 0")
+    tally.equal(got, (2.0,), "another one")
+    tally.check(read < 9 * MB, "of F32: a pass less", read)
+    got, read = asked(double.format(tensor=half, by=3) + ", 1")
+    tally.equal(got, (6.0,), "of another product: counted anew")
+    with open(path, "r+b") as file:
+        file.seek(-8 * MB, os.SEEK_END)
+        file.write(b"\0\x42" * 2)
+    os.utime(path, (1e9 + 1, 1e9 + 1))
+    got, read = asked(f"{half}, 1")
+    tally.equal(got, (3.0,), "another state of the file")
+    tally.check(read > 7 * MB, "read again", read)
+    os.unlink(path)
+
+
 # ---- What is described reads headers alone ----
 
 def check_described(db, directory):
@@ -358,6 +400,7 @@ with tempfile.TemporaryDirectory() as directory:
     check_cancelled(db, directory)
     check_mapped(db, directory)
     check_remembered(db, directory)
+    check_counted(db, directory)
     check_described(db, directory)
     check_read_once(db, directory)
     check_packed(db, directory)
