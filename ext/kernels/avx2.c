@@ -3,6 +3,7 @@
 
 #if defined(__x86_64__)
 
+#include "format/small_float.h"
 #include "kernels/avx2.h"
 #include "kernels/halves.h"
 
@@ -16,6 +17,7 @@
 #include "kernels/generic/pairs.h"
 #include "kernels/generic/rows.h"
 #include "kernels/generic/scan.h"
+#include "kernels/generic/shorten.h"
 #include "kernels/generic/slots.h"
 /* Needs the sums of scan.h. */
 #include "kernels/generic/halves.h"
@@ -210,7 +212,12 @@ const Kernels kernels_avx2 = {
     .narrow = {[DTYPE_F32] = avx2_narrow_F32,
                [DTYPE_F16] = avx2_narrow_F16,
                [DTYPE_BF16] = avx2_narrow_BF16},
-    .shorten = {[DTYPE_F16] = avx2_shorten_F16, [DTYPE_BF16] = avx2_shorten_BF16},
+    .shorten = {[DTYPE_F16] = avx2_shorten_F16,
+                [DTYPE_BF16] = avx2_shorten_BF16,
+                [DTYPE_F8_E4M3] = avx2_shorten_F8_E4M3,
+                [DTYPE_F8_E5M2] = avx2_shorten_F8_E5M2,
+                [DTYPE_F8_E4M3FNUZ] = avx2_shorten_F8_E4M3FNUZ,
+                [DTYPE_F8_E5M2FNUZ] = avx2_shorten_F8_E5M2FNUZ},
     .multiply_tile = avx2_multiply_tile,
 };
 

@@ -5,6 +5,7 @@
 
 #if defined(__x86_64__)
 
+#include "format/small_float.h"
 #include "kernels/avx512.h"
 #include "kernels/halves.h"
 
@@ -17,6 +18,7 @@
 #include "kernels/generic/pairs.h"
 #include "kernels/generic/rows.h"
 #include "kernels/generic/scan.h"
+#include "kernels/generic/shorten.h"
 #include "kernels/generic/slots.h"
 
 #undef SET
@@ -443,7 +445,12 @@ const Kernels kernels_avx512 = {
     .narrow = {[DTYPE_F32] = avx512_narrow_F32,
                [DTYPE_F16] = avx512_narrow_F16,
                [DTYPE_BF16] = avx512_narrow_BF16},
-    .shorten = {[DTYPE_F16] = avx512_shorten_F16, [DTYPE_BF16] = avx512_shorten_BF16},
+    .shorten = {[DTYPE_F16] = avx512_shorten_F16,
+                [DTYPE_BF16] = avx512_shorten_BF16,
+                [DTYPE_F8_E4M3] = avx512_shorten_F8_E4M3,
+                [DTYPE_F8_E5M2] = avx512_shorten_F8_E5M2,
+                [DTYPE_F8_E4M3FNUZ] = avx512_shorten_F8_E4M3FNUZ,
+                [DTYPE_F8_E5M2FNUZ] = avx512_shorten_F8_E5M2FNUZ},
     .multiply_tile = avx512_multiply_tile,
 };
 

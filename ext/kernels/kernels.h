@@ -404,7 +404,7 @@ typedef void KernelMultiply(const KernelProduct *product);
   BY_DTYPE(KernelDoublesOfTwo, multiply)                                                          \
   BY_DTYPE(KernelDoublesOfTwo, divide)                                                            \
   BY_DTYPE(KernelNarrow, narrow)   /* F32, F16*, BF16* */                                         \
-  BY_DTYPE(KernelShorten, shorten) /* F16*, BF16* */                                              \
+  BY_DTYPE(KernelShorten, shorten) /* F16*, BF16*, F8* with digits */                             \
   ALONE(KernelMultiply, multiply_tile)
 
 typedef struct Kernels {

@@ -76,7 +76,14 @@ CONVERT_SHORTEN(BF16)
 
 typedef void ConvertLoop(const unsigned char *in, uint64_t count, unsigned char *out);
 
+/* Floats of 8 bits have only what kernels there are. */
+static ConvertLoop *convert_find_bytes(Dtype to) {
+  bool native = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && dtype_bits(to) == 8;
+  return native ? kernels_chosen()->shorten[to] : NULL;
+}
+
 static ConvertLoop *convert_find_loop(Dtype from, Dtype to) {
+  if (from == DTYPE_F32 && dtype_bits(to) == 8) return convert_find_bytes(to);
   if (from == DTYPE_BF16 && to == DTYPE_F32) return convert_loop_BF16_F32;
   if (from == DTYPE_F16 && to == DTYPE_F32) return convert_loop_F16_F32;
   if (from == DTYPE_F32 && to == DTYPE_BF16) return convert_shorten_BF16;
@@ -99,7 +106,7 @@ bool convert_fast(Dtype from, Dtype to, const unsigned char *in, uint64_t count,
   for (uint64_t done = 0; done < count; done += CONVERT_BLOCK) {
     uint64_t size = count - done < CONVERT_BLOCK ? count - done : CONVERT_BLOCK;
     widen(in + 2 * done, size, floats);
-    narrow(floats, size, out + 2 * done);
+    narrow(floats, size, out + done * (dtype_bits(to) / 8));
   }
   return true;
 }

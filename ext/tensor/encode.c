@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "format/small_float.h"
 #include "kernels/kernels.h"
 #include "tensor/decode.h"
 
@@ -9,84 +10,24 @@
 ** compilers vectorise such loops, and no others, for every machine. */
 enum { ENCODE_BLOCK = 16, ENCODE_BUFFER = 16 * ENCODE_BLOCK };
 
-/* ---- Rounding to a small float ----
-**
-** The numbers are floats, whose bits without a sign are in the order of the numbers, with NaN at
-** the end. */
-
-enum { ENCODE_MAGNITUDE = 0x7fffffff, ENCODE_INFINITY = 0x7f800000 };
-
-/* For numbers below 2^31: all ones if a > b, else 0; the smaller and the larger one. */
-static inline uint32_t encode_mask_above(uint32_t a, uint32_t b) {
-  return 0 - ((b - a) >> 31);
-}
-
-static inline uint32_t encode_smaller(uint32_t a, uint32_t b) {
-  return b + ((a - b) & encode_mask_above(b, a));
-}
-
-static inline uint32_t encode_larger(uint32_t a, uint32_t b) {
-  return b + ((a - b) & encode_mask_above(a, b));
-}
-
-/* The code, without the sign, of infinity and of numbers above the largest. */
-static inline uint32_t encode_overflow_code(FloatFormat format) {
-  uint32_t all_ones = (1u << (format.exponent_bits + format.mantissa_bits)) - 1;
-  switch (format.specials) {
-    case SPECIALS_IEEE: return all_ones - (1u << format.mantissa_bits) + 1;
-    case SPECIALS_FNUZ: return all_ones + 1;
-    default: return all_ones;
-  }
-}
-
-/* The bits of the float for a code, which is taken for that of a normal number. */
-static inline uint32_t encode_bits_of(FloatFormat format, uint32_t code) {
-  uint32_t rebias = (uint32_t)(127 - format.bias) << format.mantissa_bits;
-  return (code + rebias) << (23 - format.mantissa_bits);
-}
-
-/* The code of a number without a sign, rounded to nearest, ties to even. Numbers above the largest
-** of the format, and NaN, get the code for overflow. */
-static inline uint32_t encode_round_to(FloatFormat format, uint32_t magnitude) {
-  const uint32_t lowest = (uint32_t)(128 - format.bias) << 23; /* the smallest normal number */
-  const unsigned drop = 23 - format.mantissa_bits;
-  uint32_t limited =
-      encode_smaller(magnitude, encode_bits_of(format, encode_overflow_code(format)));
-  uint32_t power = encode_larger(limited & ENCODE_INFINITY, lowest);
-  /* The sum with this power of two has no room for more digits than the format has, and keeps them
-  ** in its last places. For subnormal numbers, which have fewer, it is always the same. */
-  uint32_t room = power + ((uint32_t)drop << 23);
-  uint32_t digits = float_bits(float_from_bits(limited) + float_from_bits(room)) - room;
-  return digits + ((power - lowest) >> drop); /* a leading 1 increments the exponent */
-}
-
-static inline uint32_t encode_narrow(float value, FloatFormat format) {
-  uint32_t bits = float_bits(value), magnitude = bits & ENCODE_MAGNITUDE;
-  uint32_t code = encode_round_to(format, magnitude);
-  uint32_t sign = bits >> 31 << (format.exponent_bits + format.mantissa_bits);
-  uint32_t nan = encode_mask_above(magnitude, ENCODE_INFINITY);
-  switch (format.specials) {
-    case SPECIALS_IEEE: return sign | code | (nan & format.nan);
-    case SPECIALS_FN: return sign | code;
-    case SPECIALS_FNUZ: return (sign & encode_mask_above(code, 0)) | code;
-    default: return (sign & ~nan) | code;
-  }
-}
+/* ---- Rounding to other small floats ---- */
 
 /* A carry out of the mantissa correctly increments the exponent, at the upper end to infinity. */
 static inline uint32_t encode_upper_half(float value) {
   uint32_t bits = float_bits(value), rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
   const uint32_t nan = float_format(DTYPE_BF16).nan;
-  return choose((bits & ENCODE_MAGNITUDE) > ENCODE_INFINITY, (bits >> 16 & 0x8000) | nan, rounded);
+  return choose((bits & SMALL_FLOAT_MAGNITUDE) > SMALL_FLOAT_INFINITY, (bits >> 16 & 0x8000) | nan,
+                rounded);
 }
 
 static inline uint32_t encode_nearest_power_of_two(float value) {
   const uint32_t lowest = 1u << 22, next = 1u << 23; /* 2^-127, which is subnormal, and 2^-126 */
-  uint32_t limited = encode_smaller(float_bits(value) & ENCODE_MAGNITUDE, ENCODE_INFINITY);
+  uint32_t limited =
+      small_float_smaller(float_bits(value) & SMALL_FLOAT_MAGNITUDE, SMALL_FLOAT_INFINITY);
   /* Numbers between these two become the upper one. The midpoint of others, 1.5, is rounded up to
   ** 2: the last place of the result is its exponent. */
-  uint32_t code = (encode_larger(limited, next) + (1u << 22)) >> 23;
-  return code & encode_mask_above(limited, lowest);
+  uint32_t code = (small_float_larger(limited, next) + (1u << 22)) >> 23;
+  return code & small_float_mask_above(limited, lowest);
 }
 
 /* ---- Truncation to an integer ---- */
@@ -133,8 +74,8 @@ static inline bool encode_is_near(const double *values) {
 #define ENCODE_BOOLEAN       encode_truth(value)
 #define ENCODE_INTEGER(type) encode_truncate_to(value, (type)-1 < 1, 8 * sizeof(type))
 #define ENCODE_FLOAT(exponent_bits, mantissa_bits, bias, specials, nan) \
-  encode_narrow((float)value,                                           \
-                (FloatFormat)FORMAT_FLOAT(exponent_bits, mantissa_bits, bias, specials, nan))
+  small_float_narrow((float)value,                                      \
+                     (FloatFormat)FORMAT_FLOAT(exponent_bits, mantissa_bits, bias, specials, nan))
 #define ENCODE_BFLOAT   encode_upper_half((float)value)
 #define ENCODE_SINGLE   float_bits((float)value)
 #define ENCODE_DOUBLE   double_bits(value)
@@ -369,11 +310,31 @@ static inline double encode_double_of_integer(uint64_t value, uint64_t sign, uin
   return double_from_bits(double_bits(number) | (minus & sign));
 }
 
+/* Whether all of a block are from -2^51 to 2^51 - 1, as most are. Then they are the last digits of doubles from 2^52
+** to 2^53. */
+static inline bool encode_near_integers(const uint64_t *values) {
+  uint64_t above = 0;
+  ELEMENT_ROLLED for (unsigned i = 0; i < ENCODE_BLOCK; i++) {
+    above |= values[i] + (UINT64_C(1) << 51);
+  }
+  return above >> 52 == 0;
+}
+
+static inline double encode_double_of_near(uint64_t value) {
+  return double_from_bits(double_bits(0x1.8p52) + value) - 0x1.8p52;
+}
+
 static void encode_to_doubles(const uint64_t *restrict values, bool is_signed, bool round_again,
                               uint64_t count, double *restrict out) {
   const uint64_t sign = is_signed ? UINT64_C(1) << 63 : 0, lost = round_again ? 0x7ff : 0;
   uint64_t i = 0;
   for (; count - i >= ENCODE_BLOCK; i += ENCODE_BLOCK) {
+    if (is_signed && encode_near_integers(values + i)) {
+      ELEMENT_ROLLED for (unsigned j = 0; j < ENCODE_BLOCK; j++) {
+        out[i + j] = encode_double_of_near(values[i + j]);
+      }
+      continue;
+    }
     ELEMENT_ROLLED for (unsigned j = 0; j < ENCODE_BLOCK; j++) {
       out[i + j] = encode_double_of_integer(values[i + j], sign, lost);
     }
