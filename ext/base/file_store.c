@@ -35,7 +35,8 @@ struct FileStore {
   uint64_t most;
   uint64_t kept; /* bytes that all files had when they were counted, and were written since */
   bool counted;
-  int directory; /* open, or -1 */
+  bool is_private; /* it was looked at, and is there */
+  int directory;   /* open, or -1 */
   unsigned names;
 };
 
@@ -84,6 +85,12 @@ static bool file_store_is_good(const unsigned char *bytes, uint64_t size, const 
   return memcmp(bytes + FILE_STORE_HEAD, key, length) == 0;
 }
 
+/* Whether what is in the directory is the user's own. */
+static bool file_store_is_private(FileStore *store) {
+  if (!store->is_private) store->is_private = place_system_is_private(store->path);
+  return store->is_private;
+}
+
 /* The whole file, or NULL. */
 static unsigned char *file_store_read(const char *path, uint64_t most, uint64_t *size) {
   FileIdentity identity;
@@ -107,6 +114,7 @@ bool file_store_find(FileStore *store, const char *key, unsigned char **bytes, u
   char name[FILE_STORE_NAME + 1];
   uint64_t whole = 0, at = 0;
   file_store_name(key, name);
+  if (!file_store_is_private(store)) return false;
   char *path = path_join(store->path, name);
   unsigned char *text = path != NULL ? file_store_read(path, store->most, &whole) : NULL;
   memory_free(path);
@@ -202,6 +210,7 @@ static bool file_store_prepare(FileStore *store) {
   uint64_t device, inode;
   if (store->directory >= 0) return true;
   file_store_make_directory(store->path);
+  if (!file_store_is_private(store)) return false;
   if (place_system_open_directory(store->path, &store->directory, &device, &inode) == 0)
     return true;
   store->directory = -1;

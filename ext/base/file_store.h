@@ -1,7 +1,7 @@
 /*
 ** Small texts by key, in files of one directory, which all processes of a user share: a cache that may lose everything, and
 ** never returns anything wrong. Each text is written to a new file, which then takes its name. When it is read, its key and a
-** checksum (XXH3-128) are compared. When all files together are larger than a limit, the oldest ones go.
+** checksum (XXH3-128) are compared. A directory that others may write to is not used, as they could put anything there. When all files together are larger than a limit, the oldest ones go.
 **
 ** Nothing here is an error: what cannot be read is not there, and what cannot be written is not kept.
 */

@@ -20,6 +20,7 @@ struct Http {
   HttpRequest *waiting, *under_way, *ended; /* linked by `next`; the first was added first */
   int count;                                /* of those under way */
   uint64_t received, requests;
+  uint64_t most; /* of `received` */
 };
 
 /* ---- Lists ---- */
@@ -44,6 +45,7 @@ Http *http_open(const char *subject, Error *error) {
     error_memory(error);
     return NULL;
   }
+  http->most = UINT64_MAX;
   http->transfers = transfers_open(subject, error);
   if (http->transfers != NULL) return http;
   memory_free(http);
@@ -65,6 +67,8 @@ void http_close(Http *http) {
 void http_add(Http *http, HttpRequest *request) {
   request->due = 0;
   request->tries = request->redirects = 0;
+  request->inside = false;
+  request->added = clock_monotonic();
   http_append(&http->waiting, request);
 }
 
@@ -93,6 +97,10 @@ void http_release(HttpRequest *request) {
 
 uint64_t http_received(const Http *http) {
   return http->received;
+}
+
+void http_limit(Http *http, uint64_t bytes) {
+  http->most = bytes < UINT64_MAX - http->received ? http->received + bytes : UINT64_MAX;
 }
 
 uint64_t http_requests(const Http *http) {
@@ -174,8 +182,9 @@ static bool http_check_address(HttpRequest *request) {
                        "expected https://, found http://%s, where anybody could change what comes",
                        &url);
   }
-  request->transfer.public_only =
-      !request->trusted && !ip_host_is_special(own.host, own.host_length);
+  bool inside = ip_host_is_special(own.host, own.host_length) || request->inside ||
+                (request->trusted && request->final_url == NULL);
+  request->transfer.public_only = !inside;
   memory_free(request->proxy);
   if (!proxy_find(&url, &request->proxy)) return error_memory(&request->error);
   if (request->proxy == NULL) return true;
@@ -230,6 +239,11 @@ static bool http_begin(Http *http, HttpRequest *request) {
   transfer_clear(transfer);
   memset(transfer, 0, sizeof *transfer);
   if (!http_check_address(request) || !http_make_texts(request)) return false;
+  if (http->received >= http->most) {
+    return error_raise(&request->error, ERROR_TOO_BIG, request->subject,
+                       "expected fewer bytes of the network for a statement, found that it needs "
+                       "more: safetensors_config('network_limit', BYTES) allows it");
+  }
   http_set_headers(request);
   transfer->url = http_address(request);
   transfer->range = request->range;
@@ -239,6 +253,7 @@ static bool http_begin(Http *http, HttpRequest *request) {
   transfer->connect_seconds = request->connect_seconds > 0 ? request->connect_seconds : 10;
   transfer->stall_seconds = request->stall_seconds > 0 ? request->stall_seconds : 30;
   request->tries++;
+  request->begun = clock_monotonic();
   http->requests++;
   http->count++;
   http_append(&http->under_way, request);
@@ -267,11 +282,15 @@ static int64_t http_wait(const HttpRequest *request) {
   return seconds > HTTP_LONGEST_WAIT ? -1 : seconds * HTTP_SECOND;
 }
 
-/* Puts the request back into the queue. False if it has been tried often enough. */
+/* Puts the request back into the queue. False if it has been tried often enough, or if nothing has come for so long that
+** another time would be too long. */
 static bool http_try_again(Http *http, HttpRequest *request) {
-  int64_t wait = http_wait(request);
+  int64_t now = clock_monotonic(), wait = http_wait(request), again = now - request->begun;
   if (wait < 0) return false;
-  request->due = clock_monotonic() + wait;
+  if (request->transfer.end == TRANSFER_FAILED &&
+      now - request->added + wait + again > HTTP_LONGEST_WAIT * HTTP_SECOND)
+    return false;
+  request->due = now + wait;
   http_append(&http->waiting, request);
   return true;
 }
@@ -293,10 +312,12 @@ static bool http_follow(Http *http, HttpRequest *request) {
   char *target = url_join(http_address(request), location);
   memory_free(location);
   if (target == NULL) return error_memory(&request->error);
+  /* Who is inside a private network, as the user has said, may send us about in it. */
+  if (request->trusted && request->final_url == NULL) request->inside = request->transfer.special;
   memory_free(request->final_url);
   request->final_url = target;
   request->due = 0;
-  request->tries = 0;
+  request->tries--; /* this was none */
   http_append(&http->waiting, request);
   return true;
 }

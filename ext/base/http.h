@@ -6,12 +6,14 @@
 ** WHO IS ASKED. https:// alone, or http:// if the host is this machine itself. From https:// no redirect
 ** leads to http://. A connection is made to public addresses alone, whatever a name or a redirect
 ** leads to, unless the request's own address is this machine's or a private one by its text, or is
-** `trusted`, because the user's environment names it. What is secret (`secret`) is sent to the origin of
+** `trusted`, because the user's environment names it. A redirect from a trusted server may lead to a
+** private address only if that server has one itself. What is secret (`secret`) is sent to the origin of
 ** the request's own address, and to nobody else.
 **
-** TRYING AGAIN. After 408, 429, 500, 502, 503, 504 and broken connections, HTTP_TRIES times in all: after
-** as long as Retry-After or RateLimit says, else after 1, 2, 4, 8 s. If that is longer than
-** HTTP_LONGEST_WAIT, or if it does not help, the answer is what the server said last.
+** TRYING AGAIN. After 408, 429, 500, 502, 503, 504 and broken connections, HTTP_TRIES times in all, redirects
+** or not: after as long as Retry-After or RateLimit says, else after 1, 2, 4, 8 s. If that is longer than
+** HTTP_LONGEST_WAIT, or if it does not help, the answer is what the server said last. A server from which
+** nothing comes is left after HTTP_LONGEST_WAIT in all.
 */
 #ifndef SAFETENSORS_BASE_HTTP_H
 #define SAFETENSORS_BASE_HTTP_H
@@ -52,8 +54,9 @@ typedef struct HttpRequest {
 
   /* ---- Private ---- */
   char *range, *if_match, *proxy, *signature;
+  bool inside; /* the user's own server has a private address, and so may those that it redirects to */
   int tries, redirects;
-  int64_t due;
+  int64_t due, added, begun;
   struct HttpRequest *next;
 } HttpRequest;
 
@@ -78,6 +81,9 @@ void http_abandon(Http *http, HttpRequest *request);
 
 /* Releases the answer. */
 void http_release(HttpRequest *request);
+
+/* Begins no request any more when this many further bytes of bodies have come. */
+void http_limit(Http *http, uint64_t bytes);
 
 /* How many bytes of bodies have come, and how many requests were made, redirects among them. */
 uint64_t http_received(const Http *http);

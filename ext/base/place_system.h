@@ -53,6 +53,9 @@ int place_system_lock(int descriptor);
 /* Makes a directory with the default permissions or, if `is_private`, only those of its owner; EEXIST if there is something. */
 int place_system_make_directory(const char *path, bool is_private);
 
+/* Whether a directory, and the link to it if there is one, belong to the user, and nobody else may write there. */
+bool place_system_is_private(const char *path);
+
 /* Removes an empty directory. */
 int place_system_remove_directory(const char *path);
 

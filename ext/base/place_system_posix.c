@@ -106,6 +106,13 @@ int place_system_make_directory(const char *path, bool is_private) {
   return place_system_posix_result(mkdir(path, is_private ? 0700 : 0777));
 }
 
+bool place_system_is_private(const char *path) {
+  struct stat link, status;
+  return lstat(path, &link) == 0 && stat(path, &status) == 0 && link.st_uid == geteuid() &&
+         status.st_uid == geteuid() && S_ISDIR(status.st_mode) &&
+         (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
 int place_system_remove_directory(const char *path) {
   return place_system_posix_result(rmdir(path));
 }

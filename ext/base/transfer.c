@@ -122,19 +122,24 @@ const char *transfer_header(const Transfer *transfer, const char *name, uint64_t
   return NULL;
 }
 
-/* Before the first byte: whether the server announces more than is wanted. */
-static bool transfer_announces_too_much(const Transfer *transfer) {
+/* What Content-Length says, or UINT64_MAX. */
+static uint64_t transfer_announced(const Transfer *transfer) {
   uint64_t length;
   const char *value = transfer_header(transfer, "Content-Length", &length);
-  return value != NULL && strtoull(value, NULL, 10) > transfer->most;
+  return value != NULL && *value >= '0' && *value <= '9' ? strtoull(value, NULL, 10) : UINT64_MAX;
 }
 
-/* Room for the whole body is asked for at once if its length is known. */
+/* How many bytes of the body are kept: of what is no file, the first words. */
+static uint64_t transfer_most(const Transfer *transfer) {
+  return transfer->status >= 300 ? TRANSFER_MAX_WORDS : transfer->most;
+}
+
+/* Room for the whole body is asked for at once if its length is known, and is one that is taken. */
 static bool transfer_make_room(Transfer *transfer, uint64_t size) {
-  uint64_t length, needed = transfer->length + size, wanted = needed + needed / 2;
-  const char *value = transfer_header(transfer, "Content-Length", &length);
+  uint64_t needed = transfer->length + size, wanted = needed + needed / 2;
+  uint64_t announced = transfer_announced(transfer);
   if (needed <= transfer->capacity) return true;
-  if (value != NULL && strtoull(value, NULL, 10) >= needed) wanted = strtoull(value, NULL, 10);
+  if (announced >= needed && announced <= transfer_most(transfer)) wanted = announced;
   unsigned char *body = memory_resize(transfer->body, wanted, 1);
   if (body == NULL) return false;
   transfer->body = body;
@@ -143,23 +148,15 @@ static bool transfer_make_room(Transfer *transfer, uint64_t size) {
 }
 
 bool transfer_take_body(Transfer *transfer, const void *bytes, uint64_t size) {
-  if (transfer->status >= 300 && transfer->status < 400) return true; /* where to is in a header */
-  if (transfer->status >= 400) {
-    uint64_t room = TRANSFER_MAX_WORDS - transfer->length;
-    if (size > room) size = room;
-    if (!transfer_make_room(transfer, TRANSFER_MAX_WORDS)) {
-      return transfer_stop(transfer, TRANSFER_NO_MEMORY);
-    }
-    memcpy(transfer->body + transfer->length, bytes, size);
-    transfer->length += size;
-    return size < room || transfer_stop(transfer, TRANSFER_ANSWERED);
-  }
-  if (transfer->length == 0 && transfer_announces_too_much(transfer)) {
+  bool failure = transfer->status >= 300;
+  uint64_t room = transfer_most(transfer) - transfer->length;
+  uint64_t announced = transfer->length == 0 && !failure ? transfer_announced(transfer) : 0;
+  if (!failure && (size > room || (announced != UINT64_MAX && announced > room)))
     return transfer_stop(transfer, TRANSFER_STOPPED);
-  }
-  if (size > transfer->most - transfer->length) return transfer_stop(transfer, TRANSFER_STOPPED);
+  bool more = size >= room; /* than is kept of a failure */
+  if (more) size = room;
   if (!transfer_make_room(transfer, size)) return transfer_stop(transfer, TRANSFER_NO_MEMORY);
-  memcpy(transfer->body + transfer->length, bytes, size);
+  if (size > 0) memcpy(transfer->body + transfer->length, bytes, size);
   transfer->length += size;
-  return true;
+  return !failure || !more || transfer_stop(transfer, TRANSFER_ANSWERED);
 }

@@ -48,6 +48,7 @@ typedef struct Transfer {
   /* ---- The answer ---- */
   TransferEnd end;
   int status;
+  bool special; /* the address that was connected to, if that is known */
   char *
       header_text; /* lines "Name: value\r\n" of the last answer, with a NUL; NULL if there are none */
   uint32_t header_length;

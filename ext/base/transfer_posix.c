@@ -53,11 +53,13 @@ enum {
   CURL_PATH_AS_IS = CURL_LONG + 234,
   CURL_SUPPRESS_CONNECT_HEADERS = CURL_LONG + 265,
   CURL_AWS_SIGV4 = CURL_POINTER + 305,
+  CURL_QUICK_EXIT = CURL_LONG + 322,
 
   CURL_MULTI_MAX_CONNECTS = CURL_LONG + 6,
   CURL_MULTI_MAX_TOTAL_CONNECTIONS = CURL_LONG + 13,
 
   CURL_INFO_PRIVATE = 0x100000 + 21,
+  CURL_INFO_PRIMARY_IP = 0x100000 + 32,
   CURL_GLOBAL_DEFAULT = 3,
   CURL_HTTP_2_OVER_TLS = 4,
   CURL_AUTH_ANY_SAFE = ~1 & ~(1 << 4), /* all but Basic and IE's Digest */
@@ -173,7 +175,12 @@ static bool curl_find_authorities(CurlPool *pool) {
   return environment_find("SSL_CERT_DIR", &pool->ca_path);
 }
 
+/* In a child, what its parent asks for is given up, but not touched: both have the same connections. */
 static bool curl_open_multi(CurlPool *pool) {
+  for (Transfer *at = pool->under_way; at != NULL; at = at->next) {
+    if (at->end == TRANSFER_UNDER_WAY) at->end = TRANSFER_FAILED;
+    at->handle = at->list = NULL;
+  }
   pool->multi = curl.multi_init();
   pool->process = getpid();
   if (pool->multi == NULL) return false;
@@ -298,6 +305,7 @@ static bool curl_set_options(const CurlPool *pool, Transfer *transfer) {
   curl_set_long(transfer, CURL_HTTP_VERSION, CURL_HTTP_2_OVER_TLS);
   curl_set_long(transfer, CURL_PATH_AS_IS, 1);
   curl_set_long(transfer, CURL_SUPPRESS_CONNECT_HEADERS, 1);
+  curl_set_long(transfer, CURL_QUICK_EXIT, 1); /* who gives up does not wait for a name's address */
   return curl_set_functions(transfer) && curl_set_headers(transfer) &&
          curl_set_text(transfer, CURL_URL, transfer->url) &&
          curl_set_text(transfer, CURL_RANGE, transfer->range) &&
@@ -316,10 +324,12 @@ static bool curl_set_options(const CurlPool *pool, Transfer *transfer) {
 
 static void curl_begin(void *context, Transfer *transfer) {
   CurlPool *pool = context;
+  bool ready = pool->multi != NULL && pool->process == getpid();
+  if (!ready) ready = curl_open_multi(pool);
   transfer->next = pool->under_way;
   pool->under_way = transfer;
   transfer->end = TRANSFER_NO_MEMORY;
-  if (pool->process != getpid() && !curl_open_multi(pool)) return;
+  if (!ready) return;
   transfer->handle = curl.easy_init();
   if (transfer->handle == NULL) return;
   transfer->end = TRANSFER_HOPELESS;
@@ -351,6 +361,16 @@ static TransferEnd curl_end_of(int result) {
   }
 }
 
+/* Whether the answer came from an address that is not public. */
+static void curl_note_address(Transfer *transfer) {
+  const char *text = NULL;
+  unsigned char address[IP_V6_SIZE];
+  if (curl.easy_getinfo(transfer->handle, CURL_INFO_PRIMARY_IP, &text) != CURL_OK || text == NULL)
+    return;
+  size_t size = ip_parse(text, strlen(text), address);
+  transfer->special = size > 0 && ip_is_special(address, size);
+}
+
 /* A transfer that we have stopped knows why already. */
 static void curl_note_ends(CurlPool *pool) {
   int left;
@@ -358,6 +378,7 @@ static void curl_note_ends(CurlPool *pool) {
     Transfer *transfer = NULL;
     if (message->kind != CURL_MESSAGE_DONE) continue;
     curl.easy_getinfo(message->handle, CURL_INFO_PRIVATE, &transfer);
+    curl_note_address(transfer);
     if (transfer->end != TRANSFER_UNDER_WAY) continue;
     transfer->end = curl_end_of(message->data.result);
     if (transfer->end != TRANSFER_ANSWERED && transfer->message[0] == '\0') {
@@ -381,6 +402,7 @@ static Transfer *curl_take_ended(CurlPool *pool) {
 static Transfer *curl_next(void *context, int64_t nanoseconds) {
   CurlPool *pool = context;
   int running = 0, ready = 0;
+  if (pool->process != getpid()) curl_open_multi(pool);
   Transfer *ended = curl_take_ended(pool);
   if (ended != NULL || pool->under_way == NULL) return ended;
   curl.multi_perform(pool->multi, &running);

@@ -37,6 +37,7 @@ typedef struct ProgramRun {
 } ProgramRun;
 
 typedef struct ProgramPool {
+  pid_t process;       /* whose it is; a child cannot wait for the programs of its parent */
   Transfer *under_way; /* linked by `next` */
 } ProgramPool;
 
@@ -58,7 +59,9 @@ static bool program_is_there(void) {
 }
 
 static void *program_open(void) {
-  return memory_zeroed(1, sizeof(ProgramPool));
+  ProgramPool *pool = memory_zeroed(1, sizeof *pool);
+  if (pool != NULL) pool->process = getpid();
+  return pool;
 }
 
 /* ---- What it is told ---- */
@@ -86,13 +89,13 @@ static bool program_is_special(const struct sockaddr *address) {
   return ip_is_special((const unsigned char *)&v6.sin6_addr, IP_V6_SIZE);
 }
 
-/* Looks a name up, and sets `end` if an address is special or there is none. Otherwise curl is told which they are, so
-** that it cannot find others. */
+/* Looks a name up, unless a proxy does, and sets `end` if there is no address, or one that is special and must not be.
+** Otherwise curl is told which they are, so that it cannot find others. */
 static void program_tell_addresses(sqlite3_str *text, Transfer *transfer) {
   const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
   struct addrinfo *found = NULL;
   Url url;
-  if (!transfer->public_only || !url_parse(transfer->url, &url)) return;
+  if (transfer->proxy[0] != '\0' || !url_parse(transfer->url, &url)) return;
   char *host = memory_copy_text(url.host, url.host_length);
   int problem = host != NULL ? getaddrinfo(host, NULL, &hints, &found) : EAI_MEMORY;
   if (problem != 0) {
@@ -105,12 +108,13 @@ static void program_tell_addresses(sqlite3_str *text, Transfer *transfer) {
   const char *comma = "";
   for (const struct addrinfo *at = found; at != NULL; at = at->ai_next) {
     char name[INET6_ADDRSTRLEN];
-    if (program_is_special(at->ai_addr)) transfer->end = TRANSFER_REFUSED;
+    transfer->special = transfer->special || program_is_special(at->ai_addr);
     if (getnameinfo(at->ai_addr, at->ai_addrlen, name, sizeof name, NULL, 0, NI_NUMERICHOST) != 0)
       continue;
     sqlite3_str_appendf(text, at->ai_family == AF_INET6 ? "%s[%s]" : "%s%s", comma, name);
     comma = ",";
   }
+  if (transfer->special && transfer->public_only) transfer->end = TRANSFER_REFUSED;
   sqlite3_str_appendall(text, "\"\n");
   freeaddrinfo(found);
   memory_free(host);
@@ -203,8 +207,20 @@ static bool program_start(ProgramRun *run, const char *configuration) {
   return started;
 }
 
+/* In a child, gives up what its parent asks for, whose programs are not its own. */
+static void program_notice_fork(ProgramPool *pool) {
+  if (pool->process == getpid()) return;
+  pool->process = getpid();
+  for (Transfer *at = pool->under_way; at != NULL; at = at->next) {
+    ProgramRun *run = at->handle;
+    if (run != NULL) run->process = 0;
+    if (at->end == TRANSFER_UNDER_WAY) at->end = TRANSFER_FAILED;
+  }
+}
+
 static void program_begin(void *context, Transfer *transfer) {
   ProgramPool *pool = context;
+  program_notice_fork(pool);
   transfer->next = pool->under_way;
   pool->under_way = transfer;
   transfer->end = TRANSFER_UNDER_WAY;
@@ -245,11 +261,13 @@ static void program_release(ProgramPool *pool, Transfer *transfer) {
 }
 
 static void program_abandon(void *context, Transfer *transfer) {
+  program_notice_fork(context);
   program_release(context, transfer);
 }
 
 static void program_close_pool(void *context) {
   ProgramPool *pool = context;
+  program_notice_fork(pool);
   while (pool->under_way != NULL) program_release(pool, pool->under_way);
   memory_free(pool);
 }
@@ -357,6 +375,7 @@ static Transfer *program_next(void *context, int64_t nanoseconds) {
   ProgramPool *pool = context;
   struct pollfd waits[2 * TRANSFER_MOST];
   nfds_t count = 0;
+  program_notice_fork(pool);
   Transfer *ended = program_take_ended(pool);
   if (ended != NULL || pool->under_way == NULL) return ended;
   for (Transfer *at = pool->under_way; at != NULL && count < 2 * TRANSFER_MOST; at = at->next) {

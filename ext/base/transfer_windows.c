@@ -95,14 +95,13 @@ static void CALLBACK win_http_look(HINTERNET handle, DWORD_PTR context, DWORD st
   WinHttpRun *run = (WinHttpRun *)context;
   (void)handle;
   (void)length;
-  if (run == NULL || status != WINHTTP_CALLBACK_STATUS_CONNECTING_TO_SERVER ||
-      !run->transfer->public_only)
-    return;
+  if (run == NULL || status != WINHTTP_CALLBACK_STATUS_CONNECTING_TO_SERVER) return;
   unsigned char address[IP_V6_SIZE];
   char *text = words != NULL ? wide_text(words, wcslen(words)) : NULL;
   size_t size = text != NULL ? ip_parse(text, strlen(text), address) : 0;
   memory_free(text);
-  if (!ip_is_special(address, size)) return;
+  run->transfer->special = ip_is_special(address, size);
+  if (!run->transfer->special || !run->transfer->public_only) return;
   run->refused = true;
   win_http_close_request(run);
 }

@@ -30,6 +30,43 @@ static bool url_parse_port(const char *text, const char *end, uint16_t *port) {
   return number > 0;
 }
 
+/* Whether the characters between brackets can be those of an IPv6 address. One with a zone is not taken: it names a network
+** card of this machine. */
+static bool url_is_plain_v6(const char *host, size_t length) {
+  static const char digits[] = "0123456789abcdefABCDEF:.";
+  return memchr(host, ':', length) != NULL && strspn(host, digits) >= length;
+}
+
+/* Whether a name ends with a number, so that programs take it for an IPv4 address, in one of its many forms: 127.1,
+** 0x7f000001, 017700000001. Only the usual one is taken, in which everybody reads the same. */
+static bool url_is_odd_v4(const char *host, size_t length) {
+  size_t last = length, dots = 0;
+  if (last > 0 && host[last - 1] == '.') last--;
+  while (last > 0 && host[last - 1] != '.') last--;
+  if (host[last] < '0' || host[last] > '9') return false;
+  bool hexadecimal = last + 1 < length && (host[last + 1] == 'x' || host[last + 1] == 'X');
+  size_t digits = strspn(host + last, "0123456789");
+  if (!hexadecimal && digits < length - last && host[last + digits] != '.') return false;
+  for (size_t at = 0; at < length; dots++) {
+    size_t size = strspn(host + at, "0123456789");
+    if (size == 0 || size > 3 || (size > 1 && host[at] == '0')) return true;
+    at += size;
+    if (at < length && (host[at++] != '.' || at == length)) return true;
+  }
+  return dots != 4;
+}
+
+/* A name of letters, digits, '-' and '_' between dots. Names in other scripts are written as "xn--..." in addresses. */
+static bool url_is_plain_host(const char *host, size_t length) {
+  static const char letters[] =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+  if (length == 0 || host[0] == '.' || strspn(host, letters) < length) return false;
+  for (size_t i = 1; i < length; i++) {
+    if (host[i] == '.' && host[i - 1] == '.') return false;
+  }
+  return !url_is_odd_v4(host, length);
+}
+
 bool url_parse(const char *text, Url *url) {
   if (!url_is_plain(text)) return false;
   bool secure = sqlite3_strnicmp(text, "https://", 8) == 0;
@@ -44,12 +81,14 @@ bool url_parse(const char *text, Url *url) {
     url->host++;
     url->host_length = (size_t)(close - url->host);
     behind = close + 1;
+    if (!url_is_plain_v6(url->host, url->host_length)) return false;
   } else {
     const char *colon = memchr(host, ':', (size_t)(end - host));
     behind = colon != NULL ? colon : end;
     url->host_length = (size_t)(behind - host);
+    if (!url_is_plain_host(host, url->host_length)) return false;
   }
-  return url->host_length > 0 && url_parse_port(behind, end, &url->port);
+  return url_parse_port(behind, end, &url->port);
 }
 
 bool url_host_is(const Url *url, const char *host) {

@@ -15,7 +15,8 @@ typedef struct Url {
   const char *path; /* '/', '?' or the end of the text; what follows '#' belongs to it */
 } Url;
 
-/* False if it is no such address, or contains a user's name, a control character or a space. */
+/* False if it is no such address, or contains a user's name, a control character or a space; or if its host is not written as
+** everybody reads it: a name of letters, digits, '-' and '_', four decimal numbers, or an IPv6 address without a zone. */
 bool url_parse(const char *text, Url *url);
 
 /* Whether two addresses lead to the same scheme, host and port: who may see what is secret between

@@ -8,7 +8,7 @@
 #include "base/url.h"
 #include "json/json_load.h"
 
-enum { HUB_API_MOST = 64 << 20, HUB_API_COMMIT = 40, HUB_API_MAX_FILES = 1 << 20 };
+enum { HUB_API_MOST = 16 << 20, HUB_API_COMMIT = 40, HUB_API_MAX_FILES = 1 << 20 };
 
 bool hub_api_is_commit(const char *revision) {
   return strlen(revision) == HUB_API_COMMIT &&
@@ -19,11 +19,12 @@ bool hub_api_is_commit(const char *revision) {
 
 char *hub_api_url(const HubApi *api, const char *commit, const char *file) {
   bool is_model = strcmp(api->kind, "models") == 0;
-  char *path = url_escape(file, true), *url = NULL;
-  if (path != NULL) {
+  char *path = url_escape(file, true), *name = url_escape(api->name, true), *url = NULL;
+  if (path != NULL && name != NULL) {
     url = sqlite3_mprintf("%s/%s%s%s/resolve/%s/%s", api->settings->endpoint,
-                          is_model ? "" : api->kind, is_model ? "" : "/", api->name, commit, path);
+                          is_model ? "" : api->kind, is_model ? "" : "/", name, commit, path);
   }
+  memory_free(name);
   memory_free(path);
   return url;
 }
@@ -85,8 +86,9 @@ bool hub_api_raise(const HubApi *api, const HttpRequest *request, Error *error) 
                hub_api_token_advice(api));
   } else if (request->status == 429) {
     error_fill(error, ERROR_IO, api->path,
-               "expected an answer of %s, found that it wants to be asked later (429)%s%s",
-               settings->endpoint, words != NULL ? ": " : "", words != NULL ? words : "");
+               "expected an answer of %s, found that it wants to be asked later (429)%s%.*s",
+               settings->endpoint, words != NULL ? ": " : "",
+               ERROR_NAME(words != NULL ? words : "", words != NULL ? strlen(words) : 0));
   } else {
     error_fill(error, request->status == 403 ? ERROR_DENIED : ERROR_IO, api->path,
                "expected an answer of %s, found status %d%s%.*s", settings->endpoint,
@@ -269,17 +271,27 @@ static bool hub_api_next_page(const HubApi *api, const HttpRequest *request, cha
                      api->settings->endpoint);
 }
 
-bool hub_api_files(const HubApi *api, const char *commit, HubFiles *files, Error *error) {
+/* Whether to go on to the next page. A list that does not end is not followed. */
+static bool hub_api_turn_page(const HubApi *api, int page, const char *url, const char *next,
+                              Error *error) {
   enum { HUB_API_MAX_PAGES = 10000 };
+  if (next == NULL || (page < HUB_API_MAX_PAGES && strcmp(next, url) != 0)) return true;
+  return error_raise(error, ERROR_TOO_BIG, api->path,
+                     "expected a list of files of at most %d pages of %s, found more",
+                     HUB_API_MAX_PAGES, api->settings->endpoint);
+}
+
+bool hub_api_files(const HubApi *api, const char *commit, HubFiles *files, Error *error) {
   char *url = hub_api_address(api, "tree", commit, "?recursive=true");
   bool good = url != NULL || error_memory(error);
-  for (int page = 0; good && url != NULL && page < HUB_API_MAX_PAGES; page++) {
+  for (int page = 1; good && url != NULL; page++) {
     HttpRequest request;
     char *next = NULL;
     good = hub_api_ask(api, url, &request, error);
     if (good && request.status != 200) good = hub_api_raise(api, &request, error);
     good = good && hub_api_read_files(api, &request, files, error) &&
-           hub_api_next_page(api, &request, &next, error);
+           hub_api_next_page(api, &request, &next, error) &&
+           hub_api_turn_page(api, page, url, next, error);
     http_release(&request);
     memory_free(url);
     url = next;

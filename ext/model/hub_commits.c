@@ -147,7 +147,9 @@ char *hub_commits_key(const HubCommit *list, const HubApi *api, const char *revi
   const HubFile *found = commit != NULL ? hub_commit_file(commit, file) : NULL;
   if (found == NULL || strlen(found->digest) != HUB_API_DIGEST_SIZE - 1)
     return hub_commit_key(api, "header", revision, file);
-  return sqlite3_mprintf("sha256 %s %llu", found->digest, (unsigned long long)found->size);
+  /* Of this hub: another one may say that a file has this digest, and nobody verifies it. */
+  return sqlite3_mprintf("sha256 %s %s %llu", api->settings->endpoint, found->digest,
+                         (unsigned long long)found->size);
 }
 
 bool hub_commits_recall(HubCommit **list, const HubApi *api, const char *revision, Error *error) {

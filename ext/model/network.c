@@ -40,6 +40,7 @@ struct Network {
   bool busy; /* a thread asks */
   NetworkWays ways;
   RemoteBudget budget;
+  uint64_t before; /* bytes that had come when the period began */
   NetworkFile *files;
   S3List *lists;
 };
@@ -110,6 +111,7 @@ void network_end_period(Network *network) {
   network_forget_files(network, 0);
   s3_lists_clear(&network->lists);
   network->budget.spent = 0;
+  if (network->ways.http != NULL) network->before = http_received(network->ways.http);
 }
 
 /* ---- One thread at a time ---- */
@@ -161,9 +163,14 @@ static HeaderCache *network_cache(Network *network) {
 }
 
 static bool network_prepare(Network *network, const char *address, NetworkKind kind, Error *error) {
-  network->budget.limit = network->settings->limit;
-  return network_check_mode(network, address, error) &&
-         network_ways_prepare(&network->ways, address, kind, error);
+  uint64_t limit = network->settings->limit;
+  network->budget.limit = limit;
+  if (!network_check_mode(network, address, error) ||
+      !network_ways_prepare(&network->ways, address, kind, error))
+    return false;
+  uint64_t fetched = http_received(network->ways.http) - network->before;
+  http_limit(network->ways.http, fetched < limit ? limit - fetched : 0); /* lists count as well */
+  return true;
 }
 
 /* ---- Files ---- */

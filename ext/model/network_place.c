@@ -79,7 +79,8 @@ static bool network_raise_s3(const void *context, const HttpRequest *request, Er
 
 /* The repository, the web address, and the key of a file of a commit. */
 static bool network_find_hub_file(NetworkWays *ways, HeaderCache *cache, NetworkPlace *place,
-                                  const char *kind, const HubPlace *of, Error *error) {
+                                  const char *kind, const HubPlace *of, RemotePlace *out,
+                                  Error *error) {
   place->repository = memory_copy_text(of->name, strlen(of->name));
   if (place->repository == NULL) return error_memory(error);
   place->hub = (HubApi){.http = ways->http,
@@ -93,6 +94,8 @@ static bool network_find_hub_file(NetworkWays *ways, HeaderCache *cache, Network
     return error_raise(error, ERROR_MISSING, place->address,
                        "expected a file of the repository, found that it has no such one");
   }
+  out->size = hub_commits_size(ways->commits, &place->hub, of->revision, of->file);
+  out->is_listed = out->size != UINT64_MAX;
   place->key = hub_commits_key(ways->commits, &place->hub, of->revision, of->file);
   place->url = hub_api_url(&place->hub, of->revision, of->file);
   return (place->key != NULL && place->url != NULL) || error_memory(error);
@@ -107,7 +110,7 @@ static bool network_place_hub(NetworkWays *ways, HeaderCache *cache, NetworkPlac
   if (good && (of->file[0] == '\0' || !hub_api_is_commit(of->revision))) {
     good = error_raise(error, ERROR_ARGUMENT, place->address, "expected a file of a commit");
   }
-  good = good && network_find_hub_file(ways, cache, place, address.kind, of, error);
+  good = good && network_find_hub_file(ways, cache, place, address.kind, of, out, error);
   out->question.secret = ways->hub.secret;
   out->question.trusted = ways->hub.trusted;
   out->question.connect_seconds = ways->hub.connect_seconds;

@@ -200,6 +200,11 @@ static bool remote_file_set_size(RemoteFile *file, uint64_t size) {
     return error_raise(&file->error, ERROR_INVALID, file->place.address,
                        "expected a size below 2^63, found %llu", (unsigned long long)size);
   }
+  if (file->place.is_listed && size != file->place.size) {
+    return error_raise(&file->error, ERROR_INVALID, file->place.address,
+                       "expected %llu bytes, as the list of files says, found %llu",
+                       (unsigned long long)file->place.size, (unsigned long long)size);
+  }
   file->descriptor = temporary_open_file(size, &file->error);
   if (file->descriptor >= 0) file->size = size;
   return file->descriptor >= 0;

@@ -33,6 +33,8 @@ typedef struct RemotePlace {
   /* Raises what an answer means that is neither the bytes nor a change of the file. Returns false. */
   bool (*raise)(const void *context, const HttpRequest *request, Error *error);
   const void *context;
+  bool is_listed;
+  uint64_t size; /* of the file, as a list says, if it is listed */
 } RemotePlace;
 
 /* The bytes that may be fetched, over all files. */

@@ -8,7 +8,7 @@
 #include "base/url.h"
 #include "model/address.h"
 
-enum { S3_MOST = 16 << 20, S3_MAX_OBJECTS = 1 << 22, S3_MAX_BUCKET = 255 };
+enum { S3_MOST = 16 << 20, S3_MAX_OBJECTS = 1 << 22, S3_MAX_PAGES = 1 << 14, S3_MAX_BUCKET = 255 };
 
 bool s3_is_address(const char *path) {
   return strncmp(path, S3_PREFIX, strlen(S3_PREFIX)) == 0;
@@ -250,14 +250,18 @@ bool s3_list(const S3Api *api, const char *prefix, S3Objects *objects, Error *er
   }
   char *base = s3_compose(api->settings, bucket, length, ""), *token = NULL;
   bool good = base != NULL || error_memory(error), more = good;
-  while (good && more) {
-    char *url = s3_page_url(base, key, token);
-    memory_free(token);
-    token = NULL;
-    good = url != NULL ? s3_list_page(api, url, bucket, length, objects, &token, error)
+  for (int page = 1; good && more; page++) {
+    char *next = NULL, *url = s3_page_url(base, key, token);
+    good = url != NULL ? s3_list_page(api, url, bucket, length, objects, &next, error)
                        : error_memory(error);
+    more = next != NULL;
+    if (more && (page == S3_MAX_PAGES || (token != NULL && strcmp(token, next) == 0))) {
+      good = error_raise(error, ERROR_TOO_BIG, api->path,
+                         "expected a list of at most %d pages, found more", S3_MAX_PAGES);
+    }
     memory_free(url);
-    more = token != NULL;
+    memory_free(token);
+    token = next;
   }
   memory_free(token);
   memory_free(base);
