@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/sqlite.h"
 
@@ -85,6 +86,7 @@ static int transfer_status_of(const char *line, uint64_t length) {
 }
 
 bool transfer_take_header(Transfer *transfer, const char *line, uint64_t length) {
+  transfer->moved = clock_monotonic();
   if (length >= 5 && memcmp(line, "HTTP/", 5) == 0) {
     transfer_forget_answer(transfer);
     transfer->status = transfer_status_of(line, length);
@@ -149,6 +151,7 @@ static bool transfer_make_room(Transfer *transfer, uint64_t size) {
 
 bool transfer_take_body(Transfer *transfer, const void *bytes, uint64_t size) {
   bool failure = transfer->status >= 300;
+  transfer->moved = clock_monotonic();
   uint64_t room = transfer_most(transfer) - transfer->length;
   uint64_t announced = transfer->length == 0 && !failure ? transfer_announced(transfer) : 0;
   if (!failure && (size > room || (announced != UINT64_MAX && announced > room)))
@@ -159,4 +162,14 @@ bool transfer_take_body(Transfer *transfer, const void *bytes, uint64_t size) {
   if (size > 0) memcpy(transfer->body + transfer->length, bytes, size);
   transfer->length += size;
   return !failure || !more || transfer_stop(transfer, TRANSFER_ANSWERED);
+}
+
+void transfer_watch(Transfer *transfer) {
+  int64_t most = (int64_t)transfer->stall_seconds * 1000000000;
+  if (transfer->end != TRANSFER_UNDER_WAY || transfer->moved == 0 ||
+      clock_monotonic() - transfer->moved <= most)
+    return;
+  transfer->end = TRANSFER_FAILED;
+  sqlite3_snprintf(TRANSFER_MESSAGE, transfer->message, "nothing more for %ld seconds",
+                   transfer->stall_seconds);
 }

@@ -57,6 +57,7 @@ typedef struct Transfer {
   char message[TRANSFER_MESSAGE]; /* why it failed */
 
   /* ---- Private ---- */
+  int64_t moved; /* when something has come last; 0: nothing has */
   void *handle, *list;
   char words[TRANSFER_MESSAGE]; /* what the library says of a failure */
   struct Transfer *next;
@@ -94,6 +95,9 @@ bool transfer_take_header(Transfer *transfer, const char *line, uint64_t length)
 
 /* Takes bytes of the body. */
 bool transfer_take_body(Transfer *transfer, const void *bytes, uint64_t size);
+
+/* Ends a transfer of which something has come, but nothing more for too long. */
+void transfer_watch(Transfer *transfer);
 
 /* ---- For transfer.c: the means that a system has ---- */
 

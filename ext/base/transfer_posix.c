@@ -79,7 +79,8 @@ enum {
   CURL_BAD_PEER = 60,
   CURL_BAD_CA_FILE = 77,
   CURL_BAD_ISSUER = 83,
-  CURL_UNKNOWN_OPTION = 48
+  CURL_UNKNOWN_OPTION = 48,
+  CURL_TOO_LARGE = 100
 };
 
 typedef struct CurlMessage {
@@ -347,7 +348,6 @@ static void curl_begin(void *context, Transfer *transfer) {
 static TransferEnd curl_end_of(int result) {
   switch (result) {
     case CURL_OK: return TRANSFER_ANSWERED;
-    case CURL_OUT_OF_MEMORY: return TRANSFER_NO_MEMORY;
     case CURL_BAD_CERTIFICATE:
     case CURL_BAD_PEER:
     case CURL_BAD_CA_FILE:
@@ -356,6 +356,8 @@ static TransferEnd curl_end_of(int result) {
     case CURL_BAD_URL:
     case CURL_NO_PROXY_FOUND:
     case CURL_NO_HOST_FOUND:
+    case CURL_OUT_OF_MEMORY: /* it also says so of a line of 100 kB */
+    case CURL_TOO_LARGE:
     case CURL_UNKNOWN_OPTION: return TRANSFER_HOPELESS;
     default: return TRANSFER_FAILED;
   }
@@ -382,7 +384,9 @@ static void curl_note_ends(CurlPool *pool) {
     if (transfer->end != TRANSFER_UNDER_WAY) continue;
     transfer->end = curl_end_of(message->data.result);
     if (transfer->end != TRANSFER_ANSWERED && transfer->message[0] == '\0') {
-      const char *plain = curl.easy_strerror(message->data.result);
+      const char *plain = message->data.result == CURL_OUT_OF_MEMORY
+                              ? "too long a line, or no memory"
+                              : curl.easy_strerror(message->data.result);
       sqlite3_snprintf(TRANSFER_MESSAGE, transfer->message, "%s",
                        transfer->words[0] != '\0' ? transfer->words : plain);
     }
@@ -393,6 +397,7 @@ static void curl_note_ends(CurlPool *pool) {
 static Transfer *curl_take_ended(CurlPool *pool) {
   Transfer *ended = NULL;
   for (Transfer *at = pool->under_way; at != NULL; at = at->next) {
+    transfer_watch(at);
     if (at->end != TRANSFER_UNDER_WAY) ended = at;
   }
   if (ended != NULL) curl_release(pool, ended);

@@ -275,7 +275,6 @@ static void program_close_pool(void *context) {
 /* What "curl: (NUMBER) WORDS" means, by curl's list of exit codes. */
 static TransferEnd program_end_of(int number) {
   switch (number) {
-    case 27: return TRANSFER_NO_MEMORY;
     case 51:
     case 60:
     case 77:
@@ -285,7 +284,9 @@ static TransferEnd program_end_of(int number) {
     case 3:
     case 4:
     case 5:
-    case 6: return TRANSFER_HOPELESS;
+    case 6:
+    case 27: /* it also says so of a line of 100 kB */
+    case 100: return TRANSFER_HOPELESS;
     default: return TRANSFER_FAILED;
   }
 }
@@ -365,6 +366,7 @@ static Transfer *program_take_ended(ProgramPool *pool) {
   for (Transfer *at = pool->under_way; at != NULL; at = at->next) {
     ProgramRun *run = at->handle;
     if (run != NULL && run->output < 0 && run->complaints < 0) program_finish(at);
+    transfer_watch(at);
     if (at->end != TRANSFER_UNDER_WAY) ended = at;
   }
   if (ended != NULL) program_release(pool, ended);

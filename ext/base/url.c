@@ -44,7 +44,7 @@ static bool url_is_odd_v4(const char *host, size_t length) {
   if (last > 0 && host[last - 1] == '.') last--;
   while (last > 0 && host[last - 1] != '.') last--;
   if (host[last] < '0' || host[last] > '9') return false;
-  bool hexadecimal = last + 1 < length && (host[last + 1] == 'x' || host[last + 1] == 'X');
+  bool hexadecimal = last + 1 < length && host[last] == '0' && (host[last + 1] | 0x20) == 'x';
   size_t digits = strspn(host + last, "0123456789");
   if (!hexadecimal && digits < length - last && host[last + digits] != '.') return false;
   for (size_t at = 0; at < length; dots++) {
@@ -58,8 +58,7 @@ static bool url_is_odd_v4(const char *host, size_t length) {
 
 /* A name of letters, digits, '-' and '_' between dots. Names in other scripts are written as "xn--..." in addresses. */
 static bool url_is_plain_host(const char *host, size_t length) {
-  static const char letters[] =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+  static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
   if (length == 0 || host[0] == '.' || strspn(host, letters) < length) return false;
   for (size_t i = 1; i < length; i++) {
     if (host[i] == '.' && host[i - 1] == '.') return false;

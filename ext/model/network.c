@@ -30,6 +30,7 @@ typedef struct NetworkFile {
   uint32_t uses; /* by the list, and by descriptors; within the process's lock */
   NetworkPlace place;
   RemoteFile *remote;
+  Error failure; /* of its first request, which is not made again in the period */
   struct NetworkFile *next;
 } NetworkFile;
 
@@ -80,6 +81,7 @@ static void network_release_file(void *context) {
   process_lock_leave();
   if (!is_last) return;
   remote_file_free(file->remote);
+  error_clear(&file->failure);
   network_place_clear(&file->place);
   memory_free(file);
 }
@@ -258,7 +260,14 @@ static NetworkFile *network_begin(Network *network, const char *address, const A
                                   Error *error) {
   NetworkFile *file = network_find(network, address, error);
   if (file == NULL || remote_file_descriptor(file->remote) >= 0) return file;
-  return remote_file_need(file->remote, 0, NETWORK_FIRST, asking, error) ? file : NULL;
+  if (file->failure.code == ERROR_NONE) {
+    Error problem = {0};
+    if (remote_file_need(file->remote, 0, NETWORK_FIRST, asking, &problem)) return file;
+    error_repeat(error_is_fatal(problem.code) ? error : &file->failure, &problem);
+    error_clear(&problem);
+  }
+  if (file->failure.code != ERROR_NONE) error_repeat(error, &file->failure);
+  return NULL;
 }
 
 /* What the list of a commit, if it has come, says about a file of the hub. NULL if it says nothing, or with an error. */
@@ -378,7 +387,8 @@ void network_expect(Network *network, char *const *addresses, uint32_t count) {
     Error ignored = {0}; /* whoever opens the file will have it, too */
     NetworkFile *file =
         network_is_address(addresses[i]) ? network_find(network, addresses[i], &ignored) : NULL;
-    if (file != NULL && remote_file_descriptor(file->remote) < 0) {
+    if (file != NULL && remote_file_descriptor(file->remote) < 0 &&
+        file->failure.code == ERROR_NONE) {
       remote_file_ask(file->remote, 0, NETWORK_FIRST);
     }
     error_clear(&ignored);

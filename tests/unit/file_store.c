@@ -193,11 +193,47 @@ static void check_processes(void) {
   sqlite3_free(path);
 }
 
+/* A directory where others may write could have anything in it. */
+static void check_strangers(void) {
+  char *path = place("shared"), *link = place("link"), *real = place("real");
+  FileStore *store = file_store_open(path, 1 << 20), *linked = file_store_open(link, 1 << 20);
+  keep(store, "k", "text");
+  file_store_close(store);
+  for (unsigned mode = 0; mode < 2; mode++) {
+    check(chmod(path, mode == 0 ? 0770 : 0707) == 0, "chmod");
+    store = file_store_open(path, 1 << 20);
+    check(finds(store, "k", NULL), "what others may have written");
+    keep(store, "l", "text");
+    check(chmod(path, 0700) == 0 && finds(store, "l", NULL) && finds(store, "k", "text"),
+          "nothing was written there");
+    file_store_close(store);
+  }
+  if (geteuid() == 0) { /* who else could give something away */
+    check(chown(path, 1, 1) == 0, "chown");
+    store = file_store_open(path, 1 << 20);
+    check(finds(store, "k", NULL), "another user's directory");
+    file_store_close(store);
+    check(mkdir(real, 0700) == 0 && symlink("real", link) == 0 && lchown(link, 1, 1) == 0, "link");
+    keep(linked, "k", "text");
+    check(finds(linked, "k", NULL), "another user's link");
+    check(lchown(link, 0, 0) == 0, "lchown");
+  } else {
+    check(mkdir(real, 0700) == 0 && symlink("real", link) == 0, "link");
+  }
+  keep(linked, "k", "text");
+  check(finds(linked, "k", "text"), "the user's own link");
+  file_store_close(linked);
+  sqlite3_free(path);
+  sqlite3_free(link);
+  sqlite3_free(real);
+}
+
 int main(void) {
   make_directory();
   check_keeping();
   check_damage();
   check_limit();
+  check_strangers();
   check_leftovers();
   check_no_place();
   check_processes();

@@ -87,9 +87,47 @@ static void check_parts(void) {
                                     "https://[::1]x/",
                                     "https://a\n/",
                                     "https://a\\b/",
-                                    "https://a:8x/"};
+                                    "https://a:8x/",
+                                    "https://a@[::1]/",
+                                    "https://[fe80::1%25eth0]/",
+                                    "https://[fe80::1%eth0]/",
+                                    "https://[12345]/",
+                                    "https://[]/",
+                                    "https://127.1/",
+                                    "https://2130706433/",
+                                    "https://0x7f000001/",
+                                    "https://0x7f.0.0.1/",
+                                    "https://127.0.0.0x1/",
+                                    "https://017700000001/",
+                                    "https://0177.0.0.1/",
+                                    "https://127.0.0.01/",
+                                    "https://127.0.0.1./",
+                                    "https://127.0.0.1.5/",
+                                    "https://a.5/",
+                                    "https://1.2.3.4444/",
+                                    "https://%31%32%37.0.0.1/",
+                                    "https://127%2e0.0.1/",
+                                    "https://\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.0.0.1/",
+                                    "https://127\xe3\x80\x82"
+                                    "0.0.1/",
+                                    "https://a..b/",
+                                    "https://.a/",
+                                    "https://a\"b/",
+                                    "https://a;b/",
+                                    "https://a,b/",
+                                    "https://a\r\nX: y/",
+                                    "https://a/x\ty"};
+  static const char *const good[] = {"https://a.b-c_d.example./x@y?u:p@z#@",
+                                     "https://127.0.0.1/",
+                                     "https://3com.example/",
+                                     "https://a.3x/",
+                                     "https://1.2.3.4.example/",
+                                     "https://[::ffff:1.2.3.4]/"};
   Url url;
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) check(!url_parse(bad[i], &url), bad[i]);
+  for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+    check(url_parse(good[i], &url), good[i]);
+  }
   check(url_parse("https://[2001:db8::1]:8443/x?y", &url) && url.secure && url.port == 8443 &&
             url.host_length == 11 && strcmp(url.path, "/x?y") == 0,
         "an IPv6 address");
