@@ -54,7 +54,8 @@ typedef struct HttpRequest {
 
   /* ---- Private ---- */
   char *range, *if_match, *proxy, *signature;
-  bool inside; /* the user's own server has a private address, and so may those that it redirects to */
+  bool
+      inside; /* the user's own server has a private address, and so may those that it redirects to */
   int tries, redirects;
   int64_t due, added, begun;
   struct HttpRequest *next;
