@@ -94,8 +94,9 @@ static bool network_find_hub_file(NetworkWays *ways, HeaderCache *cache, Network
     return error_raise(error, ERROR_MISSING, place->address,
                        "expected a file of the repository, found that it has no such one");
   }
-  out->size = hub_commits_size(ways->commits, &place->hub, of->revision, of->file);
-  out->is_listed = out->size != UINT64_MAX;
+  const HubFile *listed = hub_commits_file(ways->commits, &place->hub, of->revision, of->file);
+  out->is_listed = listed != NULL;
+  if (listed != NULL) out->size = listed->size;
   place->key = hub_commits_key(ways->commits, &place->hub, of->revision, of->file);
   place->url = hub_api_url(&place->hub, of->revision, of->file);
   return (place->key != NULL && place->url != NULL) || error_memory(error);
