@@ -1,15 +1,20 @@
 -- Is this download what was published?
 --
--- Compares the files with every digest that is claimed about them nearby, without the network: the names of a hub's
+-- Compares the files with every digest that is claimed about them nearby: the names of a hub's
 -- cache, the notes of its client in a local directory, git-lfs, SHA256SUMS and the like, *.sha256, the hashes in
 -- kohya's and ModelSpec's metadata, OpenSSF model signing bundles (whose signature itself is not checked). Reads all
 -- bytes of the files that something is claimed about. ext/docs/reference.md lists the claims.
+--
+-- If the network is switched on (SAFETENSORS_NETWORK=on), hf://NAME compares this machine's copies with what the hub
+-- publishes, and `published` any other files with it. Nothing is downloaded: a file that is not on this machine is a
+-- claim that cannot be checked. Otherwise nobody is asked.
 --
 -- The verdict is yes if each claim that can be checked is right, each claimed file is there, and no download of a hub's
 -- client stands half-way (`*.incomplete`). It is no, too, where nothing can be checked; with `strict` also if a claim
 -- cannot be checked, or if a file has none.
 --
 -- @param path path required   the checkpoint: a directory (all its files), a file, an index, a pattern or hf://NAME
+-- @param published text       the repository of the hub that the files are from, hf://NAME[@REVISION][/FOLDER]
 -- @param strict flag          a file without a claim, and a claim that cannot be checked, are not enough
 -- @param format enum text|json|csv|junit|sarif   how to print the tables
 -- @table claims(file, claim, algorithm, expected, actual, status)   one row per claim; of a file about which nothing
@@ -18,21 +23,23 @@
 -- @status 1                   when the verdict is no
 -- @example safetensors-sql verify model_directory
 -- @example safetensors-sql verify hf://org/name
+-- @example safetensors-sql verify model_directory --published hf://org/name
 
 .bail on
 DROP TABLE IF EXISTS temp.parameters;
 CREATE TEMP TABLE parameters(
   path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
+  published TEXT,
   strict INTEGER,
   format TEXT CONSTRAINT ":format is text, json, csv, junit or sarif"
     CHECK (format IN ('text', 'json', 'csv', 'junit', 'sarif'))
 );
-INSERT INTO parameters SELECT :path, ifnull(:strict, 0), ifnull(:format, 'text')
-WHERE safetensors_parameters(':path', ':strict', ':format');
+INSERT INTO parameters SELECT :path, :published, ifnull(:strict, 0), ifnull(:format, 'text')
+WHERE safetensors_parameters(':path', ':published', ':strict', ':format');
 
 -- If there is no such path, this ends the script.
 DROP TABLE IF EXISTS temp.claims;
-CREATE TEMP TABLE claims AS SELECT file, claim, algorithm, expected, actual, status FROM safetensors_verify(:path);
+CREATE TEMP TABLE claims AS SELECT file, claim, algorithm, expected, actual, status FROM safetensors_verify(:path, :published);
 -- What a hub's client was still downloading, or was stopped at.
 UPDATE claims SET status = 'incomplete' WHERE file LIKE '%.incomplete';
 DROP TABLE IF EXISTS temp.needs;
@@ -55,8 +62,8 @@ INSERT INTO verified
 DROP TABLE IF EXISTS temp.verify_directory;
 CREATE TEMP TABLE verify_directory AS
   SELECT ifnull(max(length(d)), 0) AS length
-  FROM (SELECT rtrim(min(file), replace(min(file), '/', '')) AS d FROM claims) AS m
-  WHERE NOT EXISTS (SELECT 1 FROM claims WHERE substr(file, 1, length(d)) <> d);
+  FROM (SELECT rtrim(min(file), replace(min(file), '/', '')) AS d FROM claims WHERE file NOT LIKE 'hf://%') AS m
+  WHERE NOT EXISTS (SELECT 1 FROM claims WHERE substr(file, 1, length(d)) <> d AND file NOT LIKE 'hf://%');
 
 CREATE TEMP VIEW IF NOT EXISTS as_text AS SELECT 1 FROM parameters WHERE format = 'text';
 .mode list
@@ -82,8 +89,14 @@ FROM as_text, (SELECT total(claim IS NOT NULL AND status IN ('differs', 'missing
 SELECT safetensors_label(substr(file, 1 + d.length)) || ': ' || safetensors_label(status) || ifnull(' (' || safetensors_label(claim) || ')', '')
        || iif(status = 'differs', printf('%s  expected %s%s  found    %s', char(10), safetensors_label(expected), char(10), actual), '')
 FROM as_text, claims AS c, verify_directory AS d
-WHERE status NOT IN ('ok', 'no claim') ORDER BY status NOT IN ('differs', 'missing', 'incomplete'), c.rowid LIMIT 200;
-SELECT printf('and %,d more', count(*) - 200) FROM as_text, claims WHERE status NOT IN ('ok', 'no claim') HAVING count(*) > 200;
+WHERE status NOT IN ('ok', 'no claim', 'cannot check: it is not on this machine') ORDER BY status NOT IN ('differs', 'missing', 'incomplete'), c.rowid LIMIT 200;
+SELECT printf('and %,d more', count(*) - 200) FROM as_text, claims
+WHERE status NOT IN ('ok', 'no claim', 'cannot check: it is not on this machine') HAVING count(*) > 200;
+SELECT printf('%,d file%s of the repository %s not on this machine: %s', n, iif(n = 1, '', 's'), iif(n = 1, 'is', 'are'), some || iif(n > 5, ', ...', ''))
+FROM as_text, (SELECT count(*) AS n FROM claims WHERE status = 'cannot check: it is not on this machine'),
+     (SELECT group_concat(name, ', ') AS some FROM (SELECT safetensors_label(substr(file, instr(file, '@') + 42)) AS name
+      FROM claims AS c WHERE status = 'cannot check: it is not on this machine' ORDER BY c.rowid LIMIT 5))
+WHERE n > 0;
 
 SELECT char(10) || '== Claims' FROM as_text, claims WHERE claim IS NOT NULL LIMIT 1;
 .mode column --wrap 0

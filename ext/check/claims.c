@@ -16,7 +16,6 @@
 enum {
   CLAIMS_MAX_LIST = 16 << 20, /* bytes of a list of checksums, or of a bundle */
   CLAIMS_MAX_NOTE = 4 << 10,  /* of a file with one claim */
-  CLAIMS_MAX_DEPTH = 64,      /* directories within each other */
   CLAIMS_MAX_ABOVE = 16 /* directories above a file in which a hub's client may have made notes */
 };
 
@@ -24,6 +23,7 @@ static const char claims_lfs[] = "version https://git-lfs.github.com/spec/v1\n";
 
 const char *claim_source_name(ClaimSource source) {
   static const char *const names[CLAIM_SOURCE_COUNT] = {
+      "hub list",
       "hub blob",
       "hub download",
       "lfs pointer",
@@ -118,20 +118,25 @@ static bool claims_add_oid(Claims *claims, const char *file, ClaimSource source,
 
 /* ---- Small files ---- */
 
-/* Forgets an error that says something about a file, and not that the system fails. */
-static bool claims_forgive(Error *found, Error *error) {
+bool claims_forgive(Error *found, Error *error) {
   return error_forgive_if(!error_is_of_system(found->code) && found->code != ERROR_CHANGED, error,
                           found);
 }
 
 /* Reads a file of at most `max` bytes. *text is NULL if there is none, or none that may be read; then
 ** *denied says so, unless it is NULL. */
-static bool claims_load(const char *path, uint64_t max, char **text, uint64_t *length, bool *denied,
-                        Error *error) {
+static bool claims_load(const Claims *claims, const char *path, uint64_t max, char **text,
+                        uint64_t *length, bool *denied, Error *error) {
   FileIdentity identity;
+  NetworkListed listed;
   Error ignored = {0};
   *text = NULL;
-  int descriptor = file_open(path, &identity, &ignored);
+  if (denied != NULL) *denied = false;
+  Network *network = session_network(claims->session);
+  bool remote = network_has(network, path),
+       known = remote && network_listed(network, path, &listed);
+  if (known ? listed.size > max : remote && !network_is_file(path)) return true;
+  int descriptor = open_files_open(session_open_files(claims->session), path, &identity, &ignored);
   if (descriptor >= 0 && identity.size <= max) {
     *length = identity.size;
     *text = memory_alloc(identity.size + 1);
@@ -147,13 +152,14 @@ static bool claims_load(const char *path, uint64_t max, char **text, uint64_t *l
 }
 
 /* The same for DIRECTORY/NAME with something behind it. */
-static bool claims_load_at(const char *directory, const char *name, const char *behind,
-                           uint64_t max, char **text, uint64_t *length, Error *error) {
+static bool claims_load_at(const Claims *claims, const char *directory, const char *name,
+                           const char *behind, uint64_t max, char **text, uint64_t *length,
+                           Error *error) {
   *text = NULL;
   const char *joint = directory[0] == '\0' ? "" : path_style_joint(PATH_STYLE_HERE, directory);
   char *path = sqlite3_mprintf("%s%s%s%s", directory, joint, name, behind);
-  bool good =
-      path != NULL ? claims_load(path, max, text, length, NULL, error) : error_memory(error);
+  bool good = path != NULL ? claims_load(claims, path, max, text, length, NULL, error)
+                           : error_memory(error);
   sqlite3_free(path);
   return good;
 }
@@ -186,7 +192,8 @@ static bool claims_of_note(Claims *claims, const char *directory, const char *be
   uint64_t length;
   *found = false;
   if (named == NULL) return error_memory(error);
-  bool good = claims_load_at(directory, named, ".metadata", CLAIMS_MAX_NOTE, &text, &length, error);
+  bool good =
+      claims_load_at(claims, directory, named, ".metadata", CLAIMS_MAX_NOTE, &text, &length, error);
   sqlite3_free(named);
   if (!good || text == NULL) return good;
   *found = true;
@@ -228,7 +235,7 @@ static const char *claims_lfs_oid(const char *text) {
 static bool claims_of_pointer(Claims *claims, const char *file, Error *error) {
   char *text;
   uint64_t length;
-  if (!claims_load(file, CLAIMS_MAX_NOTE, &text, &length, NULL, error)) return false;
+  if (!claims_load(claims, file, CLAIMS_MAX_NOTE, &text, &length, NULL, error)) return false;
   const char *oid = claims_lfs_oid(text);
   bool good = oid == NULL || claims_add_oid(claims, file, CLAIM_LFS_POINTER, oid, 64, error);
   if (good && oid != NULL) claims->all[claims->count - 1]->missing = true;
@@ -239,7 +246,8 @@ static bool claims_of_pointer(Claims *claims, const char *file, Error *error) {
 static bool claims_of_sha256_file(Claims *claims, const char *file, Error *error) {
   char *text;
   uint64_t length;
-  if (!claims_load_at("", file, ".sha256", CLAIMS_MAX_NOTE, &text, &length, error)) return false;
+  if (!claims_load_at(claims, "", file, ".sha256", CLAIMS_MAX_NOTE, &text, &length, error))
+    return false;
   uint64_t digits = text != NULL ? strspn(text, "0123456789abcdefABCDEF") : 0;
   bool alone = text != NULL && digits == 64 && strspn(text + digits, " \t\r\n") == length - digits;
   bool good = !alone || claims_add(claims, file, CLAIM_SHA256_FILE, CLAIM_SHA256, text, 64, error);
@@ -286,7 +294,16 @@ static bool claims_of_metadata(Claims *claims, Session *session, const char *fil
   return claims_forgive(&found, error) && good;
 }
 
+bool claims_is_remote(const Claims *claims, const char *path) {
+  return network_has(session_network(claims->session), path);
+}
+
+/* The place of a file of the network says nothing, and no client of the hub makes notes there. */
 static bool claims_of_file(Claims *claims, Session *session, const char *file, Error *error) {
+  if (claims_is_remote(claims, file)) {
+    return claims_of_pointer(claims, file, error) && claims_of_sha256_file(claims, file, error) &&
+           claims_of_metadata(claims, session, file, error);
+  }
   return claims_of_real_path(claims, file, error) && claims_of_download(claims, file, error) &&
          claims_of_pointer(claims, file, error) && claims_of_sha256_file(claims, file, error) &&
          claims_of_metadata(claims, session, file, error);
@@ -336,10 +353,10 @@ static bool claims_by_file(Claims *claims, const char *path, Error *error) {
   bool signing = strcmp(name, "model.sig") == 0 || claims_has_ending(name, ".sig");
   uint64_t length, max = list || signing ? CLAIMS_MAX_LIST : CLAIMS_MAX_NOTE;
   bool usual = !list && !signing;
-  if (usual && strchr(name, '.') == NULL) return true;
+  if (usual && (strchr(name, '.') == NULL || claims_is_remote(claims, path))) return true;
   char *text, *directory = path_directory(path);
   if (directory == NULL) return error_memory(error);
-  bool denied, good = claims_load(path, max, &text, &length, &denied, error);
+  bool denied, good = claims_load(claims, path, max, &text, &length, &denied, error);
   if (good && denied && !usual) good = claims_add_unread(claims, path, signing, error);
   if (good && text != NULL) {
     good = list      ? claims_read_checksums(claims, directory, text, length, error)
@@ -352,71 +369,6 @@ static bool claims_by_file(Claims *claims, const char *path, Error *error) {
 }
 
 /* ---- All files ---- */
-
-/* Appends the files of a directory, and of those in it. */
-static bool claims_walk(const char *directory, unsigned depth, PathList *files, Cancel *cancel,
-                        Error *error) {
-  PathList names = {0};
-  PathLook look;
-  bool good = file_system_list(directory, &names, cancel, error) &&
-              path_list_order(&names, cancel, directory, error);
-  for (uint32_t i = 0; good && i < names.count; i++) {
-    const char *name = names.paths[i];
-    if (strcmp(name, ".git") == 0 || strcmp(name, ".cache") == 0) continue;
-    char *path = path_join(directory, name);
-    good = path != NULL || error_memory(error);
-    if (!good) break;
-    Error found = {0};
-    bool looked = file_system_look(path, &look, &found);
-    good = claims_forgive(&found, error);
-    if (!looked) look.kind = PATH_MISSING;
-    if (good && looked && look.kind == PATH_DIRECTORY && !look.is_link &&
-        depth < CLAIMS_MAX_DEPTH) {
-      good = claims_walk(path, depth + 1, files, cancel, error);
-    } else if (good && looked && look.kind != PATH_DIRECTORY) {
-      good = path_list_add(files, NULL, path) || error_memory(error);
-    }
-    memory_free(path);
-  }
-  path_list_clear(&names);
-  return good;
-}
-
-/* Appends the files that a checkpoint of single files is about, and those beside them, which may have
-** claims about them. */
-static bool claims_list_members(Checkpoint *checkpoint, PathList *files, PathList *beside,
-                                Cancel *cancel, Error *error) {
-  uint32_t count = checkpoint_member_count(checkpoint);
-  char *last = NULL;
-  bool good = true;
-  for (uint32_t i = 0; good && i < count; i++) {
-    const char *path = checkpoint_member_path(checkpoint, i);
-    if (path == NULL) continue;
-    char *directory = path_directory(path);
-    good = (directory != NULL && path_list_add(files, NULL, path)) || error_memory(error);
-    if (good && (last == NULL || strcmp(last, directory) != 0)) {
-      PathList names = {0};
-      Error found = {0};
-      const char *listed = directory[0] == '\0' ? "." : directory;
-      file_system_list(listed, &names, cancel, &found);
-      good = claims_forgive(&found, error);
-      for (uint32_t n = 0; good && n < names.count; n++)
-        good = path_list_add(beside, directory[0] == '\0' ? NULL : directory, names.paths[n]) ||
-               error_memory(error);
-      path_list_clear(&names);
-    }
-    memory_free(last);
-    last = directory;
-  }
-  memory_free(last);
-  const char *index = checkpoint_index_path(checkpoint);
-  FileIdentity identity;
-  if (good && index == NULL && files->count == 1 &&
-      !file_identify(files->paths[0], &identity, error))
-    return false;
-  if (good && index != NULL) good = path_list_add(files, NULL, index) || error_memory(error);
-  return good;
-}
 
 static int claims_compare(const void *a, const void *b) {
   const Claim *x = *(Claim *const *)a, *y = *(Claim *const *)b;
@@ -445,9 +397,9 @@ static void claims_keep(Claims *claims, const PathList *files, bool all) {
   uint64_t kept = 0;
   for (uint64_t i = 0; i < claims->count; i++) {
     Claim *claim = claims->all[i];
-    bool known = claims_has(files, claim->file);
-    claim->missing = claim->missing || !known;
-    if (known || all) {
+    bool known = claims_has(files, claim->file), published = claim->source == CLAIM_HUB_LIST;
+    claim->missing = claim->missing || (!known && !published);
+    if (known || all || published) {
       claims->all[kept++] = claim;
     } else {
       claim_free(claim);
@@ -465,6 +417,7 @@ static bool claims_add_none(Claims *claims, const PathList *files, Error *error)
     Claim *none = claims_new(claims, files->paths[i], error);
     if (none == NULL) return false;
     PathLook look;
+    if (claims_is_remote(claims, none->file)) continue;
     if (!file_system_look(none->file, &look, error)) return false;
     none->missing = look.kind == PATH_MISSING;
   }
@@ -481,49 +434,72 @@ static bool claims_sort(Claims *claims, Cancel *cancel, Error *error) {
                    error);
 }
 
-/* Sets *directory to the directory that the argument names, or to NULL. A directory with an index stands for
-** the index. */
-static bool claims_directory(const Checkpoint *checkpoint, const char *argument, char **directory,
-                             Error *error) {
-  const char *path = checkpoint_path(checkpoint);
-  bool indexed = checkpoint_index_path(checkpoint) != NULL;
-  *directory = NULL;
-  if (path == NULL || (indexed && shards_is_index_path(argument))) return true;
-  PathKind kind = PATH_MISSING;
-  Error found = {0};
-  if (!indexed) file_system_kind(path, &kind, &found);
-  if (!claims_forgive(&found, error)) return false;
-  if (!indexed && kind != PATH_DIRECTORY) return true;
-  *directory = indexed ? path_directory(path) : memory_copy_text(path, strlen(path));
-  return *directory != NULL || error_memory(error);
+/* Those of an address of the hub that is asked, with what it publishes about them; or the same of files of this machine and
+** the address of what was published. */
+static bool claims_find_published(Claims *claims, Checkpoint *checkpoint, const char *argument,
+                                  const char *published, ClaimFiles *files, Error *error) {
+  Network *network = session_network(claims->session);
+  bool asks = published != NULL;
+  if (!asks && !network_asks(network, argument, &asks, error)) return false;
+  char *pinned =
+      asks ? network_pin(network, published != NULL ? published : argument, error) : NULL;
+  if (asks && pinned == NULL) return false;
+  bool in_hub = pinned != NULL && network_is_in_hub(pinned);
+  bool good = published == NULL || in_hub ||
+              error_raise(error, ERROR_ARGUMENT, published,
+                          "expected the address of a repository of the hub, found another one");
+  bool of_copies = in_hub && published == NULL;
+  files->searched = of_copies;
+  good = good && (of_copies || claims_find_files(claims, checkpoint, argument, files, error));
+  if (good && in_hub) good = claims_add_published(claims, pinned, files, of_copies, error);
+  memory_free(pinned);
+  return good;
+}
+
+/* Of files of the network, begins to ask for the headers of some. */
+static void claims_expect(const Claims *claims, const PathList *files, uint32_t number) {
+  enum { CLAIMS_AHEAD = 32 };
+  uint32_t end = files->count - number < CLAIMS_AHEAD ? files->count : number + CLAIMS_AHEAD;
+  if (number % CLAIMS_AHEAD != 0 || !claims_is_remote(claims, files->paths[number])) return;
+  for (uint32_t i = number; i < end; i++) {
+    const char *path = files->paths[i];
+    size_t length = strlen(path);
+    if (length > 12 && strcmp(path + length - 12, ".safetensors") == 0)
+      network_expect(session_network(claims->session), &files->paths[i], 1);
+  }
+}
+
+static bool claims_read(Claims *claims, const ClaimFiles *found, Error *error) {
+  const PathList *files = &found->files, *beside = &found->beside;
+  Session *session = claims->session;
+  bool good = true;
+  for (uint32_t i = 0; good && i < files->count; i++) {
+    claims_expect(claims, files, i);
+    good = cancel_go_on(session_cancel(session), files->paths[i], error) &&
+           claims_of_file(claims, session, files->paths[i], error) &&
+           (!found->searched || claims_by_file(claims, files->paths[i], error));
+  }
+  for (uint32_t i = 0; good && i < beside->count; i++)
+    good = claims_by_file(claims, beside->paths[i], error);
+  return good;
 }
 
 bool claims_find(Claims *claims, Session *session, Checkpoint *checkpoint, const char *argument,
-                 Error *error) {
-  *claims = (Claims){0};
-  PathList files = {0}, beside = {0};
+                 const char *published, Error *error) {
+  *claims = (Claims){.session = session};
+  ClaimFiles found = {0};
   Cancel *cancel = session_cancel(session);
-  char *place;
-  if (!claims_directory(checkpoint, argument, &place, error)) return false;
-  bool all = place != NULL;
-  bool good = (all ? claims_walk(place, 0, &files, cancel, error)
-                   : claims_list_members(checkpoint, &files, &beside, cancel, error)) &&
-              path_list_order(&files, cancel, "files", error) &&
-              path_list_order(&beside, cancel, "files", error);
-  for (uint32_t i = 0; good && i < files.count; i++) {
-    good = cancel_go_on(cancel, files.paths[i], error) &&
-           claims_of_file(claims, session, files.paths[i], error) &&
-           (!all || claims_by_file(claims, files.paths[i], error));
-  }
-  for (uint32_t i = 0; good && i < beside.count; i++)
-    good = claims_by_file(claims, beside.paths[i], error);
+  bool good = claims_find_published(claims, checkpoint, argument, published, &found, error) &&
+              path_list_order(&found.files, cancel, "files", error) &&
+              path_list_order(&found.beside, cancel, "files", error) &&
+              claims_read(claims, &found, error);
   if (good) {
-    claims_keep(claims, &files, all);
-    good = claims_sort(claims, cancel, error) && claims_add_none(claims, &files, error) &&
+    claims_keep(claims, &found.files, found.searched);
+    good = claims_sort(claims, cancel, error) && claims_add_none(claims, &found.files, error) &&
            claims_sort(claims, cancel, error);
   }
-  path_list_clear(&files);
-  path_list_clear(&beside);
-  memory_free(place);
+  path_list_clear(&found.files);
+  path_list_clear(&found.beside);
+  memory_free(found.directory);
   return good;
 }

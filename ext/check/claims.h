@@ -1,6 +1,8 @@
 /*
-** Claims: what is written near files about their digests, offline. safetensors_verify has a row for each.
+** Claims: what is written near files about their digests, and what the hub publishes. safetensors_verify has a row for each.
+** Nobody is asked over the network but for checkpoints of the network.
 **
+**   hub list           the list of the repository that the hub has: of a large file its SHA-256, else git's blob id
 **   hub blob           the file is a link into `blobs` of a hub's cache, whose files are named by their
 **                      digest: 64 hexadecimal digits are SHA-256, 40 are git's blob id
 **   hub download       .cache/huggingface/download/NAME.metadata beside or above it, which the hub's client
@@ -24,6 +26,7 @@
 #include "model/file_digest.h"
 
 typedef enum ClaimSource {
+  CLAIM_HUB_LIST,
   CLAIM_HUB_BLOB,
   CLAIM_HUB_DOWNLOAD,
   CLAIM_LFS_POINTER,
@@ -58,7 +61,8 @@ typedef struct Claim {
 } Claim;
 
 typedef struct Claims {
-  Claim **order; /* by file, in natural order; of one file in the order of sources */
+  Session *session; /* private: who opens files */
+  Claim **order;    /* by file, in natural order; of one file in the order of sources */
   uint64_t count;
   Claim **all; /* private: as they were found */
   uint64_t capacity;
@@ -71,10 +75,38 @@ const char *claim_algorithm_name(ClaimAlgorithm algorithm);
 /* Finds all claims about the files of a checkpoint, which was opened by the path or address `argument`: of a
 ** directory, about all files in it, to any depth, but for .git and .cache. Files without a claim get one of
 ** CLAIM_NONE. Opens headers and small files, and reads no tensors. claims_clear() releases it, also after
-** an error. */
+** an error.
+**
+** Of an address of the hub, which is asked, the files are those of its list: this machine's copies where there are, else the
+** addresses, whose claims cannot be checked. `published` is such an address, or NULL: what the hub has there is claimed about
+** the files of the checkpoint that have the same places in it. */
 bool claims_find(Claims *claims, Session *session, Checkpoint *checkpoint, const char *argument,
-                 Error *error);
+                 const char *published, Error *error);
 void claims_clear(Claims *claims);
+
+/* ---- For claims.c, claim_files.c and claims_published.c ---- */
+
+/* Whether the network is asked for this path. */
+bool claims_is_remote(const Claims *claims, const char *path);
+
+/* Forgets an error that says something about a file, and not that the system fails. */
+bool claims_forgive(Error *found, Error *error);
+
+/* The files of a checkpoint, and what is beside them. */
+typedef struct ClaimFiles {
+  PathList files, beside;
+  char *directory; /* that has all of `files`, or NULL */
+  bool searched; /* each of `files` may have claims about others; those about missing ones count */
+} ClaimFiles;
+
+/* Finds the files of a checkpoint that was opened by `argument`. */
+bool claims_find_files(Claims *claims, Checkpoint *checkpoint, const char *argument,
+                       ClaimFiles *files, Error *error);
+
+/* Adds what the hub publishes at a pinned address, or at those that match a pattern, about the files of a checkpoint at the
+** same places. With `of_copies`, the checkpoint is the address, and its files are added: this machine's copies. */
+bool claims_add_published(Claims *claims, const char *address, ClaimFiles *files, bool of_copies,
+                          Error *error);
 
 /* ---- For lists of claims, in claim_lists.c ---- */
 

@@ -69,7 +69,8 @@ static bool address_refuse_file(const char *path, Error *error) {
 }
 
 /* What can be done besides where the network could be asked. */
-#define ADDRESS_NETWORK ", or switch the network on: safetensors_config('network', 'on')"
+#define ADDRESS_NETWORK \
+  ", or switch the network on: safetensors_config('network', 'on') or SAFETENSORS_NETWORK=on"
 
 bool address_refuse(const char *path, Error *error) {
   static const struct {

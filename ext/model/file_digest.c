@@ -1,10 +1,14 @@
 #include "model/file_digest.h"
 
+#include <errno.h>
 #include <string.h>
 
+#include "base/file_system.h"
 #include "base/memory.h"
+#include "base/path.h"
 #include "base/work_queue.h"
 #include "format/header.h"
+#include "model/hub.h"
 
 enum {
   FILE_DIGEST_CHUNK = 1 << 20,
@@ -76,6 +80,44 @@ static bool file_digest_open(Session *session, FileDigest *digest, Error *error)
          file_digest_set_range(digest, digest->identity.size, error);
 }
 
+/* ---- What was published ---- */
+
+static bool file_digest_is_published(const char *text) {
+  size_t length = strlen(text);
+  return (length == 40 || length == 64) && strspn(text, "0123456789abcdef") == length;
+}
+
+/* The list of the hub is asked for if it has not come. */
+static bool file_digest_list(Network *network, const char *address, char *text, Error *error) {
+  NetworkListed listed;
+  PathList ignored = {0};
+  bool known = network_listed(network, address, &listed);
+  if (!known && network_is_in_hub(address)) {
+    bool found = network_find_files(network, address, &ignored, error);
+    path_list_clear(&ignored);
+    if (!found) return false;
+    known = network_listed(network, address, &listed);
+  }
+  if (known && file_digest_is_published(listed.digest)) {
+    memcpy(text, listed.digest, strlen(listed.digest) + 1);
+  }
+  return true;
+}
+
+bool file_digest_published(Session *session, const char *path, char *text, Error *error) {
+  char *real;
+  text[0] = '\0';
+  if (network_has(session_network(session), path))
+    return file_digest_list(session_network(session), path, text, error);
+  int number = file_system_real_path(path, &real);
+  if (number == ENOMEM) return error_memory(error);
+  if (number != 0) return true; /* there is no such file */
+  const char *name = path_name(real);
+  if (hub_is_blob(real) && file_digest_is_published(name)) memcpy(text, name, strlen(name) + 1);
+  memory_free(real);
+  return true;
+}
+
 /* ---- Computing: on any thread ---- */
 
 typedef struct FileDigestWork {
@@ -132,10 +174,10 @@ static bool file_digest_take(WorkQueue *queue, unsigned worker, uint64_t item, E
 /* ---- All of them ---- */
 
 /* Whether what was read is still what the path leads to, in the same state. */
-static bool file_digest_check(FileDigest *digest) {
+static bool file_digest_check(Session *session, FileDigest *digest) {
   FileIdentity read, there;
   if (!file_identify_descriptor(digest->descriptor, digest->path, &read, &digest->error) ||
-      !file_identify(digest->path, &there, &digest->error))
+      !open_files_identify(session_open_files(session), digest->path, &there, &digest->error))
     return false;
   return (file_identity_unchanged(&read, &digest->identity) &&
           file_identity_unchanged(&there, &digest->identity)) ||
@@ -143,9 +185,9 @@ static bool file_digest_check(FileDigest *digest) {
                      "expected a file that does not change while it is read, found that it has");
 }
 
-static void file_digest_close(FileDigest *digest) {
+static void file_digest_close(Session *session, FileDigest *digest) {
   if (digest->descriptor < 0) return;
-  if (digest->error.code == ERROR_NONE) file_digest_check(digest);
+  if (digest->error.code == ERROR_NONE) file_digest_check(session, digest);
   file_close(digest->descriptor);
   digest->descriptor = -1;
 }
@@ -168,7 +210,7 @@ static bool file_digest_batch(Session *session, FileDigest *digests, uint64_t co
   bool good = work_queue_run(&work.queue, error);
   for (uint64_t i = 0; i < count; i++) {
     if (digests[i].done) continue;
-    file_digest_close(&digests[i]);
+    file_digest_close(session, &digests[i]);
     digests[i].done = good;
     if (error_is_fatal(digests[i].error.code)) good = error_repeat(error, &digests[i].error);
     if (!good) error_clear(&digests[i].error);

@@ -44,6 +44,14 @@ typedef struct FileDigest {
   FileIdentity identity;
 } FileDigest;
 
+/* Room for a digest that was published, in hexadecimal digits. */
+enum { FILE_DIGEST_PUBLISHED_SIZE = 65 };
+
+/* Sets `text` to the digest by which the hub knows a file: SHA-256 has 64 digits, git's blob id 40. It is that of the hub's
+** list, if the path is an address of the hub, which is asked for that list if need be; or the name of the blob of a hub's cache
+** that the path leads to. "" for all other files. False with an error. */
+bool file_digest_published(Session *session, const char *path, char *text, Error *error);
+
 /* The kind of digest that comes out. */
 DigestKind file_digest_kind(const FileDigest *digest);
 

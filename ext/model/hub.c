@@ -247,7 +247,8 @@ static void hub_refuse_repository(const char *path, const HubAddress *address, c
                "%s%s",
                directory,
                near ? hint
-                    : ": `hf download` fetches it, and with safetensors_config('network', 'on') "
+                    : ": `hf download` fetches it, and with safetensors_config('network', 'on') or "
+                      "SAFETENSORS_NETWORK=on "
                       "the hub itself is asked");
   }
   memory_free(hint);

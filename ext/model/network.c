@@ -157,7 +157,7 @@ static bool network_check_mode(const Network *network, const char *address, Erro
       "expected a path on this machine, found an address of the network, which is switched %s",
       network->settings->mode == NETWORK_NEVER
           ? "off for good"
-          : "off: safetensors_config('network', 'on') switches it on");
+          : "off: safetensors_config('network', 'on') or SAFETENSORS_NETWORK=on switches it on");
 }
 
 static HeaderCache *network_cache(Network *network) {
@@ -566,6 +566,10 @@ bool network_find_files(Network *network, const char *pattern, PathList *address
   if (network_kind_of(pattern) == NETWORK_PLACE_S3)
     return network_find_objects(network, pattern, addresses, error);
   return network_use_commit(network, pattern, network_use_to_find, addresses, error);
+}
+
+bool network_is_in_hub(const char *address) {
+  return network_kind_of(address) == NETWORK_PLACE_HUB;
 }
 
 bool network_is_file(const char *address) {

@@ -72,6 +72,9 @@ void network_expect(Network *network, char *const *addresses, uint32_t count);
 ** an error. */
 bool network_asks(Network *network, const char *path, bool *asks, Error *error);
 
+/* Whether a pinned address is one of the hub. */
+bool network_is_in_hub(const char *address);
+
 /* Whether a pinned address can only be that of one file: those of the web. */
 bool network_is_file(const char *address);
 

@@ -9,13 +9,15 @@
 ** alone, and data_offset (hidden) is where the bytes of the tensors begin. Of the file itself, mtime
 ** is when it was written, in nanoseconds since 1970, and inode and device say which file it is: links
 ** to one file have the same. header_hash is the hash of the header's JSON, and layout that of what it
-** says of the tensors (format/layout_hash.h).
+** says of the tensors (format/layout_hash.h). digest is the one by which a hub knows the file
+** (model/file_digest.h).
 **
 ** The header is read when a column needs it first. Without such a column, a file is only looked at,
 ** or not even that.
 */
 #include "base/digest.h"
 #include "format/layout_hash.h"
+#include "model/file_digest.h"
 #include "sql/path_table.h"
 #include "tensor/hash.h"
 #include "vtab/modules.h"
@@ -24,7 +26,7 @@ static const char files_schema[] =
     "CREATE TABLE x(file TEXT, size INTEGER, header_size INTEGER, tensors INTEGER, numel INTEGER, "
     "nbytes INTEGER, status TEXT, error TEXT, " PATH_TABLE_HIDDEN_COLUMNS
     ", data_offset INTEGER HIDDEN, mtime INTEGER HIDDEN, inode INTEGER HIDDEN, device INTEGER "
-    "HIDDEN, header_hash TEXT HIDDEN, layout TEXT HIDDEN)";
+    "HIDDEN, header_hash TEXT HIDDEN, layout TEXT HIDDEN, digest TEXT HIDDEN)";
 
 enum FilesColumn {
   FILES_COLUMN_FILE,
@@ -42,7 +44,8 @@ enum FilesColumn {
   FILES_COLUMN_INODE,
   FILES_COLUMN_DEVICE,
   FILES_COLUMN_HEADER_HASH,
-  FILES_COLUMN_LAYOUT
+  FILES_COLUMN_LAYOUT,
+  FILES_COLUMN_DIGEST
 };
 
 typedef struct FilesCursor {
@@ -174,8 +177,17 @@ static bool files_open(FilesCursor *cursor, sqlite3_context *context) {
   return true;
 }
 
+/* A list of the network, which has come, says the size of its files without asking for them. */
 static void files_result_size(FilesCursor *cursor, sqlite3_context *context) {
   PathScan *scan = &cursor->path.scan;
+  NetworkListed listed;
+  Network *network = session_network(checkpoint_session(scan->checkpoint));
+  if (scan->member.file == NULL && scan->member.path != NULL &&
+      network_has(network, scan->member.path) &&
+      network_listed(network, scan->member.path, &listed)) {
+    result_uint64(context, listed.size);
+    return;
+  }
   const FileIdentity *identity = files_identity(cursor);
   if (identity != NULL) {
     result_uint64(context, identity->size);
@@ -240,6 +252,18 @@ static void files_result_header_hash(sqlite3_context *context, const PathScan *s
   view_clear(&view);
 }
 
+static void files_result_digest(sqlite3_context *context, const PathScan *scan) {
+  char text[FILE_DIGEST_PUBLISHED_SIZE];
+  Error error = {0};
+  if (scan->member.path == NULL) return;
+  if (!file_digest_published(checkpoint_session(scan->checkpoint), scan->member.path, text,
+                             &error)) {
+    result_error(context, &error);
+  } else if (text[0] != '\0') {
+    sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
+  }
+}
+
 /* ---- Columns ---- */
 
 static void files_result_of_opened(FilesCursor *cursor, sqlite3_context *context,
@@ -270,6 +294,7 @@ static void files_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
       path_scan_result_path((const PathTable *)base->pVtab, scan, context);
       break;
     case FILES_COLUMN_SURPLUS_ARGUMENT: break;
+    case FILES_COLUMN_DIGEST: files_result_digest(context, scan); break;
     case FILES_COLUMN_MTIME:
     case FILES_COLUMN_INODE:
     case FILES_COLUMN_DEVICE:

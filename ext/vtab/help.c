@@ -58,7 +58,8 @@ static const char *const help_rows[][HELP_ROW_COLUMNS] = {
      "SELECT key, value FROM safetensors_metadata('model.safetensors');"},
     {"safetensors_files", "table",
      "safetensors_files(path) -> file, size, header_size, tensors, numel, nbytes, status, error; "
-     "hidden: data_offset, mtime, inode, device, header_hash, layout, checkpoint",
+     "hidden: data_offset, mtime, inode, device, header_hash, layout, digest, "
+     "checkpoint",
      "The files of a checkpoint, even missing or invalid",
      "SELECT file, status, error FROM safetensors_files('model.safetensors');"},
     {"safetensors_models", "table",
@@ -76,7 +77,8 @@ static const char *const help_rows[][HELP_ROW_COLUMNS] = {
      "The tensors of damaged files, and which are whole",
      "SELECT name, status, message FROM safetensors_salvage('model.safetensors');"},
     {"safetensors_verify", "table",
-     "safetensors_verify(path) -> file, claim, algorithm, expected, actual, status; hidden: "
+     "safetensors_verify(path [, published]) -> file, claim, algorithm, expected, actual, status; "
+     "hidden: "
      "checkpoint",
      "Whether files are as published, by digests nearby",
      "SELECT file, claim, status FROM safetensors_verify('model.safetensors');"},

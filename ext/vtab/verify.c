@@ -1,8 +1,12 @@
 /*
-** safetensors_verify(path): is this what was published? One row per claim about the digest of a file that
-** is found near it, offline; check/claims.h lists where.
+** safetensors_verify(path [, published]): is this what was published? One row per claim about the digest of a file that
+** is found near it, or that the hub publishes; check/claims.h lists where.
 **
 **     SELECT file, claim, status FROM safetensors_verify('model_directory') WHERE status <> 'ok';
+**     SELECT file, status FROM safetensors_verify('model_directory', 'hf://ORG/NAME');
+**
+** `published` is the address of a repository of the hub, which is asked for the digests of its files. Of such a path itself, this
+** machine's copies are looked at.
 **
 ** `expected` is what the claim says, `actual` what the file has: it is computed only when a query asks for it
 ** or for `status`, for several files on as many threads as PRAGMA threads allows. `status` is 'ok', 'differs',
@@ -14,13 +18,14 @@
 #include "base/memory.h"
 #include "check/claims.h"
 #include "check/model_digest.h"
+#include "sql/argument.h"
 #include "sql/connection.h"
 #include "sql/path_table.h"
 #include "vtab/modules.h"
 
 static const char verify_schema[] =
     "CREATE TABLE x(file TEXT, claim TEXT, algorithm TEXT, expected TEXT, actual TEXT, status "
-    "TEXT, " PATH_TABLE_HIDDEN_COLUMNS ")";
+    "TEXT, checkpoint HIDDEN, published HIDDEN, surplus_argument HIDDEN)";
 
 enum VerifyColumn {
   VERIFY_COLUMN_FILE,
@@ -30,14 +35,20 @@ enum VerifyColumn {
   VERIFY_COLUMN_ACTUAL,
   VERIFY_COLUMN_STATUS,
   VERIFY_COLUMN_PATH,
+  VERIFY_COLUMN_PUBLISHED,
   VERIFY_COLUMN_SURPLUS_ARGUMENT
 };
+
+/* A bit of idxNum, besides PATH_PLAN_PATH and PATH_PLAN_NAME. argv has the path, the address and the file. */
+enum { VERIFY_PLAN_PUBLISHED = 8 };
 
 /* How many files are read ahead of the row that is asked for, for each thread. */
 enum { VERIFY_AHEAD = 4 };
 
 typedef struct VerifyCursor {
   PathCursor path;
+  sqlite3_value *published; /* a copy of the second argument, or NULL */
+  RowIdentity rows;
   Claims claims;
   FileDigest *digests; /* one for each claim */
   uint64_t row;
@@ -46,11 +57,26 @@ typedef struct VerifyCursor {
 
 static int verify_best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
   int next_argv;
+  bool unusable = false;
   info->estimatedCost = 1e6;
   info->estimatedRows = 100;
-  int code = path_table_plan((PathTable *)base, info, VERIFY_COLUMN_PATH, 1, &next_argv);
-  if (code == SQLITE_OK) path_table_plan_name(info, VERIFY_COLUMN_FILE, next_argv);
-  return code;
+  int published = argument_find_eq(info, VERIFY_COLUMN_PUBLISHED, &unusable);
+  if (published < 0 && unusable) return SQLITE_CONSTRAINT;
+  if (argument_find_eq(info, VERIFY_COLUMN_SURPLUS_ARGUMENT, &unusable) >= 0 || unusable) {
+    Error error = {0};
+    error_fill(&error, ERROR_ARGUMENT, ((PathTable *)base)->name,
+               "expected one argument or two, found more");
+    return result_vtab_error(base, &error);
+  }
+  int code = path_table_plan_paths(info, VERIFY_COLUMN_PATH, 1, &next_argv);
+  if (code != SQLITE_OK) return code;
+  if (published >= 0 && (info->idxNum & PATH_PLAN_PATH) != 0) {
+    info->aConstraintUsage[published].argvIndex = next_argv++;
+    info->aConstraintUsage[published].omit = 1;
+    info->idxNum |= VERIFY_PLAN_PUBLISHED;
+  }
+  path_table_plan_name(info, VERIFY_COLUMN_FILE, next_argv);
+  return SQLITE_OK;
 }
 
 static void verify_clear_rows(VerifyCursor *cursor) {
@@ -58,6 +84,9 @@ static void verify_clear_rows(VerifyCursor *cursor) {
     error_clear(&cursor->digests[i].error);
   memory_free(cursor->digests);
   memory_free(cursor->only);
+  sqlite3_value_free(cursor->published);
+  cursor->published = NULL;
+  cursor->rows = (RowIdentity){0};
   claims_clear(&cursor->claims);
   cursor->digests = NULL;
   cursor->only = NULL;
@@ -95,11 +124,30 @@ static int verify_go_to(VerifyCursor *cursor, uint64_t row) {
 }
 
 static bool verify_read_name(VerifyCursor *cursor, int plan, sqlite3_value **argv, Error *error) {
-  if ((plan & PATH_PLAN_NAME) == 0 || !path_table_can_look_up(argv[1])) return true;
-  const char *name = (const char *)sqlite3_value_text(argv[1]);
+  sqlite3_value *wanted = argv[(plan & VERIFY_PLAN_PUBLISHED) != 0 ? 2 : 1];
+  if ((plan & PATH_PLAN_NAME) == 0 || !path_table_can_look_up(wanted)) return true;
+  const char *name = (const char *)sqlite3_value_text(wanted);
   if (name == NULL) return true;
-  cursor->only = memory_copy_text(name, (uint64_t)sqlite3_value_bytes(argv[1]));
+  cursor->only = memory_copy_text(name, (uint64_t)sqlite3_value_bytes(wanted));
   return cursor->only != NULL || error_memory(error);
+}
+
+/* The address of what was published: *text is NULL if none was given. */
+static bool verify_read_published(VerifyCursor *cursor, int plan, sqlite3_value **argv,
+                                  const char **text, Error *error) {
+  *text = NULL;
+  if ((plan & VERIFY_PLAN_PUBLISHED) == 0 || sqlite3_value_type(argv[1]) == SQLITE_NULL)
+    return true;
+  const char *name = ((const PathTable *)cursor->path.base.pVtab)->name;
+  cursor->published = sqlite3_value_dup(argv[1]);
+  if (cursor->published == NULL) return error_memory(error);
+  if (sqlite3_value_type(cursor->published) != SQLITE_TEXT)
+    return error_raise(error, ERROR_ARGUMENT, name,
+                       "expected the address of what was published as TEXT, found another value");
+  *text = (const char *)sqlite3_value_text(cursor->published);
+  if (*text == NULL) return error_memory(error);
+  return strlen(*text) == (size_t)sqlite3_value_bytes(cursor->published) ||
+         error_raise(error, ERROR_ARGUMENT, name, "expected an address without NUL characters");
 }
 
 static int verify_filter(sqlite3_vtab_cursor *base, int plan, int argc, sqlite3_value **argv) {
@@ -112,12 +160,13 @@ static int verify_filter(sqlite3_vtab_cursor *base, int plan, int argc, sqlite3_
   int code = path_scan_open(table, scan, plan, argv);
   if (code != SQLITE_OK || scan->checkpoint == NULL) return code;
   const Error *problem = checkpoint_problem(scan->checkpoint);
-  const char *argument = (const char *)sqlite3_value_text(scan->argument);
+  const char *argument = (const char *)sqlite3_value_text(scan->argument), *published;
   bool unread = problem != NULL && (checkpoint_member_count(scan->checkpoint) == 0 ||
                                     error_is_of_system(problem->code));
   bool good = unread ? error_repeat(&error, problem)
-                     : claims_find(&cursor->claims, table->session, scan->checkpoint,
-                                   argument != NULL ? argument : "", &error) &&
+                     : verify_read_published(cursor, plan, argv, &published, &error) &&
+                           claims_find(&cursor->claims, table->session, scan->checkpoint,
+                                       argument != NULL ? argument : "", published, &error) &&
                            verify_open_digests(cursor, &error) &&
                            verify_read_name(cursor, plan, argv, &error);
   return good ? verify_go_to(cursor, 0) : result_vtab_error(base->pVtab, &error);
@@ -135,10 +184,11 @@ static bool verify_at_end(const sqlite3_vtab_cursor *base) {
 
 static int verify_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
   VerifyCursor *cursor = (VerifyCursor *)base;
-  uint64_t count = cursor->claims.count;
-  return path_scan_rowid((PathTable *)base->pVtab, &cursor->path.scan, 0,
-                         count < UINT32_MAX ? (uint32_t)count : UINT32_MAX, (uint32_t)cursor->row,
-                         out);
+  const PathTable *table = (const PathTable *)base->pVtab;
+  sqlite3_value *values[2] = {cursor->path.scan.argument, cursor->published};
+  const RowArguments arguments = {base->pVtab, table->session, table->name,
+                                  cursor->published != NULL ? 2 : 1, values};
+  return row_identity_rowid(&cursor->rows, &arguments, 0, cursor->claims.count, cursor->row, out);
 }
 
 /* ---- What is computed ---- */
@@ -260,6 +310,9 @@ static void verify_column(sqlite3_vtab_cursor *base, sqlite3_context *context, i
     case VERIFY_COLUMN_STATUS: verify_result(cursor, context, true); break;
     case VERIFY_COLUMN_PATH:
       path_scan_result_path((const PathTable *)base->pVtab, &cursor->path.scan, context);
+      break;
+    case VERIFY_COLUMN_PUBLISHED:
+      if (cursor->published != NULL) result_argument(context, cursor->published);
       break;
     case VERIFY_COLUMN_SURPLUS_ARGUMENT: break;
   }

@@ -82,6 +82,7 @@ static const Script scripts[] = {
      "SELECT *, length(value) FROM safetensors_metadata('tricky')"},
     {"files", STAGE_SCRIPT,
      "SELECT *, data_offset, mtime > 0, inode > 0, device IS NOT NULL, header_hash, layout, "
+     "digest, "
      "checkpoint FROM safetensors_files('tricky');"
      "SELECT file, mtime > 0, size FROM safetensors_files('.')"},
     {"files, bad", STAGE_SCRIPT,
@@ -124,7 +125,7 @@ static const Script scripts[] = {
      "SELECT file, claim, algorithm, expected, v.rowid FROM safetensors_verify('claims') AS v;"
      "SELECT file, actual, status FROM safetensors_verify('claims');"
      "SELECT status FROM safetensors_verify('claims/b.safetensors') WHERE claim = 'sha256 file';"
-     "SELECT count(*), min(status) FROM safetensors_verify('m')"},
+     "SELECT count(*), min(status) FROM safetensors_verify('m', NULL)"},
     {"packed weights", STAGE_SCRIPT,
      PACKED
      ", f(b) AS MATERIALIZED (SELECT safetensors_serialize(name, dtype, shape, data) FROM p) "

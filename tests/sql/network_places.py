@@ -2,9 +2,11 @@
 """Places of the network that have several files: safetensors_models, _files and _verify over a hub, a store and the web, all on
 loopback, give what they give over the same directory on this machine; and how little is asked for."""
 
+import hashlib
 import json
 import os
 import re
+import shutil
 import struct
 import sys
 import tempfile
@@ -148,12 +150,132 @@ def test_models_requests():
     tally.equal(served.asked(), [], "the name of a file of the web")
 
 
+def read(name):
+    with open(os.path.join(FOLDER, name), "rb") as file:
+        return file.read()
+
+
+def sha256(name):
+    return hashlib.sha256(read(name)).hexdigest()
+
+
+def blob_id(name):
+    body = read(name)
+    return hashlib.sha1(b"blob %d\0" % len(body) + body).hexdigest()
+
+
+def test_files():
+    """Sizes and digests of a repository by its list alone."""
+    db = online()
+    rows(db, "SELECT count(*) FROM safetensors_models(?)", HUB)
+    served.asked()
+    got = plain(rows(db, "SELECT file, size, digest FROM safetensors_files(?)", HUB + "/**/*.safetensors"), HUB)
+    names = sorted(name for name in served.names() if name.endswith(".safetensors") and not name.startswith("."))
+    tally.equal(sorted(got), sorted((f"PLACE/{name}", len(read(name)), sha256(name)) for name in names), "files of a repository")
+    tally.equal(served.asked(), [], "nobody is asked")
+    got = rows(db, "SELECT size, digest FROM safetensors_files(?)", STORE + "/deep/**/*.safetensors")
+    tally.equal(got, [(len(read("deep/er/one.safetensors")), None)] * 2, "files of a store")
+    tally.equal({path for _, path, _ in served.asked()}, {"/folder/"}, "its list alone")
+    tally.equal(rows(online(), "SELECT digest FROM safetensors_files(?)", f"{HUB}@{COMMIT}/bad.safetensors"), [(sha256("bad.safetensors"),)], "a single file: the list is asked for")
+    tally.equal(rows(db, "SELECT digest FROM safetensors_files(?)", FOLDER + "/bad.safetensors"), [(None,)], "a file of this machine")
+    tally.equal(rows(db, "SELECT status, tensors FROM safetensors_files(?)", HUB + "/bad.safetensors"), [("invalid", None)], "its header, by need")
+
+
+CACHE = os.path.join(root, "cache", "models--org--folder")
+SNAPSHOT = os.path.join(CACHE, "snapshots", COMMIT)
+
+
+def cache(name, digest, body=None):
+    """Puts a file into this machine's cache, as the hub's client does."""
+    os.makedirs(os.path.join(CACHE, "blobs"), exist_ok=True)
+    os.makedirs(os.path.join(CACHE, "refs"), exist_ok=True)
+    with open(os.path.join(CACHE, "refs", "main"), "w", encoding="utf-8") as file:
+        file.write(COMMIT)
+    with open(os.path.join(CACHE, "blobs", digest), "wb") as file:
+        file.write(read(name) if body is None else body)
+    os.makedirs(os.path.dirname(os.path.join(SNAPSHOT, name)), exist_ok=True)
+    os.symlink(os.path.join(CACHE, "blobs", digest), os.path.join(SNAPSHOT, name))
+
+
+VERIFY = "SELECT file, claim, algorithm, expected, status FROM safetensors_verify(?, ?)"
+
+
+def test_verify_copies():
+    """What this machine has of a repository, compared with the hub's list."""
+    cache("config.json", blob_id("config.json"))
+    cache(SHARDS[0], sha256(SHARDS[0]))
+    cache("unet/diffusion_pytorch_model.safetensors", "f" * 64, b"another file under a name that says nothing")
+    db = online()
+    served.asked()
+    got = rows(db, VERIFY, HUB, None)
+    here = {(os.path.relpath(file, SNAPSHOT), claim, status) for file, claim, _, _, status in got if not file.startswith("hf://")}
+    unet = "unet/diffusion_pytorch_model.safetensors"
+    tally.equal(here, {("config.json", "hub list", "ok"), ("config.json", "hub blob", "ok"), (SHARDS[0], "hub list", "ok"), (SHARDS[0], "hub blob", "ok"),
+                       (unet, "hub list", "differs"), (unet, "hub blob", "differs")}, "copies")
+    there = {(file, claim, algorithm, expected, status) for file, claim, algorithm, expected, status in got if file.startswith("hf://")}
+    expected = {(f"{HUB}@{COMMIT}/{name}", "hub list", *(("sha256", sha256(name)) if name.endswith(".safetensors") else ("git", blob_id(name))),
+                 "cannot check: it is not on this machine") for name in served.names() - {"config.json", SHARDS[0], unet}}
+    tally.equal(there, expected, "what is not on this machine")
+    tally.check(not any("/resolve/" in path and not path.endswith("index.json") for _, path, _ in served.asked()), "no file is asked for")
+    for address, count in (f"{HUB}/{SHARDS[0]}", 1), (f"{HUB}/unet", 2), (f"{HUB}@{COMMIT}/model-*.safetensors", 3), (f"{served.environment['HF_ENDPOINT']}/org/folder/tree/main/unet", 2):
+        tally.equal(rows(db, "SELECT count(*) FROM safetensors_verify(?) WHERE claim = 'hub list'", address), [(count,)], address)
+    tally.equal(rows(db, "SELECT digest FROM safetensors_files(?)", HUB)[0], (sha256(SHARDS[0]),), "the digest of a copy")
+    tally.equal(rows(connect(), "SELECT count(*), min(claim) FROM safetensors_verify(?)", HUB), [(3, "hub blob")], "without the network")
+    shutil.rmtree(os.path.join(root, "cache"))
+
+
+def test_verify_folder():
+    """Any files, compared with what the hub publishes at the same places."""
+    db = online()
+    copy = os.path.join(root, "copy")
+    shutil.copytree(FOLDER, copy)
+    got = rows(db, VERIFY, copy, HUB)
+    tally.equal({(claim, status) for _, claim, _, _, status in got}, {("hub list", "ok")}, "a whole copy")
+    tally.equal(len(got), len(served.names()), "all of its files")
+    with open(os.path.join(copy, SHARDS[1]), "r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\x7f")
+    os.remove(os.path.join(copy, "README.md"))
+    with open(os.path.join(copy, "new.txt"), "w", encoding="utf-8") as file:
+        file.write("new")
+    got = [(file.replace(copy, ""), status) for file, _, _, _, status in rows(db, VERIFY, copy, HUB) if status != "ok"]
+    tally.equal(sorted(got), [(f"/{SHARDS[1]}", "differs"), ("/new.txt", "no claim"), (f"{HUB}@{COMMIT}/README.md", "cannot check: it is not on this machine")], "what is not the same")
+    for path, published, statuses in ((copy + "/unet", HUB + "/unet", ["ok", "ok"]), (copy + "/empty.safetensors", HUB + "/empty.safetensors", ["ok"]),
+                                      (copy + "/empty.safetensors", HUB, ["ok"]), (copy + "/" + SHARDS[1], HUB, ["differs"]),
+                                      (copy + "/empty.safetensors", HUB + "/bad.safetensors", ["differs"]), (copy + "/empty.safetensors", HUB + "/unet", ["no claim"])):
+        tally.equal([line[4] for line in rows(db, VERIFY, path, published)], statuses, f"{path} as {published}")
+    for published, words in ((STORE, "hub"), ("hf://org/none", "none of that name"), (copy, "hub"), (7, "TEXT"), ("hf://a\0b", "NUL")):
+        problem = database_error(db, VERIFY, copy, published)
+        tally.check(words in problem, f"published: {published!r}", problem)
+    tally.check("switched off" in database_error(connect(), VERIFY, copy, HUB), "without the network")
+    tally.check("one argument or two" in database_error(db, "SELECT * FROM safetensors_verify(1, 2, 3)"), "surplus")
+    tally.equal(rows(db, "SELECT count(*) FROM safetensors_verify(?1, ?2) AS a FULL JOIN safetensors_verify(?1, ?3) AS b ON a.rowid = b.rowid", copy + "/unet", HUB + "/unet", HUB),
+                [(len(rows(db, VERIFY, copy + "/unet", HUB + "/unet")) + len(rows(db, VERIFY, copy + "/unet", HUB)),)], "rowids of two claims about one folder")
+    shutil.rmtree(copy)
+
+
+def test_verify_remote():
+    """Claims beside files of a store and of the web."""
+    db = online()
+    put("sets/SHA256SUMS", f"{sha256('sets/lone one#1.safetensors')}  lone one#1.safetensors\n{'0' * 64}  x-00001-of-00003.safetensors\n{'0' * 64}  gone.safetensors\n")
+    put("deep/er/one.safetensors.sha256", sha256("deep/er/one.safetensors"))
+    for folder in "/sets", "/deep":
+        sql = "SELECT file, claim, algorithm, expected, actual, status FROM safetensors_verify(?)"
+        tally.equal(plain(rows(db, sql, STORE + folder), STORE), plain(rows(db, sql, FOLDER + folder), FOLDER), STORE + folder)
+    for place in STORE, WEB:
+        tally.equal(rows(db, "SELECT claim, status FROM safetensors_verify(?)", place + "/deep/er/one.safetensors"), [("sha256 file", "ok")], place)
+        tally.equal(rows(db, "SELECT claim, status FROM safetensors_verify(?)", place + "/sets/x-00001-of-00003.safetensors"), [("checksum list", "differs")], place)
+        tally.equal(rows(db, "SELECT safetensors_digest(?, 'sha256')", place + "/bad.safetensors"), [(sha256("bad.safetensors"),)], f"a digest of {place}")
+    for name in "sets/SHA256SUMS", "deep/er/one.safetensors.sha256":
+        os.remove(os.path.join(FOLDER, name))
+
+
 def test_off():
     served.asked()
     db = connect()
     for place in HUB, STORE, WEB + "/bad.safetensors":
         problem = database_error(db, "SELECT * FROM safetensors_models(?)", place)
-        tally.check("network" in problem, place, problem)
+        tally.check("SAFETENSORS_NETWORK" in problem, place, problem)
     tally.equal(served.asked(), [], "nobody was asked")
 
 
