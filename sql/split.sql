@@ -3,10 +3,12 @@
 -- The way back from `fuse`: the weight and bias of a joined module become those of its parts, along the outputs. These
 -- are the last but one dimension of a weight, and the last one with --transposed and of a bias. The parts of q, k and
 -- v are as large as config.json beside the checkpoint says by num_attention_heads and num_key_value_heads, or as
--- --sizes says; other parts are equal. Nothing else changes, and no value is computed.
+-- --sizes says; other parts are equal. What is of vision or audio, by its name, has its own part of config.json.
+-- Nothing else changes, and no value is computed.
 --
--- Modules stay as they are, and are listed, if the sizes are not known or do not fit, or if there is more in them than
--- a weight and a bias. Layouts in which q, k and v alternate by heads, as of GPT-NeoX, are not what this takes apart.
+-- Modules stay as they are, and are listed, if the sizes are not known or do not fit, if outputs or inputs are not as
+-- many as config.json says, or if there is more in them than a weight and a bias. Layouts in which q, k and v alternate
+-- by heads, as of GPT-NeoX, are not what this takes apart.
 --
 -- @param path path required   the checkpoint
 -- @param out path required    the file to write, or an index (*.safetensors.index.json); replaced if it is there
@@ -44,42 +46,56 @@ INSERT INTO parameters
 
 DROP TABLE IF EXISTS temp.split_tensors;
 CREATE TEMP TABLE split_tensors AS SELECT name, dtype, shape, ref, file FROM safetensors_tensors(:path);
+-- What config.json says of the towers that a model may have.
 DROP TABLE IF EXISTS temp.split_config;
 CREATE TEMP TABLE split_config AS
-  SELECT heads, ifnull(coalesce(config ->> '$.num_key_value_heads', config ->> '$.text_config.num_key_value_heads'), heads) AS kv_heads
-  FROM (SELECT config, coalesce(config ->> '$.num_attention_heads', config ->> '$.text_config.num_attention_heads') AS heads
-        FROM (SELECT iif(json_valid(config), config, '{}') AS config
-              FROM (SELECT CAST(readfile(rtrim(file, replace(file, '/', '')) || 'config.json') AS TEXT) AS config
-                    FROM split_tensors LIMIT 1)));
+  SELECT *, (heads + 2 * kv_heads) * ifnull(head_size, inputs / heads) AS outputs
+  FROM (SELECT tower, config ->> '$.num_attention_heads' AS heads, config ->> '$.hidden_size' AS inputs, config ->> '$.head_dim' AS head_size,
+               ifnull(config ->> '$.num_key_value_heads', config ->> '$.num_attention_heads') AS kv_heads
+        FROM (SELECT t.value AS tower, coalesce(iif(t.value <> 'text' OR config ->> '$.num_attention_heads' IS NULL,
+                                                    config -> ('$.' || t.value || '_config'), NULL),
+                                                iif(t.value = 'text' OR config -> '$.text_config' IS NULL, config, '{}')) AS config
+              FROM (SELECT iif(json_valid(config), config, '{}') AS config
+                    FROM (SELECT CAST(readfile(rtrim(file, replace(file, '/', '')) || 'config.json') AS TEXT) AS config
+                          FROM split_tensors LIMIT 1)), json_each('["text","vision","audio"]') AS t));
 
--- The parts and their proportions. A size that is not known is NULL.
+-- The parts and their proportions in each tower. A size that is not known is NULL, and so are the outputs and inputs of
+-- the module.
 DROP TABLE IF EXISTS temp.split_parts;
 CREATE TEMP TABLE split_parts(
-  joined TEXT, parts INTEGER CONSTRAINT ":modules has arrays of two names or more" CHECK (parts > 1), position INTEGER,
+  tower TEXT, joined TEXT, parts INTEGER CONSTRAINT ":modules has arrays of two names or more" CHECK (parts > 1), position INTEGER,
   part TEXT CONSTRAINT ":modules has names of parts, without points" CHECK (part <> '' AND instr(part, '.') = 0),
   size INTEGER CONSTRAINT ":sizes has arrays of whole numbers, one for each part"
-    CHECK (size IS NULL OR typeof(size) = 'integer' AND size > 0)
+    CHECK (size IS NULL OR typeof(size) = 'integer' AND size > 0),
+  outputs INTEGER, inputs INTEGER
 );
 INSERT INTO split_parts
-  SELECT m.key, iif(m.type = 'array', json_array_length(m.value), 0), a.key, iif(a.type = 'text', a.value, ''),
+  SELECT c.tower, m.key, iif(m.type = 'array', json_array_length(m.value), 0), a.key, iif(a.type = 'text', a.value, ''),
          CASE WHEN s.value IS NOT NULL THEN iif(s.type = 'array' AND json_array_length(s.value) = json_array_length(m.value),
                                                 ifnull(json_extract(s.value, '$[' || a.key || ']'), 'none'), 'none')
               WHEN json_array_length(m.value) = 3 AND json_extract(m.value, '$[0]') LIKE 'q%' AND json_extract(m.value, '$[1]') LIKE 'k%'
               THEN iif(a.key = 0, c.heads, c.kv_heads)
-              ELSE 1 END
+              ELSE 1 END,
+         CASE WHEN s.value IS NULL AND json_array_length(m.value) = 3 AND json_extract(m.value, '$[0]') LIKE 'q%' AND json_extract(m.value, '$[1]') LIKE 'k%'
+              THEN c.outputs END,
+         iif(s.value IS NULL AND m.key IN ('qkv_proj', 'gate_up_proj'), c.inputs, NULL)
   FROM parameters AS p, json_each(p.modules) AS m LEFT JOIN split_config AS c
   LEFT JOIN json_each(iif(m.type = 'array', m.value, '[]')) AS a LEFT JOIN json_each(ifnull(p.sizes, '{}')) AS s ON s.key = m.key;
 
 DROP TABLE IF EXISTS temp.split_joined;
 CREATE TEMP TABLE split_joined AS
-  SELECT *, json_extract(shape, '$[' || axis || ']') AS length
+  SELECT *, json_extract(shape, '$[' || axis || ']') AS length,
+         iif("after" <> '.bias' AND rank > 1, json_extract(shape, '$[' || iif(transposed, axis - 1, axis + 1) || ']'), inputs) AS found_inputs
   FROM (SELECT *, max(0, rank - iif("after" = '.bias' OR transposed, 1, 2)) AS axis
-        FROM (SELECT t.*, s.joined, s.whole, s.known, p.transposed, json_array_length(t.shape) AS rank,
+        FROM (SELECT t.*, s.tower, s.joined, s.whole, s.known, s.outputs, s.inputs, p.transposed, json_array_length(t.shape) AS rank,
                      substr(t.name, 1, instr('.' || t.name || '.', '.' || s.joined || '.') - 1) AS "before",
                      substr(t.name, instr('.' || t.name || '.', '.' || s.joined || '.') + length(s.joined)) AS "after"
               FROM parameters AS p, split_tensors AS t
-              JOIN (SELECT joined, sum(size) AS whole, count(size) = count(*) AS known FROM split_parts GROUP BY joined) AS s
-                ON instr('.' || t.name || '.', '.' || s.joined || '.') > 0));
+              JOIN (SELECT tower, joined, sum(size) AS whole, count(size) = count(*) AS known, outputs, inputs
+                    FROM split_parts GROUP BY tower, joined) AS s
+                ON instr('.' || t.name || '.', '.' || s.joined || '.') > 0
+                   AND s.tower = CASE WHEN t.name LIKE '%vision%' OR t.name LIKE '%visual%' THEN 'vision'
+                                      WHEN t.name LIKE '%audio%' THEN 'audio' ELSE 'text' END));
 
 DROP TABLE IF EXISTS temp.split_modules;
 CREATE TEMP TABLE split_modules AS
@@ -90,7 +106,10 @@ CREATE TEMP TABLE split_modules AS
            WHEN NOT max(known) THEN 'sizes not known: --sizes'
            WHEN min(rank) = 0 THEN 'a scalar'
            WHEN max(length % whole) > 0 THEN printf('%d outputs in %d', max(length), max(whole))
-           WHEN EXISTS (SELECT 1 FROM split_joined AS o JOIN split_parts AS s USING (joined) JOIN split_tensors AS t
+           WHEN EXISTS (SELECT 1 FROM split_tensors AS t WHERE t.name = j."before" || j.joined || '_bias') THEN 'has ' || joined || '_bias'
+           WHEN max(length <> outputs) THEN printf('%d outputs, not %d: --sizes', max(length), max(outputs))
+           WHEN max(found_inputs <> inputs) THEN printf('%d inputs, not %d: --transposed, --sizes', max(found_inputs), max(inputs))
+           WHEN EXISTS (SELECT 1 FROM split_joined AS o JOIN split_parts AS s USING (tower, joined) JOIN split_tensors AS t
                           ON t.name = o."before" || s.part || o."after" WHERE o.joined = j.joined AND o."before" = j."before")
            THEN 'parts are there already' END AS why, joined, "before"
   FROM split_joined AS j GROUP BY joined, "before";
@@ -103,7 +122,8 @@ CREATE TEMP TABLE split_results AS
          replace(hex(zeroblob(j.axis)), '00', ':, ') || (j.length / j.whole * s."from") || ':'
          || (j.length / j.whole * (s."from" + s.size)) AS slice, j.ref, j.joined
   FROM split_joined AS j JOIN split_modules AS n USING (joined, "before")
-  JOIN (SELECT *, sum(size) OVER (PARTITION BY joined ORDER BY position) - size AS "from" FROM split_parts) AS s USING (joined)
+  JOIN (SELECT *, sum(size) OVER (PARTITION BY tower, joined ORDER BY position) - size AS "from" FROM split_parts) AS s
+    ON s.tower = j.tower AND s.joined = j.joined
   WHERE n.why IS NULL ORDER BY j.rowid, s.position;
 CREATE TEMP VIEW IF NOT EXISTS parts AS SELECT name, source, dtype, shape FROM split_results;
 

@@ -136,6 +136,30 @@ def projections():
             "experts.gate_proj": some("F16", 3, 5, 6), "experts.up_proj": some("F16", 3, 5, 6), "norm.weight": some("F32", 6)}
 
 
+def check_towers(back):
+    """Each tower has its own heads; what does not have the sizes of its configuration is left as it is."""
+    text = {f"language_model.l.0.{p}_proj.weight": some("F32", rows, 6) for p, rows in zip("qkv", (8, 4, 4))}
+    vision = {f"vision_tower.l.0.{p}_proj.weight": some("F32", 8, 8) for p in "qkv"}
+    path = making.file(f"{ROOT}/towers.safetensors", {**text, **vision})
+    fused = f"{ROOT}/towers_fused.safetensors"
+    runs("fuse", path=path, out=fused)
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 2, "hidden_size": 6}
+    for config, parts in (({"text_config": heads, "vision_config": {"num_attention_heads": 4, "hidden_size": 8}}, {**text, **vision}),
+                          ({**heads, "vision_config": {"num_attention_heads": 2, "hidden_size": 8}}, {**text, **vision}),
+                          ({"text_config": heads}, text)):  # of vision nothing is known
+        with open(f"{ROOT}/config.json", "w", encoding="utf-8") as file:
+            json.dump(config, file)
+        runs("split", path=fused, out=back)
+        same_tensors({name: tensor for name, tensor in making.tensors_of(back).items() if name in parts}, parts, f"split of towers by {config}")
+        tally.equal(len(making.tensors_of(back)), 6 if "vision_config" in config else 4, "towers: tensors")
+    more = {"a.qkv_proj.weight": some("F32", 16, 6), "b.qkv_proj.weight": some("F32", 24, 6), "c.qkv_proj.weight": some("F32", 16, 8),
+            "d.gate_up_proj": some("F32", 3, 6, 10), "d.gate_up_proj_bias": some("F32", 3, 10), "e.gate_up_proj": some("F32", 3, 6, 10)}
+    printed = runs("split", path=making.file(path, more), out=back)
+    tally.equal(sorted(listed(printed, "Not taken apart")), [
+        ("b.qkv_proj", "24 outputs, not 16: --sizes"), ("c.qkv_proj", "8 inputs, not 6: --transposed, --sizes"),
+        ("d.gate_up_proj", "has gate_up_proj_bias"), ("e.gate_up_proj", "10 inputs, not 6: --transposed, --sizes")], "sizes that config.json does not have")
+
+
 def test_fuse_and_split():
     model = projections()
     path = making.file(f"{ROOT}/apart.safetensors", model, {"format": "pt"})
@@ -160,6 +184,7 @@ def test_fuse_and_split():
         same_tensors(making.tensors_of(back), model, f"split by {config}")
     printed = runs("split", path=OUT, out=back, sizes='{"qkv_proj":[3,1,1]}')
     tally.check("16 outputs in 5" in printed, "sizes that do not fit", printed)
+    check_towers(back)
     os.remove(f"{ROOT}/config.json")
     # of GPT-2 the outputs are the last dimension
     model = {f"h.{name}.weight": some("F32", 6, size) for name, size in zip("qkv", (4, 2, 2))}
