@@ -6,16 +6,22 @@
 
 /* ---- Two operands ---- */
 
-static inline double elementwise_minimum(double a, double b) {
-  if (a < b || a != a) return a;
-  if (b < a || b != b) return b;
-  return signbit(a) ? a : b; /* -0 is less than 0 */
+/* Without branches, which would prevent vectors: all that could trap is computed in any case. The sum of 0 and -0 is 0,
+** which is the greater one. */
+static inline double elementwise_maximum(double a, double b) {
+  double sum = a + b, greater = b > a ? b : a;
+  double of_equal = a == b ? sum : greater;
+  greater = sum == 0 ? of_equal : greater;
+  greater = b != b ? b : greater;
+  return a != a ? a : greater;
 }
 
-static inline double elementwise_maximum(double a, double b) {
-  if (a > b || a != a) return a;
-  if (b > a || b != b) return b;
-  return signbit(a) ? b : a;
+static inline double elementwise_minimum(double a, double b) {
+  return -elementwise_maximum(-a, -b);
+}
+
+static inline double elementwise_flag(bool condition) {
+  return condition ? 1 : 0;
 }
 
 /* Compilers make vectors only of loops of a fixed length, so elements are taken in blocks, the last of
@@ -55,11 +61,11 @@ ELEMENTWISE_BINARY(mul, x *y)
 ELEMENTWISE_BINARY(div, x / y)
 ELEMENTWISE_BINARY(minima, elementwise_minimum(x, y))
 ELEMENTWISE_BINARY(maxima, elementwise_maximum(x, y))
-ELEMENTWISE_BINARY(greater, x > y)
-ELEMENTWISE_BINARY(greater_equal, x >= y)
-ELEMENTWISE_BINARY(less, x < y)
-ELEMENTWISE_BINARY(less_equal, x <= y)
-ELEMENTWISE_BINARY(equals, x == y)
+ELEMENTWISE_BINARY(greater, elementwise_flag(x > y))
+ELEMENTWISE_BINARY(greater_equal, elementwise_flag(x >= y))
+ELEMENTWISE_BINARY(less, elementwise_flag(x < y))
+ELEMENTWISE_BINARY(less_equal, elementwise_flag(x <= y))
+ELEMENTWISE_BINARY(equals, elementwise_flag(x == y))
 #undef ELEMENTWISE_BINARY
 
 /* What kernels compute: two arrays, or an array times a number. */
@@ -110,14 +116,16 @@ void elementwise_lerp(Operand a, Operand b, double t, uint64_t count, double *re
 /* ---- One operand ---- */
 
 static inline double elementwise_sign(double x) {
-  return x > 0 ? 1 : x < 0 ? -1 : x == 0 ? 0 : x;
+  double sign = x == 0 ? 0 : x;
+  sign = x < 0 ? -1 : sign;
+  return x > 0 ? 1 : sign;
 }
 
 #define ELEMENTWISE_UNARY(name, expression)                                               \
   static void elementwise_##name(const double *a, uint64_t count, double *restrict out) { \
     ELEMENTWISE_LOOP(double x = a[at + i], expression)                                    \
   }
-ELEMENTWISE_UNARY(isnan, x != x)
+ELEMENTWISE_UNARY(isnan, elementwise_flag(x != x))
 ELEMENTWISE_UNARY(neg, -x)
 ELEMENTWISE_UNARY(abs, fabs(x))
 ELEMENTWISE_UNARY(signs, elementwise_sign(x))
@@ -140,10 +148,14 @@ void elementwise_unary(Operator op, Operand a, uint64_t count, double *out) {
 
 /* ---- More ---- */
 
-void elementwise_where(Operand condition, Operand a, Operand b, uint64_t count, double *out) {
-  for (uint64_t i = 0; i < count; i++) {
-    double x = a.numbers[a.alone ? 0 : i], y = b.numbers[b.alone ? 0 : i];
-    out[i] = condition.numbers[condition.alone ? 0 : i] != 0 ? x : y;
+void elementwise_where(Operand condition, Operand a, Operand b, uint64_t count,
+                       double *restrict out) {
+  const double *is = condition.numbers;
+  if (condition.alone) {
+    a = *is != 0 ? a : b;
+    ELEMENTWISE_LOOP((void)0, a.numbers[a.alone ? 0 : at + i])
+  } else {
+    ELEMENTWISE_LOOPS(is[at + i] != 0 ? x : y)
   }
 }
 
