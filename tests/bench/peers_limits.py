@@ -20,7 +20,8 @@ def library(flags=USUAL):
     path = os.path.abspath(os.path.join(DIRECTORY, f"limits{''.join(flags)}.so"))
     subprocess.run([os.environ.get("CC") or "cc", *flags, "-shared", "-fPIC", source, "-o", path], check=True)
     loops = ctypes.CDLL(path)
-    loops.limit_read.restype = loops.limit_read_both.restype = ctypes.c_uint64
+    for loop in (loops.limit_read, loops.limit_read_both, loops.limit_count):
+        loop.restype = ctypes.c_uint64
     return loops
 
 
@@ -58,3 +59,8 @@ def reading(nbytes, *paths, goal=0.0):
     return (Peer(f"limit: a loop that reads{both}, -O2", over(usual, *views), goal),
             Peer("limit: the same, which maps and unmaps", mapping_anew(usual, nbytes, *paths)),
             Peer("limit: the first, widest instructions", over(widest, *views)))
+
+
+def counting(nbytes, path):
+    """The loop that counts codes of 16 bits, as a peer."""
+    return Peer("limit: a loop that counts codes of 16 bits", over(library().limit_count, mapped(path, nbytes)))

@@ -89,23 +89,24 @@ def first_pass(path, nbytes):
     against(in_fresh_shell(f"SELECT * FROM tensor_stats('{path}#x')"), *limits.reading(nbytes, path, goal=0.9))
 
 
-def histograms(path, nbytes, part):
+def histograms(dtype, path, nbytes, part):
     few = limits.mapped(path, part)
-    array = numpy.frombuffer(few, "f4")
-    tensor = torch.frombuffer(few, dtype=torch.float32) if torch else None
+    array = floats_in_numpy(dtype, few)
+    tensor = torch.frombuffer(few, dtype=torch_dtype(dtype)) if torch else None
     for given, goal in HISTOGRAM_GOALS.items():
-        table(f"tensor_histogram, F32, {BINS} bins, range {'given' if given else 'not given'}, {size_of(nbytes)}")
+        table(f"tensor_histogram, {dtype}, {BINS} bins, range {'given' if given else 'not given'}, {size_of(nbytes)}")
         span = {"range": (-1, 1)} if given else {}
         bounds = {"min": -1, "max": 1} if given else {}
         whole, of_part = (f"SELECT sum(count) FROM tensor_histogram('{path}{part}#x', {BINS}{given})"
-                          for part in ("", f"?slice=0:{part // 4}"))
+                          for part in ("", f"?slice=0:{part // SIZE[dtype]}"))
         with Shell() as shell:
             agree("tensor_histogram", shell.run(of_part)[0], [numpy.histogram(array, BINS, **span)[0].sum()])
-            against(shell.timed(whole), *limits.reading(nbytes, path, goal=goal))
+            counting = [limits.counting(nbytes, path)] if SIZE[dtype] == 2 else []
+            against(shell.timed(whole), *limits.reading(nbytes, path, goal=goal), *counting)
             size = f", over {size_of(part)}"
             against(shell.timed(of_part),
-                    torch_peer(f"'s histc{size}", lambda: torch.histc(tensor, BINS, **bounds)),
-                    Peer(f"NumPy's histogram{size}", lambda: numpy.histogram(array, BINS, **span)), most=9)
+                    torch_peer(f"'s histc{size}", lambda: torch.histc(tensor.float(), BINS, **bounds)),
+                    Peer(f"NumPy's histogram{size}", lambda: numpy.histogram(floats_in_numpy(dtype, few), BINS, **span)), most=9)
 
 
 def hashes(path, nbytes):
@@ -163,8 +164,9 @@ def run():
         statistics(dtype, path, nbytes, nbytes // PART)
         if dtype == "F32":
             first_pass(path, nbytes)
-            histograms(path, nbytes, nbytes // PART)
             hashes(path, nbytes)
+        if SIZE[dtype] > 1:
+            histograms(dtype, path, nbytes, nbytes // PART)
         os.remove(path)
     for dtype in COMPARE_GOALS:
         comparison(dtype)

@@ -10,6 +10,7 @@
 
 uint64_t limit_read(const unsigned char *data, size_t size);
 uint64_t limit_read_both(const unsigned char *a, const unsigned char *b, size_t size);
+uint64_t limit_count(const unsigned char *data, size_t size);
 void limit_to_bf16(const unsigned char *from, size_t count, unsigned char *to);
 void limit_hash(const unsigned char *data, size_t size, unsigned char hash[16]);
 
@@ -31,6 +32,23 @@ uint64_t limit_read_both(const unsigned char *a, const unsigned char *b, size_t 
     sum += x ^ y;
   }
   return sum;
+}
+
+/* A counter of each code of 16 bits incremented, and nothing more done. Without fetching ahead it takes twice as long. */
+uint64_t limit_count(const unsigned char *data, size_t size) {
+  enum { AHEAD = 4096, LINE = 64 };
+  static uint32_t counts[2][1 << 16];
+  for (size_t i = 0; i + LINE <= size; i += LINE, data += LINE) {
+    __builtin_prefetch(data + AHEAD);
+    for (size_t j = 0; j < LINE; j += 4) {
+      uint16_t a, b;
+      memcpy(&a, data + j, sizeof a);
+      memcpy(&b, data + j + 2, sizeof b);
+      counts[0][a]++;
+      counts[1][b]++;
+    }
+  }
+  return counts[0][0];
 }
 
 /* Rounded to nearest, ties to even; NaN becomes the quiet NaN of its sign. */
