@@ -156,8 +156,9 @@ static const char *http_address(const HttpRequest *request) {
 
 /* Fills in the error of the request, and returns false. */
 static bool http_refuse(HttpRequest *request, ErrorCode code, const char *format, const Url *url) {
-  char *host = url->host != NULL ? memory_copy_text(url->host, url->host_length) : NULL;
-  error_fill(&request->error, code, request->subject, format, host != NULL ? host : "");
+  char *host = memory_copy_text(url->host != NULL ? url->host : "", url->host_length);
+  if (host == NULL) return error_memory(&request->error);
+  error_fill(&request->error, code, request->subject, format, host);
   memory_free(host);
   return false;
 }

@@ -337,27 +337,28 @@ bool checkpoint_keep_open(Checkpoint *checkpoint, Error *error) {
   return true;
 }
 
-bool checkpoint_look_at_member(Checkpoint *checkpoint, uint32_t number, FileIdentity *identity) {
+bool checkpoint_look_at_member(Checkpoint *checkpoint, uint32_t number, FileIdentity *identity,
+                               Error *error) {
   const char *path = checkpoint_member_path(checkpoint, number);
   Error unimportant = {0};
   if (path != NULL && checkpoint->problem.code == ERROR_NONE) checkpoint_expect(checkpoint, number);
   bool known = path != NULL && open_files_identify(session_open_files(checkpoint->session), path,
                                                    identity, &unimportant);
-  error_clear(&unimportant);
+  error_forgive(error, &unimportant);
   return known;
 }
 
-static uint64_t checkpoint_size_of(Checkpoint *checkpoint, uint32_t number) {
+static uint64_t checkpoint_size_of(Checkpoint *checkpoint, uint32_t number, Error *error) {
   FileIdentity identity;
-  return checkpoint_look_at_member(checkpoint, number, &identity) ? identity.size
-                                                                  : MEMBER_SIZE_UNKNOWN;
+  return checkpoint_look_at_member(checkpoint, number, &identity, error) ? identity.size
+                                                                         : MEMBER_SIZE_UNKNOWN;
 }
 
 bool checkpoint_open_member(Checkpoint *checkpoint, uint32_t number, Member *member, Error *error) {
   *member = (Member){0};
   if (checkpoint->is_blob) return checkpoint_open_blob_member(checkpoint, member, error);
   if (checkpoint_open_file(checkpoint, number, member, error)) return true;
-  member->size = checkpoint_size_of(checkpoint, number);
+  member->size = checkpoint_size_of(checkpoint, number, error);
   return false;
 }
 

@@ -85,8 +85,10 @@ uint32_t checkpoint_member_count(const Checkpoint *checkpoint);
 /* The path of the member, which is not opened. NULL for a BLOB. */
 const char *checkpoint_member_path(const Checkpoint *checkpoint, uint32_t number);
 
-/* Looks at the member without reading it. Returns false if it cannot be looked at, or is a BLOB. */
-bool checkpoint_look_at_member(Checkpoint *checkpoint, uint32_t number, FileIdentity *identity);
+/* Looks at the member without reading it. Returns false if it cannot be looked at, or is a BLOB; with an error if memory ran
+** out, or on an interrupt. */
+bool checkpoint_look_at_member(Checkpoint *checkpoint, uint32_t number, FileIdentity *identity,
+                               Error *error);
 
 /* Opens member `number`, or keeps it open. On an error *member still has the path and, if known,
 ** the size. */

@@ -141,8 +141,8 @@ static const FileIdentity *files_identity(FilesCursor *cursor) {
   if (scan->member.file != NULL) return &scan->member.file->identity;
   if (!cursor->looked) {
     cursor->looked = true;
-    cursor->known =
-        checkpoint_look_at_member(scan->checkpoint, scan->member_number, &cursor->identity);
+    cursor->known = checkpoint_look_at_member(scan->checkpoint, scan->member_number,
+                                              &cursor->identity, &cursor->error);
   }
   return cursor->known ? &cursor->identity : NULL;
 }
@@ -191,6 +191,8 @@ static void files_result_size(FilesCursor *cursor, sqlite3_context *context) {
   const FileIdentity *identity = files_identity(cursor);
   if (identity != NULL) {
     result_uint64(context, identity->size);
+  } else if (error_is_fatal(cursor->error.code)) {
+    result_error(context, &cursor->error);
   } else if (scan->member.path == NULL && files_open(cursor, context)) { /* a BLOB */
     result_uint64(context, scan->member.size);
   }

@@ -271,15 +271,15 @@ def pages(*arguments, **options):
     return Stopped()
 
 
-def authority(directory):
-    """Makes a certificate for localhost, and an authority of its own, with openssl. Returns the paths of the authority's
+def authority(directory, addresses=("127.0.0.1",)):
+    """Makes a certificate for localhost and addresses, and an authority of its own, with openssl. Returns the paths of the authority's
     certificate, and of the server's with its key."""
     def openssl(*words):
         os.system("cd '%s' && openssl %s 2>/dev/null" % (directory, " ".join(words)))
     openssl("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=tests -addext basicConstraints=critical,CA:TRUE")
     openssl("req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost")
     with open(os.path.join(directory, "names"), "w", encoding="utf-8") as file:
-        file.write("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        file.write("subjectAltName=DNS:localhost" + "".join(f",IP:{address}" for address in addresses) + "\n")
     openssl("x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.crt")
     openssl("x509 -in server.crt >server.pem; cat server.key >>server.pem; true")
     return os.path.join(directory, "ca.pem"), os.path.join(directory, "server.pem")
