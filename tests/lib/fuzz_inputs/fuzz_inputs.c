@@ -142,6 +142,18 @@ static const char *const writes[] = {
     "\x01\x01n" SEPARATOR "[2,4]" SEPARATOR "" SEPARATOR "abcd",
 };
 
+static const char *const answers[] = {
+    "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-9/20\r\nETag: \"v1\"\r\nRetry-After: "
+    "5\r\n" SEPARATOR "body" SEPARATOR "https://hub/a/b?c" SEPARATOR "../x",
+    "HTTP/1.1 429 Too Many\r\nRateLimit: \"api\";r=0;t=9\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 "
+    "GMT\r\n" SEPARATOR "Slow down." SEPARATOR "https://127.0.0.1:8080/" SEPARATOR "//other/",
+    "HTTP/1.1 403 No\r\nX-Error-Code: GatedRepo\r\nX-Error-Message: no\r\n" SEPARATOR
+    "<Error><Message>Denied</Message></Error>" SEPARATOR "https://[::ffff:1.2.3.4]/x" SEPARATOR
+    "?q#f",
+    "HTTP/1.1 302 Found\r\nLocation: http://0x7f.1/\r\n" SEPARATOR SEPARATOR
+    "https://2130706433/" SEPARATOR "/./a/../b",
+};
+
 /* ---- Writing ---- */
 
 static void fail(const char *what) {
@@ -254,7 +266,7 @@ static void add_fixtures(const char *fixtures, const char *directory, int *choic
 int main(int argc, char **argv) {
   static const char *const targets[] = {"header",           "index",   "ref",   "blob",
                                         "salvage",          "sql",     "write", "expression",
-                                        "expression_value", "formula", "delta"};
+                                        "expression_value", "formula", "delta", "answer"};
   if (argc != 3) {
     fprintf(stderr, "usage: corpus FIXTURES DIR\n");
     return 2;
@@ -267,6 +279,7 @@ int main(int argc, char **argv) {
   write_texts(argv[2], "blob", blobs, COUNT(blobs));
   write_texts(argv[2], "write", writes, COUNT(writes));
   write_texts(argv[2], "expression", expressions, COUNT(expressions));
+  write_texts(argv[2], "answer", answers, COUNT(answers));
   write_programs(argv[2]);
   int choice = 0;
   add_fixtures(argv[1], argv[2], &choice);
