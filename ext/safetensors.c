@@ -57,6 +57,7 @@ static const struct {
     {"tensor_stats", &tensor_stats_module, false},
     {"tensor_histogram", &tensor_histogram_module, false},
     {"tensor_nearest", &tensor_nearest_module, false},
+    {"tensor_svd", &tensor_svd_module, false},
     {SAFETENSORS_LAST_MODULE, &safetensors_write_module, true},
 };
 

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/philox.h"
 #include "kernels/kernels.h"
 
 /* ---- Two operands ---- */
@@ -163,30 +164,10 @@ void elementwise_divide(double divisor, uint64_t count, double *out) {
   ELEMENTWISE_LOOP((void)0, out[at + i] / divisor)
 }
 
-enum { PHILOX_WORDS = 4, PHILOX_ROUNDS = 10 };
-
-static void elementwise_philox(uint64_t seed, uint64_t counter, uint32_t *word) {
-  uint32_t key_0 = (uint32_t)seed, key_1 = (uint32_t)(seed >> 32);
-  word[0] = (uint32_t)counter;
-  word[1] = (uint32_t)(counter >> 32);
-  word[2] = word[3] = 0;
-  for (unsigned round = 0; round < PHILOX_ROUNDS; round++) {
-    uint64_t a = (uint64_t)0xd2511f53 * word[0], b = (uint64_t)0xcd9e8d57 * word[2];
-    uint32_t next_0 = (uint32_t)(b >> 32) ^ word[1] ^ key_0;
-    uint32_t next_2 = (uint32_t)(a >> 32) ^ word[3] ^ key_1;
-    word[0] = next_0;
-    word[1] = (uint32_t)b;
-    word[2] = next_2;
-    word[3] = (uint32_t)a;
-    key_0 += 0x9e3779b9;
-    key_1 += 0xbb67ae85;
-  }
-}
-
 void elementwise_random(uint64_t seed, uint64_t begin, uint64_t count, double *out) {
   uint32_t word[PHILOX_WORDS];
   for (uint64_t i = begin; i < begin + count; i++) {
-    if (i == begin || i % PHILOX_WORDS == 0) elementwise_philox(seed, i / PHILOX_WORDS, word);
-    out[i - begin] = (word[i % PHILOX_WORDS] >> 8) * 0x1p-24;
+    if (i == begin || i % PHILOX_WORDS == 0) philox_words(seed, i / PHILOX_WORDS, word);
+    out[i - begin] = philox_share(word[i % PHILOX_WORDS]);
   }
 }

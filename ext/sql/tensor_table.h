@@ -25,6 +25,9 @@ enum { TENSOR_TABLE_MAX_ARGUMENTS = 7, TENSOR_TABLE_POSITION = 0 };
 #define TENSOR_TABLE_4_ARGUMENTS                                                                  \
   "argument_1 HIDDEN, argument_2 HIDDEN, argument_3 HIDDEN, argument_4 HIDDEN, surplus_argument " \
   "HIDDEN"
+#define TENSOR_TABLE_5_ARGUMENTS                                                            \
+  "argument_1 HIDDEN, argument_2 HIDDEN, argument_3 HIDDEN, argument_4 HIDDEN, argument_5 " \
+  "HIDDEN, surplus_argument HIDDEN"
 #define TENSOR_TABLE_6_ARGUMENTS                                                            \
   "argument_1 HIDDEN, argument_2 HIDDEN, argument_3 HIDDEN, argument_4 HIDDEN, argument_5 " \
   "HIDDEN, "                                                                                \

@@ -127,6 +127,11 @@ static const char *const help_rows[][HELP_ROW_COLUMNS] = {
      "The rows of a tensor that are nearest to a vector",
      "SELECT i, score FROM tensor_nearest('model.safetensors#lm_head.weight', "
      "'model.safetensors?slice=1#lm_head.weight', 3);"},
+    {"tensor_svd", "table", "tensor_svd(T, k [, seed]) -> i, value, energy; hidden: left, right",
+     "The k greatest singular values of a tensor",
+     "SELECT i, value, energy FROM "
+     "tensor_svd(tensor_sub('tune.safetensors#model.embed_tokens.weight', "
+     "'base.safetensors#model.embed_tokens.weight'), 8);"},
     {"tensor_ref", "function", "tensor_ref(path, name [, slice]) -> TEXT",
      "A ref: text that names a tensor or a slice of one",
      "SELECT tensor_ref('model.safetensors', 'lm_head.weight', '0:3');"},

@@ -24,5 +24,6 @@ extern const sqlite3_module tensor_rows_module;
 extern const sqlite3_module tensor_stats_module;
 extern const sqlite3_module tensor_histogram_module;
 extern const sqlite3_module tensor_nearest_module;
+extern const sqlite3_module tensor_svd_module;
 
 #endif

@@ -25,6 +25,7 @@ static const char *const statements[] = {
     "SELECT * FROM tensor_compare(?1, ?2, ?3, ?1, ?2, ?3)",
     "SELECT i, score FROM tensor_nearest(?1, ?2, ?3, ?1, ?2, ?4, ?5)",
     "SELECT i, score FROM tensor_nearest(?1, ?2, ?3, x'0000803f', 3, 'l2')",
+    "SELECT i, value, energy, left, right FROM tensor_svd(?1, ?2, ?3, 2)",
     "SELECT tensor_equal(?1, ?2, ?1, ?5), tensor_cosine(?1, ?2, ?1, ?2)",
     "SELECT tensor_max_abs_diff(?1, ?2, ?3, ?1, ?5)",
     "SELECT tensor_allclose(?1, ?2, ?3, ?1, ?2, ?3, 1e-3, 0), tensor_allclose(?1, ?2, ?1, ?5)",

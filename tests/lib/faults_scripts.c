@@ -462,6 +462,10 @@ static const Script scripts[] = {
      "SELECT i, score FROM tensor_nearest(tensor_neg('plain?slice=:,1#model.layers.3.weight'), "
      "x'02', 'U8', 1, 'l2');"
      "SELECT i FROM tensor_nearest(zeroblob(1024), 'U8', '[256,4]', zeroblob(16), 2, 'dot')"},
+    {"singular values", STAGE_STEPS,
+     "SELECT *, left, right FROM tensor_svd('plain#model.layers.3.weight', 2);"
+     "SELECT value FROM tensor_svd(tensor_random('[700,640]', 1), 1)"},
+    {"singular values of no matrix", STAGE_STEPS, "SELECT * FROM tensor_svd('plain#bias', 2)"},
     {"nearest to a query of another size", STAGE_STEPS,
      "SELECT i FROM tensor_nearest('plain#model.layers.3.weight', x'0102', 'U8')"},
     {"no metric", STAGE_STEPS, "SELECT i FROM tensor_nearest('plain#bias', x'01', 'U8', 1, 'l3')"},

@@ -81,6 +81,7 @@ static const char *const questions[] = {
     "SELECT * FROM tensor_nearest('%w#s', tensor_slice('%w#s', ':1'))",
     "SELECT * FROM tensor_nearest('%w#s', tensor_slice('%w#s', '3:4'), 9, 'l2')",
     "SELECT * FROM tensor_nearest('%w#d', tensor_slice('%w#d', '3:4'), 9, 'dot')",
+    "SELECT *, left, right FROM tensor_svd(tensor_reshape('%w#s', '[70,10]'), 3)",
     "SELECT *, n_nan, l2_a, l2_b, l2_diff FROM tensor_compare('%w?slice=350:#s', '%w#c', '[350]')",
     "SELECT idx, coord, value FROM tensor_elements('%w#s')",
     "SELECT value FROM tensor_elements('%w#t')",

@@ -49,6 +49,8 @@ static const char *const statements[] = {
     "SELECT * FROM tensor_histogram(randomblob(80000), 'F4')",
     "SELECT * FROM tensor_nearest(randomblob(80000), 'F32', '[200,100]', randomblob(400))",
     "SELECT * FROM tensor_nearest(randomblob(80000), 'F64', '[2,5000]', randomblob(20000))",
+    "SELECT *, left FROM tensor_svd(randomblob(80000), 'I16', '[400,100]', 5)",
+    "SELECT value FROM tensor_svd(randomblob(800000), 'I8', '[1000,800]', 2)",
     "SELECT * FROM tensor_compare(randomblob(80000), 'F64', randomblob(40000), 'F32')",
     "SELECT * FROM tensor_compare(randomblob(80000), 'C64', randomblob(80000), 'C64')",
     "SELECT * FROM tensor_compare(randomblob(80000), 'I64', randomblob(7500), 'F6_E3M2', "

@@ -44,6 +44,9 @@ static const Question questions[] = {
     {"SELECT group_concat(i) FROM tensor_nearest(tensor_reshape(%Q || '#c', '[3000,100]'), "
      "tensor_slice(%Q || '#c', ':100'), 3)",
      "0,1,2"},
+    {"SELECT group_concat(round(value)) FROM tensor_svd(tensor_reshape(%Q || '#c', '[3000,100]'), "
+     "1)",
+     "54225.0"},
     {"SELECT min || ' ' || max FROM tensor_stats(tensor_add(%Q || '#a', %Q || '#b'))",
      "195.0 195.0"},
     {"SELECT min || ' ' || max FROM tensor_stats(tensor_matmul("
