@@ -76,6 +76,16 @@ INSERT INTO parameters
 INSERT INTO parameters(path)
 SELECT t.name FROM safetensors_files(:path) AS f, safetensors_tensors(iif(f.error LIKE '%: no such %', :path, NULL)) AS t;
 
+-- The names in the directory; of an address those that models have there.
+DROP TABLE IF EXISTS temp.run_names;
+CREATE TEMP TABLE run_names AS
+  SELECT substr(d.name, length(p.directory) + 2) AS file
+  FROM (SELECT ifnull(nullif(rtrim(path, '/'), ''), '/.') AS directory FROM parameters WHERE path NOT LIKE '%://%') AS p, fsdir(p.directory) AS d
+  UNION
+  SELECT iif(instr(below, '/') > 0, substr(below, 1, instr(below, '/') - 1), below)
+  FROM (SELECT substr(m.model, length(p.directory) + 2) AS below
+        FROM (SELECT rtrim(path, '/') AS directory FROM parameters WHERE path LIKE '%://%') AS p, safetensors_models(p.directory) AS m);
+
 -- The checkpoints, in order.
 DROP TABLE IF EXISTS temp.run_checkpoints;
 CREATE TEMP TABLE run_checkpoints(
@@ -86,8 +96,8 @@ INSERT INTO run_checkpoints
     SELECT directory || '/' || file AS path, row_number() OVER (ORDER BY number, file) AS place, count(*) OVER () AS n
     FROM (SELECT file, directory, CAST(substr(stem, 1 + length(rtrim(stem, '0123456789'))) AS INTEGER) AS number
           FROM (SELECT *, iif(file GLOB '*.safetensors', substr(file, 1, length(file) - 12), file) AS stem
-                FROM (SELECT substr(d.name, length(p.directory) + 2) AS file, p.directory, p.checkpoints
-                      FROM (SELECT *, ifnull(nullif(rtrim(path, '/'), ''), '/.') AS directory FROM parameters) AS p, fsdir(p.directory) AS d)
+                FROM (SELECT DISTINCT file, p.directory, p.checkpoints
+                      FROM (SELECT *, ifnull(nullif(rtrim(path, '/'), ''), '/.') AS directory FROM parameters) AS p, run_names AS r)
                 WHERE instr(file, '/') = 0 AND file <> '' AND file GLOB checkpoints))
   ),
   chosen AS (
@@ -182,15 +192,15 @@ CREATE TEMP TABLE average_packed AS
 -- What is beside the weights of the last checkpoint, and a loader needs.
 DROP TABLE IF EXISTS temp.out_source;
 CREATE TEMP TABLE out_source AS
-  SELECT iif(c.path LIKE '%.safetensors', rtrim(rtrim(c.path, replace(c.path, '/', '')), '/'), c.path) AS directory
+  SELECT iif(c.path LIKE '%://%', NULL, iif(c.path LIKE '%.safetensors', rtrim(rtrim(c.path, replace(c.path, '/', '')), '/'), c.path)) AS directory
   FROM run_checkpoints AS c, out_target AS t WHERE t.directory IS NOT NULL ORDER BY c.position DESC LIMIT 1;
 DROP TABLE IF EXISTS temp.beside;
 CREATE TEMP TABLE beside AS
   SELECT f.file, length(readfile(f.path)) AS nbytes,
          iif(p."replace" OR readfile(t.directory || '/' || f.file) IS NULL, 'copied', 'kept, as it was there') AS status
   FROM parameters AS p, out_target AS t,
-    (SELECT d.name AS path, substr(d.name, length(s.directory) + 2) AS file FROM out_source AS s, fsdir(s.directory) AS d
-     WHERE (d.mode & 0xF000) IN (0x8000, 0xA000)) AS f
+    (SELECT d.name AS path, substr(d.name, length(s.directory) + 2) AS file FROM out_source AS s, fsdir(ifnull(s.directory, '.')) AS d
+     WHERE s.directory IS NOT NULL AND (d.mode & 0xF000) IN (0x8000, 0xA000)) AS f
   WHERE CASE WHEN instr(f.file, '/') = 0 AND (
           f.file GLOB '*.json' AND f.file NOT GLOB '*.index.json' AND f.file NOT GLOB 'train*'
             AND (f.file NOT GLOB 'adapter_*' OR t.path LIKE '%/adapter\_model.safetensors%' ESCAPE '\')
@@ -311,6 +321,8 @@ SELECT printf('%,5d', nullif(o.shards, 0)) AS files, printf('%,7d', (SELECT coun
 FROM as_text, out_target AS t, (SELECT count(*) AS shards, sum(nbytes) AS nbytes FROM out_files) AS o;
 .mode list
 .headers off
+SELECT char(10) || 'What is beside the weights is not copied, as it is at an address of the network.'
+FROM as_text, out_target AS t, out_source AS s WHERE t.directory IS NOT NULL AND s.directory IS NULL;
 SELECT char(10) || '== Beside the weights' FROM as_text WHERE EXISTS (SELECT 1 FROM beside);
 .mode column
 .headers on

@@ -129,10 +129,10 @@ CREATE TEMP TABLE taken_out AS
 -- What is beside the weights, and a loader needs.
 DROP TABLE IF EXISTS temp.out_source;
 CREATE TEMP TABLE out_source AS
-  SELECT ifnull(nullif(rtrim(CASE WHEN path LIKE 'hf://%' OR path GLOB '*[*?[]*' THEN ifnull(nullif(of_file, ''), './')
+  SELECT ifnull(nullif(rtrim(CASE WHEN file LIKE '%://%' THEN NULL WHEN path LIKE 'hf://%' OR path GLOB '*[*?[]*' THEN ifnull(nullif(of_file, ''), './')
                                   WHEN path LIKE '%.safetensors' OR path LIKE '%.json' THEN ifnull(nullif(of_path, ''), './')
-                                  ELSE path END, '/'), ''), '/.') AS directory
-  FROM (SELECT path, rtrim(path, replace(path, '/', '')) AS of_path, rtrim(file, replace(file, '/', '')) AS of_file
+                                  ELSE path END, '/'), ''), iif(file LIKE '%://%', NULL, '/.')) AS directory
+  FROM (SELECT path, rtrim(path, replace(path, '/', '')) AS of_path, rtrim(file, replace(file, '/', '')) AS of_file, file
         FROM (SELECT path, (SELECT file FROM safetensors_files(:path) LIMIT 1) AS file FROM parameters));
 DROP TABLE IF EXISTS temp.dequantize_beside;
 CREATE TEMP TABLE dequantize_beside AS
@@ -142,8 +142,8 @@ CREATE TEMP TABLE dequantize_beside AS
               WHEN p."replace" OR readfile(t.directory || '/' || f.file) IS NULL THEN 'copied'
               ELSE 'kept, as it was there' END AS status, f.path
   FROM parameters AS p, out_target AS t,
-    (SELECT d.name AS path, substr(d.name, length(s.directory) + 2) AS file FROM out_source AS s, fsdir(s.directory) AS d
-     WHERE (d.mode & 0xF000) IN (0x8000, 0xA000)) AS f
+    (SELECT d.name AS path, substr(d.name, length(s.directory) + 2) AS file FROM out_source AS s, fsdir(ifnull(s.directory, '.')) AS d
+     WHERE s.directory IS NOT NULL AND (d.mode & 0xF000) IN (0x8000, 0xA000)) AS f
   WHERE t.directory IS NOT NULL AND CASE WHEN instr(f.file, '/') = 0 AND (
           f.file GLOB '*.json' AND f.file NOT GLOB '*.index.json' AND f.file NOT GLOB 'train*' AND f.file NOT GLOB 'adapter_*'
             AND f.file NOT GLOB '*_results.json'
@@ -302,7 +302,7 @@ FROM as_text, out_target AS t, (SELECT count(*) AS shards, sum(nbytes) AS nbytes
 .mode list
 .headers off
 SELECT char(10) || '== Beside the weights' FROM as_text, out_target WHERE directory IS NOT NULL;
-SELECT 'Nothing.' FROM as_text, out_target WHERE directory IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dequantize_beside);
+SELECT iif((SELECT directory FROM out_source) IS NULL, 'Not copied, as it is at an address of the network.', 'Nothing.') FROM as_text, out_target WHERE directory IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dequantize_beside);
 .mode column --wrap 0
 .headers on
 SELECT printf('%8s', safetensors_pretty(nbytes, 'B')) AS bytes, status, safetensors_label(file) AS file
@@ -315,7 +315,8 @@ SELECT char(10) || '== config.json' FROM as_text;
 SELECT CASE WHEN EXISTS (SELECT 1 FROM dequantize_beside WHERE file = 'config.json' AND status = 'copied, edited as below')
             THEN 'Written with these changes:'
             WHEN NOT EXISTS (SELECT 1 FROM dequantize_changes)
-            THEN iif(EXISTS (SELECT 1 FROM dequantize_config), 'Nothing in it has to change.', 'There is none beside the packed model.')
+            THEN iif(EXISTS (SELECT 1 FROM dequantize_config), 'Nothing in it has to change.', iif((SELECT directory FROM out_source) IS NULL, 'It is at an address of the network, and not copied.',
+                          'There is none beside the packed model.'))
             ELSE 'Beside the new model, change in it:' END
 FROM as_text;
 SELECT printf('  %s %s', iif(becomes IS NULL, 'remove', 'set'), safetensors_label(key)) || ifnull(' to "' || becomes || '"', '')

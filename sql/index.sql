@@ -19,7 +19,8 @@
 .bail on
 DROP TABLE IF EXISTS temp.parameters;
 CREATE TEMP TABLE parameters(
-  path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
+  path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL)
+    CONSTRAINT ":path is on this machine, as nothing is written to addresses" CHECK (path NOT LIKE '%://%'),
   out TEXT CONSTRAINT ":out is a *.safetensors.index.json in the directory of the shards"
     CHECK (out LIKE '%.safetensors.index.json' AND rtrim(out, replace(out, '/', '')) = path),
   shards TEXT,

@@ -6,8 +6,9 @@
 --
 -- model_history has one row per change of a model (UTC): path, taken, change (new, changed, gone), model, kind, status,
 -- files, size, tensors, parameters, dtypes, metadata (a JSON object), names (a hash of all names, dtypes and shapes),
--- modified (nanoseconds since 1970), error. model_looks has the first and the last time for each path. In the shell,
--- the database is the one that is open. A path that does not exist is not taken: its disk may only be unmounted.
+-- modified (nanoseconds since 1970; of an address a negative number that changes with the file), error. model_looks
+-- has the first and the last time for each path. In the shell, the database is the one that is open. A path that does
+-- not exist is not taken: its disk may only be unmounted.
 --
 -- @param path path required   a folder, a pattern, one checkpoint, or hf:// for the hub's cache
 -- @param format enum text|json|csv  how to print the tables
@@ -33,7 +34,7 @@ CREATE TEMP TABLE inventory_found AS
   SELECT m.model, m.kind, m.status, m.error, m.files, m.tensors, m.numel AS parameters, f.size, f.modified
   FROM (SELECT model, kind, status, error, files, tensors, numel FROM safetensors_models(:path)) AS m
   LEFT JOIN (SELECT model, sum(size) AS size, max(mtime) AS modified
-             FROM (SELECT s.model, f.size, f.mtime FROM safetensors_models(:path) AS s, safetensors_files(iif(s.files > 0, s.model, NULL)) AS f)
+             FROM (SELECT s.model, f.size, ifnull(f.mtime, -1 - (f.inode & 0x3FFFFFFFFFFFFFFF)) AS mtime FROM safetensors_models(:path) AS s, safetensors_files(iif(s.files > 0, s.model, NULL)) AS f)
              GROUP BY model) AS f USING (model);
 
 CREATE TABLE IF NOT EXISTS model_history(
@@ -100,7 +101,7 @@ INSERT INTO model_looks SELECT path, now, now FROM inventory_time WHERE true ON 
 DROP TABLE IF EXISTS temp.inventory_now;
 CREATE TEMP TABLE inventory_now AS
   SELECT s.model, s.kind, s.status, c.change, s.files, s.size, s.tensors, s.parameters, s.dtypes,
-         strftime('%Y-%m-%d %H:%M:%S', s.modified / 1000000000, 'unixepoch') AS modified, s.error
+         iif(s.modified < 0, NULL, strftime('%Y-%m-%d %H:%M:%S', s.modified / 1000000000, 'unixepoch')) AS modified, s.error
   FROM inventory_state AS s LEFT JOIN inventory_changes AS c ON c.model = s.model
   ORDER BY s.status IN ('ok', 'empty'), s.size DESC, s.model;
 

@@ -6,6 +6,7 @@
 --
 -- A line is {"file":NAME,"size":BYTES,"sha256":DIGITS} or {"file":NAME,"tensor":NAME,"dtype":DTYPE,"shape":[...],
 -- "sha256":DIGITS}. Names of files count from the directory of the path, so a model can be checked at another place.
+-- Of a file at an address of the hub the digest is the one that the hub publishes.
 -- In a directory all files count, to any depth, but for .git, .cache and the lock itself.
 --
 -- @param path path required   the checkpoint: a directory, a file, an index, a pattern or hf://NAME
@@ -27,7 +28,8 @@
 DROP TABLE IF EXISTS temp.parameters;
 CREATE TEMP TABLE parameters(
   path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
-  lock TEXT CONSTRAINT ":lock is set" CHECK (lock IS NOT NULL AND lock <> ''),
+  lock TEXT CONSTRAINT ":lock is set" CHECK (lock IS NOT NULL AND lock <> '')
+    CONSTRAINT ":lock is on this machine, as nothing is written to addresses" CHECK (lock NOT LIKE '%://%'),
   "check" INTEGER, tensors INTEGER, "replace" INTEGER,
   format TEXT CONSTRAINT ":format is text, json, csv, junit or sarif"
     CHECK (format IN ('text', 'json', 'csv', 'junit', 'sarif')),
@@ -60,12 +62,13 @@ CREATE TEMP TABLE lock_before AS
 -- The files, without the directory of the path.
 DROP TABLE IF EXISTS temp.lock_files;
 CREATE TEMP TABLE lock_files AS
-  WITH files AS (SELECT DISTINCT file FROM safetensors_verify(:path)),
+  WITH files AS (SELECT file, max(iif(claim = 'hub list' AND algorithm = 'sha256' AND file LIKE '%://%', expected, NULL)) AS published
+                 FROM safetensors_verify(:path) GROUP BY file),
        directory AS (
          SELECT iif(d <> '' AND NOT EXISTS (SELECT 1 FROM files WHERE substr(file, 1, length(d)) <> d), d, '') AS d
          FROM (SELECT iif(EXISTS (SELECT 1 FROM files WHERE substr(file, 1, length(:path) + 1) = rtrim(:path, '/') || '/'),
                           rtrim(:path, '/') || '/', rtrim(min(file), replace(min(file), '/', ''))) AS d FROM files))
-  SELECT f.file AS path, substr(f.file, 1 + length(d)) AS file, iif(is_index, 'index', s.status) AS status,
+  SELECT f.file AS path, f.published, substr(f.file, 1 + length(d)) AS file, iif(is_index, 'index', s.status) AS status,
          iif(is_index, length(readfile(f.file)), s.size) AS size
   FROM (SELECT *, file LIKE '%.safetensors.index.json' AS is_index FROM files) AS f, directory
   LEFT JOIN safetensors_files(iif(is_index, NULL, f.file)) AS s
@@ -77,7 +80,7 @@ INSERT INTO needs SELECT count(*) FROM lock_files;
 
 DROP TABLE IF EXISTS temp.locked;
 CREATE TEMP TABLE locked AS
-  SELECT file, size, safetensors_digest(path, 'sha256') AS sha256, NULL AS tensor, NULL AS dtype, NULL AS shape
+  SELECT file, size, ifnull(published, safetensors_digest(path, 'sha256')) AS sha256, NULL AS tensor, NULL AS dtype, NULL AS shape
   FROM lock_files WHERE status <> 'missing';
 INSERT INTO locked
   SELECT f.file, NULL, tensor_sha256(t.ref), t.name, t.dtype, t.shape

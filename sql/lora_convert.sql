@@ -316,7 +316,8 @@ WHERE kind <> 'loha';
 DROP TABLE IF EXISTS temp.convert_own;
 CREATE TEMP TABLE convert_own AS
   SELECT iif(json_valid(config), config, '{}') AS config
-  FROM (SELECT CAST(readfile(rtrim(f.file, replace(f.file, '/', '')) || 'adapter_config.json') AS TEXT) AS config
+  FROM (SELECT iif(f.file LIKE '%://%', (SELECT m.config FROM safetensors_models(f.file) AS m),
+                    CAST(readfile(rtrim(f.file, replace(f.file, '/', '')) || 'adapter_config.json') AS TEXT)) AS config
         FROM parameters AS p, safetensors_files(p.path) AS f WHERE f.status = 'ok' LIMIT 1);
 
 -- The metadata: the source's, but for hashes and what has become wrong.

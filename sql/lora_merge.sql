@@ -231,10 +231,10 @@ UPDATE lora_plan SET action = iif(adapters > 0, 'merged', iif(scheme NOT IN ('no
 -- What is beside the weights of the base, and a loader needs.
 DROP TABLE IF EXISTS temp.out_source;
 CREATE TEMP TABLE out_source AS
-  SELECT ifnull(nullif(rtrim(CASE WHEN path LIKE 'hf://%' OR path GLOB '*[*?[]*' THEN ifnull(nullif(of_file, ''), './')
+  SELECT ifnull(nullif(rtrim(CASE WHEN file LIKE '%://%' THEN NULL WHEN path LIKE 'hf://%' OR path GLOB '*[*?[]*' THEN ifnull(nullif(of_file, ''), './')
                                   WHEN path LIKE '%.safetensors' OR path LIKE '%.json' THEN ifnull(nullif(of_path, ''), './')
-                                  ELSE path END, '/'), ''), '/.') AS directory
-  FROM (SELECT path, rtrim(path, replace(path, '/', '')) AS of_path, rtrim(file, replace(file, '/', '')) AS of_file
+                                  ELSE path END, '/'), ''), iif(file LIKE '%://%', NULL, '/.')) AS directory
+  FROM (SELECT path, rtrim(path, replace(path, '/', '')) AS of_path, rtrim(file, replace(file, '/', '')) AS of_file, file
         FROM (SELECT p.base AS path, (SELECT file FROM safetensors_files(p.base) LIMIT 1) AS file
               FROM parameters AS p, out_target AS t WHERE t.directory IS NOT NULL));
 DROP TABLE IF EXISTS temp.lora_beside;
@@ -242,8 +242,8 @@ CREATE TEMP TABLE lora_beside AS
   SELECT f.file, length(readfile(f.path)) AS nbytes,
          iif(p."replace" OR readfile(t.directory || '/' || f.file) IS NULL, 'copied', 'kept, as it was there') AS status, f.path
   FROM parameters AS p, out_target AS t, lora_unpacking AS u,
-    (SELECT d.name AS path, substr(d.name, length(s.directory) + 2) AS file FROM out_source AS s, fsdir(s.directory) AS d
-     WHERE (d.mode & 0xF000) IN (0x8000, 0xA000)) AS f
+    (SELECT d.name AS path, substr(d.name, length(s.directory) + 2) AS file FROM out_source AS s, fsdir(ifnull(s.directory, '.')) AS d
+     WHERE s.directory IS NOT NULL AND (d.mode & 0xF000) IN (0x8000, 0xA000)) AS f
   WHERE CASE WHEN instr(f.file, '/') = 0 AND (
           f.file GLOB '*.json' AND f.file NOT GLOB '*.index.json' AND f.file NOT GLOB '*.index.*.json' AND f.file NOT GLOB 'train*'
             AND f.file NOT GLOB 'adapter_*' AND f.file NOT GLOB '*_results.json'
@@ -408,7 +408,7 @@ FROM as_text, out_target AS t, (SELECT count(*) AS shards, sum(nbytes) AS nbytes
 .mode list
 .headers off
 SELECT char(10) || '== Beside the weights' FROM as_text, out_target WHERE directory IS NOT NULL;
-SELECT 'Nothing.' FROM as_text, out_target WHERE directory IS NOT NULL AND NOT EXISTS (SELECT 1 FROM lora_beside);
+SELECT iif((SELECT directory FROM out_source) IS NULL, 'Not copied, as it is at an address of the network.', 'Nothing.') FROM as_text, out_target WHERE directory IS NOT NULL AND NOT EXISTS (SELECT 1 FROM lora_beside);
 .mode column --wrap 0
 .headers on
 SELECT printf('%8s', safetensors_pretty(nbytes, 'B')) AS bytes, status, safetensors_label(file) AS file

@@ -47,7 +47,8 @@
 DROP TABLE IF EXISTS temp.parameters;
 CREATE TEMP TABLE parameters(
   path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
-  out TEXT CONSTRAINT ":out is set" CHECK (out IS NOT NULL),
+  out TEXT CONSTRAINT ":out is set" CHECK (out IS NOT NULL)
+    CONSTRAINT ":out is on this machine, as nothing is written to addresses" CHECK (out NOT LIKE '%://%'),
   map TEXT CONSTRAINT ":map is set" CHECK (map IS NOT NULL),
   reverse INTEGER,
   unmatched TEXT CONSTRAINT ":unmatched is keep, drop or refuse" CHECK (unmatched IN ('keep', 'drop', 'refuse')),

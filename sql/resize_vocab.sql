@@ -109,10 +109,10 @@ CREATE TEMP TABLE not_resized AS
 -- What is beside the weights, and a loader needs.
 DROP TABLE IF EXISTS temp.out_source;
 CREATE TEMP TABLE out_source AS
-  SELECT ifnull(nullif(rtrim(CASE WHEN path LIKE 'hf://%' OR path GLOB '*[*?[]*' THEN ifnull(nullif(of_file, ''), './')
+  SELECT ifnull(nullif(rtrim(CASE WHEN file LIKE '%://%' THEN NULL WHEN path LIKE 'hf://%' OR path GLOB '*[*?[]*' THEN ifnull(nullif(of_file, ''), './')
                                   WHEN path LIKE '%.safetensors' OR path LIKE '%.json' THEN ifnull(nullif(of_path, ''), './')
-                                  ELSE path END, '/'), ''), '/.') AS directory
-  FROM (SELECT path, rtrim(path, replace(path, '/', '')) AS of_path, rtrim(file, replace(file, '/', '')) AS of_file
+                                  ELSE path END, '/'), ''), iif(file LIKE '%://%', NULL, '/.')) AS directory
+  FROM (SELECT path, rtrim(path, replace(path, '/', '')) AS of_path, rtrim(file, replace(file, '/', '')) AS of_file, file
         FROM (SELECT p.path, (SELECT file FROM safetensors_files(p.path) LIMIT 1) AS file
               FROM parameters AS p, out_target AS t WHERE t.directory IS NOT NULL));
 DROP TABLE IF EXISTS temp.beside;
@@ -120,8 +120,8 @@ CREATE TEMP TABLE beside AS
   SELECT f.file, length(readfile(f.path)) AS nbytes,
          iif(p."replace" OR readfile(t.directory || '/' || f.file) IS NULL, 'copied', 'kept, as it was there') AS status
   FROM parameters AS p, out_target AS t,
-    (SELECT d.name AS path, substr(d.name, length(s.directory) + 2) AS file FROM out_source AS s, fsdir(s.directory) AS d
-     WHERE (d.mode & 0xF000) IN (0x8000, 0xA000)) AS f
+    (SELECT d.name AS path, substr(d.name, length(s.directory) + 2) AS file FROM out_source AS s, fsdir(ifnull(s.directory, '.')) AS d
+     WHERE s.directory IS NOT NULL AND (d.mode & 0xF000) IN (0x8000, 0xA000)) AS f
   WHERE CASE WHEN instr(f.file, '/') = 0 AND (
           f.file GLOB '*.json' AND f.file NOT GLOB '*.index.json' AND f.file NOT GLOB 'train*'
             AND (f.file NOT GLOB 'adapter_*' OR t.path LIKE '%/adapter\_model.safetensors%' ESCAPE '\')
@@ -213,6 +213,8 @@ SELECT printf('%,5d', nullif(o.shards, 0)) AS files, printf('%,7d', (SELECT coun
 FROM as_text, out_target AS t, (SELECT count(*) AS shards, sum(nbytes) AS nbytes FROM out_files) AS o;
 .mode list
 .headers off
+SELECT char(10) || 'What is beside the weights is not copied, as it is at an address of the network.'
+FROM as_text, out_target AS t, out_source AS s WHERE t.directory IS NOT NULL AND s.directory IS NULL;
 SELECT char(10) || '== Beside the weights' FROM as_text WHERE EXISTS (SELECT 1 FROM beside);
 .mode column
 .headers on

@@ -18,7 +18,9 @@
 .bail on
 DROP TABLE IF EXISTS temp.parameters;
 CREATE TEMP TABLE parameters(
-  path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL), out TEXT, title TEXT, version TEXT, "replace" INTEGER,
+  path TEXT CONSTRAINT ":path is set" CHECK (path IS NOT NULL),
+  out TEXT CONSTRAINT ":out is on this machine, as nothing is written to addresses" CHECK (out NOT LIKE '%://%'),
+  title TEXT, version TEXT, "replace" INTEGER,
   format TEXT CONSTRAINT ":format is text, json or csv" CHECK (format IN ('text', 'json', 'csv')),
   there INTEGER CONSTRAINT ":out is not there, or :replace is set" CHECK (there IS NULL OR "replace")
 );
@@ -28,14 +30,15 @@ WHERE safetensors_parameters(':path', ':out', ':title', ':version', ':replace', 
 
 DROP TABLE IF EXISTS temp.sbom_files;
 CREATE TEMP TABLE sbom_files AS
-  WITH files AS (SELECT DISTINCT file FROM safetensors_verify(:path) WHERE ifnull(file <> :out, 1)),
+  WITH files AS (SELECT file, max(iif(claim = 'hub list' AND algorithm = 'sha256' AND file LIKE '%://%', expected, NULL)) AS published
+                 FROM safetensors_verify(:path) WHERE ifnull(file <> :out, 1) GROUP BY file),
        directory AS (
          SELECT iif(d <> '' AND NOT EXISTS (SELECT 1 FROM files WHERE substr(file, 1, length(d)) <> d), d, '') AS d
          FROM (SELECT iif(EXISTS (SELECT 1 FROM files WHERE substr(file, 1, length(:path) + 1) = rtrim(:path, '/') || '/'),
                           rtrim(:path, '/') || '/', rtrim(min(file), replace(min(file), '/', ''))) AS d FROM files))
   SELECT f.file AS path, substr(f.file, 1 + length(d)) AS file, iif(is_index, 'index', s.status) AS status,
          iif(is_index, length(readfile(f.file)), s.size) AS size,
-         iif(s.status = 'missing', NULL, safetensors_digest(f.file, 'sha256')) AS sha256
+         iif(s.status = 'missing', NULL, ifnull(f.published, safetensors_digest(f.file, 'sha256'))) AS sha256
   FROM (SELECT *, file LIKE '%.safetensors.index.json' AS is_index FROM files) AS f, directory
   LEFT JOIN safetensors_files(iif(is_index, NULL, f.file)) AS s;
 
@@ -47,7 +50,8 @@ INSERT INTO needs SELECT count(*) FROM sbom_files;
 DROP TABLE IF EXISTS temp.sbom_notes;
 CREATE TEMP TABLE sbom_notes AS
   WITH text(config, readme) AS (
-    SELECT (SELECT CAST(readfile(path) AS TEXT) FROM sbom_files WHERE file = 'config.json' AND size < 16777216),
+    SELECT (SELECT iif(path LIKE '%://%', (SELECT m.config FROM safetensors_models(:path) AS m LIMIT 1), CAST(readfile(path) AS TEXT))
+            FROM sbom_files WHERE file = 'config.json' AND size < 16777216),
            (SELECT char(10) || replace(substr(CAST(readfile(path) AS TEXT), 1, 4096), char(13), '') FROM sbom_files
             WHERE file = 'README.md' AND size < 16777216))
   SELECT iif(json_valid(config), coalesce(config ->> '$.architectures[0]', config ->> '$.model_type', config ->> '$._class_name'), NULL) AS architecture,

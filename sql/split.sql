@@ -56,7 +56,8 @@ CREATE TEMP TABLE split_config AS
                                                     config -> ('$.' || t.value || '_config'), NULL),
                                                 iif(t.value = 'text' OR config -> '$.text_config' IS NULL, config, '{}')) AS config
               FROM (SELECT iif(json_valid(config), config, '{}') AS config
-                    FROM (SELECT CAST(readfile(rtrim(file, replace(file, '/', '')) || 'config.json') AS TEXT) AS config
+                    FROM (SELECT iif(file LIKE '%://%', (SELECT m.config FROM safetensors_models(file) AS m),
+                                      CAST(readfile(rtrim(file, replace(file, '/', '')) || 'config.json') AS TEXT)) AS config
                           FROM split_tensors LIMIT 1)), json_each('["text","vision","audio"]') AS t));
 
 -- The parts and their proportions in each tower. A size that is not known is NULL, and so are the outputs and inputs of

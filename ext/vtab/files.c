@@ -204,7 +204,9 @@ static void files_result_of_identity(FilesCursor *cursor, sqlite3_context *conte
   const FileIdentity *identity = files_identity(cursor);
   if (identity == NULL) return;
   switch (number) {
-    case FILES_COLUMN_MTIME: sqlite3_result_int64(context, identity->modified); break;
+    case FILES_COLUMN_MTIME: /* nobody says it of files of the network */
+      if (identity->device != NETWORK_DEVICE) sqlite3_result_int64(context, identity->modified);
+      break;
     case FILES_COLUMN_INODE: sqlite3_result_int64(context, (sqlite3_int64)identity->inode); break;
     default: sqlite3_result_int64(context, (sqlite3_int64)identity->device); break;
   }
