@@ -27,14 +27,21 @@ bool path_text_is_plain(const char *path, uint64_t length) {
   return utf8_valid_length(path, length) == length && memchr(path, '%', (size_t)length) == NULL;
 }
 
+/* Addresses of the network, hf://..., are text from the beginning: a '%' in them is an ordinary one. */
+static bool path_text_is_address(const char *path) {
+  return strncmp(path + strspn(path, "abcdefghijklmnopqrstuvwxyz0123456789"), "://", 3) == 0;
+}
+
 char *path_text_escape(const char *path, uint64_t length) {
   char *copy = memory_copy_text(path, length); /* including the NUL */
   char *text = copy != NULL ? memory_alloc(length * PATH_TEXT_ESCAPE_LENGTH + 1) : NULL;
   uint64_t out = 0, valid = 0;
+  bool is_address = copy != NULL && path_text_is_address(copy);
   for (uint64_t i = 0; text != NULL && i < length; i++) {
     if (i >= valid) valid = i + utf8_valid_length(copy + i, length - i);
     unsigned char byte = (unsigned char)copy[i];
-    bool is_percent = i < valid && byte == '%' && path_text_escaped_at(copy + i) >= 0;
+    bool is_percent =
+        i < valid && byte == '%' && !is_address && path_text_escaped_at(copy + i) >= 0;
     if (i < valid && !is_percent) {
       text[out++] = copy[i];
     } else {

@@ -3,7 +3,7 @@
 ** UTF-8. So when a path is reported, each byte that does not belong to valid UTF-8 is written as
 ** '%' and two hexadecimal digits: "caf%E9.safetensors". A path reported like that can be given
 ** back, and names the same file. For that reason a '%' before "80" to "FF" is itself reported as
-** "%25".
+** "%25", but not in addresses of the network, hf://..., which are text.
 **
 ** A path that is given means the file with these escapes, if it exists, and else the file of
 ** exactly that name. So nobody has to escape anything.

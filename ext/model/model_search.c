@@ -100,7 +100,8 @@ static bool model_roots_find_address(Session *session, const char *path, ModelRo
   char *pinned = network_pin(session_network(session), path, error);
   if (pinned == NULL) return false;
   size_t length = strlen(pinned);
-  while (length > 0 && pinned[length - 1] == '/') pinned[--length] = '\0';
+  while (length > 2 && pinned[length - 1] == '/' && pinned[length - 2] != '/')
+    pinned[--length] = '\0';
   roots->is_address = true;
   bool good;
   if (!network_is_file(pinned) && glob_is_pattern(pinned)) {

@@ -209,6 +209,8 @@ bool path_form_resolve_address(const char *path, ResolvedPath *resolved, Network
   resolved->path = network_pin(network, path, error);
   if (resolved->path == NULL) return false;
   size_t length = strlen(resolved->path);
-  while (length > 0 && resolved->path[length - 1] == '/') resolved->path[--length] = '\0';
+  while (length > 2 && resolved->path[length - 1] == '/' && resolved->path[length - 2] != '/') {
+    resolved->path[--length] = '\0';
+  }
   return path_form_resolve_pinned(resolved, network, cancel, error);
 }

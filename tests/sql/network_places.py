@@ -114,6 +114,23 @@ def test_models():
             tally.equal(plain(rows(db, sql, place + "/deep"), place), expected, f"a join with safetensors_{table}")
 
 
+ODD = "odd names/"
+
+
+def test_odd_names():
+    """Keys of a store, and paths of a repository, are text that means itself."""
+    for name in "ü+b c%41&<x>'.safetensors", "x#y?z.safetensors", "a[1].safetensors", "%E9.safetensors", "b*c.safetensors":
+        put(ODD + name, model(z=[3]))
+    fresh = online()
+    for place in HUB, STORE:
+        names = [(f"{place}/{ODD}{name}",) for name in sorted(os.listdir(os.path.join(FOLDER, ODD)))]
+        tally.equal(sorted(rows(fresh, "SELECT model FROM safetensors_models(?) WHERE status = 'ok'", place + "/" + ODD)), sorted(names), f"models of {place}")
+        tally.equal(rows(fresh, "SELECT count(*) FROM safetensors_models(?) AS m, safetensors_tensors(m.model)", place + "/" + ODD), [(5,)], f"tensors of {place}")
+        tally.equal(rows(fresh, "SELECT DISTINCT tensor_json(ref) FROM safetensors_tensors(?)", place + "/" + ODD), [("[0.0,1.0,2.0]",)], f"refs of {place}")
+        tally.equal(rows(fresh, "SELECT count(*) FROM safetensors_tensors(?) AS a, safetensors_tensors(a.file)", place + "/" + ODD), [(5,)], f"files of {place}")
+    shutil.rmtree(os.path.join(FOLDER, ODD))
+
+
 def test_names():
     db = online()
     names = [name for name, in rows(db, "SELECT model FROM safetensors_models('hf://org/folder@dev/unet')")]
@@ -122,7 +139,7 @@ def test_names():
     web = f"{served.environment['HF_ENDPOINT']}/org/folder/tree/main/unet"
     tally.equal(plain(rows(db, MODELS, web), HUB), plain(rows(db, MODELS, FOLDER + "/unet"), FOLDER), "the hub's web address")
     for address, words in ((STORE + "/none", "found none"), (HUB + "/none", "found none"), ("hf://org/none", "none of that name"), ("s3://none/x", "bucket does not exist"),
-                           (HUB + "/none.safetensors", "found none"), (STORE + "/none.safetensors", "found none"), (STORE + "/none.safetensors.index.json", "found none")):
+                           ("s3://", "s3://BUCKET/KEY"), (HUB + "/none.safetensors", "found none"), (STORE + "/none.safetensors", "found none"), (STORE + "/none.safetensors.index.json", "found none")):
         problem = database_error(db, "SELECT * FROM safetensors_models(?)", address)
         tally.check(problem.startswith("safetensors: ") and words in problem, address, problem)
     tally.equal(rows(db, "SELECT status FROM safetensors_models(?)", WEB + "/none.safetensors"), [("missing",)], "nobody knows what the web has")
