@@ -32,7 +32,7 @@
 typedef struct FloatEnvironment {
 #if defined(FLOAT_ENVIRONMENT_X86)
   uint32_t mxcsr;
-  uint16_t x87_control;
+  uint16_t x87_control, x87_status;
   uint32_t x87[7]; /* as FNSTENV stores it, if that is needed */
 #elif defined(FLOAT_ENVIRONMENT_ARM64)
   uint64_t control, status;
@@ -48,11 +48,6 @@ static inline void float_environment_enter(FloatEnvironment *host);
 /* Restores *host. */
 static inline void float_environment_leave(const FloatEnvironment *host);
 
-/* Around functions of the C library that make text of numbers, or numbers of text, between the two
-** above: musl's compute in x87, whose flags those leave alone in 64-bit code. */
-static inline void float_environment_enter_text(FloatEnvironment *host);
-static inline void float_environment_leave_text(const FloatEnvironment *host);
-
 /* Hides from the compiler which function is called between the two. Compilers know nothing of
 ** the environment, and would otherwise move arithmetic out from between them. */
 #define float_environment_hide(function) __asm__ volatile("" : "+r"(function) : : "memory")
@@ -64,27 +59,31 @@ enum {
   MXCSR_DEFAULT = 0x1f80,
   MXCSR_FLAGS = 0x3f,
   X87_DEFAULT = 0x037f,
-  X87_CONTROLS = 0x0f3f /* of the control word: rounding, precision, masks */
+  X87_CONTROLS = 0x0f3f, /* of the control word: rounding, precision, masks */
+  X87_FLAGS = 0xff       /* of the status word: exceptions, and what follows from them */
 };
 
-/* 64-bit code does not use x87 here, and libraries use it only to convert text; 32-bit code
-** returns its results there. Reading the flags takes as long as everything else together. */
+/* 64-bit code does not use x87 here, but C libraries and SQLite do where they make text of numbers,
+** or numbers of text: its flags are looked at, and set again if they are others. 32-bit code returns
+** its results in x87. */
 #if defined(__x86_64__)
-enum { X87_HAS_FLAGS = 0 };
+enum { X87_IS_USUAL = 0 };
 #else
-enum { X87_HAS_FLAGS = 1 };
+enum { X87_IS_USUAL = 1 };
 #endif
 
 void float_environment_enter_x87(FloatEnvironment *host);
 void float_environment_leave_x87(const FloatEnvironment *host);
+void float_environment_set_x87_flags(const FloatEnvironment *host);
 
 static inline bool float_environment_keeps_x87(const FloatEnvironment *host) {
-  return X87_HAS_FLAGS || (host->x87_control & X87_CONTROLS) != (X87_DEFAULT & X87_CONTROLS);
+  return X87_IS_USUAL || (host->x87_control & X87_CONTROLS) != (X87_DEFAULT & X87_CONTROLS);
 }
 
 static inline void float_environment_enter(FloatEnvironment *host) {
   const uint32_t usual = MXCSR_DEFAULT;
-  __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(host->mxcsr), "=m"(host->x87_control));
+  __asm__ volatile("stmxcsr %0\n\tfnstcw %1\n\tfnstsw %2"
+                   : "=m"(host->mxcsr), "=m"(host->x87_control), "=m"(host->x87_status));
   /* cppcheck-suppress ctuuninitvar ; the instructions before set it */
   if ((host->mxcsr & ~(uint32_t)MXCSR_FLAGS) != MXCSR_DEFAULT) {
     __asm__ volatile("ldmxcsr %0" : : "m"(usual) : "memory");
@@ -93,8 +92,14 @@ static inline void float_environment_enter(FloatEnvironment *host) {
 }
 
 static inline void float_environment_leave(const FloatEnvironment *host) {
+  uint16_t status;
   __asm__ volatile("ldmxcsr %0" : : "m"(host->mxcsr) : "memory");
-  if (float_environment_keeps_x87(host)) float_environment_leave_x87(host);
+  if (float_environment_keeps_x87(host)) {
+    float_environment_leave_x87(host);
+    return;
+  }
+  __asm__ volatile("fnstsw %0" : "=a"(status) : : "memory");
+  if (((status ^ host->x87_status) & X87_FLAGS) != 0) float_environment_set_x87_flags(host);
 }
 
 #elif defined(FLOAT_ENVIRONMENT_ARM64)
@@ -125,21 +130,5 @@ static inline void float_environment_leave(const FloatEnvironment *host) {
 }
 
 #endif
-
-static inline void float_environment_enter_text(FloatEnvironment *host) {
-#if defined(__x86_64__)
-  float_environment_enter_x87(host);
-#else
-  (void)host;
-#endif
-}
-
-static inline void float_environment_leave_text(const FloatEnvironment *host) {
-#if defined(__x86_64__)
-  float_environment_leave_x87(host);
-#else
-  (void)host;
-#endif
-}
 
 #endif

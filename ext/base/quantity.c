@@ -4,8 +4,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "base/float_environment.h"
-
 /* Copies a number, NUL included, and writes a point where the locale has a decimal point of its
 ** own, of any length. */
 static size_t quantity_copy_number(char *out, const char *number) {
@@ -35,14 +33,11 @@ void quantity_format(char *out, double value, const char *unit) {
   const char *space = prefix == 0 && unit[0] == '\0' ? "" : " ";
   bool beyond = fabs(scaled) >= 1e6; /* the prefixes */
   char number[QUANTITY_SIZE];
-  FloatEnvironment host;
-  float_environment_enter_text(&host);
   if (beyond) {
     snprintf(number, sizeof number, "%.2e", value);
   } else {
     snprintf(number, sizeof number, "%.*f", decimals, scaled);
   }
-  float_environment_leave_text(&host);
   size_t length = quantity_copy_number(out, number);
   if (beyond) space = unit[0] == '\0' ? "" : " ";
   snprintf(out + length, QUANTITY_SIZE - length, "%s%s%s", space, beyond ? "" : prefixes[prefix],

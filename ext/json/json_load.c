@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/float_environment.h"
 #include "base/memory.h"
 #include "base/plain_locale.h"
 #include "base/utf8.h"
@@ -84,8 +85,11 @@ static size_t json_load_flags(const JsonLoadExtent *extent) {
 static json_t *json_load_in_plain_locale(const char *text, size_t length, size_t flags,
                                          json_error_t *problem) {
   PlainLocale locale;
+  FloatEnvironment host;
   plain_locale_enter(&locale);
+  float_environment_enter(&host);
   json_t *value = json_loadb(text, length, flags, problem);
+  float_environment_leave(&host);
   plain_locale_leave(&locale);
   return value;
 }

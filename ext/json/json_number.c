@@ -44,9 +44,9 @@ double json_number_real(const char *text, uint32_t length) {
   snprintf(plain + digits, sizeof plain - digits, "e%lld",
            (long long)(exponent + (negative ? -written : written)));
   FloatEnvironment host;
-  float_environment_enter_text(&host);
+  float_environment_enter(&host);
   double value = strtod(plain, NULL);
-  float_environment_leave_text(&host);
+  float_environment_leave(&host);
   return text[0] == '-' ? -value : value;
 }
 

@@ -33,9 +33,9 @@ static void tensor_columns_result_real(sqlite3_context *context, const char *dig
     return;
   }
   FloatEnvironment host;
-  float_environment_enter_text(&host);
+  float_environment_enter(&host);
   double number = strtod(text, NULL);
-  float_environment_leave_text(&host);
+  float_environment_leave(&host);
   sqlite3_result_double(context, number);
   memory_free(text);
 }
