@@ -39,6 +39,9 @@ PREAMBLE = """\
 #if defined(__GNUC__)
 #pragma GCC diagnostic ignored "-Wunused-function"
 #endif
+#if defined(__clang__) /* files of other systems are empty */
+#pragma clang diagnostic ignored "-Wpragma-clang-attribute"
+#endif
 
 #include "safetensors.h"
 
@@ -78,10 +81,12 @@ SMALL_ENDS = """
 #pragma clang attribute pop
 #endif
 """
-RARE = re.compile(r"(check|func|write)/|expression/(?!evaluate|elementwise)|base/(label|place|progress|quantity|suggest)(?!.*_(posix|windows))|"
+RARE = re.compile(r"(check|func|program|write)/|expression/(?!evaluate|elementwise)|"
+                  r"base/(file_origin|file_store|http|ip_range|label|made_directory|place|progress|proxy|quantity|suggest|temporary|transfer|url)|"
                   r"format/(salvage|shards|shard_gaps|signature|writer)|"
-                  r"model/(adapter|address|config_file|file_digest|hub|model_|one_state|path_|scheme_row|schemes_|shard_sets|verify|weight_config)|"
-                  r"sql/(expression_text|junit|print|sarif|verdict|weight_ref)|"
+                  r"model/(adapter|address|config_file|file_digest|header_cache|hub|model_|network|one_state|path_|remote_file|s3|scheme_row|"
+                  r"schemes_|shard_sets|verify|weight_config)|"
+                  r"sql/(expression_text|junit|print|sarif|verdict|weight_ref)|tensor/self_check|"
                   r"vtab/(adapter|check|help|metadata|models|salvage|verify|weights)")
 INCLUDE = re.compile(r'^#\s*include\s*([<"])([^>"]+)[>"].*\n', re.MULTILINE)
 CONDITION = re.compile(r"^#\s*(?:if(?!ndef SAFETENSORS_)|(endif))", re.MULTILINE)  # but for the guards of headers
@@ -104,10 +109,15 @@ def foreign(text):
     return FOREIGN + text + OURS_AGAIN
 
 
+def small_text(text):
+    return SMALL + text + SMALL_ENDS
+
+
 def small(text):
-    """The text of a file with what follows its includes between those lines."""
-    *_, last = re.finditer(INCLUDE, text)
-    return text[:last.end()] + SMALL + text[last.end():] + SMALL_ENDS
+    """The text of a file with what follows its includes between those lines; also the includes of one system."""
+    condition = CONDITION.search(text)
+    *_, last = INCLUDE.finditer(text, 0, condition.start() if condition else len(text))
+    return text[:last.end()] + small_text(text[last.end():])
 
 
 def is_conditional(match):

@@ -2,7 +2,7 @@
 
 LEAST = 5  # bytes of a match
 MORE = 15
-TRIES = 16  # earlier places that are looked at
+TRIES = 64  # earlier places that are looked at
 
 
 def number(value):
@@ -40,18 +40,38 @@ def match_length(data, one, other):
     return length
 
 
-def pack(data):
-    out, places, at, begin = bytearray(), {}, 0, 0
+class Places:
+    """Where the bytes so far have what comes next."""
+
+    def __init__(self, data):
+        self.data, self.known = data, {}
+
+    def add(self, begin, end):
+        for at in range(begin, end):
+            self.known.setdefault(self.data[at:at + LEAST], []).append(at)
+
+    def best(self, at):
+        """The length and the distance of the match that saves most; 0 for none."""
+        found = (0, 0, 0)
+        if at + LEAST <= len(self.data):
+            for place in self.known.get(self.data[at:at + LEAST], ())[-TRIES:]:
+                length = match_length(self.data, place, at)
+                written = 1 + len(number(at - place)) + (length - LEAST >= MORE)
+                found = max(found, (length - written, -(at - place), length))
+        return found[2], -found[1]
+
+
+def pack(data, begin=0):
+    """The bytes from `begin` on, which may refer to those before."""
+    out, at, places = bytearray(), begin, Places(data)
+    places.add(0, begin)
     while at < len(data):
-        key = data[at:at + LEAST]
-        length, place = max(((match_length(data, place, at), place) for place in places.get(key, ())[-TRIES:]), default=(0, 0))
-        if not length or len(key) < LEAST:
-            places.setdefault(key, []).append(at)
+        length, distance = places.best(at)
+        places.add(at, at + 1)
+        if length and places.best(at + 1)[0] <= length + 1:
+            out += step(data[begin:at], length, distance)
+            places.add(at + 1, at + length)
+            begin = at = at + length
+        else:
             at += 1
-            continue
-        out += step(data[begin:at], length, at - place)
-        for i in range(at, at + length):
-            places.setdefault(data[i:i + LEAST], []).append(i)
-        at += length
-        begin = at
     return bytes(out + step(data[begin:]))

@@ -8,6 +8,8 @@
 .package/program.list says how they are compiled.
 """
 
+import collections
+import itertools
 import os
 import sys
 
@@ -43,7 +45,7 @@ def array(name, content):
 
 
 EMBEDDED = """\
-/* Made by .package/program.py: the files that are in the program, packed as one text, with a zero behind each. */
+/* Made by .package/program.py: the files that are in the program, packed. */
 #include "{room}/embedded.h"
 
 #include <stdlib.h>
@@ -52,42 +54,82 @@ EMBEDDED = """\
 #include "{room}/message.h"
 #include "{room}/packed_text.h"
 
-enum {{ EMBEDDED_SCRIPTS = {scripts}, EMBEDDED_SIZE = {size} }};
+enum {{ EMBEDDED_SCRIPTS = {scripts}, EMBEDDED_COMMON_SIZE = {common_size} }};
 
-{packed}
-/* The scripts, and SKILL.md. */
-static EmbeddedFile embedded_files[] = {{
+{common}
+{bodies}
+typedef struct EmbeddedRow {{
+  const char *name;
+  size_t header_size, at, packed_size, size; /* of the body */
+}} EmbeddedRow;
+
+/* The scripts, and SKILL.md, which has no header. */
+static const EmbeddedRow embedded_rows[] = {{
 {rows}}};
 
-static const EmbeddedFile *embedded_unpacked(void) {{
-  if (embedded_files[0].bytes != NULL) return embedded_files;
-  const char *at = packed_text_unpack(embedded_packed, sizeof embedded_packed, EMBEDDED_SIZE);
-  if (at == NULL) {{
+static const char *embedded_unpack(PackedText packed, const char *before, size_t before_size) {{
+  const char *text = packed_text_unpack(packed, before, before_size);
+  if (text == NULL) {{
     message(NULL, "the program's file is damaged");
     exit(EXIT_STATUS_FAILED);
   }}
-  for (size_t i = 0; i <= EMBEDDED_SCRIPTS; i++) {{
-    embedded_files[i].bytes = at;
-    at += embedded_files[i].size + 1;
+  return text;
+}}
+
+/* The headers, one after the other, and the lines that several bodies have. */
+static const char *embedded_common(void) {{
+  static const char *text;
+  if (text == NULL) {{
+    text = embedded_unpack((PackedText){{embedded_packed_common, sizeof embedded_packed_common, EMBEDDED_COMMON_SIZE}}, NULL, 0);
   }}
-  return embedded_files;
+  return text;
 }}
 
-const EmbeddedFile *embedded_script(size_t number) {{
-  return number < EMBEDDED_SCRIPTS ? &embedded_unpacked()[number] : NULL;
+bool embedded_script(size_t number, EmbeddedScript *script) {{
+  if (number >= EMBEDDED_SCRIPTS) return false;
+  const char *header = embedded_common();
+  for (size_t i = 0; i < number; i++) header += embedded_rows[i].header_size;
+  *script = (EmbeddedScript){{embedded_rows[number].name, {{header, embedded_rows[number].header_size}}}};
+  return true;
 }}
 
-const EmbeddedFile *embedded_skill(void) {{
-  return &embedded_unpacked()[EMBEDDED_SCRIPTS];
+EmbeddedText embedded_body(size_t number) {{
+  const EmbeddedRow *row = &embedded_rows[number];
+  PackedText packed = {{embedded_packed_bodies + row->at, row->packed_size, row->size}};
+  return (EmbeddedText){{embedded_unpack(packed, embedded_common(), EMBEDDED_COMMON_SIZE), row->size}};
+}}
+
+EmbeddedText embedded_skill(void) {{
+  return embedded_body(EMBEDDED_SCRIPTS);
 }}
 """
 
 
+def taken_apart(script):
+    """The header of a script, which is the comment that it begins with, and the rest."""
+    lines = script.splitlines(keepends=True)
+    header = b"".join(itertools.takewhile(lambda line: line.startswith(b"--"), lines))
+    return header, script[len(header):]
+
+
+def shared_lines(texts):
+    """The lines that are in more than one text, in the order in which they come first."""
+    counts = collections.Counter(line for text in texts for line in dict.fromkeys(text.splitlines(keepends=True)))
+    return b"".join(line for line in counts if counts[line] > 1)
+
+
 def embedded():
-    files = [*sorted(scripts()), ("SKILL.md", bytes_of(HERE, "SKILL.md"))]
-    text = b"".join(content + b"\0" for _, content in files)
-    rows = "".join(f'  {{"{name}", NULL, {len(content)}}},\n' for name, content in files)
-    return EMBEDDED.format(room=ROOM, scripts=len(files) - 1, size=len(text), rows=rows, packed=array("embedded_packed", pack(text)))
+    names, texts = zip(*sorted(scripts()))
+    headers, bodies = zip(*map(taken_apart, texts))
+    common = b"".join(headers) + shared_lines(bodies)
+    files = [*zip(names, headers, bodies), ("SKILL.md", b"", bytes_of(HERE, "SKILL.md"))]
+    rows, packed = "", b""
+    for name, header, body in files:
+        part = pack(common + body, len(common))
+        rows += f'    {{"{name}", {len(header)}, {len(packed)}, {len(part)}, {len(body)}}},\n'
+        packed += part
+    return EMBEDDED.format(room=ROOM, scripts=len(names), rows=rows, common_size=len(common),
+                           common=array("embedded_packed_common", pack(common)), bodies=array("embedded_packed_bodies", packed))
 
 
 class Unit:
@@ -108,6 +150,8 @@ class Unit:
         return self.text(name, amalgamate_text(name))
 
     def text(self, name, text):
+        if name.endswith(".c"):
+            text = amalgamate.small(text)
         if self.is_whole:
             text = amalgamate.EXPORTED.sub("static ", text).replace("extern const ", "static const ")
             text = text.replace(f"static {MAIN}", MAIN)

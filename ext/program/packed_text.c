@@ -8,14 +8,14 @@
 
 enum { PACKED_TEXT_MORE = 15, PACKED_TEXT_MIN_MATCH = 5 };
 
-typedef struct PackedText {
+typedef struct PackedTextReader {
   const unsigned char *at, *end;
   char *out;
   size_t done, size;
-} PackedText;
+} PackedTextReader;
 
 /* One that is not whole is too large for any text. */
-static size_t packed_text_number(PackedText *text) {
+static size_t packed_text_number(PackedTextReader *text) {
   size_t number = 0;
   for (unsigned shift = 0; shift <= 21 && text->at < text->end; shift += 7) {
     unsigned byte = *text->at++;
@@ -25,11 +25,11 @@ static size_t packed_text_number(PackedText *text) {
   return SIZE_MAX / 2;
 }
 
-static size_t packed_text_length(PackedText *text, unsigned written) {
+static size_t packed_text_length(PackedTextReader *text, unsigned written) {
   return written < PACKED_TEXT_MORE ? written : PACKED_TEXT_MORE + packed_text_number(text);
 }
 
-static bool packed_text_literals(PackedText *text, size_t length) {
+static bool packed_text_literals(PackedTextReader *text, size_t length) {
   if (length > (size_t)(text->end - text->at) || length > text->size - text->done) return false;
   memcpy(text->out + text->done, text->at, length);
   text->at += length;
@@ -38,7 +38,7 @@ static bool packed_text_literals(PackedText *text, size_t length) {
 }
 
 /* A match may go on in itself. */
-static bool packed_text_match(PackedText *text, size_t distance, size_t length) {
+static bool packed_text_match(PackedTextReader *text, size_t distance, size_t length) {
   if (distance == 0 || distance > text->done || length > text->size - text->done) return false;
   while (length > 0) {
     size_t part = length < distance ? length : distance;
@@ -49,7 +49,7 @@ static bool packed_text_match(PackedText *text, size_t distance, size_t length) 
   return true;
 }
 
-static bool packed_text_step(PackedText *text) {
+static bool packed_text_step(PackedTextReader *text) {
   unsigned step = *text->at++;
   if (!packed_text_literals(text, packed_text_length(text, step >> 4))) return false;
   if (text->at == text->end) return true;
@@ -58,11 +58,13 @@ static bool packed_text_step(PackedText *text) {
                            packed_text_length(text, step & 15) + PACKED_TEXT_MIN_MATCH);
 }
 
-char *packed_text_unpack(const unsigned char *packed, size_t packed_size, size_t size) {
-  PackedText state = {
-      .at = packed, .end = packed + packed_size, .out = keep(size + 1), .size = size};
-  while (state.at < state.end) {
-    if (!packed_text_step(&state)) return NULL;
+const char *packed_text_unpack(PackedText packed, const char *before, size_t before_size) {
+  size_t size = before_size + packed.size;
+  PackedTextReader reader = {packed.bytes, packed.bytes + packed.packed_size, keep(size + 1),
+                             before_size, size};
+  if (before_size > 0) memcpy(reader.out, before, before_size);
+  while (reader.at < reader.end) {
+    if (!packed_text_step(&reader)) return NULL;
   }
-  return state.done == size ? state.out : NULL;
+  return reader.done == size ? reader.out + before_size : NULL;
 }

@@ -15,7 +15,13 @@
 
 #include <stddef.h>
 
-/* The text, of exactly `size` bytes, in kept memory; NULL if this is not one that was packed. */
-char *packed_text_unpack(const unsigned char *packed, size_t packed_size, size_t size);
+typedef struct PackedText {
+  const unsigned char *bytes;
+  size_t packed_size, size; /* of what was packed: exactly */
+} PackedText;
+
+/* The text, in kept memory; NULL if this is not one that was packed. Its matches may begin in the text
+** before it, as it did when it was packed. */
+const char *packed_text_unpack(PackedText packed, const char *before, size_t before_size);
 
 #endif

@@ -136,7 +136,8 @@ static RunEnd run_script_step(sqlite3 *db, const ScriptStep *step, bool shown) {
 }
 
 static RunEnd run_script_steps(sqlite3 *db, const ScriptHeader *verb, bool shown) {
-  ScriptReader reader = {verb->text, verb->text + verb->size};
+  EmbeddedText body = verb_body(verb);
+  ScriptReader reader = {body.bytes, body.bytes + body.size};
   ScriptStep step;
   RunEnd end = {EXIT_STATUS_GOOD, NULL};
   while (end.status == EXIT_STATUS_GOOD && !sqlite_shell_interrupted() &&

@@ -204,7 +204,7 @@ static void script_header_paragraphs(ScriptHeaderReader *reader) {
 const char *script_header_read(const char *name, const char *text, size_t length,
                                ScriptHeader *header) {
   ScriptHeaderReader reader = {.name = name, .at = text, .end = text + length, .header = header};
-  *header = (ScriptHeader){.text = text, .size = length};
+  *header = (ScriptHeader){0};
   char *verb = keep_text(name, strlen(name));
   for (char *slash = verb; (slash = strchr(slash, '/')) != NULL;) *slash = ' ';
   header->name = verb;

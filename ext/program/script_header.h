@@ -36,14 +36,12 @@ typedef struct ScriptLine {
   const char *word, *text;
 } ScriptLine;
 
-/* Kept memory, but for `text`. */
+/* Kept memory. */
 typedef struct ScriptHeader {
-  const char *name;    /* "strip_prefix", "fleet merge" */
-  const char *typed;   /* how a command names it: "strip-prefix" */
-  const char *summary; /* one question or sentence */
-  const char *about;   /* paragraphs, as they stand */
-  const char *text;    /* the whole script, of so many bytes */
-  size_t size;
+  const char *name;     /* "strip_prefix", "fleet merge" */
+  const char *typed;    /* how a command names it: "strip-prefix" */
+  const char *summary;  /* one question or sentence */
+  const char *about;    /* paragraphs, as they stand */
   const char *database; /* what it keeps in the main database, or NULL */
   bool prints_html;
   ScriptParameter *parameters;
@@ -52,7 +50,7 @@ typedef struct ScriptHeader {
   size_t parameter_count, table_count, alias_count, status_count, write_count, example_count;
 } ScriptHeader;
 
-/* Reads the header of a script. Returns NULL, or a sentence about the line that is not as it should be,
+/* Reads the header of a script, which may be followed by the rest of it. Returns NULL, or a sentence about the line that is not as it should be,
 ** in kept memory. */
 const char *script_header_read(const char *name, const char *text, size_t length,
                                ScriptHeader *header);

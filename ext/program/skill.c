@@ -26,7 +26,7 @@ static bool skill_make_directories(const char *path) {
 }
 
 bool skill_install(const char *directory) {
-  const EmbeddedFile *skill = embedded_skill();
+  EmbeddedText skill = embedded_skill();
   if (directory == NULL) {
     char *home;
     if (!environment_home(&home) || home == NULL) {
@@ -36,9 +36,9 @@ bool skill_install(const char *directory) {
     directory = keep_format("%s/.claude/skills/safetensors-sql", home);
     memory_free(home);
   }
-  const char *path = keep_format("%s/%s", directory, skill->name);
+  const char *path = keep_format("%s/SKILL.md", directory);
   FILE *file = skill_make_directories(directory) ? system_open_to_write(path) : NULL;
-  bool good = file != NULL && fwrite(skill->bytes, 1, skill->size, file) == skill->size;
+  bool good = file != NULL && fwrite(skill.bytes, 1, skill.size, file) == skill.size;
   if (file != NULL) good = fclose(file) == 0 && good;
   if (!good) {
     message("skill", "%s: it cannot be written: %s", path, strerror(errno));

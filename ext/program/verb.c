@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "program/embedded.h"
 #include "program/exit_status.h"
 #include "program/keep.h"
 #include "program/message.h"
@@ -12,11 +11,11 @@ static ScriptHeader *verb_headers;
 static size_t verb_count;
 
 const ScriptHeader *verb_all(size_t *count) {
-  const EmbeddedFile *file;
-  while ((file = embedded_script(verb_count)) != NULL) {
+  EmbeddedScript script;
+  while (embedded_script(verb_count, &script)) {
     verb_headers = keep_row(verb_headers, verb_count, sizeof *verb_headers);
-    const char *fault =
-        script_header_read(file->name, file->bytes, file->size, &verb_headers[verb_count]);
+    const char *fault = script_header_read(script.name, script.header.bytes, script.header.size,
+                                           &verb_headers[verb_count]);
     if (fault != NULL) {
       message(NULL, "%s", fault);
       exit(EXIT_STATUS_FAILED);
@@ -60,6 +59,10 @@ const ScriptHeader *verb_find(int count, char **words, int *used) {
     }
   }
   return found;
+}
+
+EmbeddedText verb_body(const ScriptHeader *verb) {
+  return embedded_body((size_t)(verb - verb_headers));
 }
 
 const char *verb_folder(const char *name) {

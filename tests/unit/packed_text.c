@@ -2,17 +2,20 @@
 #include "program/packed_text.h"
 #include "program.h"
 
-static void test_text(const char *packed, size_t size, const char *text) {
-  char *found = packed_text_unpack((const unsigned char *)packed, size, strlen(text));
+static void test_text(const char *before, const char *packed, size_t size, const char *text) {
+  PackedText given = {(const unsigned char *)packed, size, strlen(text)};
+  const char *found = packed_text_unpack(given, before, strlen(before));
   check(found != NULL && strcmp(found, text) == 0, text);
 }
 
 static void test_damaged(const char *packed, size_t size, size_t length, const char *what) {
-  check(packed_text_unpack((const unsigned char *)packed, size, length) == NULL, what);
+  PackedText given = {(const unsigned char *)packed, size, length};
+  check(packed_text_unpack(given, NULL, 0) == NULL, what);
 }
 
-#define TEXT(packed, text)            test_text(packed, sizeof(packed) - 1, text)
-#define DAMAGED(packed, length, what) test_damaged(packed, sizeof(packed) - 1, length, what)
+#define TEXT(packed, text)               test_text("", packed, sizeof(packed) - 1, text)
+#define TEXT_AFTER(before, packed, text) test_text(before, packed, sizeof(packed) - 1, text)
+#define DAMAGED(packed, length, what)    test_damaged(packed, sizeof(packed) - 1, length, what)
 
 int main(void) {
   TEXT("", "");
@@ -42,6 +45,11 @@ int main(void) {
       "\x02\x01\x00",
       "ababababababababababab"
       "a"); /* 15 + 1 + 5 of them */
+  TEXT_AFTER("before ",
+             "\x01\x07"
+             "\x10"
+             "!",
+             "before!"); /* a match of 1 + 5 in what is before it */
   DAMAGED(
       "\x30"
       "ab",

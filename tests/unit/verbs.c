@@ -16,11 +16,17 @@ static const char merge[] =
     "-- @param how_many integer 20   b,\n--                    which goes on\n"
     "-- @param kind enum x|y\n-- @param word text 'it''s '   c\n-- @param all flag   d\n"
     "-- @table t(a, b,\n--   c)   rows\n-- @status 1   when not\n-- @writes a\n";
-static const EmbeddedFile files[] = {{"fleet", "-- Alone.\n--\n-- x\n", 18},
-                                     {"fleet/merge_all", merge, sizeof merge - 1}};
+static const EmbeddedScript scripts[] = {{"fleet", {"-- Alone.\n--\n-- x\n", 18}},
+                                         {"fleet/merge_all", {merge, sizeof merge - 1}}};
 
-const EmbeddedFile *embedded_script(size_t number) {
-  return number < sizeof files / sizeof files[0] ? &files[number] : NULL;
+bool embedded_script(size_t number, EmbeddedScript *script) {
+  if (number >= sizeof scripts / sizeof scripts[0]) return false;
+  *script = scripts[number];
+  return true;
+}
+
+EmbeddedText embedded_body(size_t number) {
+  return number == 1 ? (EmbeddedText){"SELECT 1;", 9} : (EmbeddedText){"", 0};
 }
 
 static const ScriptHeader *find(int count, const char *a, const char *b, int *used) {
@@ -35,6 +41,7 @@ static void test_names(void) {
         "a verb of a directory");
   check(find(2, "fleet", "merge_all", &used) == verb && used == 2, "'-' and '_' mean the same");
   check(find(2, "join", "x", &used) == verb && used == 1, "an alias");
+  check(strcmp(verb_body(verb).bytes, "SELECT 1;") == 0, "its script");
   verb = find(2, "fleet", "merges", &used);
   check(verb != NULL && used == 1 && strcmp(verb->name, "fleet") == 0, "the verb above");
   check(find(1, "flee", NULL, &used) == NULL, "no verb");
