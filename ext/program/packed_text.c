@@ -10,6 +10,8 @@ enum { PACKED_TEXT_MORE = 15, PACKED_TEXT_MIN_MATCH = 5 };
 
 typedef struct PackedTextReader {
   const unsigned char *at, *end;
+  const char *before;
+  size_t before_size;
   char *out;
   size_t done, size;
 } PackedTextReader;
@@ -37,12 +39,17 @@ static bool packed_text_literals(PackedTextReader *text, size_t length) {
   return true;
 }
 
-/* A match may go on in itself. */
+/* A match may begin before the text, and go on in itself. */
 static bool packed_text_match(PackedTextReader *text, size_t distance, size_t length) {
-  if (distance == 0 || distance > text->done || length > text->size - text->done) return false;
+  if (distance == 0 || length > text->size - text->done) return false;
+  if (distance > text->done && distance - text->done > text->before_size) return false;
   while (length > 0) {
-    size_t part = length < distance ? length : distance;
-    memcpy(text->out + text->done, text->out + text->done - distance, part);
+    bool is_before = distance > text->done;
+    const char *from = is_before ? text->before + text->before_size - (distance - text->done)
+                                 : text->out + text->done - distance;
+    size_t there = is_before ? distance - text->done : distance;
+    size_t part = length < there ? length : there;
+    memcpy(text->out + text->done, from, part);
     text->done += part;
     length -= part;
   }
@@ -59,12 +66,14 @@ static bool packed_text_step(PackedTextReader *text) {
 }
 
 const char *packed_text_unpack(PackedText packed, const char *before, size_t before_size) {
-  size_t size = before_size + packed.size;
-  PackedTextReader reader = {packed.bytes, packed.bytes + packed.packed_size, keep(size + 1),
-                             before_size, size};
-  if (before_size > 0) memcpy(reader.out, before, before_size);
+  PackedTextReader reader = {.at = packed.bytes,
+                             .end = packed.bytes + packed.packed_size,
+                             .before = before,
+                             .before_size = before_size,
+                             .out = keep(packed.size + 1),
+                             .size = packed.size};
   while (reader.at < reader.end) {
     if (!packed_text_step(&reader)) return NULL;
   }
-  return reader.done == size ? reader.out + before_size : NULL;
+  return reader.done == packed.size ? reader.out : NULL;
 }

@@ -13,6 +13,7 @@
 #include "program/sqlite_shell.h"
 #include "program/system.h"
 #include "program/table_output.h"
+#include "program/verb.h"
 
 enum { RUN_SCRIPT_MAX_THREADS = 8 }; /* SQLite's own limit, unless it is compiled with another */
 

@@ -50,6 +50,11 @@ int main(void) {
              "\x10"
              "!",
              "before!"); /* a match of 1 + 5 in what is before it */
+  TEXT_AFTER("xab",
+             "\x04\x02"
+             "\x10"
+             "!",
+             "ababababa!"); /* one that begins there and goes on in itself */
   DAMAGED(
       "\x30"
       "ab",
