@@ -31,8 +31,11 @@
 #define avx512_AS_IT_STANDS(vector) __asm__("" : "+v"(vector))
 /* What is loaded from the address has nothing to do with what else is loaded from there. */
 #define avx512_APART(address) __asm__("" : "+r"(address))
+/* Nor does it make a slower instruction of a permutation under a mask, since it does not know the mask. */
+#define avx512_MASK_AS_IT_STANDS(mask) __asm__("" : "+Yk"(mask))
 #else
 #define avx512_AS_IT_STANDS(vector)
+#define avx512_MASK_AS_IT_STANDS(mask)
 #define avx512_APART(address)
 #endif
 
@@ -185,8 +188,9 @@ static avx512_INLINE __m512 avx512_widen_BF16(const unsigned char *data) {
   const __m512i from = _mm512_add_epi32(_mm512_set1_epi32(0x01000000),
                                         _mm512_mullo_epi32(words, _mm512_set1_epi32(0x02020000)));
   __m512i codes = _mm512_castsi256_si512(avx512_load_32(data));
-  return _mm512_castsi512_ps(
-      _mm512_maskz_permutexvar_epi8(UINT64_C(0xcccccccccccccccc), from, codes));
+  __mmask64 upper = UINT64_C(0xcccccccccccccccc);
+  avx512_MASK_AS_IT_STANDS(upper);
+  return _mm512_castsi512_ps(_mm512_maskz_permutexvar_epi8(upper, from, codes));
 }
 
 static avx512_INLINE __m512 avx512_widen_I16(const unsigned char *data) {
@@ -330,7 +334,9 @@ static avx512_INLINE __m512d avx512_doubles_BF16(const unsigned char *data, unsi
   const __m256i from = _mm256_set_epi8(15, 14, 0, 0, 13, 12, 0, 0, 11, 10, 0, 0, 9, 8, 0, 0, 7, 6,
                                        0, 0, 5, 4, 0, 0, 3, 2, 0, 0, 1, 0, 0, 0);
   __m256i codes = _mm256_castsi128_si256(avx512_load_16(data + 16 * part));
-  codes = _mm256_maskz_permutexvar_epi8(0xcccccccc, from, codes);
+  __mmask32 upper = 0xcccccccc;
+  avx512_MASK_AS_IT_STANDS(upper);
+  codes = _mm256_maskz_permutexvar_epi8(upper, from, codes);
   __m512d numbers = _mm512_cvtps_pd(_mm256_castsi256_ps(codes));
   avx512_AS_IT_STANDS(numbers);
   return numbers;

@@ -88,6 +88,7 @@ static SET(INLINE) void SET(sum_group)(SET(RowKind) kind, const unsigned char *d
   }
   SET(UNROLL) for (unsigned r = 0; r < kind.group; r++) {
     out[r].sum = SET(add_up_row)(lanes.sum[r]);
+    __asm__ volatile("" : : : "memory"); /* or else clang makes vectors of a sum and its squares */
     out[r].squares = SET(add_up_row)(lanes.squares[r]);
   }
 }
