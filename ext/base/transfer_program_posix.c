@@ -23,7 +23,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#if defined(__APPLE__)
+#include <crt_externs.h>
+#define environ (*_NSGetEnviron()) /* the only way for a library */
+#elif defined(__FreeBSD__)
+extern char **environ __attribute__((weak)); /* the program has it, and no library */
+#else
 extern char **environ;
+#endif
 
 enum { PROGRAM_LINE = 16 << 10, PROGRAM_READ = 64 << 10, PROGRAM_ADDRESSES = 1024 };
 

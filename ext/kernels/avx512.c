@@ -230,6 +230,7 @@ static avx512_INLINE void avx512_scan_places(const unsigned char *data, uint64_t
     __mmask64 negative = _mm512_movepi8_mask(codes);
     __mmask64 none = _mm512_testn_epi8_mask(codes, magnitude);
     __mmask64 high = _mm512_test_epi8_mask(codes, seventh), low = _knot_mask64(high);
+    avx512_MASK_AS_IT_STANDS(low); /* or else clang permutes without a mask, and then blends */
     __m512i signs = _mm512_mask_sub_epi8(one, negative, zero, one);
     __m512i keys = _mm512_mask_sub_epi8(codes, negative, magnitude, codes); /* see byte_code() */
     zeros += (uint64_t)__builtin_popcountll(none);
