@@ -40,7 +40,9 @@ def make_models():
         damaged.write(file.read()[:-1000])
     out = f"{root}/model_directory/model.safetensors.index.json"
     tally.equal(run("reshard", base, out, "--limit", "60000")[0], GOOD, "shards are made")
-    tally.equal(run("fleet", "catalog", "other", "adapters", "--database", "other.db", cwd=root)[0], GOOD, "a catalogue is made")
+    for database in ("other.db", "part.db"):
+        tally.equal(run("fleet", "catalog", "other", "adapters", "--database", database, cwd=root)[0], GOOD, "a catalogue is made")
+    tally.equal(run("fleet", "questions", "--database", "part.db", cwd=root)[0], GOOD, "and asked")
     with open(f"{root}/map.csv", "w", encoding="utf-8") as names:
         names.write("from,to\nmodel.layers.#.*,blocks.#.*\n")
     for step, path in ((100, base), (200, tune)):
@@ -206,6 +208,8 @@ def test_dry_runs():
             os.remove(f"{root}/{name}")
     before = files()
     for verb, header in HEADERS.items():
+        if header.prints and header.database:
+            continue  # what --output names is written, whatever the verb does
         if not header.writes:
             status, _, error = example(verb, "--dry-run")
             tally.check("--dry-run" in error or header.database, f"{verb} has no --dry-run", status, error)

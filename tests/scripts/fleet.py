@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -16,6 +17,7 @@ import threading
 import time
 
 import making
+import pages
 import shell
 from tally import BUILD, Tally
 
@@ -321,6 +323,90 @@ def test_a_clock_that_is_set_back():
     look("back.db", "n", "back")
     merge("ahead.db", "back.db")
     tally.equal(sorted(rows("ahead.db", "SELECT path, status FROM file")), [("a.safetensors", "gone"), ("b.safetensors", "ok")], "the later look counts")
+
+
+# ---- Questions ----
+
+
+def vary(chance, tensors, names):
+    """A model with other values in these tensors."""
+    return {name: floats(*(chance.gauss(0, 1) for _ in range(64))) if name in names else value for name, value in tensors.items()}
+
+
+def make_family():
+    """A base, tunes of it and of each other, on two nodes; a copy, a link, a model of another origin, and a hundred files
+    of zeros and ones."""
+    chance = random.Random(5)
+    names = [f"layers.{i}.w" for i in range(8)]
+    same = {"ones": floats(*[1] * 64), "zeros": floats(*[0] * 64), "minus": floats(*[-2, 2] * 32)}
+    base = {**vary(chance, dict.fromkeys(names), names), **same}
+    tune = vary(chance, base, names[:2])
+    child = vary(chance, tune, names[7:])
+    second = vary(chance, base, names[:4])
+    nan = vary(chance, second, names[4:5])
+    nan[names[5]] = floats(float("nan"), *[1] * 62, float("nan"))
+    for when, (path, tensors) in enumerate({"a/base": base, "a/tune": tune, "b/child": child, "a/second": second, "b/nan": nan, "b/copy": child,
+                                           "b/alone": vary(chance, base, names)}.items()):
+        make(f"family/{path}.safetensors", tensors, {"n": path}, OLD + 100 * when)
+    os.link(at("family/b/copy.safetensors"), at("family/b/link.safetensors"))
+    os.symlink(at("family/a"), at("shared_a"))
+    for number in range(100):
+        make(f"family/a/constant/{number}.safetensors", {f"c{i}": same["zeros" if i % 2 else "ones"] for i in range(20)}, {"n": str(number)}, OLD + number)
+
+
+def test_questions():
+    make_family()
+    for node in "ab":
+        look("family.db", node, f"family/{node}")
+    # The folder of a, as another machine sees it.
+    look("family.db", "a2", "shared_a")
+    for node in ("a", "b", "a2"):
+        verb("content", "family.db", node=node, reads="all")
+    begun = time.monotonic()
+    answers = verb("questions", "family.db")
+    tally.check(time.monotonic() - begun < 20, "zeros that many files have cost nothing")
+    big = {path: os.path.getsize(at("family", f"{path}.safetensors")) for path in ("b/copy",)}
+    copies = [(row["node"], row["path"], row["keep"], row["frees"]) for row in answers["fleet_copies"] if "constant" not in row["path"]]
+    tally.equal(sorted(row for row in copies if row[0] == "b"), [("b", "child.safetensors", 1, 0), ("b", "copy.safetensors", 0, big["b/copy"]), ("b", "link.safetensors", 0, 0)],
+                "a copy costs what it takes, and a link nothing")
+    tally.equal({row[3] for row in copies if row[0] != "b"}, {0}, "what two machines see is no copy")
+    constants = [row for row in answers["fleet_copies"] if "constant" in row["path"]]
+    tally.equal((len(constants), sum(row["keep"] for row in constants), sum(row["frees"] > 0 for row in constants)), (200, 1, 99), "a hundred copies, seen by two machines")
+    lineage = {(row["node"], row["path"]): (row["base_node"], row["base_path"], round(row["shared"] * 11 * 256)) for row in answers["fleet_lineage"] if row["shared"]}
+    names = {"a": {"tune.safetensors": ("base", 6), "second.safetensors": ("base", 4)},
+             "b": {"child.safetensors": ("tune", 7), "nan.safetensors": ("second", 6), "copy.safetensors": ("tune", 7), "link.safetensors": ("tune", 7)}}
+    for node, files in names.items():
+        for path, (expected, shared) in files.items():
+            found = lineage.get((node, path))
+            tally.check(found is not None and found[1] == f"{expected}.safetensors" and found[2] == shared * 256, f"the base of {path}", found)
+    tally.check(not any(path.startswith(("base", "constant")) or path == "alone.safetensors" for _, path in lineage), "and of no others", lineage)
+    tally.equal([(row["node"], row["path"], row["tensors"], row["n_nan"], row["first"]) for row in answers["fleet_nan"]], [("b", "nan.safetensors", 1, 2, "layers.5.w")], "NaN")
+    tally.equal([(row["files"], row["tensors"], row["layers"], row["dtypes"]) for row in answers["fleet_architectures"]], [(200, 20, 0, "F32"), (11, 11, 8, "F32")], "layouts")
+    tally.equal(answers["fleet_dtypes"], [{"dtype": "F32", "files": 211, "tensors": 200 * 20 + 11 * 11, "nbytes": (200 * 20 + 11 * 11) * 256}], "dtypes")
+    tally.equal([(row["node"], row["files"], row["bad"], row["gone"], row["unread"]) for row in answers["fleet_nodes"]],
+                [("a", 103, 0, 0, 0), ("a2", 103, 0, 0, 0), ("b", 5, 0, 0, 0)], "nodes")
+    tally.equal(len(answers["fleet_changes"]), 211, "all is new")
+    os.remove(at("family/b/copy.safetensors"))
+    make("family/b/alone.safetensors", {"x": floats(1)}, None, OLD)
+    look("family.db", "b", "family/b")
+    tally.equal(sorted((row["change"], row["path"]) for row in verb("questions", "family.db")["fleet_changes"] if row["node"] == "b" and row["change"] != "new"),
+                [("changed", "alone.safetensors"), ("gone", "copy.safetensors")], "what has changed")
+    tally.equal(verb("questions", "family.db", since="2100-01-01")["fleet_changes"], [], "since a day")
+    tally.check(all(isinstance(row[0], int) for view in ("copies", "sharing", "lineage", "nan_census", "architectures", "dtypes", "changes", "nodes", "tensor")
+                    for row in rows("family.db", f"SELECT count(*) FROM {view}")), "views are read without the extension")
+
+
+def test_report():
+    code, page, error = shell.script("fleet/report", at("family.db"), title="<b>&")
+    tally.equal((code, error), (0, ""), "a page")
+    pages.check(tally, page, "the page of a fleet")
+    tally.check("&lt;b&gt;&amp;" in page and "1 file has NaN" in page and "b:nan.safetensors" in page and len(page) < 300000, "says what is wrong first", page[:300])
+    tally.check(page.index("<h2>NaN") < page.index("<h2>Copies") < page.index("<h2>Lineage") < page.index("<h2>Nodes"), "in its order")
+    tree = re.findall(r"padding-left:([\d.]+)rem\">(?:&#8627; )?<code>([^<]*)", page)
+    depths = dict((name, float(depth)) for depth, name in tree)
+    tally.check(depths.get("b:child.safetensors", 0) == 2 * depths.get("a:tune.safetensors", 1) > 0, "a child stands below its base", tree)
+    code, out, error = shell.script("fleet/report", at("p1.db"))
+    tally.check(code == 1 and out == "" and "fleet questions" in error, "a catalogue without questions", out, error)
 
 
 # ---- scan.sh ----

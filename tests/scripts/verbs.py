@@ -42,7 +42,7 @@ OF_VERB = {"average": {"path": f"{ROOT}/run"}, "compare": {"a": f"{ROOT}/pair/a.
 OTHERS = {("rename", "limit"): "1", ("rename", "unmatched"): "drop", ("average", "checkpoints"): "*-2", ("average", "decay"): "0.5", ("average", "method"): "exponential",
           ("compare", "prefix_a"): "p.", ("compare", "prefix_b"): "q.", ("convert_dtype", "limit"): "100000", ("distribution", "bins"): "3",
           ("experts", "direction"): "unstack", ("experts", "part"): "parts",
-          ("extract", "names"): "lm_head*", ("fleet/content", "paths"): "b.*", ("fleet/content", "reads"): "all", ("gate", "whole"): "no", ("gate", "finite"): "no", ("index", "shards"): "a*", ("lora_convert", "to"): "diffusers",
+          ("extract", "names"): "lm_head*", ("fleet/report", "title"): "Others", ("fleet/content", "paths"): "b.*", ("fleet/content", "reads"): "all", ("gate", "whole"): "no", ("gate", "finite"): "no", ("index", "shards"): "a*", ("lora_convert", "to"): "diffusers",
           ("lora_merge", "modules"): "w*", ("lora_merge", "scale"): "2",
           ("memory", "batch"): "2", ("memory", "kv_dtype"): "F32",
           ("merge", "density"): "0.1", ("merge", "lambda"): "2", ("merge", "method"): "slerp", ("merge", "seed"): "1",
@@ -129,6 +129,8 @@ def make_catalog():
         os.utime(f"{ROOT}/pair/{name}", (1e9, 1e9))
     done = session(given({"node": "here", "path": f"{ROOT}/pair"}), source("fleet/catalog"), database=f"{ROOT}/catalog.db")
     tally.equal((done[0], done[2]), (0, ""), "a catalogue is made")
+    done = session(given({}), source("fleet/questions"), database=f"{ROOT}/catalog.db")
+    tally.equal((done[0], done[2]), (0, ""), "and asked")
 
 
 def values(verb):
