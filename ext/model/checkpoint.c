@@ -29,7 +29,7 @@ struct Checkpoint {
   /* of a BLOB */
   bool is_blob;
   const unsigned char *blob;
-  uint64_t blob_size;
+  uint64_t blob_size, file_size; /* the BLOB may be only the beginning of the file */
   Header *blob_header;
   Salvage *blob_salvage;
 };
@@ -108,8 +108,19 @@ Checkpoint *checkpoint_open_blob(Session *session, const unsigned char *blob, ui
   checkpoint->session = session;
   checkpoint->is_blob = true;
   checkpoint->blob = blob;
-  checkpoint->blob_size = size;
+  checkpoint->blob_size = checkpoint->file_size = size;
   return checkpoint;
+}
+
+Checkpoint *checkpoint_open_beginning(Session *session, const unsigned char *blob, uint64_t size,
+                                      uint64_t file_size, Error *error) {
+  Checkpoint *checkpoint = checkpoint_open_blob(session, blob, size, error);
+  if (checkpoint != NULL) checkpoint->file_size = file_size;
+  return checkpoint;
+}
+
+uint64_t checkpoint_blob_size(const Checkpoint *checkpoint) {
+  return checkpoint->blob_size;
 }
 
 static void checkpoint_close_files(Checkpoint *checkpoint) {
@@ -215,12 +226,21 @@ const char *checkpoint_member_path(const Checkpoint *checkpoint, uint32_t number
 
 static bool checkpoint_parse_blob(Checkpoint *checkpoint, Error *error) {
   const unsigned char *blob = checkpoint->blob;
-  uint64_t blob_size = checkpoint->blob_size, length, announced = 0;
+  uint64_t blob_size = checkpoint->blob_size, file_size = checkpoint->file_size, length,
+           announced = 0;
   Cancel *cancel = session_cancel(checkpoint->session);
-  if (!(checkpoint->damaged ? salvage_header_length(blob, blob_size, &length, &announced)
-                            : header_length(blob, blob_size, &length))) {
+  if (!(checkpoint->damaged
+            ? salvage_header_length(blob, blob_size, &length, &announced)
+            : blob_size >= HEADER_PREFIX_SIZE && header_length(blob, file_size, &length))) {
     uint64_t size = blob_size < SIGNATURE_SIZE ? blob_size : SIGNATURE_SIZE;
-    return header_refuse(blob, size, blob_size, checkpoint_blob_subject, error);
+    return header_refuse(blob, size, blob_size < HEADER_PREFIX_SIZE ? blob_size : file_size,
+                         checkpoint_blob_subject, error);
+  }
+  if (length > blob_size - HEADER_PREFIX_SIZE) {
+    return error_raise(error, ERROR_INVALID, checkpoint_blob_subject,
+                       "expected the whole header, the first %llu bytes of the file, found %llu",
+                       (unsigned long long)length + HEADER_PREFIX_SIZE,
+                       (unsigned long long)blob_size);
   }
   HeaderBuffers *buffers = session_header_buffers(checkpoint->session);
   char *text = checkpoint->damaged ? memory_alloc(length) : header_buffers_text(buffers, length);
@@ -232,13 +252,13 @@ static bool checkpoint_parse_blob(Checkpoint *checkpoint, Error *error) {
     return checkpoint->blob_salvage != NULL;
   }
   checkpoint->blob_header =
-      header_parse(buffers, length, blob_size, checkpoint_blob_subject, cancel, error);
+      header_parse(buffers, length, file_size, checkpoint_blob_subject, cancel, error);
   header_buffers_trim(buffers);
   return checkpoint->blob_header != NULL;
 }
 
 static bool checkpoint_open_blob_member(Checkpoint *checkpoint, Member *member, Error *error) {
-  member->size = checkpoint->blob_size;
+  member->size = checkpoint->file_size;
   bool parsed = checkpoint->blob_header != NULL || checkpoint->blob_salvage != NULL;
   if (!parsed && !checkpoint_parse_blob(checkpoint, error)) return false;
   member->salvage = checkpoint->blob_salvage;

@@ -48,6 +48,14 @@ void checkpoint_allow_damage(Checkpoint *checkpoint);
 Checkpoint *checkpoint_open_blob(Session *session, const unsigned char *blob, uint64_t size,
                                  Error *error);
 
+/* The same for the beginning of a file of `file_size` bytes, with its whole header: the bytes of
+** tensors behind it must not be read. checkpoint_blob_size() says how many bytes there are. */
+Checkpoint *checkpoint_open_beginning(Session *session, const unsigned char *blob, uint64_t size,
+                                      uint64_t file_size, Error *error);
+
+/* The bytes of a BLOB; 0 for a path. */
+uint64_t checkpoint_blob_size(const Checkpoint *checkpoint);
+
 void checkpoint_close(Checkpoint *checkpoint);
 
 /* Finds out again what the path names, and starts over with no member open. Returns false if memory

@@ -107,6 +107,7 @@ void path_cursor_clear(sqlite3_vtab_cursor *cursor) {
 void path_scan_close(PathScan *scan) {
   checkpoint_close(scan->checkpoint);
   sqlite3_value_free(scan->argument);
+  sqlite3_value_free(scan->size);
   *scan = (PathScan){0};
 }
 
@@ -141,18 +142,46 @@ bool path_table_read(const PathTable *table, sqlite3_value *value, PathArgument 
 
 /* One statement sees one state of a file: the inner loop of a join opens the same path again for
 ** every outer row, and finds it open. */
-static bool path_table_still_wanted(const PathScan *scan, sqlite3_value *argument) {
+static bool path_table_still_wanted(const PathScan *scan, sqlite3_value *argument,
+                                    sqlite3_value *size) {
   if (scan->argument == NULL || scan->checkpoint == NULL) return false;
-  return argument_same(scan->argument, argument);
+  if ((scan->size == NULL) != (size == NULL)) return false;
+  return argument_same(scan->argument, argument) &&
+         (size == NULL || argument_same(scan->size, size));
+}
+
+/* The size of the file that a BLOB begins. */
+static bool path_table_read_size(const PathTable *table, const PathScan *scan,
+                                 const PathArgument *argument, uint64_t *size, Error *error) {
+  if (argument->path != NULL) {
+    return error_raise(error, ERROR_ARGUMENT, table->name,
+                       "expected the size of a file behind the BLOB that it begins with, found one "
+                       "behind a path");
+  }
+  if (sqlite3_value_type(scan->size) != SQLITE_INTEGER || sqlite3_value_int64(scan->size) < 0 ||
+      (uint64_t)sqlite3_value_int64(scan->size) < argument->length) {
+    return error_raise(error, ERROR_ARGUMENT, table->name,
+                       "expected the size of the file, an integer that is no less than the %llu "
+                       "bytes of the BLOB, found another value",
+                       (unsigned long long)argument->length);
+  }
+  *size = (uint64_t)sqlite3_value_int64(scan->size);
+  return true;
 }
 
 static bool path_table_open_argument(const PathTable *table, PathScan *scan, Error *error) {
   PathArgument argument;
   if (!path_table_read(table, scan->argument, &argument, error)) return false;
+  uint64_t size = argument.length;
+  if (scan->size != NULL && (argument.path != NULL || argument.blob != NULL) &&
+      !path_table_read_size(table, scan, &argument, &size, error)) {
+    return false;
+  }
   if (argument.path != NULL) {
     scan->checkpoint = checkpoint_open_path(table->session, argument.path, argument.length, error);
   } else if (argument.blob != NULL) {
-    scan->checkpoint = checkpoint_open_blob(table->session, argument.blob, argument.length, error);
+    scan->checkpoint =
+        checkpoint_open_beginning(table->session, argument.blob, argument.length, size, error);
   } else {
     return true;
   }
@@ -162,6 +191,8 @@ static bool path_table_open_argument(const PathTable *table, PathScan *scan, Err
 int path_scan_open(PathTable *table, PathScan *scan, int plan, sqlite3_value **argv) {
   Error error = {0};
   bool opened = true;
+  sqlite3_value *size = (plan & PATH_PLAN_SIZE) != 0 ? argv[1] : NULL;
+  if (size != NULL && sqlite3_value_type(size) == SQLITE_NULL) size = NULL;
   scan->member = (Member){0};
   scan->member_number = 0;
   if (table->fixed_path != NULL) {
@@ -172,11 +203,13 @@ int path_scan_open(PathTable *table, PathScan *scan, int plan, sqlite3_value **a
     }
   } else if ((plan & PATH_PLAN_PATH) == 0) {
     opened = path_table_raise_no_path(table, &error);
-  } else if (!path_table_still_wanted(scan, argv[0])) {
+  } else if (!path_table_still_wanted(scan, argv[0], size)) {
     path_scan_close(scan);
     scan->argument = sqlite3_value_dup(argv[0]);
-    opened = scan->argument != NULL ? path_table_open_argument(table, scan, &error)
-                                    : error_memory(&error);
+    scan->size = size != NULL ? sqlite3_value_dup(size) : NULL;
+    opened = scan->argument != NULL && (size == NULL || scan->size != NULL)
+                 ? path_table_open_argument(table, scan, &error)
+                 : error_memory(&error);
   }
   scan->skips = session_settings(table->session)->errors == ERRORS_SKIP;
   return opened ? SQLITE_OK : result_vtab_error(&table->base, &error);
@@ -303,7 +336,9 @@ int path_scan_rowid(PathTable *table, PathScan *scan, uint32_t part, uint32_t co
     *out = (sqlite3_int64)part << 32 | row;
     return SQLITE_OK;
   }
-  const RowArguments arguments = {&table->base, table->session, table->name, 1, &scan->argument};
+  sqlite3_value *values[2] = {scan->argument, scan->size};
+  const RowArguments arguments = {&table->base, table->session, table->name,
+                                  scan->size != NULL ? 2 : 1, values};
   return row_identity_rowid(&scan->rows, &arguments, part, count, row, out);
 }
 

@@ -28,9 +28,10 @@ enum { PATH_TABLE_MAX_PATHS = 2 };
 
 /* Bits of idxNum. */
 typedef enum PathPlan {
-  PATH_PLAN_PATH = 1,        /* argv has the path */
-  PATH_PLAN_NAME = 2,        /* argv has a tensor's name, after the path */
-  PATH_PLAN_OFFSET_ORDER = 4 /* rows must be in the order of their offsets, over all members */
+  PATH_PLAN_PATH = 1,         /* argv has the path */
+  PATH_PLAN_NAME = 2,         /* argv has a tensor's name, after the path */
+  PATH_PLAN_OFFSET_ORDER = 4, /* rows must be in the order of their offsets, over all members */
+  PATH_PLAN_SIZE = 1 << 20    /* argv has the size of a file, after the BLOB that it begins with */
 } PathPlan;
 
 typedef struct PathTable {
@@ -42,6 +43,7 @@ typedef struct PathTable {
 /* The scan over one path. Starts as {0}. */
 typedef struct PathScan {
   sqlite3_value *argument; /* a copy */
+  sqlite3_value *size;     /* a copy of the second argument (PATH_PLAN_SIZE); NULL without one */
   RowIdentity rows;
   Checkpoint *checkpoint; /* NULL when the path is NULL */
   uint32_t member_number;

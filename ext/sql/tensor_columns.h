@@ -6,7 +6,10 @@
 #include "model/checkpoint.h"
 
 /* The columns of safetensors_tensors and of the tables that CREATE VIRTUAL TABLE makes over a
-** path. `arguments` are the two hidden columns for the path (path_table.h). */
+** path. `arguments` are the three hidden columns for the arguments: TENSOR_COLUMNS_ARGUMENTS or, of a
+** table with a path of its own, which takes no argument, TENSOR_COLUMNS_NAMED_ARGUMENTS. */
+#define TENSOR_COLUMNS_ARGUMENTS       "checkpoint HIDDEN, size HIDDEN, surplus_argument HIDDEN"
+#define TENSOR_COLUMNS_NAMED_ARGUMENTS "surplus_argument HIDDEN, checkpoint HIDDEN, size HIDDEN"
 #define TENSOR_COLUMNS_SCHEMA(arguments)                                                \
   "CREATE TABLE x(name TEXT, dtype TEXT, shape TEXT, numel INTEGER, nbytes INTEGER, "   \
   "offset INTEGER, file TEXT, " arguments                                               \
@@ -22,7 +25,11 @@ enum TensorColumns {
   TENSOR_COLUMNS_OFFSET,
   TENSOR_COLUMNS_FILE,
   TENSOR_COLUMNS_PATH,
+  TENSOR_COLUMNS_SIZE,
   TENSOR_COLUMNS_SURPLUS_ARGUMENT,
+  TENSOR_COLUMNS_NAMED_SURPLUS = TENSOR_COLUMNS_PATH,
+  TENSOR_COLUMNS_NAMED_PATH = TENSOR_COLUMNS_SIZE,
+  TENSOR_COLUMNS_NAMED_SIZE = TENSOR_COLUMNS_SURPLUS_ARGUMENT,
   TENSOR_COLUMNS_RANK,
   TENSOR_COLUMNS_LAYER,
   TENSOR_COLUMNS_PATTERN,

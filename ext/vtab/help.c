@@ -35,8 +35,9 @@ enum HelpColumn {
 /* NOLINTBEGIN(bugprone-suspicious-missing-comma): a text may take several lines. */
 static const char *const help_rows[][HELP_ROW_COLUMNS] = {
     {"safetensors_tensors", "table",
-     "safetensors_tensors(path) -> name, dtype, shape, numel, nbytes, offset, file; hidden: rank, "
-     "layer, pattern, ref, data, n, checkpoint",
+     "safetensors_tensors(path [, size]) -> name, dtype, shape, numel, nbytes, offset, file; "
+     "hidden: "
+     "rank, layer, pattern, ref, data, n, checkpoint, size",
      "The tensors of a checkpoint, one per row",
      "SELECT name, dtype, shape FROM safetensors_tensors('model.safetensors');"},
     {"safetensors_weights", "table",

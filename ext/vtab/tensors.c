@@ -1,6 +1,7 @@
 /*
-** safetensors_tensors(path): one row per tensor of a checkpoint. CREATE VIRTUAL TABLE gives the
-** same columns a name:
+** safetensors_tensors(path): one row per tensor of a checkpoint. safetensors_tensors(blob, size) takes
+** the beginning of a file with its whole header, and the size of that file. CREATE VIRTUAL TABLE gives
+** the same columns a name:
 **
 **     SELECT name, dtype, shape FROM safetensors_tensors('model.safetensors');
 **     CREATE VIRTUAL TABLE m USING safetensors('model.safetensors');
@@ -26,8 +27,8 @@
 #include "vtab/offset_order.h"
 #include "write/edit_table.h"
 
-static const char tensors_schema[] = TENSOR_COLUMNS_SCHEMA(PATH_TABLE_HIDDEN_COLUMNS);
-static const char tensors_named_schema[] = TENSOR_COLUMNS_SCHEMA(PATH_TABLE_NAMED_HIDDEN_COLUMNS);
+static const char tensors_schema[] = TENSOR_COLUMNS_SCHEMA(TENSOR_COLUMNS_ARGUMENTS);
+static const char tensors_named_schema[] = TENSOR_COLUMNS_SCHEMA(TENSOR_COLUMNS_NAMED_ARGUMENTS);
 
 typedef struct TensorsCursor {
   PathCursor path;
@@ -42,6 +43,27 @@ static const char tensors_function_name[] = "safetensors_tensors";
 
 /* ---- Planning ---- */
 
+/* Of a table with a path of its own, any argument is too much. */
+static int tensors_plan_arguments(PathTable *table, sqlite3_index_info *info, int *next_argv) {
+  bool unusable = false;
+  if (table->fixed_path != NULL) {
+    return path_table_plan(table, info, TENSOR_COLUMNS_NAMED_SURPLUS, 1, next_argv);
+  }
+  int size = argument_find_eq(info, TENSOR_COLUMNS_SIZE, &unusable);
+  if (size < 0 && unusable) return SQLITE_CONSTRAINT;
+  if (argument_find_eq(info, TENSOR_COLUMNS_SURPLUS_ARGUMENT, &unusable) >= 0 || unusable) {
+    Error error = {0};
+    error_fill(&error, ERROR_ARGUMENT, table->name, "expected one argument or two, found more");
+    return result_vtab_error(&table->base, &error);
+  }
+  int code = path_table_plan_paths(info, TENSOR_COLUMNS_PATH, 1, next_argv);
+  if (code != SQLITE_OK || size < 0 || (info->idxNum & PATH_PLAN_PATH) == 0) return code;
+  info->aConstraintUsage[size].argvIndex = (*next_argv)++;
+  info->aConstraintUsage[size].omit = 1;
+  info->idxNum |= PATH_PLAN_SIZE;
+  return SQLITE_OK;
+}
+
 static int tensors_best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
   static const char *const plan_text[] = {
       "all tensors",         "all tensors of path",    "name lookup",
@@ -49,7 +71,7 @@ static int tensors_best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
   int next_argv;
   info->estimatedCost = 10000;
   info->estimatedRows = 1000;
-  int code = path_table_plan((PathTable *)base, info, TENSOR_COLUMNS_PATH, 1, &next_argv);
+  int code = tensors_plan_arguments((PathTable *)base, info, &next_argv);
   if (code != SQLITE_OK) return code;
   path_table_plan_name(info, TENSOR_COLUMNS_NAME, next_argv);
   if ((info->idxNum & PATH_PLAN_NAME) != 0 && info->estimatedCost < 1e9) {
@@ -61,8 +83,8 @@ static int tensors_best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
     info->orderByConsumed = 1;
     info->idxNum |= PATH_PLAN_OFFSET_ORDER;
   }
-  info->idxStr = (char *)(uintptr_t)plan_text[info->idxNum];
-  late_plan(info, TENSOR_COLUMNS_PATH, 1);
+  info->idxStr = (char *)(uintptr_t)plan_text[info->idxNum & ~PATH_PLAN_SIZE];
+  late_plan(info, TENSOR_COLUMNS_PATH, 2);
   return SQLITE_OK;
 }
 
@@ -179,8 +201,22 @@ static int tensors_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
 
 /* ---- Columns ---- */
 
+/* Of a BLOB that is only the beginning of a file, the bytes may be missing. */
+static bool tensors_has_data(sqlite3_context *context, const TensorsCursor *cursor) {
+  const PathScan *scan = &cursor->path.scan;
+  uint64_t end = header_data_offset(scan->member.header) + cursor->entry->end;
+  Error error = {0};
+  if (scan->member.path != NULL || end <= checkpoint_blob_size(scan->checkpoint)) return true;
+  error_fill(&error, ERROR_ARGUMENT, "BLOB",
+             "expected the bytes up to %llu of the file, found its first %llu",
+             (unsigned long long)end, (unsigned long long)checkpoint_blob_size(scan->checkpoint));
+  result_error(context, &error);
+  return false;
+}
+
 static void tensors_result_data(sqlite3_context *context, const TensorsCursor *cursor) {
   const PathScan *scan = &cursor->path.scan;
+  if (!tensors_has_data(context, cursor)) return;
   TensorName name = {.subject = scan->member.path != NULL ? scan->member.path : "BLOB",
                      .name = scan->member.header->text + cursor->entry->name.offset,
                      .name_length = cursor->entry->name.length};
@@ -189,13 +225,16 @@ static void tensors_result_data(sqlite3_context *context, const TensorsCursor *c
   tensor_result_source(context, table->session, &name, &source);
 }
 
-/* The two argument columns. In a named table, the path is in the second. */
+/* The argument columns. */
 static void tensors_result_hidden_argument(sqlite3_context *context, const TensorsCursor *cursor,
                                            enum TensorColumns number) {
   const PathTable *table = (const PathTable *)cursor->path.base.pVtab;
-  enum TensorColumns path =
-      table->fixed_path != NULL ? TENSOR_COLUMNS_SURPLUS_ARGUMENT : TENSOR_COLUMNS_PATH;
-  if (number == path) path_scan_result_path(table, &cursor->path.scan, context);
+  bool named = table->fixed_path != NULL;
+  if (number == (named ? TENSOR_COLUMNS_NAMED_PATH : TENSOR_COLUMNS_PATH)) {
+    path_scan_result_path(table, &cursor->path.scan, context);
+  } else if (number == TENSOR_COLUMNS_SIZE && cursor->path.scan.size != NULL) {
+    result_argument(context, cursor->path.scan.size);
+  }
 }
 
 static void tensors_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number) {
@@ -217,6 +256,7 @@ static void tensors_column(sqlite3_vtab_cursor *base, sqlite3_context *context, 
       break;
     case TENSOR_COLUMNS_FILE: path_scan_result_file(scan, context); break;
     case TENSOR_COLUMNS_PATH:
+    case TENSOR_COLUMNS_SIZE:
     case TENSOR_COLUMNS_SURPLUS_ARGUMENT:
       tensors_result_hidden_argument(context, cursor, (enum TensorColumns)number);
       break;

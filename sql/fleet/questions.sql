@@ -7,9 +7,9 @@
 -- to one file, also by two machines, free nothing. sharing: pairs of files with equal tensors, but for those whose
 -- elements are all of one magnitude, as zeros are; of a tensor that more than 64 files have, pairs with the first of
 -- them. lineage: the nearest older file of each: that with the largest share of equal bytes, else, among those with
--- the same layout, that whose norms are nearest, which need not be its base; norm_change is how far, at most the
--- relative change of the weights. nan_census, architectures (layouts), dtypes, changes and nodes say what their names
--- do.
+-- the same layout, that whose norms are nearest, within 2 %, which need not be its base; norm_change is how far they
+-- are, at most the relative change of the weights. nan_census, architectures (layouts), dtypes, changes and nodes say
+-- what their names do.
 --
 -- copies, sharing, lineage and nan_census know only what `fleet content` has read.
 --
@@ -93,7 +93,7 @@ near AS MATERIALIZED (
   WHERE a.id NOT IN (SELECT id FROM shares)
 ),
 found AS (
-  SELECT id, base, shared, NULL AS norm_change FROM shares UNION ALL SELECT id, base, 0, norm_change FROM near WHERE norm_change < 0.5
+  SELECT id, base, shared, NULL AS norm_change FROM shares UNION ALL SELECT id, base, 0, norm_change FROM near WHERE norm_change < 0.02
 ),
 ranked AS (
   SELECT c.*, row_number() OVER (PARTITION BY c.id ORDER BY c.shared DESC, c.norm_change, b.mtime, b.id) AS n FROM found AS c JOIN file AS b ON b.id = c.base

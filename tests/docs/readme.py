@@ -18,7 +18,7 @@ COOKBOOK = "sql/README.md"
 ARCHITECTURE = "ext/README.md"
 REFERENCE = "ext/docs/reference.md"
 RUN = [README, COOKBOOK, ARCHITECTURE, REFERENCE, "ext/docs/expressions.md", "ext/docs/weights.md", "ext/docs/adapters.md", CLIENTS, "ext/docs/embedding.md", "ext/docs/python.md",
-       "ext/docs/program.md", "tests/README.md", "tests/bench/README.md", ".package/CHANGELOG.md", ".github/CONTRIBUTING.md",
+       "ext/docs/program.md", "sql/fleet/README.md", "tests/README.md", "tests/bench/README.md", ".package/CHANGELOG.md", ".github/CONTRIBUTING.md",
        ".github/SECURITY.md"]
 # The code in these needs the packages themselves: see tests/interop.
 DOCUMENTS = [*RUN, ".package/README.md", ".package/SKILL.md", *(f".package/{kind}/README.md" for kind in ("npm", "python", "crate"))]
@@ -117,7 +117,7 @@ def check_help(tally):
         if name != "safetensors":
             tally.equal(visible.split(", "), [column for column, kind in columns if not kind], f"{name}: columns")
             after = [column for column, kind in columns if kind]
-            arguments = [column for column in after if column.startswith("checkpoint") or column == "base"]
+            arguments = [column for column in after if column.startswith("checkpoint") or column in ("base", "size")]
             after = after[after.index("surplus_argument") + 1:] if "surplus_argument" in after else after if name == "safetensors_write" else []
             tally.equal(hidden.split(", ") if hidden else [], after + arguments, f"{name}: hidden columns")
     calls = db.execute("SELECT name, signature FROM safetensors_help WHERE kind <> 'argument'").fetchall()

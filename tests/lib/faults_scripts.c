@@ -63,6 +63,9 @@ static const Script scripts[] = {
     {"all columns", STAGE_SCRIPT, "SELECT " ALL_COLUMNS " FROM safetensors_tensors('plain') t"},
     {"all columns, tricky", STAGE_SCRIPT,
      "SELECT " ALL_COLUMNS " FROM safetensors_tensors('tricky') t ORDER BY offset"},
+    {"beginning of a file", STAGE_SCRIPT,
+     "SELECT t.*, size, rowid FROM safetensors_tensors(:blob, length(:blob)) t;"
+     "SELECT t.* FROM safetensors_tensors(:blob, length(:blob) + 1) t"},
     {"order by name", STAGE_SCRIPT, "SELECT name FROM safetensors_tensors('tricky') ORDER BY 1"},
     {"name lookup", STAGE_SCRIPT,
      "SELECT shape FROM safetensors_tensors('plain') WHERE name = 'bias';"

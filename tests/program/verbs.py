@@ -156,7 +156,7 @@ def test_verbs():
     make_models()
     listed = run("help")[1]
     for verb in HEADERS:
-        tally.check(re.search(rf"^  {script_header.typed(verb)} ", listed, re.MULTILINE), f"help lists {verb}", listed)
+        tally.check(re.search(rf"^  {script_header.typed(verb)}( |$)", listed, re.MULTILINE), f"help lists {verb}", listed)
         check_help(verb)
         status, output, error = example(verb)
         if verb in NEEDS_VEC:
