@@ -47,7 +47,7 @@ TEST_PROGRAMS := $(TEST_TOOLS) $(TEST_SOURCES:%.c=$(BUILD)/%)
 TEST_LIBRARY := $(BUILD)/tests/lib.a
 
 .DEFAULT_GOAL := all
-.PHONY: all exact picture static amalgamation program demo test check check-bare interop sanitize valgrind bench install \
+.PHONY: check-fleet all exact picture static amalgamation program demo test check check-bare interop sanitize valgrind bench install \
 	uninstall format lint clean help requirements programs
 
 all: requirements $(BUILD)/safetensors.so ## build build/safetensors.so, the loadable extension
@@ -175,6 +175,11 @@ interop: ## compare with the reference implementation, ml_dtypes and apsw, from 
 	@$(PARALLEL_MAKE) programs
 	@BUILD='$(BUILD)' PYTHON='$(BUILD)/interop/bin/python' tests/run interop
 
+check-fleet: all ## catalogue four nodes with Ray, from PyPI, of which some are killed; minutes; says when it cannot
+	@python3 -m venv '$(BUILD)/fleet' && { '$(BUILD)/fleet/bin/python' -c 'import ray' 2>/dev/null || \
+		'$(BUILD)/fleet/bin/pip' install -q 'ray>=2.40' || true; }
+	@BUILD='$(BUILD)' PYTHON='$(BUILD)/fleet/bin/python' tests/run fleet
+
 check-bare: ## follow README on a bare Debian 12 to an answer within a minute (debootstrap)
 	@CC='$(CC)' .ci/deps test
 	@$(PARALLEL_MAKE) all
@@ -220,7 +225,7 @@ install: all static ## install library, header and SQL scripts under PREFIX (/us
 	install -m 644 sql/*.sql '$(INTO)/share/sqlite-safetensors/sql/'
 	install -d '$(INTO)/share/sqlite-safetensors/sql/fleet'
 	install -m 644 sql/fleet/*.sql '$(INTO)/share/sqlite-safetensors/sql/fleet/'
-	install -m 755 sql/fleet/*.sh '$(INTO)/share/sqlite-safetensors/sql/fleet/'
+	install -m 755 sql/fleet/*.sh sql/fleet/*.py '$(INTO)/share/sqlite-safetensors/sql/fleet/'
 
 uninstall: ## remove what install put there
 	rm -f '$(INTO)/lib/safetensors.so' '$(INTO)/lib/libsafetensors.a' '$(INTO)/include/safetensors.h' \
