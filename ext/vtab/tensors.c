@@ -46,6 +46,7 @@ static const char tensors_function_name[] = "safetensors_tensors";
 /* Of a table with a path of its own, any argument is too much. */
 static int tensors_plan_arguments(PathTable *table, sqlite3_index_info *info, int *next_argv) {
   bool unusable = false;
+  *next_argv = 1;
   if (table->fixed_path != NULL) {
     return path_table_plan(table, info, TENSOR_COLUMNS_NAMED_SURPLUS, 1, next_argv);
   }
