@@ -19,6 +19,7 @@ import time
 import making
 import pages
 import shell
+from store_server import StoreWeb
 from tally import BUILD, Tally
 
 tally = Tally()
@@ -221,6 +222,41 @@ def test_unlisted():
         tally.equal(rows("rights.db", "SELECT status FROM file ORDER BY path"), [("ok",), ("ok",)], "both are known")
     finally:
         os.chmod(at("rights/closed"), 0o700)
+
+
+def content_of(tensors, metadata):
+    path = making.file(at("object"), tensors, metadata)
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def test_object_store():
+    """A bucket and prefix are a node; an object is unchanged while its size and ETag are."""
+    objects = {"run/1/a.safetensors": content_of({"x": floats(1)}, {"n": "a"}), "run/2/b.safetensors": content_of({"x": floats(2)}, {"n": "b"}),
+               "run/bad.safetensors": b"bad", "run/note.txt": b"", "other/c.safetensors": b"1"}
+    web = StoreWeb(objects)
+    kept = dict(os.environ)
+    os.environ.update({"AWS_ENDPOINT_URL": web.address + "/", "SAFETENSORS_NETWORK": "on", "HOME": ROOT})
+    try:
+        def look_at_bucket():
+            return verb("catalog", "bucket.db", node="bucket", path="s3://public/run")["catalog_look"][0]
+
+        found = look_at_bucket()
+        tally.equal((found["listed"], found["read"], found["bad"]), (3, 3, 1), "a bucket")
+        tally.equal(rows("bucket.db", "SELECT path, size, status, metadata FROM file ORDER BY path"),
+                    [("1/a.safetensors", len(objects["run/1/a.safetensors"]), "ok", '{"n":"a"}'), ("2/b.safetensors", len(objects["run/2/b.safetensors"]), "ok", '{"n":"b"}'),
+                     ("bad.safetensors", 3, "invalid", None)], "its objects")
+        tally.equal(look_at_bucket()["read"], 0, "nothing has changed")
+        objects["run/1/a.safetensors"] = content_of({"x": floats(1)}, {"n": "c"})
+        del objects["run/2/b.safetensors"]
+        found = look_at_bucket()
+        tally.equal((found["listed"], found["read"], found["gone"]), (2, 1, 1), "an object of the same size, and one that is gone")
+        tally.equal(rows("bucket.db", "SELECT path, status, metadata FROM file ORDER BY path"),
+                    [("1/a.safetensors", "ok", '{"n":"c"}'), ("2/b.safetensors", "gone", None), ("bad.safetensors", "invalid", None)], "are read")
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)
+        web.stop()
 
 
 # ---- Several nodes ----
