@@ -8,7 +8,7 @@
 #include "program/message.h"
 #include "program/verb.h"
 
-enum { HELP_PAGE_WIDTH = 80, HELP_PAGE_COLUMN = 17 };
+enum { HELP_PAGE_WIDTH = 80, HELP_PAGE_COLUMN = 18 };
 
 /* "  NAME   text (alias)" */
 static void help_page_line(FILE *file, const ScriptHeader *verb) {
