@@ -227,13 +227,16 @@ static bool remote_file_identify(RemoteFile *file, const HttpRequest *request, u
     memory_free(state);
     return same || remote_file_raise_changed(file);
   }
-  file->identified = true;
+  memory_free(file->state); /* of an answer that could not be taken */
+  memory_free(file->etag);
   file->state = state;
+  file->etag = NULL;
   if (etag != NULL && strncmp(etag, "W/", 2) != 0) {
     file->etag = memory_copy_text(etag, strlen(etag));
     if (file->etag == NULL) return error_memory(&file->error);
   }
-  return known || remote_file_set_size(file, size);
+  file->identified = known || remote_file_set_size(file, size);
+  return file->identified;
 }
 
 /* Keeps where the bytes came from. */
