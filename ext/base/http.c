@@ -16,7 +16,7 @@
 #define HTTP_TICK (HTTP_SECOND / 20)
 
 struct Http {
-  Transfers *transfers;
+  Transfers *transfers;                     /* NULL as long as nothing was asked for */
   HttpRequest *waiting, *under_way, *ended; /* linked by `next`; the first was added first */
   int count;                                /* of those under way */
   uint64_t received, requests;
@@ -39,17 +39,10 @@ static bool http_take(HttpRequest **list, HttpRequest *request) {
   return true;
 }
 
-Http *http_open(const char *subject, Error *error) {
+Http *http_open(void) {
   Http *http = memory_zeroed(1, sizeof *http);
-  if (http == NULL) {
-    error_memory(error);
-    return NULL;
-  }
-  http->most = UINT64_MAX;
-  http->transfers = transfers_open(subject, error);
-  if (http->transfers != NULL) return http;
-  memory_free(http);
-  return NULL;
+  if (http != NULL) http->most = UINT64_MAX;
+  return http;
 }
 
 static void http_abandon_all(Http *http) {
@@ -75,6 +68,7 @@ void http_add(Http *http, HttpRequest *request) {
 void http_abandon(Http *http, HttpRequest *request) {
   if (http_take(&http->under_way, request)) {
     transfers_abandon(http->transfers, &request->transfer);
+    http->received += request->transfer.length;
     http->count--;
   }
   http_take(&http->waiting, request);
@@ -86,21 +80,27 @@ void http_release(HttpRequest *request) {
   memory_free(request->final_url);
   memory_free(request->range);
   memory_free(request->if_match);
+  memory_free(request->if_none_match);
   memory_free(request->proxy);
   memory_free(request->signature);
   error_clear(&request->error);
-  request->final_url = request->range = request->if_match = request->proxy = request->signature =
-      NULL;
+  request->final_url = request->range = request->proxy = request->signature = NULL;
+  request->if_match = request->if_none_match = NULL;
   request->status = 0;
   request->stopped = false;
 }
 
 uint64_t http_received(const Http *http) {
-  return http->received;
+  uint64_t received = http->received;
+  for (const HttpRequest *request = http->under_way; request != NULL; request = request->next) {
+    received += request->transfer.length;
+  }
+  return received;
 }
 
 void http_limit(Http *http, uint64_t bytes) {
-  http->most = bytes < UINT64_MAX - http->received ? http->received + bytes : UINT64_MAX;
+  uint64_t received = http_received(http);
+  http->most = bytes < UINT64_MAX - received ? received + bytes : UINT64_MAX;
 }
 
 uint64_t http_requests(const Http *http) {
@@ -211,6 +211,10 @@ static bool http_make_texts(HttpRequest *request) {
     request->if_match = sqlite3_mprintf("If-Match: %s", request->match);
     if (request->if_match == NULL) return error_memory(&request->error);
   }
+  if (request->unless != NULL && request->if_none_match == NULL) {
+    request->if_none_match = sqlite3_mprintf("If-None-Match: %s", request->unless);
+    if (request->if_none_match == NULL) return error_memory(&request->error);
+  }
   if (request->signing != NULL && request->signature == NULL) {
     request->signature = sqlite3_mprintf("%s:%s:s3", request->signing, request->region);
     if (request->signature == NULL) return error_memory(&request->error);
@@ -225,6 +229,7 @@ static void http_set_headers(HttpRequest *request) {
   transfer->headers[count++] = "Accept-Encoding: identity";
   transfer->headers[count++] = "User-Agent: sqlite-safetensors";
   if (request->if_match != NULL) transfer->headers[count++] = request->if_match;
+  if (request->if_none_match != NULL) transfer->headers[count++] = request->if_none_match;
   if (own && request->secret != NULL) transfer->headers[count++] = request->secret;
   if (own && request->signing != NULL) {
     transfer->headers[count++] = "x-amz-content-sha256: UNSIGNED-PAYLOAD";
@@ -245,6 +250,8 @@ static bool http_begin(Http *http, HttpRequest *request) {
                        "expected fewer bytes of the network for a statement, found that it needs "
                        "more: safetensors_config('network_limit', BYTES) allows it");
   }
+  if (http->transfers == NULL) http->transfers = transfers_open(request->subject, &request->error);
+  if (http->transfers == NULL) return false;
   http_set_headers(request);
   transfer->url = http_address(request);
   transfer->range = request->range;

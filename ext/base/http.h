@@ -35,6 +35,7 @@ typedef struct HttpRequest {
   const char *subject; /* what messages call it: what the user has named */
   const char *secret;  /* a header, "Authorization: Bearer ...", or NULL */
   const char *match;   /* the ETag that the file must have, as the server wrote it, or NULL */
+  const char *unless;  /* the ETag with which nothing need come: then the status is 304; or NULL */
   const char *signing, *region,
       *keys;            /* for a signature of Amazon: "aws:amz", or NULL; ID:SECRET */
   const char *session;  /* "X-Amz-Security-Token: ...", or NULL */
@@ -53,7 +54,7 @@ typedef struct HttpRequest {
   Transfer transfer; /* its body, and its headers by http_header() */
 
   /* ---- Private ---- */
-  char *range, *if_match, *proxy, *signature;
+  char *range, *if_match, *if_none_match, *proxy, *signature;
   bool
       inside; /* the user's own server has a private address, and so may those that it redirects to */
   int tries, redirects;
@@ -63,8 +64,9 @@ typedef struct HttpRequest {
 
 typedef struct Http Http;
 
-/* A pool of connections, for one thread at a time. NULL with an error. */
-Http *http_open(const char *subject, Error *error);
+/* A pool of connections, for one thread at a time. What makes requests is looked for when the first one is made; if there is
+** nothing, it fails. NULL if memory runs out. */
+Http *http_open(void);
 void http_close(Http *http); /* may be NULL; abandons all requests */
 
 /* Adds a request to those that are waiting. It must stay where it is until it is returned. */
@@ -86,7 +88,7 @@ void http_release(HttpRequest *request);
 /* Begins no request any more when this many further bytes of bodies have come. */
 void http_limit(Http *http, uint64_t bytes);
 
-/* How many bytes of bodies have come, and how many requests were made, redirects among them. */
+/* How many bytes of bodies have come, with those of answers under way, and how many requests were made, redirects among them. */
 uint64_t http_received(const Http *http);
 uint64_t http_requests(const Http *http);
 

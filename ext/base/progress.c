@@ -80,47 +80,93 @@ static unsigned progress_terminal_width(void) {
   return width < PROGRESS_MAX_WIDTH ? width : PROGRESS_MAX_WIDTH;
 }
 
-static void progress_draw(Progress *progress, uint64_t done, int64_t now) {
+/* Draws the line: as much of the name as there is room for, and the numbers. */
+static void progress_draw(Progress *progress, const char *name, uint64_t length,
+                          const char *numbers) {
   char prefix[PROGRESS_MAX_PREFIX];
-  char numbers[PROGRESS_MAX_NUMBERS], so_far[QUANTITY_SIZE], all[QUANTITY_SIZE],
-      rate[QUANTITY_SIZE], left[QUANTITY_SIZE];
-  double per_second =
-      (double)(progress->done + done) / ((double)(now - progress->began) / (double)progress_second);
-  quantity_format(so_far, (double)done, "B");
-  quantity_format(all, (double)progress->nbytes, "B");
-  quantity_format(rate, per_second, "B");
-  progress_format_time(left, sizeof left, (double)(progress->nbytes - done) / (per_second + 1e-9));
-  int length =
-      snprintf(numbers, sizeof numbers, "  %s of %s, %s/s, %s left", so_far, all, rate, left);
-  if (length < 0 || length >= (int)sizeof numbers) return;
-
+  size_t behind = strlen(numbers);
   snprintf(prefix, sizeof prefix, "%s: ", program.name);
   unsigned width = progress_terminal_width() - 1; /* writing the last column may begin a new line */
-  if (width < strlen(prefix) + (unsigned)length + PROGRESS_MIN_NAME)
+  if (width < strlen(prefix) + behind + PROGRESS_MIN_NAME)
     prefix[0] = '\0'; /* the terminal is narrow */
-  unsigned others = (unsigned)strlen(prefix) + (unsigned)length;
+  unsigned others = (unsigned)(strlen(prefix) + behind);
   if (width < others + PROGRESS_MIN_NAME) return;
   char line[4 * PROGRESS_MAX_WIDTH + PROGRESS_MAX_PREFIX + PROGRESS_MAX_NUMBERS];
   size_t used = 0;
   progress_wipe(progress);
   memcpy(line, prefix, strlen(prefix));
   used += strlen(prefix);
-  progress->width = others + progress_append_name(line, &used, progress->name,
-                                                  progress->name_length, width - others);
-  memcpy(line + used, numbers, (size_t)length);
-  terminal_write(line, used + (size_t)length);
-  progress->drawn = now;
+  progress->width = others + progress_append_name(line, &used, name, length, width - others);
+  memcpy(line + used, numbers, behind);
+  terminal_write(line, used + behind);
+}
+
+/* Bytes that have come since the line's work began. */
+static double progress_fetched(const Progress *progress) {
+  return (double)(size_t)(atomic_load(&progress->fetched) - progress->fetched_before);
+}
+
+static double progress_seconds(const Progress *progress, int64_t now) {
+  return (double)(now - progress->began) / (double)progress_second;
+}
+
+static void progress_draw_tensor(Progress *progress, int64_t now) {
+  char numbers[PROGRESS_MAX_NUMBERS], so_far[QUANTITY_SIZE], all[QUANTITY_SIZE],
+      rate[QUANTITY_SIZE], left[QUANTITY_SIZE], come[QUANTITY_SIZE],
+      fetched[2 * QUANTITY_SIZE] = "";
+  double per_second = (double)(progress->done + progress->at) / progress_seconds(progress, now);
+  quantity_format(so_far, (double)progress->at, "B");
+  quantity_format(all, (double)progress->nbytes, "B");
+  quantity_format(rate, per_second, "B");
+  quantity_format(come, progress_fetched(progress), "B");
+  progress_format_time(left, sizeof left,
+                       (double)(progress->nbytes - progress->at) / (per_second + 1e-9));
+  if (progress_fetched(progress) > 0) snprintf(fetched, sizeof fetched, ", %s fetched", come);
+  int length = snprintf(numbers, sizeof numbers, "  %s of %s, %s/s, %s left%s", so_far, all, rate,
+                        left, fetched);
+  if (length < 0 || length >= (int)sizeof numbers) return;
+  progress_draw(progress, progress->name, progress->name_length, numbers);
+}
+
+static void progress_draw_fetch(Progress *progress, const char *address, int64_t now) {
+  char numbers[PROGRESS_MAX_NUMBERS], come[QUANTITY_SIZE], rate[QUANTITY_SIZE];
+  quantity_format(come, progress_fetched(progress), "B");
+  quantity_format(rate, progress_fetched(progress) / progress_seconds(progress, now), "B");
+  snprintf(numbers, sizeof numbers, "  %s fetched, %s/s", come, rate);
+  progress_draw(progress, address, strlen(address), numbers);
 }
 
 /* ---- When it is drawn ---- */
 
+/* Work that follows other work closely counts together with it. */
+static void progress_follow(Progress *progress) {
+  int64_t now = clock_monotonic();
+  if (progress->began != 0 && now - progress->ended <= 500 * progress_millisecond) return;
+  progress->began = now;
+  progress->done = 0;
+  progress->fetched_before = atomic_load(&progress->fetched);
+}
+
+/* Draws the line, of a tensor or else of an address, if it is due. */
+static void progress_draw_due(Progress *progress, const char *address) {
+  int64_t now = clock_monotonic();
+  if (now - progress->began < progress_second ||
+      now - progress->drawn < 100 * progress_millisecond || !terminal_is_there())
+    return;
+  FloatEnvironment host;
+  float_environment_enter(&host);
+  if (progress->name != NULL) {
+    progress_draw_tensor(progress, now);
+  } else {
+    progress_draw_fetch(progress, address, now);
+  }
+  float_environment_leave(&host);
+  progress->drawn = now;
+}
+
 void progress_begin(Progress *progress, const char *name, uint64_t name_length, uint64_t nbytes) {
   if (!progress->enabled) return;
-  int64_t now = clock_monotonic();
-  if (progress->began == 0 || now - progress->ended > 500 * progress_millisecond) {
-    progress->began = now;
-    progress->done = 0;
-  }
+  progress_follow(progress);
   progress->name = name;
   progress->name_length = name_length;
   progress->nbytes = nbytes;
@@ -129,15 +175,8 @@ void progress_begin(Progress *progress, const char *name, uint64_t name_length, 
 
 void progress_step(Progress *progress, uint64_t done) {
   if (!progress->enabled || progress->name == NULL) return;
-  int64_t now = clock_monotonic();
-  if (done > progress->nbytes) done = progress->nbytes;
-  if (now - progress->began < progress_second || now - progress->drawn < 100 * progress_millisecond)
-    return;
-  if (!terminal_is_there()) return;
-  FloatEnvironment host;
-  float_environment_enter(&host);
-  progress_draw(progress, done, now);
-  float_environment_leave(&host);
+  progress->at = done < progress->nbytes ? done : progress->nbytes;
+  progress_draw_due(progress, NULL);
 }
 
 void progress_end(Progress *progress) {
@@ -145,5 +184,20 @@ void progress_end(Progress *progress) {
   progress_wipe(progress);
   progress->name = NULL;
   progress->done += progress->nbytes;
+  progress->ended = clock_monotonic();
+}
+
+void progress_fetch(Progress *progress, const char *address) {
+  if (!progress->enabled) return;
+  if (progress->name == NULL && !progress->fetching) progress_follow(progress);
+  progress->fetching = true;
+  progress_draw_due(progress, address);
+}
+
+void progress_end_fetch(Progress *progress) {
+  if (!progress->fetching) return;
+  progress->fetching = false;
+  if (progress->name != NULL) return;
+  progress_wipe(progress);
   progress->ended = clock_monotonic();
 }

@@ -465,7 +465,7 @@ static void claims_expect(const Claims *claims, const PathList *files, uint32_t 
     const char *path = files->paths[i];
     size_t length = strlen(path);
     if (length > 12 && strcmp(path + length - 12, ".safetensors") == 0)
-      network_expect(session_network(claims->session), &files->paths[i], 1);
+      network_expect(session_network(claims->session), &files->paths[i], NULL, 1);
   }
 }
 

@@ -130,6 +130,17 @@ bool index_find_next(const Index *index, const char *name, uint64_t length, uint
   return true;
 }
 
+void index_estimate_headers(const Index *index, uint64_t *sizes) {
+  uint64_t rest = 0;
+  for (uint32_t i = 0; i < index->entry_count; i++) {
+    const IndexEntry *entry = &index->entries[i];
+    uint64_t shard = strlen(index->shards.paths[entry->shard]) + 6; /* four quotes, colon, comma */
+    if (i + 1 < index->entry_count)
+      rest = entry[1].at - entry->at; /* the last is like the one before */
+    sizes[entry->shard] += INDEX_HEADER_ENTRY + (rest > shard ? rest - shard : 0);
+  }
+}
+
 uint64_t index_memory(const Index *index) {
   uint64_t memory = sizeof *index + index->shards.count * sizeof(FileIdentity) +
                     (uint64_t)index->entry_count * sizeof(IndexEntry) +

@@ -105,6 +105,11 @@ uint32_t *index_slot(const Index *index, uint64_t hash);
 uint32_t index_slot_value(const Index *index, uint32_t entry);
 uint32_t index_slot_entry(const Index *index, uint32_t value);
 
+/* Adds to the size of each shard's header, which is at first what it takes without tensors, what its tensors take there as
+** far as the index says it: the bytes of their names, and INDEX_HEADER_ENTRY for the rest of each. */
+enum { INDEX_HEADER_ENTRY = 110 };
+void index_estimate_headers(const Index *index, uint64_t *sizes);
+
 /* Returns the approximate number of bytes of memory that the index occupies. */
 uint64_t index_memory(const Index *index);
 

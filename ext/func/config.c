@@ -178,7 +178,7 @@ static bool config_find(const char *name, ConfigSetting *setting, Error *error) 
 **             $SAFETENSORS_WRITING
 **   network   'off' (default), 'on' or 'never': whether addresses (https://, s3://, hf:// of what is not in the
 **             cache) are asked for. Once never, it stays so. $SAFETENSORS_NETWORK
-**   header_cache  'on' (default) or 'off': whether headers of files at the hub are kept in files for other
+**   header_cache  'on' (default) or 'off': whether headers of files at addresses are kept in files for other
 **             connections and processes. $SAFETENSORS_HEADER_CACHE
 **   network_limit  how many bytes of the network a statement may fetch, and those that run at the same time: 1 GiB
 **             by default

@@ -13,6 +13,7 @@ struct Checkpoint {
   Session *session;
   char *path;        /* as it was given; NULL for a BLOB */
   bool look_only;    /* see checkpoint_look_only() */
+  uint32_t sought;   /* the number plus one of the member that was looked up last */
   uint32_t expected; /* the members before this number are asked for: see checkpoint_expect() */
   bool damaged;      /* see checkpoint_allow_damage() */
   Error problem;     /* with the path as a whole; it is the error of the only member */
@@ -288,17 +289,38 @@ static bool checkpoint_is_replaced(const Checkpoint *checkpoint) {
   return known && !file_identity_unchanged(&now, &checkpoint->index->identity);
 }
 
-/* When a member of the network is opened, it and some behind it are asked for, so that their answers come together. */
+/* How many bytes the headers of the shards take, by what the index says, and 4 kB for their metadata. NULL if there is no
+** index, or no memory for them. */
+static uint64_t *checkpoint_header_sizes(const Checkpoint *checkpoint) {
+  enum { CHECKPOINT_METADATA = 4 << 10 };
+  uint32_t count = checkpoint->resolved.members.count;
+  if (checkpoint->index == NULL) return NULL;
+  uint64_t *sizes = memory_zeroed(count, sizeof *sizes);
+  for (uint32_t i = 0; sizes != NULL && i < count; i++) sizes[i] = CHECKPOINT_METADATA;
+  if (sizes != NULL) index_estimate_headers(checkpoint->index->index, sizes);
+  return sizes;
+}
+
+/* When a member of the network is opened, it and some behind it are asked for, so that their answers come together; it alone
+** if it was looked up. */
 static void checkpoint_expect(Checkpoint *checkpoint, uint32_t number) {
   enum { CHECKPOINT_AHEAD = 32, CHECKPOINT_EXPECTED = 64 };
   const PathList *members = &checkpoint->resolved.members;
   uint32_t first = number > checkpoint->expected ? number : checkpoint->expected;
   uint32_t end =
       members->count - first < CHECKPOINT_EXPECTED ? members->count : first + CHECKPOINT_EXPECTED;
+  bool alone = number + 1 == checkpoint->sought;
+  if (alone) {
+    first = number;
+    end = number + 1;
+  }
   if (first == members->count || (uint64_t)number + CHECKPOINT_AHEAD < checkpoint->expected) return;
   if (!network_has(session_network(checkpoint->session), members->paths[number])) return;
-  checkpoint->expected = end;
-  network_expect(session_network(checkpoint->session), members->paths + first, end - first);
+  if (!alone) checkpoint->expected = end;
+  uint64_t *sizes = checkpoint_header_sizes(checkpoint);
+  network_expect(session_network(checkpoint->session), members->paths + first,
+                 sizes != NULL ? sizes + first : NULL, end - first);
+  memory_free(sizes);
 }
 
 /* Opens the file, unless the statement has seen it in another state. The shards of a model are
@@ -420,6 +442,7 @@ bool checkpoint_member_of(Checkpoint *checkpoint, const char *name, uint64_t len
   const Index *index = checkpoint_index(checkpoint);
   if (index == NULL || !index_find_next(index, name, length, &checkpoint->last_entry)) return false;
   *number = index->entries[checkpoint->last_entry].shard;
+  checkpoint->sought = *number + 1;
   return true;
 }
 

@@ -51,28 +51,37 @@ void header_cache_close(HeaderCache *cache) {
   memory_free(cache);
 }
 
-/* ---- Headers: the size of the file, and its first bytes ---- */
+/* ---- Headers: the size of the file, its state with a NUL, and its first bytes ---- */
 
-bool header_cache_find(HeaderCache *cache, const char *key, unsigned char **bytes, uint64_t *length,
-                       uint64_t *file_size) {
-  if (cache == NULL || !file_store_find(cache->store, key, bytes, length)) return false;
-  if (*length >= sizeof *file_size) {
-    memcpy(file_size, *bytes, sizeof *file_size);
-    *length -= sizeof *file_size;
-    memmove(*bytes, *bytes + sizeof *file_size, (size_t)*length);
-    if (*length <= *file_size) return true;
+bool header_cache_find(HeaderCache *cache, const char *key, CachedHeader *found) {
+  enum { HEADER_CACHE_SIZE = sizeof(uint64_t) };
+  unsigned char *bytes;
+  uint64_t length;
+  if (cache == NULL || !file_store_find(cache->store, key, &bytes, &length)) return false;
+  const unsigned char *end =
+      length > HEADER_CACHE_SIZE
+          ? memchr(bytes + HEADER_CACHE_SIZE, '\0', (size_t)(length - HEADER_CACHE_SIZE))
+          : NULL;
+  if (end != NULL) {
+    *found = (CachedHeader){.bytes = end + 1,
+                            .length = length - (uint64_t)(end + 1 - bytes),
+                            .state = (const char *)bytes + HEADER_CACHE_SIZE,
+                            .memory = bytes};
+    memcpy(&found->file_size, bytes, HEADER_CACHE_SIZE);
+    if (found->length <= found->file_size) return true;
   }
-  memory_free(*bytes);
+  memory_free(bytes);
   return false;
 }
 
-void header_cache_keep(HeaderCache *cache, const char *key, const unsigned char *bytes,
-                       uint64_t length, uint64_t file_size) {
-  unsigned char *whole = cache != NULL ? memory_alloc(sizeof file_size + length) : NULL;
+void header_cache_keep(HeaderCache *cache, const char *key, const CachedHeader *header) {
+  uint64_t state = strlen(header->state) + 1, before = sizeof header->file_size + state;
+  unsigned char *whole = cache != NULL ? memory_alloc(before + header->length) : NULL;
   if (whole == NULL) return;
-  memcpy(whole, &file_size, sizeof file_size);
-  if (length > 0) memcpy(whole + sizeof file_size, bytes, (size_t)length);
-  file_store_keep(cache->store, key, whole, sizeof file_size + length);
+  memcpy(whole, &header->file_size, sizeof header->file_size);
+  memcpy(whole + sizeof header->file_size, header->state, (size_t)state);
+  if (header->length > 0) memcpy(whole + before, header->bytes, (size_t)header->length);
+  file_store_keep(cache->store, key, whole, before + header->length);
   memory_free(whole);
 }
 

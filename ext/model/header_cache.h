@@ -1,7 +1,7 @@
 /*
-** What does not change at the hub, kept in files that all processes of the user share (base/file_store.h): the headers of
-** files by their SHA-256 or commit, and the lists of files of commits. A commit that was asked about once need not be asked
-** about again.
+** What was asked for, kept in files that all processes of the user share (base/file_store.h): the headers of files at the hub by
+** their SHA-256 or commit, the lists of files of commits, and the headers of files of the web and of stores with their ETag. A
+** commit that was asked about once need not be asked about again.
 **
 ** The directory is XDG_CACHE_HOME/sqlite-safetensors, else ~/.cache/sqlite-safetensors; on Windows
 ** LOCALAPPDATA/sqlite-safetensors. Nothing here is an error: what cannot be read is not there.
@@ -20,11 +20,17 @@ typedef struct HeaderCache HeaderCache;
 HeaderCache *header_cache_open(void);
 void header_cache_close(HeaderCache *cache); /* may be NULL, here and below */
 
-/* The first bytes of a file, to be released with memory_free(), and the size of all of it. */
-bool header_cache_find(HeaderCache *cache, const char *key, unsigned char **bytes, uint64_t *length,
-                       uint64_t *file_size);
-void header_cache_keep(HeaderCache *cache, const char *key, const unsigned char *bytes,
-                       uint64_t length, uint64_t file_size);
+/* What is kept of a file: its first bytes, the size of all of it, and its ETag if it can change, else "". */
+typedef struct CachedHeader {
+  const unsigned char *bytes;
+  uint64_t length, file_size;
+  const char *state;
+  unsigned char
+      *memory; /* of what was found: memory_free() releases it, and what the others point to */
+} CachedHeader;
+
+bool header_cache_find(HeaderCache *cache, const char *key, CachedHeader *found);
+void header_cache_keep(HeaderCache *cache, const char *key, const CachedHeader *header);
 
 /* The files of a commit. */
 bool header_cache_find_files(HeaderCache *cache, const char *key, HubFiles *files);

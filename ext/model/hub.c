@@ -42,9 +42,7 @@ static const char *hub_expand_variable(sqlite3_str *out, const char *at) {
   return good ? end : NULL;
 }
 
-/* Does what os.path.expandvars(os.path.expanduser(...)) does, and appends `below`. NULL when memory
-** runs out. */
-static char *hub_expand(const char *path, const char *below) {
+char *hub_expand(const char *path, const char *below) {
   char *home;
   if (!environment_home(&home)) return NULL;
   sqlite3_str *out = sqlite3_str_new(NULL);

@@ -38,6 +38,10 @@ bool hub_holds(const char *path);
 ** named by its digest, and other paths lead to it. */
 bool hub_is_blob(const char *real_path);
 
+/* Does what os.path.expandvars(os.path.expanduser(path)) does, and appends `below`. memory_free() releases it. NULL if memory
+** runs out. */
+char *hub_expand(const char *path, const char *below);
+
 /* Returns HF_HOME, else XDG_CACHE_HOME/huggingface, else ~/.cache/huggingface, to be released with memory_free(). NULL if
 ** memory runs out, or if nothing says where it is. */
 char *hub_home(void);

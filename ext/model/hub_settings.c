@@ -22,6 +22,15 @@ static bool hub_settings_switch(const char *name, bool *on) {
   return true;
 }
 
+/* TRANSFORMERS_OFFLINE says it where HF_HUB_OFFLINE says nothing. */
+static bool hub_settings_offline(bool *offline) {
+  char *value;
+  if (!environment_find("HF_HUB_OFFLINE", &value)) return false;
+  bool named = value != NULL;
+  memory_free(value);
+  return hub_settings_switch(named ? "HF_HUB_OFFLINE" : "TRANSFORMERS_OFFLINE", offline);
+}
+
 /* What is no number of seconds counts as not set. */
 static bool hub_settings_seconds(const char *name, long *seconds) {
   char *value;
@@ -47,7 +56,12 @@ static bool hub_settings_endpoint(char **endpoint, bool *named) {
 /* The path of the file with the token, or NULL in *path if nothing says where it is. */
 static bool hub_settings_token_path(char **path) {
   if (!environment_find("HF_TOKEN_PATH", path)) return false;
-  if (*path != NULL) return true;
+  if (*path != NULL) {
+    char *named = *path;
+    *path = hub_expand(named, "");
+    memory_free(named);
+    return *path != NULL;
+  }
   char *home = hub_home();
   if (home != NULL) *path = sqlite3_mprintf("%s/token", home);
   memory_free(home);
@@ -61,7 +75,9 @@ static bool hub_settings_token(char **token) {
   for (size_t i = 0; i < 2 && *token == NULL; i++) {
     if (!environment_find(variables[i], token)) return false;
   }
-  if (*token != NULL) return true;
+  if (*token != NULL && (*token)[strspn(*token, " \t\r\n")] != '\0') return true;
+  memory_free(*token);
+  *token = NULL;
   bool good = hub_settings_token_path(&path) &&
               (path == NULL || environment_read_file(path, HUB_SETTINGS_MAX_TOKEN, token));
   memory_free(path);
@@ -84,17 +100,15 @@ static bool hub_settings_secret(const char *token, char **secret, Error *error) 
 }
 
 bool hub_settings_read(HubSettings *settings, Error *error) {
-  bool silent, offline;
+  bool silent;
   char *token = NULL;
   *settings = (HubSettings){0};
   bool good = hub_settings_endpoint(&settings->endpoint, &settings->trusted) &&
-              hub_settings_switch("HF_HUB_OFFLINE", &settings->offline) &&
-              hub_settings_switch("TRANSFORMERS_OFFLINE", &offline) &&
+              hub_settings_offline(&settings->offline) &&
               hub_settings_switch("HF_HUB_DISABLE_IMPLICIT_TOKEN", &silent) &&
               hub_settings_seconds("HF_HUB_ETAG_TIMEOUT", &settings->connect_seconds) &&
               hub_settings_seconds("HF_HUB_DOWNLOAD_TIMEOUT", &settings->stall_seconds) &&
               (silent || hub_settings_token(&token));
-  if (good) settings->offline = settings->offline || offline;
   good = good ? token == NULL || hub_settings_secret(token, &settings->secret, error)
               : error_memory(error);
   memory_free(token);

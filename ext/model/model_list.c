@@ -62,7 +62,7 @@ bool model_list_expect(ModelList *list, Session *session, uint64_t row, uint64_t
     good = here != NULL && (path_list_add(&files, NULL, here) || error_memory(error));
     memory_free(here);
   }
-  if (good) network_expect(network, files.paths, files.count);
+  if (good) network_expect(network, files.paths, NULL, files.count);
   if (end > list->expected) list->expected = end;
   path_list_clear(&files);
   return good;

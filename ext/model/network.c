@@ -1,5 +1,6 @@
 #include "model/network.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #define XXH_INLINE_ALL
@@ -13,11 +14,8 @@
 #include "base/threads.h"
 #include "format/header.h"
 #include "model/hub_address.h"
-#include "model/network_place.h"
+#include "model/network_file.h"
 #include "model/s3_lists.h"
-
-/* The first bytes of a file that are asked for: the header of most, in one request. */
-enum { NETWORK_FIRST = 128 << 10 };
 
 /* Files that are kept, each with a descriptor, if nobody uses them. */
 enum { NETWORK_KEPT = 128 };
@@ -25,20 +23,16 @@ enum { NETWORK_KEPT = 128 };
 /* How long a thread waits for another one that asks, before it asks whether to go on. */
 #define NETWORK_TICK ((int64_t)50000000)
 
-typedef struct NetworkFile {
-  Network *network;
-  uint32_t uses; /* by the list, and by descriptors; within the process's lock */
-  NetworkPlace place;
-  RemoteFile *remote;
-  Error failure; /* of its first request, which is not made again in the period */
-  struct NetworkFile *next;
-} NetworkFile;
-
 struct Network {
   const NetworkSettings *settings;
   Cancel *cancel;
+  Progress *progress; /* NULL: it is not shown */
   Monitor *monitor;
-  bool busy; /* a thread asks */
+  bool busy;         /* a thread asks */
+  Asking who;        /* that thread's */
+  const char *about; /* what it asks for, if it is the connection's thread, else NULL */
+  Asking asking;     /* network_go_on() */
+  uint64_t received; /* bytes of the network that were counted */
   NetworkWays ways;
   RemoteBudget budget;
   uint64_t before; /* bytes that had come when the period began */
@@ -56,34 +50,39 @@ bool network_has(const Network *network, const char *path) {
          !file_system_exists(path);
 }
 
+/* ---- Asking whether to go on ---- */
+
+/* The connection's own thread asks the connection, which may show what has come. */
+static bool network_cancel_asks(void *context, Error *error) {
+  const Network *network = context;
+  return cancel_go_on(network->cancel, "the network", error);
+}
+
+/* How what is asked for asks whether to go on, and counts what has come. */
+static bool network_go_on(void *context, Error *error) {
+  Network *network = context;
+  uint64_t received = network->ways.http != NULL ? http_received(network->ways.http) : 0;
+  if (network->progress != NULL) {
+    atomic_fetch_add(&network->progress->fetched, (size_t)(received - network->received));
+    if (network->about != NULL) progress_fetch(network->progress, network->about);
+  }
+  network->received = received;
+  return asking_go_on(&network->who, error);
+}
+
 /* ---- Making and releasing ---- */
 
-Network *network_new(const NetworkSettings *settings, Cancel *cancel) {
+Network *network_new(const NetworkSettings *settings, Cancel *cancel, Progress *progress) {
   Network *network = memory_zeroed(1, sizeof *network);
   if (network == NULL) return NULL;
-  *network = (Network){.settings = settings, .cancel = cancel, .monitor = monitor_new()};
+  *network = (Network){.settings = settings,
+                       .cancel = cancel,
+                       .progress = progress,
+                       .monitor = monitor_new(),
+                       .asking = {network_go_on, network}};
   if (network->monitor != NULL) return network;
   memory_free(network);
   return NULL;
-}
-
-static void network_retain_file(void *context) {
-  NetworkFile *file = context;
-  process_lock_enter();
-  file->uses++;
-  process_lock_leave();
-}
-
-static void network_release_file(void *context) {
-  NetworkFile *file = context;
-  process_lock_enter();
-  bool is_last = --file->uses == 0;
-  process_lock_leave();
-  if (!is_last) return;
-  remote_file_free(file->remote);
-  error_clear(&file->failure);
-  network_place_clear(&file->place);
-  memory_free(file);
 }
 
 /* Forgets files that were not used lately, beyond `kept` of them; not those that are under way. Descriptors of them stay
@@ -96,7 +95,7 @@ static void network_forget_files(Network *network, uint32_t kept) {
       continue;
     }
     *at = file->next;
-    network_release_file(file);
+    network_file_release(file);
   }
 }
 
@@ -118,36 +117,34 @@ void network_end_period(Network *network) {
 
 /* ---- One thread at a time ---- */
 
-/* Begins to ask. While another thread does, this one waits. False with an error. */
-static bool network_enter(Network *network, const Asking *asking, Error *error) {
+/* Begins to ask, about `address`. While another thread does, this one waits. `asking` is NULL on the connection's own thread.
+** False with an error. */
+static bool network_enter(Network *network, const char *address, const Asking *asking,
+                          Error *error) {
+  const Asking own = {network_cancel_asks, network}, *who = asking != NULL ? asking : &own;
   monitor_enter(network->monitor);
   bool good = true;
   while (network->busy && good) {
     monitor_wait_for(network->monitor, NETWORK_TICK);
     monitor_leave(network->monitor);
-    good = asking_go_on(asking, error);
+    good = asking_go_on(who, error);
     monitor_enter(network->monitor);
   }
-  if (good) network->busy = true;
+  if (good) {
+    network->busy = true;
+    network->who = *who;
+    network->about = asking == NULL ? address : NULL;
+  }
   monitor_leave(network->monitor);
   return good;
 }
 
 static void network_leave(Network *network) {
+  if (network->progress != NULL && network->about != NULL) progress_end_fetch(network->progress);
   monitor_enter(network->monitor);
   network->busy = false;
   monitor_wake(network->monitor);
   monitor_leave(network->monitor);
-}
-
-static bool network_cancel_asks(void *context, Error *error) {
-  const Network *network = context;
-  return cancel_go_on(network->cancel, "the network", error);
-}
-
-/* Who asks whether to go on: the caller, or the connection itself. */
-static Asking network_asking(Network *network, const Asking *asking) {
-  return asking != NULL ? *asking : (Asking){network_cancel_asks, network};
 }
 
 static bool network_check_mode(const Network *network, const char *address, Error *error) {
@@ -177,40 +174,14 @@ static bool network_prepare(Network *network, const char *address, NetworkKind k
 
 /* ---- Files ---- */
 
-/* Takes the header from the cache, if it is there. */
-static bool network_take_cached(Network *network, NetworkFile *file, Error *error) {
-  unsigned char *bytes;
-  uint64_t length, size;
-  if (file->place.key == NULL ||
-      !header_cache_find(network_cache(network), file->place.key, &bytes, &length, &size))
-    return true;
-  bool good = remote_file_know(file->remote, size, bytes, length, error);
-  memory_free(bytes);
-  memory_free(file->place.key);
-  file->place.key = NULL; /* it is there */
-  return good;
-}
-
 static NetworkFile *network_add_file(Network *network, const char *address, Error *error) {
-  RemotePlace place;
-  NetworkFile *file = memory_zeroed(1, sizeof *file);
-  if (file != NULL) {
-    file->network = network;
-    file->uses = 1;
-    if (network_place_open(&file->place, &network->ways, network_cache(network), address, &place,
-                           error)) {
-      file->remote = remote_file_new(network->ways.http, &network->budget, &place);
-    }
-    if (file->remote != NULL && network_take_cached(network, file, error)) {
-      file->next = network->files;
-      network->files = file;
-      network_forget_files(network, NETWORK_KEPT);
-      return file;
-    }
-    network_release_file(file);
-  }
-  error_memory(error); /* does nothing if there already is an error */
-  return NULL;
+  NetworkFile *file = network_file_new(network, &network->ways, network_cache(network),
+                                       &network->budget, address, error);
+  if (file == NULL) return NULL;
+  file->next = network->files;
+  network->files = file;
+  network_forget_files(network, NETWORK_KEPT);
+  return file;
 }
 
 /* The file at an address, of which nothing need have come. NULL with an error. */
@@ -228,41 +199,32 @@ static NetworkFile *network_find(Network *network, const char *address, Error *e
   return network_add_file(network, address, error);
 }
 
-static uint64_t network_inode(const char *address, const char *state) {
-  return XXH3_64bits_withSeed(address, strlen(address), XXH3_64bits(state, strlen(state)));
+static FileIdentity network_identity(const char *address, const char *state, uint64_t size) {
+  uint64_t seed = XXH3_64bits(state, strlen(state));
+  return (FileIdentity){.device = NETWORK_DEVICE,
+                        .inode = XXH3_64bits_withSeed(address, strlen(address), seed),
+                        .size = size};
 }
 
 /* A file of a commit has one state, which its address names. */
 static FileIdentity network_identity_of(const NetworkFile *file) {
   const char *state = file->place.kind == NETWORK_PLACE_HUB ? "" : remote_file_state(file->remote);
-  return (FileIdentity){.device = NETWORK_DEVICE,
-                        .inode = network_inode(file->place.address, state),
-                        .size = remote_file_size(file->remote)};
-}
-
-/* Puts the header of a file into the cache, of which it was not taken. */
-static void network_keep_header(Network *network, NetworkFile *file, uint64_t length) {
-  Error ignored = {0};
-  unsigned char *bytes = network_cache(network) != NULL ? memory_alloc(length) : NULL;
-  if (bytes != NULL && file_read(remote_file_descriptor(file->remote), file->place.address, bytes,
-                                 length, 0, &ignored)) {
-    header_cache_keep(network_cache(network), file->place.key, bytes, length,
-                      remote_file_size(file->remote));
-  }
-  error_clear(&ignored);
-  memory_free(bytes);
-  memory_free(file->place.key); /* once is enough */
-  file->place.key = NULL;
+  return network_identity(file->place.address, state, remote_file_size(file->remote));
 }
 
 /* The file, of which the first bytes have come. */
-static NetworkFile *network_begin(Network *network, const char *address, const Asking *asking,
-                                  Error *error) {
+static NetworkFile *network_begin(Network *network, const char *address, Error *error) {
   NetworkFile *file = network_find(network, address, error);
   if (file == NULL || remote_file_descriptor(file->remote) >= 0) return file;
   if (file->failure.code == ERROR_NONE) {
     Error problem = {0};
-    if (remote_file_need(file->remote, 0, NETWORK_FIRST, asking, &problem)) return file;
+    remote_file_begin(file->remote, file->guess);
+    if (remote_file_wait(file->remote, &network->asking, &problem)) {
+      uint64_t size = remote_file_size(file->remote);
+      if (size <= NETWORK_FILE_FIRST && size <= file->guess)
+        network_file_keep(file, network_cache(network), size);
+      return file;
+    }
     error_repeat(error_is_fatal(problem.code) ? error : &file->failure, &problem);
     error_clear(&problem);
   }
@@ -290,19 +252,17 @@ static bool network_identify_listed(Network *network, const char *address, FileI
                                     Error *error) {
   const HubFile *found = network_hub_listed(network, address, error);
   if (found == NULL) return false;
-  *identity = (FileIdentity){
-      .device = NETWORK_DEVICE, .inode = network_inode(address, ""), .size = found->size};
+  *identity = network_identity(address, "", found->size);
   return true;
 }
 
 bool network_identify(Network *network, const char *address, FileIdentity *identity, Error *error) {
-  Asking asking = network_asking(network, NULL);
-  if (!network_enter(network, &asking, error)) return false;
+  if (!network_enter(network, address, NULL, error)) return false;
   bool known = network_kind_of(address) == NETWORK_PLACE_HUB &&
                network_check_mode(network, address, error) &&
                network_identify_listed(network, address, identity, error);
   const NetworkFile *file =
-      known || error->code != ERROR_NONE ? NULL : network_begin(network, address, &asking, error);
+      known || error->code != ERROR_NONE ? NULL : network_begin(network, address, error);
   if (file != NULL) *identity = network_identity_of(file);
   network_leave(network);
   return known || file != NULL;
@@ -313,8 +273,8 @@ static bool network_fetch(void *context, uint64_t begin, uint64_t size, Error *e
   const Asking nobody = {0};
   NetworkFile *file = context;
   Network *network = file->network;
-  if (!network_enter(network, &nobody, error)) return false;
-  bool good = remote_file_need(file->remote, begin, size, &nobody, error);
+  if (!network_enter(network, file->place.address, &nobody, error)) return false;
+  bool good = remote_file_need(file->remote, begin, size, 0, &network->asking, error);
   network_leave(network);
   return good;
 }
@@ -323,8 +283,8 @@ static bool network_fetch(void *context, uint64_t begin, uint64_t size, Error *e
 static int network_open_file(NetworkFile *file, FileIdentity *identity, Error *error) {
   const FileOrigin origin = {.identity = network_identity_of(file),
                              .fetch = network_fetch,
-                             .retain = network_retain_file,
-                             .release = network_release_file,
+                             .retain = network_file_retain,
+                             .release = network_file_release,
                              .context = file};
   int descriptor = file_duplicate(remote_file_descriptor(file->remote), file->place.address, error);
   if (descriptor < 0) return -1;
@@ -337,27 +297,26 @@ static int network_open_file(NetworkFile *file, FileIdentity *identity, Error *e
 
 int network_open(Network *network, const char *address, FileIdentity *identity, Error *error) {
   int descriptor = -1;
-  Asking asking = network_asking(network, NULL);
-  if (!network_enter(network, &asking, error)) return -1;
-  NetworkFile *file = network_begin(network, address, &asking, error);
+  if (!network_enter(network, address, NULL, error)) return -1;
+  NetworkFile *file = network_begin(network, address, error);
   if (file != NULL) descriptor = network_open_file(file, identity, error);
   network_leave(network);
   return descriptor;
 }
 
 bool network_need(Network *network, const char *address, uint64_t begin, uint64_t size,
-                  const Asking *asking, Error *error) {
-  Asking who = network_asking(network, asking);
-  if (!network_enter(network, &who, error)) return false;
-  NetworkFile *file = network_begin(network, address, &who, error);
-  bool good = file != NULL && remote_file_need(file->remote, begin, size, &who, error);
+                  uint64_t until, const Asking *asking, Error *error) {
+  if (!network_enter(network, address, asking, error)) return false;
+  NetworkFile *file = network_begin(network, address, error);
+  uint64_t ahead = file != NULL ? network_file_ahead(file, begin, size, until) : 0;
+  bool good =
+      file != NULL && remote_file_need(file->remote, begin, size, ahead, &network->asking, error);
   network_leave(network);
   return good;
 }
 
 /* The first bytes have come. What they announce is fetched, unless it cannot be a header. */
-static bool network_fetch_header(Network *network, NetworkFile *file, const Asking *asking,
-                                 Error *error) {
+static bool network_fetch_header(Network *network, NetworkFile *file, Error *error) {
   unsigned char first[HEADER_PREFIX_SIZE];
   uint64_t length, size = remote_file_size(file->remote);
   if (size < HEADER_PREFIX_SIZE) return true;
@@ -365,31 +324,41 @@ static bool network_fetch_header(Network *network, NetworkFile *file, const Aski
                  error))
     return false;
   if (!header_length(first, size, &length)) return true;
-  if (!remote_file_need(file->remote, 0, HEADER_PREFIX_SIZE + length, asking, error)) return false;
-  if (file->place.key != NULL) network_keep_header(network, file, HEADER_PREFIX_SIZE + length);
+  if (!remote_file_need(file->remote, 0, HEADER_PREFIX_SIZE + length, 0, &network->asking, error))
+    return false;
+  network_file_keep(file, network_cache(network), HEADER_PREFIX_SIZE + length);
   return true;
 }
 
 bool network_need_header(Network *network, const char *address, Error *error) {
-  Asking asking = network_asking(network, NULL);
-  if (!network_enter(network, &asking, error)) return false;
-  NetworkFile *file = network_begin(network, address, &asking, error);
-  bool good = file != NULL && network_fetch_header(network, file, &asking, error);
+  if (!network_enter(network, address, NULL, error)) return false;
+  NetworkFile *file = network_begin(network, address, error);
+  bool good = file != NULL && network_fetch_header(network, file, error);
   network_leave(network);
   return good;
 }
 
-void network_expect(Network *network, char *const *addresses, uint32_t count) {
+bool network_need_all(Network *network, const char *address, uint64_t size, Error *error) {
+  if (!network_enter(network, address, NULL, error)) return false;
+  NetworkFile *file = network_begin(network, address, error);
+  bool good = file != NULL && remote_file_need(file->remote, 0, size, 0, &network->asking, error);
+  if (good && size == remote_file_size(file->remote))
+    network_file_keep(file, network_cache(network), size);
+  network_leave(network);
+  return good;
+}
+
+void network_expect(Network *network, char *const *addresses, const uint64_t *sizes,
+                    uint32_t count) {
   Error problem = {0};
-  Asking asking = network_asking(network, NULL);
-  bool good = network_enter(network, &asking, &problem);
+  bool good = network_enter(network, count > 0 ? addresses[0] : NULL, NULL, &problem);
   for (uint32_t i = 0; good && i < count; i++) {
     Error ignored = {0}; /* whoever opens the file will have it, too */
     NetworkFile *file =
         network_is_address(addresses[i]) ? network_find(network, addresses[i], &ignored) : NULL;
-    if (file != NULL && remote_file_descriptor(file->remote) < 0 &&
-        file->failure.code == ERROR_NONE) {
-      remote_file_ask(file->remote, 0, NETWORK_FIRST);
+    if (file != NULL && file->failure.code == ERROR_NONE) {
+      if (sizes != NULL) file->guess = sizes[i];
+      remote_file_begin(file->remote, file->guess);
     }
     error_clear(&ignored);
   }
@@ -406,11 +375,10 @@ typedef bool NetworkUse(const HubApi *api, HubCommit *commit, const char *file, 
 static bool network_use_commit(Network *network, const char *path, NetworkUse *use, void *context,
                                Error *error) {
   HubAddress address;
-  Asking asking = network_asking(network, NULL);
-  HubApi api = {.settings = &network->ways.hub, .asking = &asking, .path = path};
+  HubApi api = {.settings = &network->ways.hub, .asking = &network->asking, .path = path};
   int place = 0;
   bool good = hub_address_parse(path, &address, error);
-  if (good && network_enter(network, &asking, error)) {
+  if (good && network_enter(network, path, NULL, error)) {
     HubCommit *commit = NULL;
     api.kind = address.kind;
     api.cache = network_cache(network);
@@ -495,12 +463,11 @@ static bool network_take_objects(Network *network, const char *prefix, NetworkTa
                                  PathList *list, Error *error) {
   uint64_t first = 0, count = 0;
   const S3Objects *objects = NULL;
-  Asking asking = network_asking(network, NULL);
-  if (!network_enter(network, &asking, error)) return false;
+  if (!network_enter(network, prefix, NULL, error)) return false;
   if (network_prepare(network, prefix, NETWORK_PLACE_S3, error)) {
     S3Api api = {.http = network->ways.http,
                  .settings = &network->ways.s3,
-                 .asking = &asking,
+                 .asking = &network->asking,
                  .path = prefix};
     objects = s3_lists_find(&network->lists, &api, prefix, &first, &count, error);
   }
@@ -535,9 +502,8 @@ static bool network_find_objects(Network *network, const char *pattern, PathList
 
 bool network_listed(Network *network, const char *address, NetworkListed *listed) {
   Error ignored = {0};
-  Asking asking = network_asking(network, NULL);
   bool known = false;
-  if (network_enter(network, &asking, &ignored)) {
+  if (network_enter(network, address, NULL, &ignored)) {
     NetworkKind kind = network_kind_of(address);
     const HubFile *file =
         kind == NETWORK_PLACE_HUB ? network_hub_listed(network, address, &ignored) : NULL;

@@ -36,8 +36,8 @@ typedef struct NetworkSettings {
 
 typedef struct Network Network;
 
-/* `settings` and `cancel` outlive it. NULL if memory runs out. */
-Network *network_new(const NetworkSettings *settings, Cancel *cancel);
+/* All three outlive it; `progress`, which shows what is fetched, may be NULL. NULL if memory runs out. */
+Network *network_new(const NetworkSettings *settings, Cancel *cancel, Progress *progress);
 void network_free(Network *network); /* may be NULL */
 
 /* Ends a period: what may have changed is asked for again, and the budget is whole. */
@@ -56,15 +56,21 @@ bool network_identify(Network *network, const char *address, FileIdentity *ident
 /* The same; returns a descriptor, which the caller closes with file_close(), or -1. */
 int network_open(Network *network, const char *address, FileIdentity *identity, Error *error);
 
-/* Fetches bytes of a file that was identified, as far as they have not come. `asking` may be NULL on the connection's thread. */
+/* Fetches bytes of a file that was identified, as far as they have not come. If such reads follow each other, what is behind them,
+** up to `until`, is asked for, too. `asking` is NULL on the connection's thread, where nobody else asks. */
 bool network_need(Network *network, const char *address, uint64_t begin, uint64_t size,
-                  const Asking *asking, Error *error);
+                  uint64_t until, const Asking *asking, Error *error);
 
 /* Fetches the header of a safetensors file: its first 8 bytes, and what they announce. */
 bool network_need_header(Network *network, const char *address, Error *error);
 
-/* Begins to ask for the first bytes of files that will be opened, without waiting. */
-void network_expect(Network *network, char *const *addresses, uint32_t count);
+/* Fetches all of a file, of which `size` was found out: what is small, as it is kept for other connections. */
+bool network_need_all(Network *network, const char *address, uint64_t size, Error *error);
+
+/* Begins to ask for the first bytes of files that will be opened, without waiting. `sizes` says how many of each will be
+** needed, as far as is known; NULL if nothing is known. */
+void network_expect(Network *network, char *const *addresses, const uint64_t *sizes,
+                    uint32_t count);
 
 /* ---- Places that have several files ---- */
 

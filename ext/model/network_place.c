@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/sqlite.h"
 #include "model/hub_address.h"
 
 NetworkKind network_kind_of(const char *address) {
@@ -34,8 +35,8 @@ bool network_ways_read_hub(NetworkWays *ways, Error *error) {
 }
 
 bool network_ways_prepare(NetworkWays *ways, const char *address, NetworkKind kind, Error *error) {
-  if (ways->http == NULL) ways->http = http_open(address, error);
-  if (ways->http == NULL) return false;
+  if (ways->http == NULL) ways->http = http_open();
+  if (ways->http == NULL) return error_memory(error);
   if (kind == NETWORK_PLACE_HUB && !network_ways_read_hub(ways, error)) return false;
   if (kind == NETWORK_PLACE_HUB && ways->hub.offline) {
     return error_raise(error, ERROR_MISSING, address,
@@ -121,6 +122,14 @@ static bool network_place_hub(NetworkWays *ways, HeaderCache *cache, NetworkPlac
   return good;
 }
 
+/* The key of a file that may change. A query can be a signature, which is nothing to keep. */
+static bool network_place_set_key(NetworkPlace *place, Error *error) {
+  if (place->url == NULL || strpbrk(place->url, "?#") != NULL) return true;
+  place->changes = true;
+  place->key = sqlite3_mprintf("web %s", place->url);
+  return place->key != NULL || error_memory(error);
+}
+
 static bool network_place_s3(const NetworkWays *ways, NetworkPlace *place, RemotePlace *out,
                              Error *error) {
   place->s3 = (S3Api){.http = ways->http, .settings = &ways->s3, .path = place->address};
@@ -142,6 +151,7 @@ bool network_place_open(NetworkPlace *place, NetworkWays *ways, HeaderCache *cac
     case NETWORK_PLACE_S3: good = network_place_s3(ways, place, out, error); break;
     default: place->url = memory_copy_text(address, strlen(address));
   }
+  if (good && place->kind != NETWORK_PLACE_HUB) good = network_place_set_key(place, error);
   out->question.url = place->url;
   return good && (place->url != NULL || error_memory(error));
 }

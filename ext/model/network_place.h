@@ -43,6 +43,7 @@ typedef struct NetworkPlace {
   S3Api s3;
   char *repository; /* its name */
   char *key;        /* of its header in the header cache, or NULL */
+  bool changes;     /* what is kept under that key may have changed since */
 } NetworkPlace;
 
 /* Finds the place of an address, of which the ways are prepared. *out points into both, and into `place`. */

@@ -18,6 +18,13 @@ typedef struct RemotePiece {
   bool renewed; /* the address has expired once */
 } RemotePiece;
 
+/* What the file was at another time. */
+typedef struct RemoteOffer {
+  char *etag; /* NULL if there is none */
+  unsigned char *bytes;
+  uint64_t length, size;
+} RemoteOffer;
+
 struct RemoteFile {
   Http *http;
   RemoteBudget *budget;
@@ -27,6 +34,8 @@ struct RemoteFile {
   char *state;     /* ETag or Last-Modified; NULL if there is none */
   char *direct;    /* where the bytes come from, if the place redirects there */
   bool identified; /* the state is known */
+  bool same;       /* it is what was offered */
+  RemoteOffer offer;
   int descriptor;
   ByteRanges there, wanted; /* what has come, and what was asked for */
   uint64_t pending;         /* bytes of the pieces that are under way */
@@ -56,12 +65,19 @@ static void remote_file_abandon(RemoteFile *file) {
   byte_ranges_clear(&file->wanted);
 }
 
+static void remote_file_forget_offer(RemoteFile *file) {
+  memory_free(file->offer.etag);
+  memory_free(file->offer.bytes);
+  file->offer = (RemoteOffer){0};
+}
+
 void remote_file_free(RemoteFile *file) {
   if (file == NULL) return;
   remote_file_abandon(file);
   if (file->descriptor >= 0) file_close(file->descriptor);
   byte_ranges_clear(&file->there);
   error_clear(&file->error);
+  remote_file_forget_offer(file);
   memory_free(file->etag);
   memory_free(file->state);
   memory_free(file->direct);
@@ -82,15 +98,19 @@ int remote_file_descriptor(const RemoteFile *file) {
 
 /* ---- Asking ---- */
 
-static bool remote_file_within_budget(RemoteFile *file, uint64_t size) {
+static uint64_t remote_file_budget_left(const RemoteFile *file) {
   const RemoteBudget *budget = file->budget;
   uint64_t left = budget->spent < budget->limit ? budget->limit - budget->spent : 0;
-  if (file->pending <= left && size <= left - file->pending) return true;
+  return file->pending < left ? left - file->pending : 0;
+}
+
+static bool remote_file_within_budget(RemoteFile *file, uint64_t size) {
+  if (size <= remote_file_budget_left(file)) return true;
   return error_raise(
       &file->error, ERROR_TOO_BIG, file->place.address,
       "expected at most %llu bytes of the network for a statement, found that it needs more: "
       "safetensors_config('network_limit', BYTES) allows it",
-      (unsigned long long)budget->limit);
+      (unsigned long long)file->budget->limit);
 }
 
 static void remote_file_send(RemoteFile *file, RemotePiece *piece, uint64_t begin, uint64_t size) {
@@ -108,6 +128,7 @@ static void remote_file_send(RemoteFile *file, RemotePiece *piece, uint64_t begi
   request->size = size;
   request->most = REMOTE_FILE_PIECE;
   request->match = file->etag;
+  request->unless = file->offer.etag;
   piece->under_way = true;
   file->pending += size;
   http_add(file->http, request);
@@ -164,6 +185,13 @@ void remote_file_ask(RemoteFile *file, uint64_t begin, uint64_t size) {
   if (end > file->size) end = file->size;
   if (!byte_ranges_add(&file->wanted, begin, end)) error_memory(&file->error);
   remote_file_go_on(file);
+}
+
+void remote_file_begin(RemoteFile *file, uint64_t guess) {
+  uint64_t left = remote_file_budget_left(file);
+  if (file->size != UINT64_MAX || remote_file_is_busy(file)) return;
+  if (guess > REMOTE_FILE_PIECE) guess = REMOTE_FILE_PIECE;
+  remote_file_ask(file, 0, guess <= left || left == 0 ? guess : left);
 }
 
 /* ---- Answers ---- */
@@ -263,6 +291,42 @@ bool remote_file_know(RemoteFile *file, uint64_t size, const unsigned char *byte
   return error_repeat(error, &file->error);
 }
 
+bool remote_file_offer(RemoteFile *file, uint64_t size, const char *etag,
+                       const unsigned char *bytes, uint64_t length, Error *error) {
+  remote_file_forget_offer(file);
+  file->offer = (RemoteOffer){.etag = memory_copy_text(etag, strlen(etag)),
+                              .bytes = memory_alloc(length),
+                              .length = length,
+                              .size = size};
+  if (file->offer.etag == NULL || file->offer.bytes == NULL) {
+    remote_file_forget_offer(file);
+    return error_memory(error);
+  }
+  if (length > 0) memcpy(file->offer.bytes, bytes, length);
+  return true;
+}
+
+bool remote_file_is_same(const RemoteFile *file) {
+  return file->same;
+}
+
+/* The file is still what was offered. What else was asked for was a guess. */
+static bool remote_file_take_offer(RemoteFile *file, const HttpRequest *request) {
+  const RemoteOffer *offer = &file->offer;
+  uint64_t length;
+  const char *etag = transfer_header(&request->transfer, "ETag", &length);
+  if (etag != NULL && (length != strlen(offer->etag) || memcmp(etag, offer->etag, length) != 0))
+    return remote_file_raise_changed(file);
+  file->etag = memory_copy_text(offer->etag, strlen(offer->etag));
+  file->state = memory_copy_text(offer->etag, strlen(offer->etag));
+  if (file->etag == NULL || file->state == NULL) return error_memory(&file->error);
+  byte_ranges_clear(&file->wanted);
+  file->identified = file->same = true;
+  return remote_file_set_size(file, offer->size) &&
+         remote_file_store(file, 0, offer->bytes, offer->length) &&
+         remote_file_keep_direct(file, request);
+}
+
 /* A part of the file, as it was asked for. */
 static bool remote_file_take_part(RemoteFile *file, const HttpRequest *request) {
   const Transfer *transfer = &request->transfer;
@@ -316,6 +380,9 @@ static bool remote_file_take_answer(RemoteFile *file, const HttpRequest *request
     case 206: return remote_file_take_part(file, request) && remote_file_keep_direct(file, request);
     case 200:
       return remote_file_take_whole(file, request) && remote_file_keep_direct(file, request);
+    case 304:
+      if (request->unless != NULL) return remote_file_take_offer(file, request);
+      return file->place.raise(file->place.context, request, &file->error);
     case 412: return remote_file_raise_changed(file);
     case 416: return remote_file_take_nothing(file, request);
     default: return file->place.raise(file->place.context, request, &file->error);
@@ -354,28 +421,49 @@ static void remote_file_take(RemoteFile *file, HttpRequest *request) {
     remote_file_send(file, piece, begin, size);
     return;
   }
-  if (file->size != UINT64_MAX) remote_file_clip(file);
+  if (file->size != UINT64_MAX) {
+    remote_file_forget_offer(file);
+    remote_file_clip(file);
+  }
   if (file->error.code == ERROR_NONE) remote_file_go_on(file);
+}
+
+/* Waits for the next answer, of this or another file. */
+static bool remote_file_wait_once(RemoteFile *file, const Asking *asking, Error *error) {
+  HttpRequest *done;
+  if (!http_next(file->http, asking, &done, error)) {
+    remote_file_abandon(file);
+    return false;
+  }
+  if (done != NULL) remote_file_take(done->context, done);
+  return true;
 }
 
 bool remote_file_wait(RemoteFile *file, const Asking *asking, Error *error) {
   while (remote_file_is_busy(file)) {
-    HttpRequest *done;
-    if (!http_next(file->http, asking, &done, error)) {
-      remote_file_abandon(file);
-      return false;
-    }
-    if (done != NULL) remote_file_take(done->context, done);
+    if (!remote_file_wait_once(file, asking, error)) return false;
   }
   byte_ranges_clear(&file->wanted);
   return file->error.code == ERROR_NONE || error_repeat(error, &file->error);
 }
 
-bool remote_file_need(RemoteFile *file, uint64_t begin, uint64_t size, const Asking *asking,
-                      Error *error) {
+/* Whether bytes are there, as far as the file goes. */
+static bool remote_file_has(const RemoteFile *file, uint64_t begin, uint64_t size) {
   ByteRange missing;
-  if (file->size != UINT64_MAX && !byte_ranges_missing(&file->there, begin, begin + size, &missing))
-    return true;
-  remote_file_ask(file, begin, size);
-  return remote_file_wait(file, asking, error);
+  if (file->size == UINT64_MAX) return false;
+  uint64_t end = size < file->size && begin < file->size - size ? begin + size : file->size;
+  return !byte_ranges_missing(&file->there, begin, end, &missing);
+}
+
+bool remote_file_need(RemoteFile *file, uint64_t begin, uint64_t size, uint64_t ahead,
+                      const Asking *asking, Error *error) {
+  uint64_t left = remote_file_budget_left(file);
+  if (ahead > 0 && (left < size || left - size < ahead)) ahead = left > size ? left - size : 0;
+  if (ahead == 0 && remote_file_has(file, begin, size)) return true;
+  remote_file_ask(file, begin, size + ahead);
+  while (!remote_file_has(file, begin, size) && remote_file_is_busy(file)) {
+    if (!remote_file_wait_once(file, asking, error)) return false;
+  }
+  if (!remote_file_is_busy(file)) byte_ranges_clear(&file->wanted);
+  return remote_file_has(file, begin, size) || error_repeat(error, &file->error);
 }

@@ -11,6 +11,9 @@
 ** Every later request asks for that state (If-Match), and every answer must have it, and the same size: a file that changes
 ** meanwhile is an error, never a mixture.
 **
+** What a file was at another time can be offered: its first bytes, with its ETag and size. The first request then says that
+** nothing need come if the file is still the same (If-None-Match).
+**
 ** A signed address that a hub redirects to is asked directly from then on. When it has expired, the hub is asked for another
 ** one, once for each request.
 */
@@ -22,7 +25,7 @@
 enum {
   REMOTE_FILE_PIECE =
       8 << 20, /* the most bytes of a request, and of a file whose server ignores ranges */
-  REMOTE_FILE_PIECES = 4 /* requests that are under way for a file */
+  REMOTE_FILE_PIECES = 4, /* requests that are under way for a file */
 };
 
 /* Where a file is, and how it is asked for. */
@@ -53,6 +56,18 @@ void remote_file_free(RemoteFile *file); /* may be NULL; abandons its requests *
 bool remote_file_know(RemoteFile *file, uint64_t size, const unsigned char *bytes, uint64_t length,
                       Error *error);
 
+/* Offers what a file was, of which nothing has come: its size, its ETag, which must be a strong one, and its first bytes. The
+** file copies them. False with an error. */
+bool remote_file_offer(RemoteFile *file, uint64_t size, const char *etag,
+                       const unsigned char *bytes, uint64_t length, Error *error);
+
+/* Whether the file was found to be what was offered. */
+bool remote_file_is_same(const RemoteFile *file);
+
+/* Asks for the first bytes, unless something has come or is under way: as many as the caller guesses that it will need, as
+** far as the budget goes. They do not come if the file is what was offered. Does not wait. */
+void remote_file_begin(RemoteFile *file, uint64_t guess);
+
 /* Asks for bytes that are not there yet, as far as the file goes. Does not wait. */
 void remote_file_ask(RemoteFile *file, uint64_t begin, uint64_t size);
 
@@ -62,9 +77,9 @@ bool remote_file_is_busy(const RemoteFile *file);
 /* Waits until what was asked for is there. False with an error; then it can be asked for again. */
 bool remote_file_wait(RemoteFile *file, const Asking *asking, Error *error);
 
-/* Both. */
-bool remote_file_need(RemoteFile *file, uint64_t begin, uint64_t size, const Asking *asking,
-                      Error *error);
+/* Both; asks for `ahead` bytes behind these, too, as far as the budget goes, which it does not wait for. */
+bool remote_file_need(RemoteFile *file, uint64_t begin, uint64_t size, uint64_t ahead,
+                      const Asking *asking, Error *error);
 
 /* Once something has come. The state is "" if the server gives none. Both belong to the file. */
 uint64_t remote_file_size(const RemoteFile *file);

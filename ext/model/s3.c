@@ -144,31 +144,57 @@ static bool s3_take_element(S3Part *rest, const char *name, S3Part *content) {
   return true;
 }
 
-/* A copy in which &amp;, &lt;, &gt;, &quot; and &apos; are what they stand for. */
-static char *s3_copy_text(S3Part part) {
+/* Writes a character below 0x110000 as UTF-8, and returns how many bytes that takes. */
+static size_t s3_put_character(char *out, unsigned long code) {
+  if (code < 0x80) {
+    out[0] = (char)code;
+    return 1;
+  }
+  size_t more = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+  static const unsigned first[] = {0, 0xc0, 0xe0, 0xf0};
+  out[0] = (char)(first[more] | code >> (6 * more));
+  for (size_t i = 1; i <= more; i++) out[i] = (char)(0x80 | (code >> (6 * (more - i)) & 0x3f));
+  return more + 1;
+}
+
+/* Reads "&NAME;", "&#NUMBER;" or "&#xNUMBER;" at *in, which moves behind it. False if there is none of them. */
+static bool s3_take_entity(const char **in, char **out) {
   static const struct {
     const char *name;
-    char byte;
-  } entities[] = {{"&amp;", '&'},   {"&lt;", '<'},  {"&gt;", '>'},  {"&quot;", '"'},
-                  {"&apos;", '\''}, {"&#34;", '"'}, {"&#39;", '\''}};
+    unsigned long code;
+  } entities[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}};
+  unsigned long code = 0;
+  const char *end = NULL;
+  for (size_t i = 0; end == NULL && i < sizeof entities / sizeof entities[0]; i++) {
+    if (strncmp(*in, entities[i].name, strlen(entities[i].name)) != 0) continue;
+    code = entities[i].code;
+    end = *in + strlen(entities[i].name);
+  }
+  if (end == NULL && (*in)[0] == '&' && (*in)[1] == '#') {
+    bool hexadecimal = (*in)[2] == 'x';
+    const char *digits = *in + 2 + hexadecimal;
+    char *behind;
+    code = strtoul(digits, &behind, hexadecimal ? 16 : 10);
+    if (behind > digits && *behind == ';' && code > 0 && code < 0x110000) end = behind + 1;
+  }
+  if (end == NULL) return false;
+  *out += s3_put_character(*out, code); /* shorter than the entity */
+  *in = end;
+  return true;
+}
+
+/* A copy in which entities are what they stand for. */
+static char *s3_copy_text(S3Part part) {
   char *copy = memory_copy_text(part.text, part.length), *out = copy;
   for (const char *in = copy; in != NULL && *in != '\0';) {
-    size_t length = 1;
-    char byte = *in;
-    for (size_t i = 0; *in == '&' && i < sizeof entities / sizeof entities[0]; i++) {
-      if (strncmp(in, entities[i].name, strlen(entities[i].name)) != 0) continue;
-      byte = entities[i].byte;
-      length = strlen(entities[i].name);
-    }
-    *out++ = byte;
-    in += length;
+    if (*in != '&' || !s3_take_entity(&in, &out)) *out++ = *in++;
   }
   if (copy != NULL) *out = '\0';
   return copy;
 }
 
 static bool s3_add_object(const S3Api *api, const char *bucket, size_t bucket_length, S3Part entry,
-                          S3Objects *objects, Error *error) {
+                          bool escaped, S3Objects *objects, Error *error) {
   S3Part rest = entry, key, size, etag = {"", 0};
   if (!s3_take_element(&rest, "Key", &key)) return true;
   rest = entry;
@@ -185,7 +211,7 @@ static bool s3_add_object(const S3Api *api, const char *bucket, size_t bucket_le
   S3Object *object = &objects->rows[objects->count++];
   *object = (S3Object){.size = strtoull(size.text, NULL, 10), .etag = s3_copy_text(etag)};
   char *name = s3_copy_text(key);
-  if (name != NULL) address_decode(name);
+  if (name != NULL && escaped) address_decode(name);
   if (name != NULL)
     object->address = sqlite3_mprintf("%s%.*s/%s", S3_PREFIX, (int)bucket_length, bucket, name);
   memory_free(name);
@@ -205,8 +231,10 @@ static bool s3_read_page(const S3Api *api, const char *bucket, size_t bucket_len
     return error_raise(error, ERROR_INVALID, api->path,
                        "expected a list of objects, found another answer");
   }
+  /* Not every store does what encoding-type asks for. */
+  bool escaped = memory_find(whole.text, whole.length, "<EncodingType>url<", 18) != NULL;
   while (good && s3_take_element(&rest, "Contents", &entry)) {
-    good = s3_add_object(api, bucket, bucket_length, entry, objects, error);
+    good = s3_add_object(api, bucket, bucket_length, entry, escaped, objects, error);
   }
   rest = whole;
   if (!good || !s3_take_element(&rest, "NextContinuationToken", &entry) || entry.length == 0)

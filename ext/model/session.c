@@ -52,7 +52,8 @@ Session *session_new(sqlite3 *db) {
   session->settings.io = MAPPING_IS_FREE ? IO_MAP : IO_PREAD;
   session->row_numbers = row_numbers_new();
   session->settings.network = (NetworkSettings){.limit = NETWORK_LIMIT, .caches = true};
-  session->network = network_new(&session->settings.network, &session->cancel);
+  session->network =
+      network_new(&session->settings.network, &session->cancel, &session->settings.progress);
   session->open_files.network = session->network;
   if (session->row_numbers != NULL && session->network != NULL) return session;
   network_free(session->network);
@@ -392,7 +393,7 @@ static bool session_fetch_contents(Session *session, const char *path, uint64_t 
                                    SessionFileKind kind, Error *error) {
   if (!network_has(session->network, path)) return true;
   if (kind != SESSION_FILE_WITH_INDEX) return network_need_header(session->network, path, error);
-  return size > INDEX_MAX_LENGTH || network_need(session->network, path, 0, size, NULL, error);
+  return size > INDEX_MAX_LENGTH || network_need_all(session->network, path, size, error);
 }
 
 static bool session_read_contents(Session *session, int descriptor, const char *path, uint64_t size,

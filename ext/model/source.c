@@ -35,12 +35,13 @@ static HandOut source_point_at(const Source *source, uint64_t offset, uint64_t n
   return HAND_OUT_POINTER;
 }
 
-/* Fetches bytes of a file of the network. `asking` is of the thread. */
-static bool source_need(const Source *source, uint64_t begin, uint64_t nbytes, const Asking *asking,
-                        Error *error) {
+/* Fetches bytes of a file of the network, and perhaps what follows them up to `until`. `asking` is of the thread. */
+static bool source_need(const Source *source, uint64_t begin, uint64_t nbytes, uint64_t until,
+                        const Asking *asking, Error *error) {
+  if (until > source->nbytes) until = source->nbytes;
   return source->file->identity.device != NETWORK_DEVICE ||
          network_need(session_network(source->session), source->path, source->offset + begin,
-                      nbytes, asking, error);
+                      nbytes, source->offset + until, asking, error);
 }
 
 HandOut source_hand_out(const Source *source, uint64_t begin, uint64_t nbytes,
@@ -49,7 +50,7 @@ HandOut source_hand_out(const Source *source, uint64_t begin, uint64_t nbytes,
   if (source->memory != NULL || nbytes == 0) return HAND_OUT_POINTER;
   if (source->computed != NULL || source->mode != IO_MAP || nbytes < HAND_OUT_MIN)
     return HAND_OUT_READ;
-  if (!source_need(source, begin, nbytes, NULL, error)) return HAND_OUT_ERROR;
+  if (!source_need(source, begin, nbytes, UINT64_MAX, NULL, error)) return HAND_OUT_ERROR;
   OpenFiles *files = session_open_files(source->session);
   if (!open_file_begin(files, source->file, source->path, error)) return HAND_OUT_ERROR;
   HandOut outcome = source_point_at(source, source->offset + begin, nbytes, data, error);
@@ -208,7 +209,8 @@ const unsigned char *reader_load(Reader *reader, uint64_t begin, uint64_t size, 
   } else if (used && begin < reader->window_begin && end + SOURCE_NEAR >= reader->window_begin) {
     if (size < reader->ahead) first = end < reader->ahead ? 0 : end - reader->ahead;
   }
-  if (reader->in_use && !source_need(reader->source, first, end - first, &reader->asking, error)) {
+  if (reader->in_use && !source_need(reader->source, first, end - first, reader->until,
+                                     &reader->asking, error)) {
     reader->window_end = reader->window_begin = first;
     return NULL;
   }

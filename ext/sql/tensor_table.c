@@ -287,11 +287,20 @@ void tensor_cursor_set_range(TensorCursor *cursor, uint64_t count, int plan, sql
   if ((plan & TENSOR_PLAN_OFFSET) != 0) tensor_table_skip(cursor, sqlite3_value_int64(*bound));
 }
 
+/* Where the bytes of a slice end, if its elements are in order. */
+static uint64_t tensor_table_last_byte(const TensorArgument *argument) {
+  const View *view = &argument->view;
+  if (view->numel == 0) return UINT64_MAX;
+  uint64_t last = view_element(view, view->numel - 1), first = view_element(view, 0);
+  return ((last > first ? last : first) + 1) * dtype_bits(argument->dtype) / 8 + 1;
+}
+
 Reader *tensor_cursor_reader(TensorCursor *cursor, Error *error) {
   if (cursor->reading) return &cursor->reader;
   cursor->source = tensor_argument_source(&cursor->argument);
   cursor->reading = reader_open(&cursor->reader, &cursor->source, error);
   if (!cursor->reading) reader_close(&cursor->reader);
+  cursor->reader.until = tensor_table_last_byte(&cursor->argument);
   return cursor->reading ? &cursor->reader : NULL;
 }
 

@@ -25,6 +25,7 @@ SUBJECTS = (
     "expressions",
     "dequantize",
     "against",
+    "network",
     "peers",
 )
 

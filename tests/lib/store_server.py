@@ -61,7 +61,7 @@ class Store(Handler):
         token = f"<NextContinuationToken>{escape(page[-1])}</NextContinuationToken>" if more else ""
         self.reply(200, {"Content-Type": "application/xml"},
                    f'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>{bucket}</Name>'
-                   f"<Prefix>{escape(prefix)}</Prefix><IsTruncated>{str(more).lower()}</IsTruncated>{token}{rows}</ListBucketResult>".encode())
+                   f"<Prefix>{escape(prefix)}</Prefix><EncodingType>url</EncodingType><IsTruncated>{str(more).lower()}</IsTruncated>{token}{rows}</ListBucketResult>".encode())
 
     def answer(self, fault, name, path):
         bucket, _, key = path[1:].partition("/")
@@ -78,6 +78,8 @@ class Store(Handler):
         etag = f'"{hashlib.md5(body).hexdigest()}"'
         if self.headers.get("If-Match", etag) != etag:
             return self.fail(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+        if self.headers.get("If-None-Match") == etag:
+            return self.reply(304, {"ETag": etag})
         asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
         if not asked:
             return self.reply(200, {"ETag": etag}, body)

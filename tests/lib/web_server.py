@@ -15,6 +15,7 @@ wrong with it:
     garbage+a      no HTTP at all                       close+a       closes the connection without a word
     longheader+a   headers of 100 kB                    unsized+a     a whole file, chunked, whatever the range
     wrongrange+a   206 with another range               nowhere+a     a 302 without Location
+    version+a      an ETag that depends on the bytes    weak+a        a weak ETag
 
 The file is what follows the "+". The repository org/name has these files: "model-NAME" for each of `files`, and
 config.json; its interface (/api) lists two on a page. Other repositories: org/gated, org/private (401), org/moved (a
@@ -245,9 +246,12 @@ class Cdn(Handler):
             return self.reply(405)
         body = self.web.files[name]
         times = self.web.count("cdn " + path)
-        etag = '"v2"' if fault == "change" and times > 1 else '"v1"'
+        version = hashlib.md5(body).hexdigest() if fault == "version" else "v2" if fault == "change" and times > 1 else "v1"
+        etag = f'W/"{version}"' if fault == "weak" else f'"{version}"'
         if self.headers.get("If-Match", etag) != etag:
             return self.reply(412, {"ETag": etag})
+        if self.headers.get("If-None-Match") == etag:
+            return self.reply(304, {"ETag": etag})
         asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
         if not asked or fault in ("norange", "unsized"):
             return self.send(fault, {"ETag": etag}, 200, body)

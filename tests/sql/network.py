@@ -117,6 +117,14 @@ def test_values():
                 tally.equal(rows(db, sql.replace("{}", far)), rows(db, sql.replace("{}", near)), f"{sql} {settings} {threads}")
 
 
+def test_escapes():
+    """The escapes of an address are its own: in refs and columns, too, they stay as they are."""
+    db = online()
+    address = f"{other.hub}/caf%C3%A9/a%20b%2525/plain+large.safetensors"
+    tally.equal(rows(db, "SELECT DISTINCT file FROM safetensors_tensors(?)", address), [(address,)], "an address with escapes")
+    tally.equal(rows(db, "SELECT tensor_hash(ref) FROM safetensors_tensors(?) WHERE name = 'b'", address), rows(db, "SELECT tensor_hash(?)", root + "/one/large.safetensors#b"), "its refs")
+
+
 def test_joins():
     db = online()
     tally.equal(rows(db, "SELECT status, count(*), sum(n_diff) FROM safetensors_diff(?, ?) GROUP BY 1", HUB, root + "/model.safetensors.index.json"),
@@ -184,7 +192,7 @@ def test_header_cache():
     web.log.clear()
     tally.equal(rows(online(header_cache="on"), sql, HUB), first, "from the cache")
     asked = [line[2].split("?")[0] for line in web.log]
-    tally.equal(asked, ["/api/models/org/name/revision/main", f"/org/name/resolve/{COMMIT}/model.safetensors.index.json"] + asked[2:3], "the commit and the index alone are asked for")
+    tally.equal(asked, ["/api/models/org/name/revision/main"], "the commit alone is asked for")
     web.log.clear()
     pinned = f"{HUB}@{COMMIT}/model-00001-of-00003.safetensors"
     tally.equal(rows(online(header_cache="on"), sql, pinned)[0][0], "layer.1.1", "a file of a commit")

@@ -92,6 +92,39 @@ static void step_soon(Progress *progress, uint64_t done, int terminal) {
   } while (clock_monotonic() - progress->drawn >= 100000000);
 }
 
+/* Bytes of the network: work of their own, or behind the numbers of a tensor. */
+static void test_fetch(int terminal) {
+  static const char address[] = "hf://org/name@0123/model.safetensors";
+  Progress progress = {.enabled = true};
+  double rate = 0;
+  atomic_store(&progress.fetched, 5000000);
+  progress_fetch(&progress, address);
+  check(strcmp(written(terminal), "") == 0, "nothing before a second of fetching", "");
+  atomic_fetch_add(&progress.fetched, 12400000);
+  age(&progress, 2000);
+  progress_fetch(&progress, address);
+  const char *line = screen(written(terminal));
+  int found = sscanf(
+      line, "safetensors: hf://org/name@0123/model.safetensors  12.4 MB fetched, %lf MB/s", &rate);
+  check(found == 1 && rate > 4 && rate <= 6.2, "what came since fetching began, and how fast",
+        line);
+  progress_end_fetch(&progress);
+  check(strcmp(screen(written(terminal)), "") == 0, "wiped out after fetching", "");
+  work(&progress, "layer.weight", 100, 250);
+  progress_fetch(&progress, address);
+  line = screen(written(terminal));
+  check(strstr(line, "layer.weight  250 MB of 1.00 GB, ") != NULL &&
+            strstr(line, " left, 12.4 MB fetched") != NULL,
+        "beside a tensor", line);
+  progress_end_fetch(&progress);
+  check(progress.name != NULL, "the tensor goes on", "");
+  progress_end(&progress);
+  check(strcmp(screen(written(terminal)), "") == 0, "wiped out with it", "");
+  progress.enabled = false;
+  progress_fetch(&progress, address);
+  check(strcmp(written(terminal), "") == 0 && !progress.fetching, "switched off", "");
+}
+
 static void test_line(int terminal) {
   Progress progress = {.enabled = true};
   work_for_less_than_a_second(&progress, "model.embed_tokens.weight", terminal);
@@ -223,6 +256,7 @@ int main(void) {
   int kept = dup(STDERR_FILENO);
   if (tty < 0 || dup2(tty, STDERR_FILENO) < 0) return 1;
   test_line(terminal);
+  test_fetch(terminal);
   test_names(terminal);
   test_narrow(terminal);
   test_silence(terminal);

@@ -273,7 +273,7 @@ static bool print_file(Network *network, const char *address, uint64_t begin, ui
   int descriptor = network_open(network, address, &identity, error);
   if (descriptor < 0) return false;
   unsigned char *bytes = malloc(size + 1);
-  bool good = network_need(network, address, begin, size, NULL, error) &&
+  bool good = network_need(network, address, begin, size, begin + size, NULL, error) &&
               network_identify(network, address, &again, error) &&
               file_read(descriptor, address, bytes, size, begin, error);
   for (uint64_t i = 0; good && i < size; i++) sum += bytes[i];
@@ -330,14 +330,14 @@ static void ask_network(char **words) {
                                             : strcmp(words[0], "off") == 0 ? NETWORK_OFF
                                                                            : NETWORK_NEVER,
                                     .limit = strtoull(words[1], NULL, 10)};
-  Network *network = network_new(&settings, NULL);
+  Network *network = network_new(&settings, NULL, NULL);
   PathList expected = {0};
   words += 2;
   for (char **word = words; *word != NULL; word++) {
     if (network_is_address(*word) && !path_list_add(&expected, NULL, *word)) break;
   }
   if (settings.mode == NETWORK_ON && words[0][0] == '0')
-    network_expect(network, expected.paths, expected.count);
+    network_expect(network, expected.paths, NULL, expected.count);
   path_list_clear(&expected);
   while (*words != NULL) {
     Error error = {0};
@@ -356,16 +356,11 @@ static void ask_network(char **words) {
 }
 
 int main(int count, char **arguments) {
-  Error error = {0};
   int at = 1, taken;
   while (at < count && (taken = take_option(arguments + at)) > 0) at += taken;
   question.subject = "fetcher";
-  Http *http = http_open("fetcher", &error);
-  if (http == NULL) {
-    printf("{\"error\": \"%s\"}\n", error.message);
-    error_clear(&error);
-    return 1;
-  }
+  Http *http = http_open();
+  if (http == NULL) return 1;
   if (count - at == 4 && strcmp(arguments[at], "--repository") == 0) {
     ask_hub(http, arguments + at + 1);
   } else if (count - at > 3 && strcmp(arguments[at], "--network") == 0) {
