@@ -209,8 +209,8 @@ const unsigned char *reader_load(Reader *reader, uint64_t begin, uint64_t size, 
   } else if (used && begin < reader->window_begin && end + SOURCE_NEAR >= reader->window_begin) {
     if (size < reader->ahead) first = end < reader->ahead ? 0 : end - reader->ahead;
   }
-  if (reader->in_use && !source_need(reader->source, first, end - first, reader->until,
-                                     &reader->asking, error)) {
+  if (reader->in_use &&
+      !source_need(reader->source, first, end - first, reader->until, &reader->asking, error)) {
     reader->window_end = reader->window_begin = first;
     return NULL;
   }
