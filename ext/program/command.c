@@ -89,6 +89,8 @@ static ExitStatus command_run_file(const char *name, int count, char **words) {
     message(name, "%s", fault);
     return EXIT_STATUS_USAGE;
   }
+  verb->text = text;
+  verb->size = size;
   verb->typed = keep_format("%s %s", name, words[0]);
   return command_verb(verb, count - 1, words + 1);
 }

@@ -38,10 +38,12 @@ typedef struct ScriptLine {
 
 /* Kept memory. */
 typedef struct ScriptHeader {
-  const char *name;     /* "strip_prefix", "fleet merge" */
-  const char *typed;    /* how a command names it: "strip-prefix" */
-  const char *summary;  /* one question or sentence */
-  const char *about;    /* paragraphs, as they stand */
+  const char *name;    /* "strip_prefix", "fleet merge" */
+  const char *typed;   /* how a command names it: "strip-prefix" */
+  const char *summary; /* one question or sentence */
+  const char *about;   /* paragraphs, as they stand */
+  const char *text;    /* of a script that is not in the program: all of it; else NULL */
+  size_t size;
   const char *database; /* what it keeps in the main database, or NULL */
   bool prints_html;
   ScriptParameter *parameters;

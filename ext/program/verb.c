@@ -62,6 +62,7 @@ const ScriptHeader *verb_find(int count, char **words, int *used) {
 }
 
 EmbeddedText verb_body(const ScriptHeader *verb) {
+  if (verb->text != NULL) return (EmbeddedText){verb->text, verb->size};
   return embedded_body((size_t)(verb - verb_headers));
 }
 

@@ -15,7 +15,7 @@ const ScriptHeader *verb_all(size_t *count);
 /* The verb that the first words name; *used says how many words that took. NULL if there is none. */
 const ScriptHeader *verb_find(int count, char **words, int *used);
 
-/* The script without its header, in kept memory. */
+/* The script, without its header if it is in the program. Kept memory. */
 EmbeddedText verb_body(const ScriptHeader *verb);
 
 /* The verbs of a directory of sql/: "merge, status"; NULL if there is no such directory. Kept memory. */

@@ -73,8 +73,8 @@ static bool svd_take_integer(sqlite3_value *value, const char *expected, int64_t
 }
 
 /* Takes what follows T. *is_null is whether a value of it is NULL. */
-static bool svd_take_values(sqlite3_value **values, int count, SvdTask *task, bool *is_null,
-                            Error *error) {
+static bool svd_take_arguments(sqlite3_value **values, int count, SvdTask *task, bool *is_null,
+                               Error *error) {
   int64_t k = 0, seed = 0;
   if (count < SVD_VALUE_SEED || count > SVD_VALUE_COUNT) {
     return error_raise(error, ERROR_ARGUMENT, svd_name, "expected %s, found %s arguments",
@@ -118,8 +118,8 @@ static int svd_filter(sqlite3_vtab_cursor *base, int plan, int argc, sqlite3_val
   if (code != SQLITE_OK || argument->is_null) return code;
   cursor->task = (SvdTask){.dtype = argument->dtype};
   int used = argument->used;
-  if (!svd_take_values(tensor->values + used, tensor->value_count - used, &cursor->task, &is_null,
-                       &error) ||
+  if (!svd_take_arguments(tensor->values + used, tensor->value_count - used, &cursor->task,
+                          &is_null, &error) ||
       !svd_check_tensor(argument, &error))
     return result_vtab_error(base->pVtab, &error);
   if (is_null) return SQLITE_OK;
