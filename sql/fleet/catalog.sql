@@ -97,11 +97,11 @@ FROM parameters AS p LEFT JOIN node AS n USING (node);
 DROP TABLE IF EXISTS temp.catalog_known;
 CREATE TEMP TABLE catalog_known(path TEXT PRIMARY KEY, id INTEGER, size INTEGER, mtime INTEGER, inode INTEGER, same INTEGER) WITHOUT ROWID;
 INSERT INTO catalog_known
-SELECT f.path, f.id, f.size, f.mtime, f.inode, f.status IN ('ok', 'invalid') AND f.mtime < f.taken - 2000000000
+SELECT f.path, f.id, f.size, f.mtime, f.inode, f.status IN ('ok', 'invalid') AND ifnull(f.mtime, 0) < f.taken - 2000000000
 FROM parameters AS p JOIN file AS f ON f.node = p.node WHERE f.status <> 'gone';
 UPDATE catalog_listed SET is_read = NOT EXISTS (
   SELECT 1 FROM catalog_known AS k
-  WHERE k.path = catalog_listed.path AND k.same AND (k.size, k.mtime, k.inode) = (catalog_listed.size, catalog_listed.mtime, catalog_listed.inode));
+  WHERE k.path = catalog_listed.path AND k.same AND (k.size, k.mtime, k.inode) IS (catalog_listed.size, catalog_listed.mtime, catalog_listed.inode));
 DROP TABLE IF EXISTS temp.catalog_gone;
 CREATE TEMP TABLE catalog_gone AS
 SELECT k.* FROM catalog_known AS k

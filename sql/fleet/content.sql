@@ -56,7 +56,7 @@ DROP TABLE IF EXISTS temp.content_files;
 CREATE TEMP TABLE content_files AS
 SELECT f.id, rtrim(n.root, '/') || '/' || f.path AS file, f.layout, f.size, f.mtime, f.inode
 FROM parameters AS p JOIN node AS n USING (node) JOIN file AS f USING (node)
-WHERE f.status = 'ok' AND f.tensors > 0 AND f.path GLOB p.paths AND f.mtime < f.taken - 2000000000;
+WHERE f.status = 'ok' AND f.tensors > 0 AND f.path GLOB p.paths AND ifnull(f.mtime, 0) < f.taken - 2000000000;
 DELETE FROM content_files WHERE (size, mtime, inode) IS NOT (SELECT size, mtime, inode FROM safetensors_files(content_files.file));
 
 DROP TABLE IF EXISTS temp.content_wanted;

@@ -46,7 +46,7 @@ INSERT INTO questions_needs SELECT count(*) FROM sqlite_schema WHERE name IN ('n
 DROP VIEW IF EXISTS copies;
 CREATE VIEW copies AS
 WITH known AS (
-  SELECT node, path, size, nbytes, layout || ':' || hash AS content, inode || ':' || mtime || ':' || size AS place
+  SELECT node, path, size, nbytes, layout || ':' || hash AS content, inode || ':' || ifnull(mtime, 0) || ':' || size AS place
   FROM file WHERE status = 'ok' AND hash IS NOT NULL
 ),
 sets AS (
@@ -80,11 +80,11 @@ FROM pairs AS p JOIN file AS a ON a.id = p.a JOIN file AS b ON b.id = p.b GROUP 
 DROP VIEW IF EXISTS lineage;
 CREATE VIEW lineage AS
 WITH shares AS MATERIALIZED (
-  SELECT iif(a.mtime > b.mtime, a.id, b.id) AS id, iif(a.mtime > b.mtime, b.id, a.id) AS base, iif(a.mtime > b.mtime, s.share_a, s.share_b) AS shared
+  SELECT iif(ifnull(a.mtime, a.found) > ifnull(b.mtime, b.found), a.id, b.id) AS id, iif(ifnull(a.mtime, a.found) > ifnull(b.mtime, b.found), b.id, a.id) AS base, iif(ifnull(a.mtime, a.found) > ifnull(b.mtime, b.found), s.share_a, s.share_b) AS shared
   FROM sharing AS s JOIN file AS a ON a.id = s.file_a JOIN file AS b ON b.id = s.file_b WHERE a.hash IS NOT b.hash
 ),
 alike AS MATERIALIZED (
-  SELECT id, layout, mtime, hash, row_number() OVER (PARTITION BY layout ORDER BY l2, id) AS place FROM file WHERE status = 'ok' AND l2 > 0
+  SELECT id, layout, ifnull(mtime, found) AS mtime, hash, row_number() OVER (PARTITION BY layout ORDER BY l2, id) AS place FROM file WHERE status = 'ok' AND l2 > 0
 ),
 near AS MATERIALIZED (
   SELECT a.id, b.id AS base,
@@ -96,7 +96,7 @@ found AS (
   SELECT id, base, shared, NULL AS norm_change FROM shares UNION ALL SELECT id, base, 0, norm_change FROM near WHERE norm_change < 0.02
 ),
 ranked AS (
-  SELECT c.*, row_number() OVER (PARTITION BY c.id ORDER BY c.shared DESC, c.norm_change, b.mtime, b.id) AS n FROM found AS c JOIN file AS b ON b.id = c.base
+  SELECT c.*, row_number() OVER (PARTITION BY c.id ORDER BY c.shared DESC, c.norm_change, ifnull(b.mtime, b.found), b.id) AS n FROM found AS c JOIN file AS b ON b.id = c.base
 )
 SELECT f.node, f.path, b.node AS base_node, b.path AS base_path, r.shared, r.norm_change
 FROM ranked AS r JOIN file AS f USING (id) JOIN file AS b ON b.id = r.base WHERE r.n = 1 ORDER BY r.shared DESC, r.norm_change;
