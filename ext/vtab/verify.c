@@ -124,8 +124,9 @@ static int verify_go_to(VerifyCursor *cursor, uint64_t row) {
 }
 
 static bool verify_read_name(VerifyCursor *cursor, int plan, sqlite3_value **argv, Error *error) {
+  if ((plan & PATH_PLAN_NAME) == 0) return true;
   sqlite3_value *wanted = argv[(plan & VERIFY_PLAN_PUBLISHED) != 0 ? 2 : 1];
-  if ((plan & PATH_PLAN_NAME) == 0 || !path_table_can_look_up(wanted)) return true;
+  if (!path_table_can_look_up(wanted)) return true;
   const char *name = (const char *)sqlite3_value_text(wanted);
   if (name == NULL) return true;
   cursor->only = memory_copy_text(name, (uint64_t)sqlite3_value_bytes(wanted));

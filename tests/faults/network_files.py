@@ -81,7 +81,7 @@ def test_periods():
 
 def test_off():
     requests("Hub"), requests("Cdn")
-    for mode, words in ("off", "'on') switches it on"), ("never", "off for good"):
+    for mode, words in ("off", "SAFETENSORS_NETWORK=on switches it on"), ("never", "off for good"):
         for address in f"{HUB}/x-plain+small", "s3://models/top", f"{web.hub}/x", "https://example.invalid/x":
             lines = ask("0+10", address, "pin", address, "list", address, mode=mode)
             errors = [line["error"] for line in lines if "error" in line]

@@ -123,7 +123,7 @@ tally.equal(rows("SELECT * FROM safetensors_diff(?, ?)", shards, shards), [], "s
 tally.equal(rows(f"SELECT status FROM {FILES}"), [("ok",), ("invalid",), ("ok",)], "skip: files says which")
 # what is wrong with the statement is still an error, and so is a write
 fails(f"SELECT tensor_hash('{A}#no')", "found none")
-fails("SELECT * FROM safetensors_tensors('a', 2)", "one argument")
+fails("SELECT * FROM safetensors_tensors('a', 2)", "behind a path")
 fails(f"SELECT safetensors_serialize('w', NULL, NULL, '{directory}/b.safetensors#w')")
 fails(f"CREATE VIRTUAL TABLE temp.b USING safetensors('{directory}/b.safetensors')")
 

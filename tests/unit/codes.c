@@ -95,7 +95,7 @@ static const Case cases[] = {
      "length limit"},
     {SQLITE_ERROR, "model", "SELECT tensor_hash(%Q || '#b2')", "found none"},
     {SQLITE_ERROR, "model", "SELECT tensor_json(%Q || '#a', '9999')", "slice"},
-    {SQLITE_ERROR, "model", "SELECT * FROM safetensors_tensors(%Q, 2)", "one argument"},
+    {SQLITE_ERROR, "model", "SELECT * FROM safetensors_tensors(%Q, 2)", "behind a path"},
     {SQLITE_ERROR, "model", "SELECT safetensors_config('io', %Q)", "expected map or pread"},
 };
 
