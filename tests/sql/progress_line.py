@@ -90,9 +90,9 @@ with tempfile.TemporaryDirectory() as directory:
                 "no line unless asked for")
     # Several passes over the same bytes count as that many bytes.
     fastest = math.inf
-    for _ in range(3):
+    for without in range(3):  # another slice each, as what a tensor's quantiles have counted is kept
         begin = time.monotonic()
-        db.execute(f"SELECT tensor_quantile('{path}#x', 0.5)").fetchall()
+        db.execute(f"SELECT tensor_quantile('{path}?slice={without + 1}:#x', 0.5)").fetchall()
         fastest = min(fastest, time.monotonic() - begin)
     calls = max(2, math.ceil(2.5 / fastest))
     written = shell(f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {calls}) "
