@@ -147,15 +147,19 @@ static void progress_follow(Progress *progress) {
   progress->fetched_before = atomic_load(&progress->fetched);
 }
 
-/* Draws the line, of a tensor or else of an address, if it is due. */
+/* Whether the line is to be drawn again. */
+static bool progress_is_due(const Progress *progress, int64_t now) {
+  return now - progress->began >= progress_second &&
+         now - progress->drawn >= 100 * progress_millisecond && terminal_is_there();
+}
+
+/* Draws the line of an address, or where that is NULL of the tensor, if it is due. */
 static void progress_draw_due(Progress *progress, const char *address) {
   int64_t now = clock_monotonic();
-  if (now - progress->began < progress_second ||
-      now - progress->drawn < 100 * progress_millisecond || !terminal_is_there())
-    return;
+  if (!progress_is_due(progress, now)) return;
   FloatEnvironment host;
   float_environment_enter(&host);
-  if (progress->name != NULL) {
+  if (address == NULL) {
     progress_draw_tensor(progress, now);
   } else {
     progress_draw_fetch(progress, address, now);
@@ -191,7 +195,7 @@ void progress_fetch(Progress *progress, const char *address) {
   if (!progress->enabled) return;
   if (progress->name == NULL && !progress->fetching) progress_follow(progress);
   progress->fetching = true;
-  progress_draw_due(progress, address);
+  progress_draw_due(progress, progress->name != NULL ? NULL : address);
 }
 
 void progress_end_fetch(Progress *progress) {

@@ -108,8 +108,8 @@ static void check_parts(void) {
                                     "https://%31%32%37.0.0.1/",
                                     "https://127%2e0.0.1/",
                                     "https://\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.0.0.1/",
-                                    "https://127\xe3\x80\x82"
-                                    "0.0.1/",
+                                    ("https://127\xe3\x80\x82"
+                                     "0.0.1/"),
                                     "https://a..b/",
                                     "https://.a/",
                                     "https://a\"b/",
