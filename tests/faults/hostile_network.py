@@ -3,7 +3,10 @@
 no public server sends us to another one that is not public, by any name or spelling; the token is seen by the hub alone, and is
 in no message, file or command line; and nothing is asked while the network is off, whoever hands an address to whatever table.
 
-Skipped where the system gives no network of one's own (unshare -rn), or has no strace."""
+Skipped where the system gives no network of one's own (unshare -rn), or has no strace.
+
+Covers little: of all lines, others reach nearly as many.
+"""
 
 import os
 import shutil

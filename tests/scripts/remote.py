@@ -62,8 +62,8 @@ def run(verb, parameters, place, form):
 def check_verb(verb, place):
     parameters, names = values(verb), sources(verb)
     for form in "text", "json":
-        if form == "json" and HEADERS[verb].writes:
-            continue
+        if form == "json" and (HEADERS[verb].writes or place.startswith("s3://")):
+            continue  # one kind of place is enough for the second form
         expected = run(verb, parameters, ROOT, form)
         got = run(verb, at(parameters, names, place), place, form)
         tally.equal(got, expected, f"sql/{verb}.sql of {place} as {form}")
