@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "expression/elementwise.h"
 #include "expression/evaluate.h"
+#include "spectral/tiles.h"
 
 enum {
   MATMUL_BLOCK = 64,         /* rows of the right matrix at a time, fewer if they are long */
@@ -45,22 +46,6 @@ typedef struct MatmulBlock {
   uint64_t tile_stride; /* from one tile to the next */
 } MatmulBlock;
 
-/* Memory for so many numbers that begins with a line of the cache, as tiles are read by registers that
-** are as long; *memory is to be freed. */
-static double *matmul_lines(uint64_t count, void **memory, Error *error) {
-  uint64_t line = KERNEL_TILE_COLUMNS * sizeof(double);
-  *memory = memory_zeroed(count + KERNEL_TILE_COLUMNS, sizeof(double));
-  if (*memory == NULL) {
-    error_memory(error);
-    return NULL;
-  }
-  return (double *)(void *)((unsigned char *)*memory + (line - (uintptr_t)*memory % line));
-}
-
-static uint64_t matmul_whole_tiles(uint64_t columns) {
-  return (columns + KERNEL_TILE_COLUMNS - 1) / KERNEL_TILE_COLUMNS * KERNEL_TILE_COLUMNS;
-}
-
 /* How many of so many columns are read together. */
 static uint64_t matmul_width(uint64_t columns) {
   return columns < MATMUL_COLUMNS ? columns : MATMUL_COLUMNS;
@@ -84,7 +69,7 @@ static bool matmul_may_keep(const Step *step, uint64_t room) {
   uint64_t most = room / 2 / sizeof(double);
   if (most > MATMUL_KEPT) most = MATMUL_KEPT;
   return step->length <= most &&
-         matmul_whole_tiles(step->inner) <= most / (step->length > 0 ? step->length : 1);
+         tiles_round_up(step->inner) <= most / (step->length > 0 ? step->length : 1);
 }
 
 bool evaluate_matmul_is_long(const Step *step) {
@@ -112,14 +97,14 @@ static MatmulPanel *matmul_open(const Evaluator *evaluator, const Step *step, St
   panel = state->panel = memory_zeroed(1, sizeof *panel);
   if (panel != NULL) {
     /* One tile more, so that rows do not lie a power of two apart, which caches take badly. */
-    panel->stride = matmul_whole_tiles(step->inner) + KERNEL_TILE_COLUMNS;
+    panel->stride = tiles_round_up(step->inner) + KERNEL_TILE_COLUMNS;
     panel->may_keep = matmul_may_keep(step, evaluator->room.matmul);
     panel->capacity = matmul_capacity(evaluator, step, panel->stride, panel->may_keep);
     if (panel->capacity == 1) panel->stride = EVALUATE_TILE + 2 * KERNEL_TILE_COLUMNS;
     panel->is_exact =
         matmul_is_narrow(evaluator, step->args[0]) && matmul_is_narrow(evaluator, step->args[1]);
     uint64_t rows = panel->capacity > 1 ? panel->capacity : KERNEL_TILE_ROWS;
-    panel->result = matmul_lines(rows * panel->stride, &panel->result_memory, error);
+    panel->result = tiles_memory(rows * panel->stride, &panel->result_memory, error);
     return panel->result != NULL ? panel : NULL;
   }
   error_memory(error);
@@ -177,7 +162,7 @@ static bool matmul_keep(Evaluator *evaluator, const Step *step, MatmulPanel *pan
   uint64_t stride = step->length * KERNEL_TILE_COLUMNS;
   if (panel->kept == NULL)
     panel->kept =
-        matmul_lines(step->length * matmul_whole_tiles(step->inner), &panel->kept_memory, error);
+        tiles_memory(step->length * tiles_round_up(step->inner), &panel->kept_memory, error);
   if (panel->kept == NULL) return false;
   panel->has_kept = false;
   for (uint64_t column = 0; column < step->inner; column += MATMUL_COLUMNS) {
@@ -203,7 +188,7 @@ static bool matmul_find_right(Evaluator *evaluator, const Step *step, MatmulPane
     return true;
   }
   if (panel->right == NULL)
-    panel->right = matmul_lines(MATMUL_ELEMENTS, &panel->right_memory, error);
+    panel->right = tiles_memory(MATMUL_ELEMENTS, &panel->right_memory, error);
   if (panel->right == NULL) return false;
   block->tile_stride = block->length * KERNEL_TILE_COLUMNS;
   block->tiles = panel->right;
@@ -239,7 +224,7 @@ static bool matmul_fill(Evaluator *evaluator, const Step *step, MatmulPanel *pan
   for (uint64_t r = 0; step->length == 0 && r < panel->rows; r++) {
     memset(panel->result + r * panel->stride, 0, (size_t)panel->columns * sizeof(double));
   }
-  uint64_t most = MATMUL_ELEMENTS / matmul_whole_tiles(matmul_width(panel->columns));
+  uint64_t most = MATMUL_ELEMENTS / tiles_round_up(matmul_width(panel->columns));
   if (most > MATMUL_BLOCK) most = MATMUL_BLOCK;
   for (uint64_t k = 0, length; k < step->length; k += length) {
     length = step->length - k < most ? step->length - k : most;

@@ -43,7 +43,8 @@ void tiles_from_columns(const double *vectors, uint64_t stride, uint64_t columns
 void tiles_from_rows(const double *rows, uint64_t stride, uint64_t row_count, uint64_t columns,
                      double *tiles);
 
-/* Memory for `count` zeros that begins with a line of the cache; *memory is to be freed. NULL on an error. */
+/* Memory for `count` zeros that begins with a line of the cache, as tiles are read by registers that are as long; *memory is to
+** be freed. NULL on an error. */
 double *tiles_memory(uint64_t count, void **memory, Error *error);
 
 #endif
