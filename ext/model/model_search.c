@@ -75,12 +75,6 @@ static bool model_roots_resolve(Session *session, const char *path, ModelRoots *
   return good;
 }
 
-static bool model_roots_is_file_name(const char *path) {
-  size_t length = strlen(path), suffix = strlen(PATH_FORM_FILE_SUFFIX);
-  return path_form_is_index(path) ||
-         (length > suffix && strcmp(path + length - suffix, PATH_FORM_FILE_SUFFIX) == 0);
-}
-
 /* A file of the network, or this machine's copy of it. */
 static bool model_roots_add_file(Session *session, const char *pinned, ModelRoots *roots,
                                  Error *error) {
@@ -107,7 +101,7 @@ static bool model_roots_find_address(Session *session, const char *path, ModelRo
   if (!network_is_file(pinned) && glob_is_pattern(pinned)) {
     roots->is_pattern = true;
     good = path_list_add(&roots->files, NULL, pinned) || error_memory(error);
-  } else if (network_is_file(pinned) || model_roots_is_file_name(pinned)) {
+  } else if (network_is_file(pinned) || path_form_is_file_name(pinned)) {
     good = model_roots_add_file(session, pinned, roots, error);
   } else {
     bool has_address = strncmp(path, HUB_PREFIX, strlen(HUB_PREFIX)) == 0;

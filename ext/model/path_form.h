@@ -41,6 +41,9 @@ char *path_form_path_of(const char *text);
 ** variant before ".json": *.safetensors.index.fp16.json. */
 bool path_form_is_index(const char *path);
 
+/* Whether a path is by its name that of an index or of a checkpoint. */
+bool path_form_is_file_name(const char *path);
+
 void resolved_path_clear(ResolvedPath *resolved);
 
 /* Appends the directories in which the files of the model with this index must lie if links must

@@ -45,7 +45,7 @@ char *path_form_here(const char *path, const Network *network, Cancel *cancel, E
   return here;
 }
 
-static bool path_form_is_file_name(const char *path) {
+bool path_form_is_file_name(const char *path) {
   size_t length = strlen(path), suffix = strlen(PATH_FORM_FILE_SUFFIX);
   return path_form_is_index(path) ||
          (length > suffix && strcmp(path + length - suffix, PATH_FORM_FILE_SUFFIX) == 0);
