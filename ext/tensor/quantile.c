@@ -13,9 +13,9 @@
 ** bits begins with the element's code, changed so that codes are in order; the rest of the bits is 0. For a
 ** smaller dtype it begins with the place of the code among all codes of finite numbers in order.
 */
-enum {
-  QUANTILE_GROUP = 1024
-}; /* magnitudes that are taken at a time, so that they stay in the cache */
+
+/* Magnitudes that are taken at a time, so that they stay in the cache. */
+enum { QUANTILE_GROUP = 1024 };
 
 /* How elements become keys. */
 typedef struct QuantileOrder {
