@@ -56,21 +56,9 @@ static bool dominant_go_on(void *context, Error *error) {
 static void dominant_take_panel(const void *task, const Panel *panel, double *scratch,
                                 double *state) {
   const Dominant *work = task;
-  uint64_t block = work->block, room = panel->room, tile_count = work->length / KERNEL_TILE_COLUMNS;
+  uint64_t block = work->block, room = panel->room;
   double *rows = scratch, *turned = scratch + room * block;
-  for (uint64_t t = 0; t < tile_count; t++) {
-    TilesProduct product = {.left = panel->tiles + t * room * KERNEL_TILE_COLUMNS,
-                            .left_stride = KERNEL_TILE_COLUMNS,
-                            .right = work->tiles + t * KERNEL_TILE_COLUMNS * KERNEL_TILE_COLUMNS,
-                            .tile_stride = work->length * KERNEL_TILE_COLUMNS,
-                            .out = rows,
-                            .out_stride = block,
-                            .rows = room,
-                            .length = KERNEL_TILE_COLUMNS,
-                            .columns = block,
-                            .begins = t == 0};
-    tiles_multiply(&product);
-  }
+  panel_multiply(panel, work->tiles, work->length, block, rows);
   for (uint64_t i = 0; i < room; i++) {
     for (uint64_t j = 0; j < block; j++) turned[j * room + i] = rows[i * block + j];
   }
@@ -284,16 +272,12 @@ static bool dominant_extend(Dominant *work, Error *error) {
   memset(rows, 0, (size_t)(block * room) * sizeof *rows);
   dominant_remove(work, work->product, next, rows);
   dominant_remove(work, work->product, next, rows);
-  for (uint64_t i = 0; i < block; i++) {
-    for (uint64_t j = 0; j < next; j++) {
-      double both = j < used ? rows[i * room + j]
-                             : (rows[i * room + j] + rows[(j - used) * room + used + i]) / 2;
-      work->core[j * room + used + i] = both;
-      if (j < used) rows[i * room + j] = both;
+  for (uint64_t i = 0; i < block; i++) { /* the core is symmetric, but for rounding */
+    for (uint64_t j = 0; j < used; j++) work->core[j * room + used + i] = rows[i * room + j];
+    for (uint64_t j = 0; j < i; j++) {
+      double *below = &rows[i * room + used + j], *above = &rows[j * room + used + i];
+      *below = *above = (*below + *above) / 2;
     }
-  }
-  for (uint64_t i = 0; i < block; i++) {
-    for (uint64_t j = 0; j < i; j++) rows[i * room + used + j] = rows[j * room + used + i];
   }
   work->used = next;
   return dominant_orthogonalise(work, work->product, next, error);

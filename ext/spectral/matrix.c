@@ -60,6 +60,24 @@ uint64_t matrix_room(const MatrixPass *pass) {
                                     : room / KERNEL_TILE_COLUMNS * KERNEL_TILE_COLUMNS;
 }
 
+void panel_multiply(const Panel *panel, const double *columns, uint64_t padded, uint64_t width,
+                    double *out) {
+  const uint64_t tile = KERNEL_TILE_COLUMNS;
+  for (uint64_t t = 0; t < padded / tile; t++) {
+    TilesProduct product = {.left = panel->tiles + t * panel->room * tile,
+                            .left_stride = tile,
+                            .right = columns + t * tile * tile,
+                            .tile_stride = padded * tile,
+                            .out = out,
+                            .out_stride = width,
+                            .rows = panel->room,
+                            .length = tile,
+                            .columns = width,
+                            .begins = t == 0};
+    tiles_multiply(&product);
+  }
+}
+
 /* ---- Reading ---- */
 
 static bool matrix_go_on(void *context, Error *error) {

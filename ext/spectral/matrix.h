@@ -33,6 +33,11 @@ typedef struct Panel {
 /* Sets rows, columns and what follows from them. The view must have two dimensions or more. `turned` is as wanted. */
 void matrix_measure(Matrix *matrix, bool turned);
 
+/* The products of the lines of a panel with `width` columns of `padded` numbers, which are in whole tiles: a row of `out` for
+** each line that there is room for. */
+void panel_multiply(const Panel *panel, const double *columns, uint64_t padded, uint64_t width,
+                    double *out);
+
 /* A pass over all lines. They are divided into chunks, always at the same places, and each chunk gets a state, which are
 ** merged in order: so the result does not depend on the threads. */
 typedef struct MatrixPass {

@@ -63,7 +63,7 @@ static bool svd_look(const SvdTask *task, const Host *host, Svd *found, Error *e
   found->scale = 1;
   if (stats.finite == 0) return true;
   int exponent;
-  double greatest = stats.abs_max.kind == VALUE_INTEGER ? 1 : stats.abs_max.real;
+  double greatest = value_double(&stats.abs_max);
   frexp(greatest, &exponent);
   if (greatest > 0 && (exponent > SVD_GREATEST || exponent < SVD_LEAST)) {
     found->scale = ldexp(1, -exponent);
@@ -83,32 +83,15 @@ typedef struct SvdProduct {
   uint64_t room;
 } SvdProduct;
 
-/* The product of a panel with the vectors, as tiles of its lines. */
-static void svd_multiply(const SvdProduct *work, const Panel *panel, double *out) {
-  uint64_t tile_count = work->matrix->padded / KERNEL_TILE_COLUMNS;
-  for (uint64_t c = 0; c < work->width; c += KERNEL_TILE_COLUMNS) {
-    for (uint64_t t = 0; t < tile_count; t++) {
-      TilesProduct product = {.left = panel->tiles + t * panel->room * KERNEL_TILE_COLUMNS,
-                              .left_stride = KERNEL_TILE_COLUMNS,
-                              .right = work->tiles + (c * work->matrix->padded) +
-                                       t * KERNEL_TILE_COLUMNS * KERNEL_TILE_COLUMNS,
-                              .out = out + c * panel->room,
-                              .out_stride = KERNEL_TILE_COLUMNS,
-                              .rows = panel->room,
-                              .length = KERNEL_TILE_COLUMNS,
-                              .columns = KERNEL_TILE_COLUMNS,
-                              .begins = t == 0};
-      tiles_multiply(&product);
-    }
-  }
-}
-
 static void svd_take_for_triangle(const void *task, const Panel *panel, double *scratch,
                                   double *state) {
   const SvdProduct *work = task;
+  uint64_t count = panel->room * work->width;
   Panel product = {.room = panel->room, .tiles = scratch};
-  svd_multiply(work, panel, product.tiles);
-  triangle_append(state, work->width, &product, scratch + panel->room * work->width);
+  double *rows = scratch + count;
+  panel_multiply(panel, work->tiles, work->matrix->padded, work->width, rows);
+  tiles_from_rows(rows, work->width, panel->room, work->width, product.tiles);
+  triangle_append(state, work->width, &product, rows); /* which are no longer needed */
 }
 
 /* The same for the lines themselves. */
@@ -128,13 +111,11 @@ static void svd_take_for_vectors(const void *task, const Panel *panel, double *s
                                  double *state) {
   const SvdProduct *work = task;
   (void)state;
-  svd_multiply(work, panel, scratch);
+  panel_multiply(panel, work->tiles, work->matrix->padded, work->width, scratch);
   for (uint64_t v = 0; v < work->count; v++) {
-    const double *from = scratch + v / KERNEL_TILE_COLUMNS * panel->room * KERNEL_TILE_COLUMNS +
-                         v % KERNEL_TILE_COLUMNS;
     float *to = work->out + v * work->matrix->lines + panel->first;
     for (uint64_t i = 0; i < panel->count; i++)
-      to[i] = (float)(from[i * KERNEL_TILE_COLUMNS] * work->factors[v]);
+      to[i] = (float)(scratch[i * work->width + v] * work->factors[v]);
   }
 }
 
@@ -147,7 +128,8 @@ static bool svd_run_triangle(SvdProduct *work, const Host *host, Error *error) {
                      .panel = of_lines ? svd_take_lines : svd_take_for_triangle,
                      .merge = svd_merge_triangle};
   work->room = matrix_room(&pass);
-  pass.scratch_count = work->room * work->width + triangle_scratch(work->room);
+  uint64_t count = work->room * work->width, more = triangle_scratch(work->room);
+  pass.scratch_count = count + (more > count ? more : count);
   return matrix_run(&pass, host, error);
 }
 
@@ -290,8 +272,7 @@ static bool svd_run_vectors(const Matrix *matrix, const Host *host, const Svd *f
   return good;
 }
 
-bool svd_find_vectors(const SvdTask *task, const Host *host, Svd *found, Error *error) {
-  if (found->left != NULL || found->count == 0) return true;
+static bool svd_compute_vectors(const SvdTask *task, const Host *host, Svd *found, Error *error) {
   Matrix matrix = svd_matrix(task, found);
   found->left = memory_zeroed(found->count, found->rows * sizeof *found->left);
   found->right = memory_zeroed(found->count, found->columns * sizeof *found->right);
@@ -310,10 +291,22 @@ bool svd_find_vectors(const SvdTask *task, const Host *host, Svd *found, Error *
   return true;
 }
 
+static void svd_clear_vectors(Svd *found) {
+  memory_free(found->left);
+  memory_free(found->right);
+  found->left = found->right = NULL;
+}
+
+bool svd_find_vectors(const SvdTask *task, const Host *host, Svd *found, Error *error) {
+  if (found->left != NULL || found->count == 0) return true;
+  bool good = svd_compute_vectors(task, host, found, error);
+  if (!good) svd_clear_vectors(found);
+  return good;
+}
+
 void svd_clear(Svd *found) {
   memory_free(found->values);
   memory_free(found->vectors);
-  memory_free(found->left);
-  memory_free(found->right);
+  svd_clear_vectors(found);
   *found = (Svd){0};
 }

@@ -31,7 +31,8 @@ typedef struct Svd {
   double *values; /* the greatest first */
   double norm;    /* the square root of the sum of all squares */
   uint64_t rows, columns;
-  float *left, *right; /* `count` vectors of `rows` and `columns` numbers, once they are found */
+  float *left,
+      *right; /* `count` vectors of `rows` and `columns` numbers; NULL until they are found */
   /* private */
   bool turned;
   double scale;

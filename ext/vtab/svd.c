@@ -11,17 +11,17 @@
 ** 600 are decomposed exactly. Others are approximated by block Krylov iteration, which begins with random vectors: `seed`
 ** (0) chooses them, so the same query has the same rows.
 **
-** Hidden columns: `left` and `right`, BLOBs of F32, native little-endian: the singular vectors, of one number for each row and
+** Hidden columns: `left` and `right`, BLOBs of F32, little-endian: the singular vectors, of one number for each row and
 ** for each column of the matrix. They take one pass more. See spectral/svd.h for their signs, and for values of 0.
 **
 ** An element that is not finite is an error that says where it is. C64 is refused.
 */
 #include "spectral/svd.h"
 
-#include <math.h>
-
+#include "base/memory.h"
 #include "sql/number_argument.h"
 #include "sql/tensor_table.h"
+#include "tensor/encode.h"
 #include "vtab/modules.h"
 
 static const char svd_schema[] =
@@ -48,13 +48,13 @@ enum SvdValue { SVD_VALUE_K, SVD_VALUE_SEED, SVD_VALUE_COUNT };
 typedef struct SvdCursor {
   TensorCursor tensor;
   SvdTask task;
-  bool computed, has_vectors;
+  bool computed;
   Svd found;
 } SvdCursor;
 
 static void svd_forget(SvdCursor *cursor) {
   svd_clear(&cursor->found);
-  cursor->computed = cursor->has_vectors = false;
+  cursor->computed = false;
 }
 
 static void svd_clear_cursor(sqlite3_vtab_cursor *base) {
@@ -131,7 +131,7 @@ static int svd_filter(sqlite3_vtab_cursor *base, int plan, int argc, sqlite3_val
 
 static bool svd_compute(SvdCursor *cursor, bool vectors, Error *error) {
   const TensorArgument *argument = &cursor->tensor.argument;
-  if (cursor->computed && (cursor->has_vectors || !vectors)) return true;
+  if (cursor->computed && (!vectors || cursor->found.left != NULL)) return true;
   Source source = tensor_argument_source(argument);
   SvdTask task = cursor->task;
   task.source = &source;
@@ -142,10 +142,10 @@ static bool svd_compute(SvdCursor *cursor, bool vectors, Error *error) {
     svd_clear(&cursor->found);
     cursor->computed = svd_find(&task, &host, &cursor->found, error);
   }
-  if (cursor->computed && vectors)
-    cursor->has_vectors = svd_find_vectors(&task, &host, &cursor->found, error);
+  bool good =
+      cursor->computed && (!vectors || svd_find_vectors(&task, &host, &cursor->found, error));
   connection_end_work(&host);
-  return cursor->computed && (cursor->has_vectors || !vectors);
+  return good;
 }
 
 static void svd_result_energy(sqlite3_context *context, const Svd *found, uint64_t place) {
@@ -160,8 +160,13 @@ static void svd_result_energy(sqlite3_context *context, const Svd *found, uint64
 
 static void svd_result_vector(sqlite3_context *context, const float *vectors, uint64_t length,
                               uint64_t place) {
-  sqlite3_result_blob64(context, vectors + place * length, length * sizeof *vectors,
-                        SQLITE_TRANSIENT);
+  unsigned char *bytes = memory_alloc(length * sizeof *vectors);
+  if (bytes == NULL) {
+    sqlite3_result_error_nomem(context);
+    return;
+  }
+  encode_floats(DTYPE_F32, vectors + place * length, 0, length, bytes);
+  sqlite3_result_blob64(context, bytes, length * sizeof *vectors, memory_free);
 }
 
 static void svd_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number) {
